@@ -1,0 +1,121 @@
+"""The only reader and writer of tables under data/: checked against engine.tables, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from engine.tables import Table, check
+
+_META = "whyrec"
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(frame: pl.DataFrame, path: Path, table: Table, meta: dict[str, Any] | None = None) -> None:
+    """Write `frame` as a `table`, with `meta` (JSON) in the schema's metadata."""
+    check(frame, table, str(path))
+    with whole(path) as temporary:
+        frame.write_parquet(temporary, metadata={_META: json.dumps(meta or {}, sort_keys=True)})
+
+
+def read(path: Path, table: Table, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a `table`, or some of its columns, checked.
+
+    Raises:
+        FileNotFoundError: the table is not there; the message names the stage's command to make it.
+        ValueError: the file does not hold such a table.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
+    wanted = table if columns is None else Table(
+        table.name, {c: table.columns[c] for c in columns}, table.optional,
+        table.sorted_by if set(table.sorted_by) <= set(columns) else (),
+    )
+    frame = pl.read_parquet(path, columns=columns)
+    check(frame, wanted, str(path))
+    return frame
+
+
+def meta(path: Path) -> dict[str, Any]:
+    """What the writer noted beside the rows (detector, weights, decay, counts …)."""
+    found: dict[str, Any] = json.loads(pl.read_parquet_metadata(path).get(_META, "{}"))
+    return found
+
+
+def write_json(value: dict[str, Any], path: Path) -> None:
+    """A reading, keys sorted, floats to ten digits so that the same run leaves the same bytes."""
+    rounded = {key: round(v, 10) if isinstance(v, float) else v for key, v in value.items()}
+    write_text(json.dumps(rounded, indent=1, sort_keys=True) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text whole."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def vectors(column: pl.Series) -> np.ndarray:
+    """A column of arrays [d] as one array [rows, d]."""
+    return column.explode().to_numpy().reshape(len(column), -1) if len(column) else np.zeros((0, column.dtype.size))  # type: ignore[attr-defined]
+
+
+def ragged(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """A column of lists as flat values [total, …] and offsets [rows + 1]."""
+    lengths = column.list.len().fill_null(0).to_numpy().astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    flat = column.filter(column.list.len() > 0).explode()
+    return (vectors(flat) if isinstance(flat.dtype, pl.Array) else flat.to_numpy()), offsets
+
+
+# ---- pictures lie as bytes in shards, so that memory stays bounded and DVC hashes few files
+
+def write_shards(frames: Iterable[pl.DataFrame], folder: Path, table: Table) -> int:
+    """Write frames as `part-00000.parquet` … in a folder that appears whole; gives the number of rows."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    rows = 0
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+        temporary = Path(name) / "new"
+        temporary.mkdir()
+        for number, frame in enumerate(frames):
+            write(frame, temporary / f"part-{number:05d}.parquet", table)
+            rows += frame.height
+        if rows == 0 and not any(temporary.iterdir()):
+            write(pl.DataFrame(schema=dict(table.columns)), temporary / "part-00000.parquet", table)
+        if folder.exists():
+            os.replace(folder, Path(name) / "old")
+        os.replace(temporary, folder)
+    return rows
+
+
+def read_shards(folder: Path, table: Table, rows: int = 256, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of a sharded table, at most `rows` at a time, in order."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        raise FileNotFoundError(f"{folder}: no {table.name} shards there; `dvc repro` makes them")
+    for part in parts:
+        for batch in pq.ParquetFile(part).iter_batches(batch_size=rows, columns=columns or list(table.columns)):
+            frame = pl.DataFrame(pl.from_arrow(batch))
+            if columns is None:
+                check(frame, table, str(part))
+            yield frame
