@@ -48,9 +48,15 @@ def read(path: Path, table: Table, columns: list[str] | None = None) -> pl.DataF
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
-    wanted = table if columns is None else Table(
-        table.name, {c: table.columns[c] for c in columns}, table.optional,
-        table.sorted_by if set(table.sorted_by) <= set(columns) else (),
+    wanted = (
+        table
+        if columns is None
+        else Table(
+            table.name,
+            {c: table.columns[c] for c in columns},
+            table.optional,
+            table.sorted_by if set(table.sorted_by) <= set(columns) else (),
+        )
     )
     frame = pl.read_parquet(path, columns=columns)
     check(frame, wanted, str(path))
@@ -77,7 +83,9 @@ def write_text(text: str, path: Path) -> None:
 
 def vectors(column: pl.Series) -> np.ndarray:
     """A column of arrays [d] as one array [rows, d]."""
-    return column.explode().to_numpy().reshape(len(column), -1) if len(column) else np.zeros((0, column.dtype.size))  # type: ignore[attr-defined]
+    width = column.dtype.size  # type: ignore[attr-defined]
+    flat: np.ndarray = column.explode().to_numpy()
+    return flat.reshape(len(column), width)
 
 
 def ragged(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +97,7 @@ def ragged(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ---- pictures lie as bytes in shards, so that memory stays bounded and DVC hashes few files
+
 
 def write_shards(frames: Iterable[pl.DataFrame], folder: Path, table: Table) -> int:
     """Write frames as `part-00000.parquet` … in a folder that appears whole; gives the number of rows."""
@@ -108,7 +117,9 @@ def write_shards(frames: Iterable[pl.DataFrame], folder: Path, table: Table) -> 
     return rows
 
 
-def read_shards(folder: Path, table: Table, rows: int = 256, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+def read_shards(
+    folder: Path, table: Table, rows: int = 256, columns: list[str] | None = None
+) -> Iterator[pl.DataFrame]:
     """The rows of a sharded table, at most `rows` at a time, in order."""
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:

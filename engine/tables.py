@@ -90,9 +90,7 @@ TOPIC_HISTORY = Table(
     {"user": pl.UInt32, "window": Time, "share": pl.Array(pl.Float32, ANY)},
     sorted_by=("user", "window"),
 )
-TOPIC_ITEMS = Table(
-    "topic items", {"item": pl.UInt32, "share": pl.Array(pl.Float32, ANY)}, sorted_by=("item",)
-)
+TOPIC_ITEMS = Table("topic items", {"item": pl.UInt32, "share": pl.Array(pl.Float32, ANY)}, sorted_by=("item",))
 TOPIC_WORDS = Table(
     "topic words",
     {"topic": pl.UInt32, "rank": pl.UInt32, "word": pl.String, "weight": pl.Float32},
@@ -174,9 +172,7 @@ def fits(found: pl.DataType, wanted: pl.DataType | type[pl.DataType]) -> bool:
     """Whether a column of type `found` is one of type `wanted`; an array of width ANY takes every width."""
     if isinstance(wanted, pl.Array):
         return (
-            isinstance(found, pl.Array)
-            and wanted.size in (ANY, found.size)
-            and fits(found.inner, wanted.inner)  # type: ignore[arg-type]
+            isinstance(found, pl.Array) and wanted.size in (ANY, found.size) and fits(found.inner, wanted.inner)  # type: ignore[arg-type]
         )
     if isinstance(wanted, pl.List):
         return isinstance(found, pl.List) and fits(found.inner, wanted.inner)  # type: ignore[arg-type]
@@ -197,12 +193,16 @@ def check(frame: pl.DataFrame, table: Table, where: str) -> None:
             raise ValueError(f"{where}: column {name!r} of a {table.name} table is {wanted}, found {found[name]}")
         nulls = frame[name].null_count()
         if nulls and name not in table.optional:
-            raise ValueError(f"{where}: column {name!r} of a {table.name} table has {nulls} empty of {frame.height} rows")
+            raise ValueError(
+                f"{where}: column {name!r} of a {table.name} table has {nulls} empty of {frame.height} rows"
+            )
     if table.sorted_by and frame.height > 1:
         keys = frame.select(pl.struct(table.sorted_by).alias("key")).to_series() if len(table.sorted_by) > 1 else None
         ordered = _ordered(frame, table.sorted_by) if keys is not None else frame[table.sorted_by[0]].is_sorted()
         if not ordered:
-            raise ValueError(f"{where}: the rows of a {table.name} table are sorted by {table.sorted_by}; these are not")
+            raise ValueError(
+                f"{where}: the rows of a {table.name} table are sorted by {table.sorted_by}; these are not"
+            )
 
 
 def _ordered(frame: pl.DataFrame, keys: tuple[str, ...]) -> bool:

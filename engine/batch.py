@@ -1,0 +1,144 @@
+"""The ids and times of one step, cut from flat arrays that live on the device."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from engine.contract import Needs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of history, right-padded with 0, and what is drawn for them.
+
+    item_BL i64 · valid_BL bool · length_B · user_B · time_BL i64 unix seconds UTC (None where the data has none) ·
+    event_BL i64: a number for each event of the data, the same wherever the event appears (0 padding) ·
+    topic_BLT: the decayed topic profile right after each event (None unless asked for) ·
+    target_BL: the next item at each position (0 where none; None when ranking) ·
+    negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
+    A row without history (length 0 asked) has L = 0 and its target in target_BL [B, 1].
+    """
+
+    user_B: Tensor
+    item_BL: Tensor
+    length_B: Tensor
+    event_BL: Tensor
+    time_BL: Tensor | None = None
+    topic_BLT: Tensor | None = None
+    target_BL: Tensor | None = None
+    negative_BLK: Tensor | None = None
+    shared_S: Tensor | None = None
+    expected_S: Tensor | None = None
+
+    @property
+    def valid_BL(self) -> Tensor:
+        """True where there is an event."""
+        return self.item_BL > 0
+
+    def last(self, state_BLD: Tensor) -> Tensor:
+        """The state after each row's last event; zeros for a row without one."""
+        index_B11 = (self.length_B - 1).clamp(min=0)[:, None, None].expand(-1, 1, state_BLD.shape[-1])
+        last_BD = state_BLD.gather(1, index_B11)[:, 0]
+        return last_BD * (self.length_B > 0)[:, None].to(last_BD.dtype)
+
+    def but(self, **changes: Tensor | None) -> "Batch":
+        """The same batch with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Flat events sorted by user and position, on a device: users u at offset_U[u] … offset_U[u + 1].
+
+    user_E, item_E i64 · time_E i64 unix seconds or None · event_E: number of the event in the whole data ·
+    topic_ET f16 or None, by event number. `users` and `items` are the highest codes.
+    """
+
+    user_E: Tensor
+    item_E: Tensor
+    event_E: Tensor
+    offset_U: Tensor
+    users: int
+    items: int
+    time_E: Tensor | None = None
+    topic_ET: Tensor | None = None
+
+    @staticmethod
+    def of(split: pl.DataFrame, items: int, topic: np.ndarray | None = None, device: str = "cpu") -> "Interactions":
+        """The events of a split table (or of some of its parts); `topic` [events + 1, T] by event number.
+
+        The frame may carry a column `event`; else events are numbered from 1 in the order of the rows.
+        """
+        users = int(split["user"].max() or 0)  # type: ignore[arg-type]
+        user = split["user"].to_numpy().astype(np.int64)
+        event = split["event"].to_numpy() if "event" in split.columns else np.arange(1, split.height + 1)
+        offset = np.searchsorted(user, np.arange(users + 2))
+        timed = split.height > 0 and split["time"].null_count() == 0
+
+        def put(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device)
+
+        return Interactions(
+            user_E=put(user),
+            item_E=put(split["item"].to_numpy()),
+            event_E=put(event),
+            offset_U=put(offset),
+            users=users,
+            items=items,
+            time_E=put(split["time"].dt.epoch("s").to_numpy()) if timed else None,
+            topic_ET=None if topic is None else torch.from_numpy(topic).to(device),
+        )
+
+    def __len__(self) -> int:
+        return int(self.item_E.shape[0])
+
+    def rows(self, start_B: Tensor, stop_B: Tensor, user_B: Tensor, needs: Needs) -> Batch:
+        """Rows of the events [start, stop) by place in the flat arrays; at most `needs.length` of them, the last."""
+        stop_B = torch.maximum(stop_B, start_B)
+        start_B = torch.maximum(start_B, stop_B - needs.length)
+        length_B = stop_B - start_B
+        span = int(length_B.max()) if len(length_B) else 0
+        step_L = torch.arange(span, device=start_B.device)
+        valid_BL = step_L < length_B[:, None]
+        place_BL = (start_B[:, None] + step_L).clamp(max=max(len(self) - 1, 0))
+        event_BL = self.event_E[place_BL] * valid_BL
+        time_BL = self.time_E[place_BL] * valid_BL if needs.times and self.time_E is not None else None
+        if needs.times and self.time_E is None:
+            raise ValueError("the model uses times, and these events have none: choose other settings or other data")
+        if needs.topics and self.topic_ET is None:
+            raise ValueError("the model uses topics, and there are none; set topics.method to make them")
+        topic_BLT = self.topic_ET[event_BL].float() if needs.topics and self.topic_ET is not None else None
+        return Batch(
+            user_B=user_B,
+            item_BL=self.item_E[place_BL] * valid_BL,
+            length_B=length_B,
+            event_BL=event_BL,
+            time_BL=time_BL,
+            topic_BLT=topic_BLT,
+        )
+
+    def before(self, user_B: Tensor, position_B: Tensor, needs: Needs) -> Batch:
+        """What each user did before a position (counted from 0 within the user): the rows that are ranked."""
+        start_B = self.offset_U[user_B]
+        return self.rows(start_B, start_B + position_B, user_B, needs)
+
+    def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
+        """Rows [start, stop) with each event's next item as its target; `stop` must lie inside the same user."""
+        batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
+        step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)
+        place_BL = (start_B[:, None] + step_L + 1).clamp(max=max(len(self) - 1, 0))
+        return batch.but(target_BL=self.item_E[place_BL] * batch.valid_BL)
+
+    def pairs(self, place_B: Tensor) -> Batch:
+        """Rows without history: each event as its user's target."""
+        empty_B0 = torch.zeros(len(place_B), 0, dtype=torch.long, device=place_B.device)
+        return Batch(
+            user_B=self.user_E[place_B],
+            item_BL=empty_B0,
+            length_B=torch.zeros_like(place_B),
+            event_BL=empty_B0,
+            target_BL=self.item_E[place_B][:, None],
+        )

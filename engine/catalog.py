@@ -1,0 +1,109 @@
+"""Features by item id: one tensor a view, row i is item i, row 0 is zero."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from engine import store
+from engine.contract import View
+from engine.tables import REGIONS, VECTORS, WORDS, Table
+
+SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Vectors of each item, as many as it has: value_XD flat, offset_N [items + 2]."""
+
+    value_XD: Tensor
+    offset_N: Tensor
+
+    def rows(self, item_U: Tensor, limit: int = 0) -> tuple[Tensor, Tensor]:
+        """The vectors of some items as value_UXD in 32 bits and valid_UX, padded to the longest (at most `limit`)."""
+        start_U = self.offset_N[item_U]
+        length_U = self.offset_N[item_U + 1] - start_U
+        if limit:
+            length_U = length_U.clamp(max=limit)
+        width = max(int(length_U.max()) if len(length_U) else 0, 1)
+        step_X = torch.arange(width, device=item_U.device)
+        valid_UX = step_X < length_U[:, None]
+        place_UX = (start_U[:, None] + step_X).clamp(max=max(len(self.value_XD) - 1, 0))
+        return self.value_XD[place_UX].float() * valid_UX[..., None], valid_UX
+
+
+class Catalog:
+    """The views of the items of a data set, each loaded when it was asked for.
+
+    `vector(view)` [N, D] f32 with `present(view)` [N] for image and text; `ragged(view)` for words and regions.
+    N = items + 1.
+    """
+
+    def __init__(self, items: int, vectors: dict[str, Tensor] | None = None, ragged: dict[str, Ragged] | None = None):
+        self.items = items
+        self._vectors = vectors or {}
+        self._ragged = ragged or {}
+
+    @staticmethod
+    def load(paths: dict[View, Path], items: int, views: frozenset[View], device: str = "cpu") -> "Catalog":
+        """Read the asked views.
+
+        Raises:
+            KeyError: the table of a view is empty because its stage was skipped; names the setting to change.
+        """
+        vectors: dict[str, Tensor] = {}
+        ragged: dict[str, Ragged] = {}
+        for view in sorted(views):
+            table = {"words": WORDS, "regions": REGIONS}.get(view, VECTORS)
+            column = {"words": "word", "regions": "region"}.get(view, "vector")
+            frame = _read(paths[view], table, column, items)
+            if frame.height == 0:
+                raise KeyError(f"no view {view!r} in {paths[view]}: the table is empty; set {SETTING[view]} to make it")
+            if table is VECTORS:
+                value = store.vectors(frame[column])
+                full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
+                full[frame["item"].to_numpy()] = value
+                vectors[view] = torch.from_numpy(full).float().to(device)
+            else:
+                value, offset = store.ragged(frame[column])
+                lengths = np.zeros(items + 1, dtype=np.int64)
+                lengths[frame["item"].to_numpy()] = np.diff(offset)
+                whole = np.concatenate([[0], np.cumsum(lengths)])
+                ragged[view] = Ragged(torch.from_numpy(value).to(device), torch.from_numpy(whole).to(device))
+        return Catalog(items, vectors, ragged)
+
+    def vector(self, view: str) -> Tensor:
+        """One vector an item [N, D], zeros where it has none."""
+        if view not in self._vectors:
+            raise KeyError(self._missing(view))
+        return self._vectors[view]
+
+    def present(self, view: str) -> Tensor:
+        """Which items have the view [N] bool."""
+        if view in self._vectors:
+            return (self._vectors[view] != 0).any(dim=1)
+        return self.ragged(view).offset_N.diff() > 0
+
+    def ragged(self, view: str) -> Ragged:
+        """The vectors of each item, as many as it has."""
+        if view not in self._ragged:
+            raise KeyError(self._missing(view))
+        return self._ragged[view]
+
+    def width(self, view: str) -> int:
+        """How wide a vector of the view is."""
+        return self.vector(view).shape[1] if view in self._vectors else self.ragged(view).value_XD.shape[1]
+
+    def _missing(self, view: str) -> str:
+        return f"no view {view!r} in the catalog; it has {sorted([*self._vectors, *self._ragged])}"
+
+
+def _read(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:
+    frame = store.read(path, table, ["item", column])
+    highest = int(frame["item"].max() or 0)  # type: ignore[arg-type]
+    if highest > items:
+        raise ValueError(f"{path}: item {highest} is beyond the {items} items of the events: run `dvc repro` again")
+    return frame

@@ -1,0 +1,74 @@
+"""Negatives and windows, drawn on the device by a seeded generator."""
+
+import torch
+from torch import Tensor
+
+from engine.batch import Batch, Interactions
+
+
+def windows(train: Interactions, length: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cut every user's events into windows of at most `length` inputs, with a random border, in random order.
+
+    Each event but a user's first is a target in exactly one window. Gives start_W, stop_W: the inputs [start, stop),
+    whose targets are one later.
+    """
+    device = train.item_E.device
+    inputs_U = (train.offset_U.diff() - 1).clamp(min=0)
+    shift_U = (torch.rand(len(inputs_U), generator=generator) * length).long().to(device)
+    shift_U = torch.minimum(shift_U, inputs_U) * (inputs_U > length)
+    count_U = (inputs_U - shift_U + length - 1) // length + (shift_U > 0)
+    user_W = torch.repeat_interleave(torch.arange(len(count_U), device=device), count_U)
+    number_W = torch.arange(len(user_W), device=device) - (count_U.cumsum(0) - count_U)[user_W]
+    early_W = (shift_U > 0)[user_W]
+    start_W = shift_U[user_W] + (number_W - early_W.long()) * length
+    stop_W = torch.minimum(start_W + length, inputs_U[user_W])
+    base_W = train.offset_U[user_W]
+    order_W = torch.randperm(len(user_W), generator=generator).to(device)
+    return (base_W + start_W.clamp(min=0))[order_W], (base_W + stop_W)[order_W]
+
+
+class Negatives:
+    """Items drawn uniformly that a user has not acted on in training; test items are never used to exclude."""
+
+    def __init__(self, train: Interactions):
+        self.items = train.items
+        self.key_E = torch.unique(train.user_E * (train.items + 1) + train.item_E)
+
+    def draw(self, user_B: Tensor, shape: tuple[int, ...], generator: torch.Generator, rounds: int = 8) -> Tensor:
+        """item_B… uniform over 1..items, redrawn where the user has it; after `rounds` what is left stays."""
+        drawn = self._uniform(shape, generator).to(user_B.device)
+        user = user_B.view(-1, *[1] * (len(shape) - 1)).expand(shape)
+        for _ in range(rounds):
+            taken = self.has(user, drawn)
+            hits = int(taken.sum())
+            if not hits:
+                break
+            drawn[taken] = self._uniform((hits,), generator).to(user_B.device)
+        return drawn
+
+    def has(self, user: Tensor, item: Tensor) -> Tensor:
+        """Whether each user acted on each item in training."""
+        key = user * (self.items + 1) + item
+        place = torch.searchsorted(self.key_E, key).clamp(max=len(self.key_E) - 1)
+        found: Tensor = self.key_E[place] == key
+        return found
+
+    def _uniform(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        return torch.randint(1, self.items + 1, shape, generator=generator)
+
+
+class Shared:
+    """Items drawn once for a batch by popularity to a power, with the log of their expected counts (logQ)."""
+
+    def __init__(self, train: Interactions, power: float = 0.75):
+        count_N = torch.bincount(train.item_E, minlength=train.items + 1).double()
+        weight_N = count_N**power
+        weight_N[0] = 0
+        self.share_N = weight_N / weight_N.sum()
+
+    def draw(self, batch: Batch, count: int, generator: torch.Generator) -> Batch:
+        """The batch with `count` shared items and their log expected counts."""
+        item_S = torch.multinomial(self.share_N.cpu(), count, replacement=True, generator=generator)
+        device = batch.user_B.device
+        expected_S = (self.share_N.cpu()[item_S] * count).log().float()
+        return batch.but(shared_S=item_S.to(device), expected_S=expected_S.to(device))

@@ -1,0 +1,35 @@
+"""One recommender a file; the file's name is the model's name in params.yaml."""
+
+import importlib
+import importlib.util
+import pkgutil
+from types import ModuleType
+
+from engine.catalog import Catalog
+from engine.contract import Recommender, Settings
+from engine.params import Choice, checked
+
+
+def find(name: str) -> ModuleType:
+    """The module of a model, with its `Config` and `build`.
+
+    Raises:
+        KeyError: there is no such model; names those there are.
+    """
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+    if name not in names:
+        raise KeyError(f"no model {name!r}; there are {names}")
+    return importlib.import_module(f"models.{name}")
+
+
+def configure(choice: Choice) -> Settings:
+    """A model's section, checked: a key that it does not know is refused by name."""
+    settings = {key: value for key, value in choice.settings.items() if key != "train"}
+    config: Settings = checked(find(choice.name).Config, settings, f"models.{choice.name}")
+    return config
+
+
+def build(choice: Choice, catalog: Catalog, users: int) -> Recommender:
+    """The model of a section, its parameters drawn from torch's global generator."""
+    model: Recommender = find(choice.name).build(configure(choice), catalog, users)
+    return model
