@@ -38,17 +38,26 @@ class Ragged:
 class Catalog:
     """The views of the items of a data set, each loaded when it was asked for.
 
-    `vector(view)` [N, D] f32 with `present(view)` [N] for image and text; `ragged(view)` for words and regions.
+    `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image and text; `ragged(view)` for words and regions.
     N = items + 1.
     """
 
-    def __init__(self, items: int, vectors: dict[str, Tensor] | None = None, ragged: dict[str, Ragged] | None = None):
+    def __init__(
+        self,
+        items: int,
+        vectors: dict[str, Tensor] | None = None,
+        ragged: dict[str, Ragged] | None = None,
+        topics: int = 0,
+    ):
         self.items = items
+        self.topics = topics
         self._vectors = vectors or {}
         self._ragged = ragged or {}
 
     @staticmethod
-    def load(paths: dict[View, Path], items: int, views: frozenset[View], device: str = "cpu") -> "Catalog":
+    def load(
+        paths: dict[View, Path], items: int, views: frozenset[View], topics: int = 0, device: str = "cpu"
+    ) -> "Catalog":
         """Read the asked views.
 
         Raises:
@@ -73,7 +82,7 @@ class Catalog:
                 lengths[frame["item"].to_numpy()] = np.diff(offset)
                 whole = np.concatenate([[0], np.cumsum(lengths)])
                 ragged[view] = Ragged(torch.from_numpy(value).to(device), torch.from_numpy(whole).to(device))
-        return Catalog(items, vectors, ragged)
+        return Catalog(items, vectors, ragged, topics)
 
     def vector(self, view: str) -> Tensor:
         """One vector an item [N, D], zeros where it has none."""

@@ -52,6 +52,7 @@ CATALOG = Table(
     frozenset({"title", "text", "source"}),
     ("item",),
 )
+CANDIDATES = Table("candidates", {"user": pl.UInt32, "candidates": pl.List(pl.UInt32)}, sorted_by=("user",))
 IMAGES = Table(
     "images",
     {
