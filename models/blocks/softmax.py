@@ -1,0 +1,74 @@
+"""Cross-entropy over the whole catalog, three ways. Item i is row i - 1 of `weight_ID`; targets are item numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+from torch.nn import functional as F
+
+from engine.batch import Batch
+
+LOGITS, ROWS = 1 << 22, 256  # a chunk's logits stay in cache where they can, and its products stay large
+
+Loss = Callable[[Tensor, Tensor, Tensor, Batch], Tensor]
+
+
+def full(state_PD: Tensor, weight_ID: Tensor, target_P: Tensor, batch: Batch) -> Tensor:
+    """The mean over positions P, the logits [P, items] held whole."""
+    return F.cross_entropy((state_PD @ weight_ID.T).float(), target_P - 1)
+
+
+def chunked(state_PD: Tensor, weight_ID: Tensor, target_P: Tensor, batch: Batch) -> Tensor:
+    """The same as `full`, some positions at a time, in a fraction of its memory (and on a CPU of its time)."""
+    loss: Tensor = _Chunked.apply(state_PD, weight_ID, target_P - 1)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Chunked(torch.autograd.Function):
+    """Cross-entropy whose gradients are taken while the logits of a chunk of positions are at hand."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, state_PD: Tensor, weight_ID: Tensor, target_P: Tensor) -> Tensor:
+        """The mean loss, a scalar in 32 bits."""
+        rows = max(LOGITS // len(weight_ID), ROWS)
+        total = state_PD.new_zeros((), dtype=torch.float32)
+        state_grad_PD, weight_grad_ID = torch.empty_like(state_PD), torch.zeros_like(weight_ID)
+        for start in range(0, len(state_PD), rows):
+            state_CD, target_C1 = state_PD[start : start + rows], target_P[start : start + rows, None]
+            logit_CI = (state_CD @ weight_ID.T).float()
+            normaliser_C1 = logit_CI.logsumexp(1, keepdim=True)
+            total += (normaliser_C1 - logit_CI.gather(1, target_C1)).sum()
+            share_CI = logit_CI.sub_(normaliser_C1).exp_()
+            share_CI.scatter_add_(1, target_C1, torch.full_like(normaliser_C1, -1.0))
+            share_CI = share_CI.to(state_CD.dtype)
+            state_grad_PD[start : start + rows] = share_CI @ weight_ID
+            weight_grad_ID += share_CI.T @ state_CD
+        ctx.save_for_backward(state_grad_PD / len(state_PD), weight_grad_ID / len(state_PD))
+        return total / len(state_PD)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        """The kept gradients, scaled."""
+        state_grad_PD, weight_grad_ID = ctx.saved_tensors
+        return grad * state_grad_PD, grad * weight_grad_ID, None
+
+
+def sampled(state_PD: Tensor, weight_ID: Tensor, target_P: Tensor, batch: Batch) -> Tensor:
+    """The target against the batch's shared items, each divided by its expected count (logQ), so that their sum
+    estimates the sum over the catalog; a shared item that is the target itself is left out.
+
+    Raises:
+        ValueError: the batch has no shared items.
+    """
+    if batch.shared_S is None or batch.expected_S is None:
+        raise ValueError("a sampled softmax needs a batch with shared items: set `shared` above 0")
+    own_P = (state_PD * weight_ID[target_P - 1]).sum(1).float()
+    other_PS = (state_PD @ weight_ID[batch.shared_S - 1].T).float() - batch.expected_S
+    other_PS = other_PS.masked_fill(batch.shared_S == target_P[:, None], -torch.inf)
+    return (torch.cat([own_P[:, None], other_PS], 1).logsumexp(1) - own_P).mean()
+
+
+LOSSES: dict[str, Loss] = {"full": full, "chunked": chunked, "sampled": sampled}
