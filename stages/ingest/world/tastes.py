@@ -1,0 +1,82 @@
+"""What people of the demo's world like, and which films are of which theme, genre and look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.params import Record
+from stages.ingest.world.films import Films, FilmSettings
+from stages.ingest.world.lexicon import lexicon
+
+
+class PeopleSettings(Record):
+    """How people differ: they act between the two `acts` times, by a beta distribution of this `shape`.
+
+    `main` is the share of the first of a person's two lasting themes, `palette` the share of people whose visual taste
+    is a palette and no object.
+    """
+
+    acts: tuple[int, int]
+    shape: tuple[float, float]
+    main: float
+    palette: float
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The weight of each film in each theme, genre and look, each row summing to 1. Looks: objects, then palettes."""
+
+    theme_KF: np.ndarray
+    genre_GF: np.ndarray
+    look_OF: np.ndarray
+
+
+@dataclass(frozen=True)
+class People:
+    """acts_U counts; lasting_U2: themes, the main one first; household_U: genres; look_U: objects, then palettes."""
+
+    acts_U: np.ndarray
+    lasting_U2: np.ndarray
+    household_U: np.ndarray
+    look_U: np.ndarray
+
+
+def shares(weight: np.ndarray) -> np.ndarray:
+    """Each row over its sum; a row of zeros stays."""
+    total = weight.sum(axis=1, keepdims=True)
+    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+
+
+def groups(films: Films, settings: FilmSettings) -> Groups:
+    """How much each film is of each theme, genre and look."""
+    world = lexicon()
+    objects, rows = world.objects(), np.arange(len(films.fame_F))
+    theme_KF = np.zeros((len(world.themes), len(rows)))
+    theme_KF[films.theme_F2[:, 0], rows] = films.fame_F
+    theme_KF[films.theme_F2[:, 1], rows] = films.fame_F * settings.second
+    genre_GF = np.zeros((len(world.genres), len(rows)))
+    genre_GF[films.genre_F, rows] = films.fame_F
+    look_OF = np.zeros((len(objects) + len(world.palettes), len(rows)))
+    look_OF[len(objects) + films.palette_F, rows] = films.fame_F
+    for row, shown in enumerate(films.objects):
+        for place, name in enumerate(shown):
+            look_OF[objects.index(name), row] = films.fame_F[row] * (settings.minor if place else 1.0)
+    return Groups(shares(theme_KF), shares(genre_GF), shares(look_OF))
+
+
+def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> People:
+    """Draw people."""
+    world = lexicon()
+    themes, objects, palettes = len(world.themes), len(world.objects()), len(world.palettes)
+    least, most = settings.acts
+    acts_U = least + np.rint((most - least) * rng.beta(*settings.shape, count)).astype(int)
+    main_U = rng.integers(themes, size=count)
+    side_U = (main_U + rng.integers(1, themes, count)) % themes
+    likes_palette_U = rng.random(count) < settings.palette
+    palette_U, object_U = objects + rng.integers(palettes, size=count), rng.integers(objects, size=count)
+    return People(
+        acts_U,
+        np.stack([main_U, side_U], axis=1),
+        rng.integers(len(world.genres), size=count),
+        np.where(likes_palette_U, palette_U, object_U),
+    )

@@ -1,0 +1,50 @@
+"""Why each act of the demo's people happened: its cause, and what of the film and of the past it rests on."""
+
+import re
+from typing import Any
+
+from stages.ingest.world.acts import ACCIDENT, CAUSES, HOUR, LASTING, PASSING, VISUAL, Acts
+from stages.ingest.world.films import WHOLE, Films
+from stages.ingest.world.lexicon import lexicon
+from stages.ingest.world.tastes import Groups, People
+
+_EARLIER = 5  # how many earlier films a reason names at most
+
+
+def reasons(films: Films, people: People, kinds: Groups, acts: Acts, main: float) -> dict[str, list[Any]]:
+    """The columns of TRUTH, an act a row, person by person in time."""
+    world = lexicon()
+    themes, genres, looks = list(world.themes), list(world.genres), [*world.objects(), *world.palettes]
+    mentioned = [set(re.findall(r"\w+", text)) for text in films.plots]
+    columns: dict[str, list[Any]] = {name: [] for name in ("cause", "earlier", "topic", "words", "object", "box")}
+    for user, count in enumerate(people.acts_U):
+        past: dict[tuple[int, str | None], list[int]] = {}
+        for n in range(count):
+            film, cause = int(acts.film_UN[user, n]), int(acts.cause_UN[user, n])
+            topic = words = thing = box = None
+            if acts.switched_UN[user, n]:
+                past = {key: seen for key, seen in past.items() if key[0] != PASSING}
+            if cause in (LASTING, PASSING):
+                theme = acts.interest_UN[user, n] if cause == PASSING else _lasting(people, kinds, user, film, main)
+                topic, words = themes[theme], world.themes[themes[theme]].words()
+            elif cause == HOUR:
+                topic = genres[people.household_U[user]]
+                words = world.genres[topic].words()
+            elif cause == VISUAL:
+                thing = looks[people.look_U[user]]
+                box = films.objects[film].get(thing, WHOLE)
+            earlier = past.setdefault((cause, topic), [])
+            columns["cause"].append(CAUSES[cause])
+            columns["earlier"].append(None if cause == ACCIDENT else earlier[-_EARLIER:])
+            columns["topic"].append(topic)
+            columns["words"].append(None if words is None else sorted(words & mentioned[film]))
+            columns["object"].append(thing)
+            columns["box"].append(box)
+            earlier.append(film + 1)
+    return columns
+
+
+def _lasting(people: People, kinds: Groups, user: int, film: int, main: float) -> int:
+    """Which of a person's two lasting themes a film is of, by the chance that each gave it."""
+    first, second = people.lasting_U2[user]
+    return int(first if main * kinds.theme_KF[first, film] >= (1 - main) * kinds.theme_KF[second, film] else second)
