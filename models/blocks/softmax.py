@@ -49,7 +49,7 @@ class _Chunked(torch.autograd.Function):
         return total / len(state_PD)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """The kept gradients, scaled."""
         state_grad_PD, weight_grad_ID = ctx.saved_tensors
