@@ -1,0 +1,200 @@
+"""Model and explanation to erasure tests: what an item's score does when the history that explains it is gone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.batch import Batch, Interactions
+from engine.contract import CatalogScorer, Explainer, Recommender, Weights
+from engine.measures import faithfulness
+from engine.measures.faithfulness import Flags, Floats
+from engine.rank import Cases, Seen
+
+ROWS = 256  # erased histories scored at once
+
+
+@dataclass(frozen=True)
+class Erasures:
+    """One value a case [C] for each way of erasing k events, and how weights agree with leaving one out.
+
+    Ways: `heaviest`, `lightest` and `random` of the weighed events, `leave_one_out` (those whose own absence lowers the
+    score most), `keep_heaviest` and `keep_random` (all of the history but k). `drop` and `move` are in standard
+    deviations of the case's scores over the catalogue, counted from their mean; `rank` is the item's rank afterwards.
+    """
+
+    case_C: np.ndarray
+    item_C: np.ndarray
+    faithful: bool
+    drop: dict[str, Floats]
+    move: dict[str, Floats]
+    rank: dict[str, Floats]
+    agreement_C: Floats
+
+
+def take(batch: Batch, row_B: Tensor) -> Batch:
+    """Some rows of a batch, as often as they are asked for."""
+    rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in ("shared_S", "expected_S")}
+    return batch.but(**{name: None if value is None else value[row_B] for name, value in rowwise.items()})
+
+
+def without(batch: Batch, gone_BL: Tensor) -> Batch:
+    """The rows as if some of their events had not been; the topics that the others carry stay as they were."""
+    keep_BL = batch.valid_BL & ~gone_BL
+    order_BL = (~keep_BL).long().argsort(dim=1, stable=True)
+    kept_BL = keep_BL.gather(1, order_BL)
+    found: dict[str, Tensor | None] = {"length_B": keep_BL.sum(1)}
+    for name in ("item_BL", "event_BL", "time_BL"):
+        value_BL = getattr(batch, name)
+        found[name] = None if value_BL is None else value_BL.gather(1, order_BL) * kept_BL
+    if batch.topic_BLT is not None:
+        index_BLT = order_BL[..., None].expand_as(batch.topic_BLT)
+        found["topic_BLT"] = batch.topic_BLT.gather(1, index_BLT) * kept_BL[..., None]
+    return batch.but(**found)
+
+
+@torch.no_grad()
+def scores(model: Recommender, batch: Batch, items: int) -> Tensor:
+    """score_BN of every item, column 0 (padding) -inf."""
+    if isinstance(model, CatalogScorer):
+        score_BN = model.score_all(batch).float().clone()
+    else:
+        item_BN = torch.arange(items + 1, device=batch.user_B.device).expand(len(batch.user_B), -1)
+        score_BN = model.score(batch, item_BN).float().clone()
+    score_BN[:, 0] = -torch.inf
+    return score_BN
+
+
+def recommended(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen) -> tuple[Tensor, Tensor]:
+    """The best items and their scores [B, top] after each case's history; fewer where the catalogue is smaller.
+
+    Where an item could not be recommended any more (all others were seen) it is 0 and its score -inf.
+    """
+    score_BN = scores(model, events.before(cases.user_C, cases.position_C, model.needs), events.items)
+    if seen == "excluded":
+        for row, (user, position) in enumerate(zip(cases.user_C.tolist(), cases.position_C.tolist(), strict=True)):
+            first = int(events.offset_U[user])
+            score_BN[row, events.item_E[first : first + position]] = -torch.inf
+    score_BK, item_BK = score_BN.topk(min(top, events.items), dim=1)
+    return item_BK * score_BK.isfinite(), score_BK
+
+
+def over_history(reasons: list[Weights]) -> Weights | None:
+    """The reason over the history's events, rather one that the score was computed from; None where there is none."""
+    found = [r for r in reasons if r.over == "history"]
+    return next((r for r in found if r.faithful), found[0] if found else None)
+
+
+@torch.no_grad()
+def probe(model: Recommender, events: Interactions, cases: Cases, seen: Seen, erase: int, seed: int) -> Erasures | None:
+    """Erase `erase` events of each case's history and look at the item that the model would have recommended.
+
+    Cases with fewer than 2 `erase` weighed events are left out; None where no case is left, or nothing weighs events.
+    """
+    model.eval()
+    if not isinstance(model, Explainer):
+        return None
+    rng = np.random.default_rng(seed)
+    parts = []
+    for first in range(0, len(cases), ROWS):
+        some = slice(first, first + ROWS)
+        part = Cases(cases.user_C[some], cases.position_C[some], cases.target_C[some])
+        found = _part(model, events, part, seen, erase, rng)
+        if found is not None:
+            parts.append(replace(found, case_C=found.case_C + first))
+    if not parts:
+        return None
+
+    def joined(name: str) -> dict[str, Floats]:
+        return {way: np.concatenate([getattr(e, name)[way] for e in parts]) for way in getattr(parts[0], name)}
+
+    return Erasures(
+        np.concatenate([e.case_C for e in parts]),
+        np.concatenate([e.item_C for e in parts]),
+        parts[0].faithful,
+        joined("drop"),
+        joined("move"),
+        joined("rank"),
+        np.concatenate([e.agreement_C for e in parts]),
+    )
+
+
+def _part(
+    model: Recommender, events: Interactions, cases: Cases, seen: Seen, erase: int, rng: np.random.Generator
+) -> Erasures | None:
+    assert isinstance(model, Explainer)
+    item_B = recommended(model, events, cases, 1, seen)[0][:, 0]
+    batch = events.before(cases.user_C, cases.position_C, model.needs)
+    reason = over_history(model.explain(batch, item_B))
+    if reason is None:
+        return None
+    row_B = ((reason.valid.sum(1) >= 2 * erase) & (item_B > 0)).nonzero()[:, 0]
+    if not len(row_B):
+        return None
+    batch, item_B = take(batch, row_B), item_B[row_B]
+    weight_BL, valid_BL = reason.value[row_B].double().cpu().numpy(), reason.valid[row_B].cpu().numpy()
+    effect_BL = _one_by_one(model, batch, item_B, valid_BL, events.items)
+    history_BL = batch.valid_BL.cpu().numpy()
+    heavy_BL = faithfulness.heaviest(weight_BL, valid_BL, erase)
+    ways = {
+        "heaviest": heavy_BL,
+        "lightest": faithfulness.lightest(weight_BL, valid_BL, erase),
+        "random": faithfulness.drawn(valid_BL, erase, rng),
+        "leave_one_out": faithfulness.heaviest(effect_BL, valid_BL, erase),
+        "keep_heaviest": history_BL & ~heavy_BL,
+        "keep_random": history_BL & ~faithfulness.drawn(valid_BL, erase, rng),
+    }
+    drop, move, rank = _erase(model, batch, item_B, ways, events.items)
+    agreement_B = faithfulness.agreement(weight_BL, effect_BL, valid_BL)
+    return Erasures(row_B.cpu().numpy(), item_B.cpu().numpy(), reason.faithful, drop, move, rank, agreement_B)
+
+
+def _erase(
+    model: Recommender, batch: Batch, item_B: Tensor, ways: dict[str, Flags], items: int
+) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
+    """Drops, moves and ranks by way; `rank` has the undisturbed one too, as `whole`."""
+    whole_BN = scores(model, batch, items)
+    spread_B = whole_BN[:, 1:].double().std(dim=1).clamp(min=1e-12).cpu().numpy()
+    whole_B = _centred(whole_BN, item_B) / spread_B
+    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B)}
+    for way, gone_BL in ways.items():
+        erased_BN = scores(model, without(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
+        erased_B = _centred(erased_BN, item_B) / spread_B
+        drop[way] = faithfulness.drop(whole_B, erased_B)
+        move[way] = faithfulness.moved(whole_B, erased_B)
+        rank[way] = _rank(erased_BN, item_B)
+    return drop, move, rank
+
+
+def _centred(score_BN: Tensor, item_B: Tensor) -> Floats:
+    own_B = score_BN.gather(1, item_B[:, None])[:, 0]
+    found: Floats = (own_B - score_BN[:, 1:].double().mean(dim=1)).cpu().numpy()
+    return found
+
+
+def _rank(score_BN: Tensor, item_B: Tensor) -> Floats:
+    own_B1 = score_BN.gather(1, item_B[:, None])
+    ties_B = (score_BN == own_B1).sum(1) - 1
+    found: Floats = (1 + (score_BN > own_B1).sum(1) + ties_B / 2).double().cpu().numpy()
+    return found
+
+
+def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flags, items: int) -> Floats:
+    """What the absence of each weighed event alone takes from the item's centred score [B, L]."""
+    effect_BL = np.zeros(valid_BL.shape)
+    whole_B = _centred(scores(model, batch, items), item_B)
+    for row_R, place_R in _singles(valid_BL):
+        rows = torch.from_numpy(row_R).to(item_B.device)
+        gone_RL = np.zeros((len(row_R), valid_BL.shape[1]), dtype=bool)
+        gone_RL[np.arange(len(row_R)), place_R] = True
+        erased = without(take(batch, rows), torch.from_numpy(gone_RL).to(item_B.device))
+        effect_BL[row_R, place_R] = whole_B[row_R] - _centred(scores(model, erased, items), item_B[rows])
+    return effect_BL
+
+
+def _singles(valid_BL: Flags) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    row, place = valid_BL.nonzero()
+    for first in range(0, len(row), ROWS):
+        yield row[first : first + ROWS], place[first : first + ROWS]
