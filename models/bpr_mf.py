@@ -1,0 +1,79 @@
+"""BPR-MF: matrix factorisation that orders a user's items before others (Rendle et al., UAI 2009).
+
+score = p_u . q_i + b_i; for each training pair (u, i) and drawn item j the loss is softplus(-(score_ui - score_uj)).
+
+**Departs from the paper:** an epoch visits every training pair once, in random order, instead of drawing pairs with
+replacement; steps are taken by the engine's optimiser on batches. The paper's regularisation is kept: half of
+`regularisation` times the squared rows of each triple (it differs from weight decay, which touches every row at every
+step). User bias and mean cancel and are left out. Pairs are drawn uniformly (not users).
+"""
+
+from typing import final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.batch import Batch
+from engine.catalog import Catalog
+from engine.contract import Factored, Learner, Needs, Settings
+
+
+class Config(Settings):
+    """`dim`: width of the factors; `negatives`: items drawn for each pair."""
+
+    dim: int = Field(ge=1)
+    negatives: int = Field(ge=1)
+    regularisation: float = Field(ge=0)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(negatives=self.negatives)
+
+
+def build(config: Config, catalog: Catalog, users: int) -> "BPRMF":
+    """Factors near zero: the first loss is ln 2."""
+    return BPRMF(config, catalog.items, users)
+
+
+@final
+class BPRMF(Learner, Factored):
+    """The item's bias is the last column of its row, so that one gather fetches both."""
+
+    def __init__(self, config: Config, items: int, users: int):
+        super().__init__()
+        self.config = config
+        self.user_UD = nn.Parameter(torch.randn(users + 1, config.dim) * 0.01)
+        self.item_NE = nn.Parameter(
+            torch.cat([torch.randn(items + 1, config.dim) * 0.01, torch.zeros(items + 1, 1)], 1)
+        )
+
+    @property
+    def needs(self) -> Needs:
+        return self.config.needs
+
+    def loss(self, batch: Batch) -> Tensor:
+        if batch.target_BL is None or batch.negative_BLK is None:
+            raise ValueError("BPR compares targets with drawn items; the batch has none")
+        query_BE = self.query(batch)
+        own_BE = self.item_NE[batch.target_BL[:, 0]]
+        other_BKE = self.item_NE[batch.negative_BLK[:, 0]]
+        margin_BK = (query_BE[:, None] * (own_BE[:, None] - other_BKE)).sum(-1)
+        loss = F.softplus(-margin_BK).mean()
+        if self.config.regularisation:
+            squares = [(part**2).sum(-1).mean() for part in (query_BE[:, :-1], own_BE, other_BKE)]
+            loss = loss + self.config.regularisation / 2 * torch.stack(squares).sum()
+        return loss
+
+    def query(self, batch: Batch) -> Tensor:
+        return F.pad(self.user_UD[batch.user_B], (0, 1), value=1.0)
+
+    def keys(self) -> Tensor:
+        return self.item_NE
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return torch.einsum("be,bke->bk", self.query(batch), self.item_NE[item_BK])
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return self.query(batch) @ self.item_NE.T

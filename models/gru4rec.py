@@ -1,0 +1,110 @@
+"""GRU4Rec: a recurrence over the items a person acted on (Hidasi et al., ICLR 2016; BPR-max: Hidasi and Karatzoglou,
+CIKM 2018).
+
+x_t = drop(E[i_t]); h_t = GRU(x_t, h_{t-1}); score = drop(h_t) . W[i] + b[i], where W is E if `tied`.
+
+**Departs from the paper:** gradients flow through whole histories (windows of `length`, every position a target)
+instead of one step at a time over parallel sessions: for histories of people rather than short sessions the authors'
+own notes call this what matters. A dropped state is what is scored, not what is carried. Negatives are the batch's
+shared draws alone (the paper adds the other targets of the batch), and one that is the target itself is left out.
+Adam instead of Adagrad.
+"""
+
+from typing import Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.batch import Batch
+from engine.catalog import Catalog
+from engine.contract import Factored, Learner, Needs, Settings
+from models.blocks.softmax import LOSSES
+
+
+class Config(Settings):
+    """`objective`: cross-entropy over the catalogue (full, chunked, sampled) or BPR-max over `shared` drawn items.
+
+    `penalty` weighs BPR-max's squared scores of negatives; `elu` bends its scores below zero (0: not).
+    """
+
+    dim: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    length: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    tied: bool
+    objective: Literal["full", "chunked", "sampled", "bpr_max"]
+    shared: int = Field(ge=1)
+    penalty: float = Field(ge=0)
+    elu: float = Field(ge=0)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=self.length, shared=self.shared if self.objective in ("sampled", "bpr_max") else 0)
+
+
+def build(config: Config, catalog: Catalog, users: int) -> "GRU4Rec":
+    """Its embeddings are also its output where `tied`."""
+    return GRU4Rec(config, catalog.items)
+
+
+@final
+class GRU4Rec(Learner, Factored):
+    """The output's bias is folded into queries (a 1) and keys."""
+
+    def __init__(self, config: Config, items: int):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(items + 1, config.dim, padding_idx=0)
+        nn.init.normal_(self.embedding.weight[1:], std=config.dim**-0.5)
+        self.output_ND = self.embedding.weight if config.tied else nn.Parameter(self.embedding.weight.detach().clone())
+        self.bias_N = nn.Parameter(torch.zeros(items + 1))
+        between = config.dropout if config.layers > 1 else 0.0
+        self.gru = nn.GRU(config.dim, config.dim, config.layers, batch_first=True, dropout=between)
+        self.dropout = nn.Dropout(config.dropout)
+
+    @property
+    def needs(self) -> Needs:
+        return self.config.needs
+
+    def states(self, batch: Batch) -> Tensor:
+        """The state after each event, state_BLE, its last column 1."""
+        state_BLD, _ = self.gru(self.dropout(self.embedding(batch.item_BL)))
+        return F.pad(self.dropout(state_BLD), (0, 1), value=1.0)
+
+    def loss(self, batch: Batch) -> Tensor:
+        if batch.target_BL is None:
+            raise ValueError("a batch without targets has no loss")
+        asked_BL = batch.target_BL > 0
+        state_PE, target_P = self.states(batch)[asked_BL], batch.target_BL[asked_BL]
+        if self.config.objective == "bpr_max":
+            return self._bpr_max(state_PE, target_P, batch)
+        return LOSSES[self.config.objective](state_PE, self.keys()[1:], target_P, batch)
+
+    def _bpr_max(self, state_PE: Tensor, target_P: Tensor, batch: Batch) -> Tensor:
+        """-log of the mean chance, weighted by softmax over the negatives, that the target beats a negative."""
+        if batch.shared_S is None:
+            raise ValueError("BPR-max compares with shared items; the batch has none")
+        key_NE = self.keys()
+        own_P1 = (state_PE * key_NE[target_P]).sum(-1, keepdim=True).float()
+        other_PS = (state_PE @ key_NE[batch.shared_S].T).float()
+        if self.config.elu:
+            own_P1, other_PS = F.elu(own_P1, self.config.elu), F.elu(other_PS, self.config.elu)
+        hit_PS = batch.shared_S == target_P[:, None]
+        weight_PS = other_PS.masked_fill(hit_PS, -torch.inf).log_softmax(1)
+        beaten_P = (weight_PS + F.logsigmoid(own_P1 - other_PS)).logsumexp(1)
+        return (self.config.penalty * (weight_PS.exp() * other_PS**2).sum(1) - beaten_P).mean()
+
+    def query(self, batch: Batch) -> Tensor:
+        state_BE = batch.last(self.states(batch))
+        return torch.cat([state_BE[:, :-1], torch.ones_like(state_BE[:, -1:])], 1)
+
+    def keys(self) -> Tensor:
+        return torch.cat([self.output_ND, self.bias_N[:, None]], 1)
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return torch.einsum("be,bke->bk", self.query(batch), self.keys()[item_BK])
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return self.query(batch) @ self.keys().T

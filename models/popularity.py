@@ -1,0 +1,52 @@
+"""Popularity: how often an item was chosen in training, the same for everyone.
+
+**Departs from the paper:** there is none; it is the row that every table shows beside the models.
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from engine.batch import Batch, Interactions
+from engine.catalog import Catalog
+from engine.contract import Factored, Needs, Settings, Solver
+
+
+class Config(Settings):
+    """Nothing can be set."""
+
+
+def build(config: Config, catalog: Catalog, users: int) -> "Popularity":
+    """The model, not yet solved."""
+    return Popularity(catalog.items)
+
+
+@final
+class Popularity(Solver, Factored):
+    """score = the number of training events of the item."""
+
+    count_N: Tensor
+
+    def __init__(self, items: int):
+        super().__init__()
+        self.register_buffer("count_N", torch.zeros(items + 1))
+
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    def solve(self, train: Interactions) -> None:
+        self.count_N.copy_(torch.bincount(train.item_E, minlength=len(self.count_N)))
+
+    def query(self, batch: Batch) -> Tensor:
+        return self.count_N.new_ones(len(batch.user_B), 1)
+
+    def keys(self) -> Tensor:
+        return self.count_N[:, None]
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return self.count_N[item_BK]
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return self.query(batch) @ self.keys().T
