@@ -103,7 +103,7 @@ def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> di
         if chosen:
             found[chosen[1]] = Choice(name=key.rsplit(".", 1)[1], settings=value)
         else:
-            found[key.rsplit(".", 1)[1]] = value
+            found[key.rsplit(".", 1)[-1]] = value
     return found
 
 
