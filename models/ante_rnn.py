@@ -1,0 +1,194 @@
+"""Ante-RNN: interests that move, read from the words and pictures of what a person did.
+
+Liu, Zhang, Gulla: Dynamic attention-based explainable recommendation with textual and visual fusion. IPM 2020.
+
+**Departs from the paper:** an event is scored by the state before it (eq. 22-23 as printed use the state that has
+consumed it). Words are given vectors (BERT's), read by a bi-GRU or a dense layer. Eq. 5 is a mean, not a sum, of the
+weighed regions (`readings.regions: none` is the sum). An event's text is attended with the topics of that event, and
+keeps it when it is looked back at. Time of week is calendar time, so its 169th slot is unused; the gap is to the
+newest event. torch's GRU resets after the product, eq. 21 before. Sums of eq. 24 are means, and the hardest texts are
+sought among some of the batch's items. An item without words or picture is met by what it has (the paper's have both).
+A candidate's own words and picture do not enter its score: they are explained as drawn afterwards.
+"""
+
+from collections.abc import Callable
+from typing import Literal, final
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.batch import Batch
+from engine.catalog import Catalog
+from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
+from engine.params import Record
+from models.blocks import alignment, fusion, ragged, softmax, topical
+from models.blocks.content import Content, ContentEncoder, distinct
+from models.blocks.context import ContextAttention, ContextMean, NoContext, over_history
+
+WORDS = {"gru": ragged.GRUParts, "linear": ragged.LinearParts}
+FUSIONS = {
+    "attention": fusion.AttentionFusion,
+    "product": fusion.ProductFusion,
+    "mlp": fusion.DenseFusion,
+    "single": fusion.SingleView,
+}
+
+
+class Triplet(Record):
+    """The loss of the alignment (eq. 6): its share of the whole (lambda 1), its margin, items a batch."""
+
+    share: float = 0.2
+    margin: float = 0.3
+    items: int = 32
+
+
+class Readings(Record):
+    """Where the paper leaves a choice: eq. 17 or 18, the affinities' inverse temperature, what eq. 5 divides by."""
+
+    transform: Literal["linear", "sigmoid"] = "linear"
+    affinity: float = 1.0
+    regions: Literal["none", "mean", "softmax"] = "mean"
+    gru: Literal["torch"] = "torch"
+
+
+class Config(Settings):
+    """The paper's rows: -D `fusion: product`, -N `mlp`; t- `image: none`, v- `text: none` (both `fusion: single`);
+    None `text: mean, context: off`; T `context: off`; C `text: mean`; -Tw `times: [gap]`, -dt `times: [hour_of_week]`.
+    """
+
+    dim: int = 64
+    length: int = 30
+    text: Literal["topical", "mean", "none"] = "topical"
+    image: Literal["aligned", "mean", "none"] = "aligned"
+    words: Literal["gru", "linear"] = "linear"
+    fusion: Literal["attention", "product", "mlp", "single"] = "attention"
+    context: Literal["attention", "mean", "off"] = "attention"
+    window: int = 5
+    times: tuple[Literal["hour_of_week", "gap"], ...] = ("hour_of_week", "gap")
+    loss: Literal["full", "chunked", "sampled"] = "full"
+    shared: int = 512
+    dropout: float = 0.2
+    triplet: Triplet = Triplet()
+    readings: Readings = Readings()
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Config":
+        given = (self.text != "none") + (self.image != "none")
+        if (given == 1) != (self.fusion == "single") or given == 0:
+            raise ValueError(
+                f"text: {self.text} and image: {self.image} make {given} views, and fusion is {self.fusion}; two views "
+                "are fused by attention, product or mlp, one is passed on by single"
+            )
+        if self.image == "aligned" and self.text == "none":
+            raise ValueError("image: aligned needs the words that it aligns with: set image: mean, or text")
+        return self
+
+    @property
+    def needs(self) -> Needs:
+        """Words and regions as chosen; topics for the topical text, times for the context's."""
+        views: dict[View, bool] = {"words": self.text != "none", "regions": self.image != "none"}
+        return Needs(
+            length=self.length,
+            shared=self.shared if self.loss == "sampled" else 0,
+            views=frozenset(view for view, used in views.items() if used),
+            topics=self.text == "topical",
+            times=self.context == "attention" and bool(self.times),
+        )
+
+
+def build(config: Config, catalog: Catalog, users: int) -> "AnteRNN":
+    """The variant that the settings name."""
+    dim, triplet, readings = config.dim, config.triplet, config.readings
+    views = config.needs.views
+    content = ContentEncoder(
+        words=WORDS[config.words](catalog.ragged("words"), dim) if "words" in views else ragged.NoParts(dim),
+        regions=ragged.LinearParts(catalog.ragged("regions"), dim) if "regions" in views else ragged.NoParts(dim),
+        text=topical.TopicalAttention(dim, catalog.topics) if config.text == "topical" else topical.MeanWords(),
+        image=alignment.AlignedRegions(dim, readings.affinity, readings.regions, triplet.margin, triplet.items)
+        if config.image == "aligned"
+        else alignment.MeanRegions(),
+        fusion=FUSIONS[config.fusion](dim),
+    )
+    contexts: dict[str, Callable[[], nn.Module]] = {
+        "attention": lambda: ContextAttention(dim, config.window, config.times, readings.transform),
+        "mean": lambda: ContextMean(config.window),
+        "off": NoContext,
+    }
+    return AnteRNN(config, content, contexts[config.context](), softmax.LOSSES[config.loss], catalog.items)
+
+
+@final
+class AnteRNN(Learner, Factored, Explainer):
+    """Content in, ids out: fused items through the context and a GRU to a softmax over the catalog."""
+
+    def __init__(
+        self, config: Config, content: ContentEncoder, context: nn.Module, objective: softmax.Loss, items: int
+    ):
+        super().__init__()
+        self.config = config
+        self.content = content
+        self.context = context
+        self.objective = objective
+        self.dropout = nn.Dropout(config.dropout)
+        self.gru = nn.GRU(config.dim, config.dim, batch_first=True)
+        self.out_ID = nn.Parameter(torch.randn(items, config.dim) * config.dim**-0.5)
+
+    @property
+    def needs(self) -> Needs:
+        """What the settings ask for."""
+        return self.config.needs
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy of the next item (eq. 22-23) and the alignment's loss (eq. 24; lambda 2 is the optimiser's)."""
+        if batch.target_BL is None:
+            raise ValueError("a batch to learn from has targets; this one has none")
+        state_BLD, content, _, _ = self._read(batch)
+        asked_BL = batch.target_BL > 0
+        choice = self.objective(state_BLD[asked_BL], self.out_ID, batch.target_BL[asked_BL], batch)
+        return choice + self.config.triplet.share * self.content.alignment(content)
+
+    def query(self, batch: Batch) -> Tensor:
+        """The state after each row's last event; zeros for a row without events."""
+        if not batch.item_BL.shape[1]:
+            return self.out_ID.new_zeros(len(batch.item_BL), self.config.dim)
+        return batch.last(self._read(batch)[0])
+
+    def keys(self) -> Tensor:
+        """The rows of W_s; eq. 23 has no bias."""
+        return F.pad(self.out_ID, (0, 0, 1, 0))
+
+    def score_all(self, batch: Batch) -> Tensor:
+        """Eq. 23 before the softmax."""
+        return self.query(batch) @ self.keys().T
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        """Eq. 23 before the softmax, of some items."""
+        return (self.keys()[item_BK] @ self.query(batch)[..., None])[..., 0]
+
+    def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
+        """The weights of the history, which the score was computed from, and of the asked items, drawn afterwards.
+
+        "history" holds the last window's weights; what is older acts through the GRU, with the weights of its time.
+        "view" is picture, then text; "word_region" the mean over the regions of each one's shares of the words.
+        """
+        _, met, where_BL, context_BLW = self._read(batch)
+        topic_BT = batch.topic_BLT if batch.topic_BLT is None else batch.last(batch.topic_BLT)
+        asked = self.content(item_B, met.item_VD.new_zeros(len(item_B), 0) if topic_BT is None else topic_BT)
+        found = met.reasons(where_BL, batch.item_BL, faithful=True)
+        found += asked.reasons(torch.arange(len(item_B), device=item_B.device), item_B, faithful=False)
+        if topic_BT is not None:
+            followed_BT = (topic_BT.sum(1, keepdim=True) > 0).expand_as(topic_BT)
+            found.append(Weights(topic_BT, "topic", "share", True, followed_BT))
+        if context_BLW is not None:
+            last_BL = over_history(batch.last(context_BLW), batch.length_B, batch.item_BL.shape[1])
+            found.append(Weights(last_BL, "history", "share", True, batch.valid_BL))
+        return found
+
+    def _read(self, batch: Batch) -> tuple[Tensor, Content, Tensor, Tensor | None]:
+        item_V, topic_VT, where_BL = distinct(batch.event_BL, batch.item_BL, batch.topic_BLT)
+        met = self.content(item_V, topic_VT)
+        item_BLD = self.dropout(F.embedding(where_BL, met.item_VD)) * batch.valid_BL[..., None]
+        interest_BLD, context_BLW = self.context(item_BLD, batch.valid_BL, batch.time_BL)
+        return self.dropout(self.gru(interest_BLD)[0]), met, where_BL, context_BLW

@@ -1,0 +1,83 @@
+"""Regions weighed by how well the words of the same item speak of them (Ante-RNN eq. 1-6, after SCAN)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.blocks import masked
+
+
+class AlignedRegions(nn.Module):
+    """An image as the sum of its regions, each times the cosine of the region and the words that it attends to.
+
+    `temperature` multiplies the affinities, which eq. 1 squashes to (-1, 1): with 1 the words' shares are nearly even.
+    `norm` of eq. 5: `none` as printed, `mean` over the regions, `softmax` of the cosines. `margin` and `items` are
+    of the loss.
+    """
+
+    def __init__(self, dim: int, temperature: float, norm: str, margin: float, items: int):
+        super().__init__()
+        self.affinity = nn.Linear(dim, dim, bias=False)
+        self.temperature = temperature
+        self.norm = norm
+        self.margin = margin
+        self.items = items
+
+    def forward(
+        self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """image_UD, relevance_UM (cosines; 1 where the item has no words) and share_UNM of each region's words."""
+        logit_UNM = torch.tanh(self.affinity(word_UND) @ region_UMD.transpose(1, 2)) * self.temperature
+        share_UNM = masked.softmax(logit_UNM, valid_UN[:, :, None], dim=1)
+        said_UMD = share_UNM.transpose(1, 2) @ word_UND
+        cosine_UM = F.cosine_similarity(region_UMD, said_UMD, dim=-1)
+        relevance_UM = torch.where(valid_UN.any(1, keepdim=True), cosine_UM, 1.0) * valid_UM
+        return self._sum(relevance_UM, region_UMD, valid_UM), relevance_UM, share_UNM
+
+    def _sum(self, relevance_UM: Tensor, region_UMD: Tensor, valid_UM: Tensor) -> Tensor:
+        if self.norm == "softmax":
+            weight_UM = masked.softmax(relevance_UM, valid_UM)
+        elif self.norm == "mean":
+            weight_UM = relevance_UM / valid_UM.sum(1, keepdim=True).clamp(min=1)
+        else:
+            weight_UM = relevance_UM
+        return (weight_UM[:, None] @ region_UMD)[:, 0]
+
+    def similarity(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
+        """S (eq. 4) of every image (row) with every text (column), similarity_UU."""
+        logit_TNIM = torch.einsum("tnd,imd->tnim", self.affinity(word_UND), region_UMD).tanh() * self.temperature
+        share_TNIM = masked.softmax(logit_TNIM, valid_UN[:, :, None, None], dim=1)
+        said_TIMD = torch.einsum("tnim,tnd->timd", share_TNIM, word_UND)
+        cosine_TIM = F.cosine_similarity(region_UMD[None], said_TIMD, dim=-1) * valid_UM
+        return (cosine_TIM.sum(2) / valid_UM.sum(1).clamp(min=1)).T
+
+    def loss(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
+        """Eq. 6 over at most `items` of the items that have both a picture and words."""
+        both_A = (valid_UM.any(1) & valid_UN.any(1)).nonzero()[:, 0]
+        some_A = both_A[torch.randperm(len(both_A), device=both_A.device)[: self.items]]
+        parts = (region_UMD, valid_UM, word_UND, valid_UN)
+        return hardest(self.similarity(*(part.index_select(0, some_A) for part in parts)), self.margin)
+
+
+class MeanRegions(nn.Module):
+    """An image as the mean of its regions."""
+
+    def forward(
+        self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor
+    ) -> tuple[Tensor, None, None]:
+        """image_UD; nothing is weighed."""
+        return masked.mean(region_UMD, valid_UM), None, None
+
+    def loss(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
+        """Nothing to align."""
+        return region_UMD.new_zeros(())
+
+
+def hardest(similarity_UU: Tensor, margin: float) -> Tensor:
+    """The mean over images of max(0, margin - own text + hardest other text) (eq. 6); 0 for fewer than two items."""
+    if len(similarity_UU) < 2:
+        return similarity_UU.sum() * 0
+    own_U = similarity_UU.diagonal()
+    itself_UU = torch.eye(len(own_U), dtype=torch.bool, device=own_U.device)
+    other_U = similarity_UU.masked_fill(itself_UU, -torch.inf).amax(1)
+    return (margin - own_U + other_U).clamp(min=0).mean()

@@ -1,0 +1,98 @@
+"""Items from their words and regions, as the person met them: each distinct item is read once."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.contract import Weights
+
+
+@dataclass(frozen=True)
+class Content:
+    """The distinct items u of some events v (event v is of item place_V), and each event's item as one vector.
+
+    What was not weighed is None: word_share_VN of the words, view_share_V2 of picture and text, relevance_UM (signed)
+    of the regions, aligned_UNM of the words for each region. said_UN and seen_UM: which words and regions there are.
+    """
+
+    item_VD: Tensor
+    place_V: Tensor
+    word_UND: Tensor
+    said_UN: Tensor
+    region_UMD: Tensor
+    seen_UM: Tensor
+    present_V2: Tensor
+    relevance_UM: Tensor | None
+    aligned_UNM: Tensor | None
+    word_share_VN: Tensor | None
+    view_share_V2: Tensor | None
+
+    def reasons(self, event: Tensor, about: Tensor, faithful: bool) -> list[Weights]:
+        """What was weighed inside the items `about` [B] or [B, L] (0 padding), each met at one of the events v."""
+        place, there = self.place_V[event], about[..., None] > 0
+        said, seen = self.said_UN[place] & there, self.seen_UM[place] & there
+        found = []
+        if self.word_share_VN is not None:
+            found.append(Weights(self.word_share_VN[event] * said, "word", "share", faithful, said, about))
+        if self.relevance_UM is not None:
+            found.append(Weights(self.relevance_UM[place] * seen, "region", "signed", faithful, seen, about))
+        if self.view_share_V2 is not None and faithful:
+            present = self.present_V2[event] & there
+            found.append(Weights(self.view_share_V2[event] * present, "view", "share", True, present, about))
+        if self.aligned_UNM is not None and not faithful:
+            pair = said[..., :, None] & seen[..., None, :]
+            each = self.aligned_UNM[place] * pair / seen.sum(-1).clamp(min=1)[..., None, None]
+            found.append(Weights(each, "word_region", "share", False, pair, about))
+        return found
+
+
+class ContentEncoder(nn.Module):
+    """Words and regions, then text and image, then the two fused."""
+
+    def __init__(self, words: nn.Module, regions: nn.Module, text: nn.Module, image: nn.Module, fusion: nn.Module):
+        super().__init__()
+        self.words = words
+        self.regions = regions
+        self.text = text
+        self.image = image
+        self.fusion = fusion
+
+    def forward(self, item_V: Tensor, topic_VT: Tensor) -> Content:
+        """The items of some events, with the topics that were followed at each."""
+        item_U, place_V = torch.unique(item_V, return_inverse=True)
+        word_UND, said_UN = self.words(item_U)
+        region_UMD, seen_UM = self.regions(item_U)
+        image_UD, relevance_UM, aligned_UNM = self.image(region_UMD, seen_UM, word_UND, said_UN)
+        text_VD, word_share_VN = self.text(word_UND, said_UN, place_V, topic_VT)
+        present_V2 = torch.stack([seen_UM.any(1), said_UN.any(1)], 1)[place_V]
+        item_VD, view_share_V2 = self.fusion(image_UD.index_select(0, place_V), text_VD, present_V2)
+        return Content(
+            item_VD=item_VD,
+            place_V=place_V,
+            word_UND=word_UND,
+            said_UN=said_UN,
+            region_UMD=region_UMD,
+            seen_UM=seen_UM,
+            present_V2=present_V2,
+            relevance_UM=relevance_UM,
+            aligned_UNM=aligned_UNM,
+            word_share_VN=word_share_VN,
+            view_share_V2=view_share_V2,
+        )
+
+    def alignment(self, content: Content) -> Tensor:
+        """How badly pictures and texts match, a scalar (0 where nothing is aligned)."""
+        found: Tensor = self.image.loss(content.region_UMD, content.seen_UM, content.word_UND, content.said_UN)  # type: ignore[operator]
+        return found
+
+
+def distinct(event_BL: Tensor, item_BL: Tensor, topic_BLT: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Each event once, however many rows hold it: item_V, topic_VT and where_BL, the place of each row's events."""
+    base = int(item_BL.max()) + 1 if item_BL.numel() else 1
+    key_V, where_BL = torch.unique(event_BL * base + item_BL, return_inverse=True)
+    if topic_BLT is None:
+        return key_V % base, torch.zeros(len(key_V), 0, device=key_V.device), where_BL
+    place_X = torch.arange(where_BL.numel(), device=key_V.device)
+    one_V = torch.empty_like(key_V).scatter_(0, where_BL.flatten(), place_X)
+    return key_V % base, topic_BLT.flatten(0, 1)[one_V], where_BL

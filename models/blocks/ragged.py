@@ -1,0 +1,52 @@
+"""An item's words or regions as vectors of the model's width, from those of the catalog."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from engine.catalog import Ragged
+
+
+class LinearParts(nn.Module):
+    """Each word or region by itself through one dense layer."""
+
+    def __init__(self, ragged: Ragged, dim: int):
+        super().__init__()
+        self.ragged = ragged
+        self.dense = nn.Linear(ragged.value_XD.shape[1], dim)
+
+    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
+        """part_UXD, zero on padding, and valid_UX."""
+        part_UXC, valid_UX = self.ragged.rows(item_U)
+        return self.dense(part_UXC) * valid_UX[..., None], valid_UX
+
+
+class GRUParts(nn.Module):
+    """Words read in both directions by a GRU, the two averaged (as SCAN does, which Ante-RNN follows)."""
+
+    def __init__(self, ragged: Ragged, dim: int):
+        super().__init__()
+        self.ragged = ragged
+        self.gru = nn.GRU(ragged.value_XD.shape[1], dim, batch_first=True, bidirectional=True)
+
+    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
+        """part_UXD, zero on padding, and valid_UX."""
+        part_UXC, valid_UX = self.ragged.rows(item_U)
+        length_U = valid_UX.sum(1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(part_UXC, length_U, batch_first=True, enforce_sorted=False)
+        both_UXE, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=valid_UX.shape[1])
+        forth_UXD, back_UXD = both_UXE.chunk(2, dim=-1)
+        return (forth_UXD + back_UXD) / 2 * valid_UX[..., None], valid_UX
+
+
+class NoParts(nn.Module):
+    """A view that the model was not given: every item has none of its parts."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
+        """part_UXD and valid_UX with X = 0."""
+        count, device = len(item_U), item_U.device
+        return torch.zeros(count, 0, self.dim, device=device), torch.zeros(count, 0, dtype=torch.bool, device=device)

@@ -1,0 +1,45 @@
+"""A text as a weighed sum of its words (Ante-RNN eq. 8-10)."""
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import masked
+
+CHUNK = 1 << 22  # floats of [events, words, width] at a time: what stays in cache costs less than what it saves
+
+
+class TopicalAttention(nn.Module):
+    """The words weighed by how they meet the topics that the person followed at that event."""
+
+    def __init__(self, dim: int, topics: int):
+        super().__init__()
+        self.topic = nn.Linear(topics, dim, bias=False)
+        self.word = nn.Linear(dim, dim, bias=False)
+        self.out = nn.Linear(dim, 1, bias=False)
+
+    def forward(self, word_UND: Tensor, valid_UN: Tensor, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, Tensor]:
+        """text_VD and share_VN of events v, each with item place_V of the items u and its topics."""
+        key_UND = self.word(word_UND)
+        query_VD = self.topic(topic_VT)
+        rows = max(CHUNK // max(word_UND.shape[1] * word_UND.shape[2], 1), 1)
+        parts = [
+            self._attend(word_UND, key_UND, valid_UN, place_V[i : i + rows], query_VD[i : i + rows])
+            for i in range(0, max(len(place_V), 1), rows)
+        ]
+        text, share = zip(*parts, strict=True)
+        return torch.cat(text), torch.cat(share)
+
+    def _attend(
+        self, word_UND: Tensor, key_UND: Tensor, valid_UN: Tensor, place_C: Tensor, query_CD: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        met_CND = key_UND.index_select(0, place_C).add_(query_CD[:, None]).tanh_()
+        share_CN = masked.softmax(self.out(met_CND)[..., 0], valid_UN[place_C])
+        return (share_CN[:, None] @ word_UND.index_select(0, place_C))[:, 0], share_CN
+
+
+class MeanWords(nn.Module):
+    """The mean of the words, whatever the topics."""
+
+    def forward(self, word_UND: Tensor, valid_UN: Tensor, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, None]:
+        """text_VD; nothing is weighed."""
+        return masked.mean(word_UND, valid_UN).index_select(0, place_V), None
