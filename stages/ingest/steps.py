@@ -1,0 +1,80 @@
+"""What is done alike to every source: ratings too low, duplicates, histories too short, order in time, dense codes."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.tables import EVENTS
+from stages.ingest.coding import coded
+from stages.ingest.log import Log, Mask, logged
+from stages.ingest.raw import Raw, Steps, empty
+
+
+def finish(raw: Raw, steps: Steps, seed: int) -> tuple[Raw, dict[str, Any]]:
+    """The final tables of a source's own rows, and what was counted on the way.
+
+    Raises:
+        ValueError: a step that this source cannot take, or nothing left.
+    """
+    report: dict[str, Any] = dict(raw.counts)
+    log = logged(_rated(raw.events, steps.minimum_rating, report))
+    raw = replace(raw, events=empty(EVENTS))  # their memory is needed
+    report["repeats"] = log.repeats()
+    if raw.ordered:
+        log.take(np.argsort(log.user, kind="stable"))
+    else:
+        log.order(seed)
+    if report["repeats"]:
+        report["dropped_duplicates"] = _without_duplicates(log, steps.duplicates, raw.ordered)
+    _without_short(log, steps, report)
+    if not len(log.user):
+        rules = {name: getattr(steps, name) for name in ("minimum_rating", "minimum_history", "minimum_item")}
+        raise ValueError(f"no event is left after {rules}; counted on the way: {report}")
+    return coded(log, raw, steps.catalogue, report), report
+
+
+def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.DataFrame:
+    low = int((events["rating"] < least).sum())
+    if least > 0 and events["rating"].null_count():
+        without = events["rating"].null_count()
+        raise ValueError(
+            f"minimum_rating is {least}, but {without} of {events.height} events have no rating; set it to 0"
+        )
+    report["dropped_minimum_rating"] = low
+    return events.filter(pl.col("rating").is_null() | (pl.col("rating") >= least)) if low else events
+
+
+def _without_duplicates(log: Log, rule: str, ordered: bool) -> int:
+    rows = len(log.user)
+    if rule == "exact":
+        if ordered:
+            raise ValueError(
+                "duplicates: exact needs times (without them each repeat is an act of its own); "
+                "choose keep, first or last"
+            )
+        log.take(~log.like_before(("user", "time", "item", "rating")))
+    elif rule != "keep":
+        pairs = pl.Series(log.pairs())
+        log.take((pairs.is_first_distinct() if rule == "first" else pairs.is_last_distinct()).to_numpy())
+    return rows - len(log.user)
+
+
+def _without_short(log: Log, steps: Steps, report: dict[str, Any]) -> None:
+    kept: Mask = np.ones(len(log.user), bool)
+    report["dropped_minimum_item"] = report["dropped_minimum_history"] = 0
+    while True:
+        before = int(kept.sum())
+        for name, codes, least in (
+            ("dropped_minimum_item", log.item, steps.minimum_item),
+            ("dropped_minimum_history", log.user, steps.minimum_history),
+        ):
+            if least > 1:
+                there = int(kept.sum())
+                kept &= (np.bincount(codes[kept]) >= least)[codes] if there else kept
+                report[name] += there - int(kept.sum())
+        if steps.minimum_rule == "once" or int(kept.sum()) == before:
+            break
+    if not kept.all():
+        log.take(kept)

@@ -1,0 +1,172 @@
+"""Your own tables (CSV, TSV, Parquet): events of user, item, time, rating; items with what they are and look like."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from rich.progress import track
+
+from engine.params import Record
+from engine.pictures import BadPicture, inspect
+from engine.tables import CATALOG, IMAGES
+from stages.ingest import delimited
+from stages.ingest.raw import Raw, Steps
+from stages.ingest.rows import Column, Tally, judged
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_SHARD = 64_000_000  # bytes of pictures a frame
+_PATH, _STEP = "\x1e", "\x1f"
+
+
+class About(Record):
+    """Columns of the items file; '' where there is none. Pictures are paths, seen from the items file's folder."""
+
+    item: str
+    title: str
+    text: str
+    picture: str
+    categories: str
+
+
+class Settings(Steps):
+    """The events file and its columns (`rating: ''` where there is none); `items: ''` where there is no such file.
+
+    `time_form`: unix seconds or milliseconds, or ISO 8601 (UTC where no zone stands). In the categories,
+    `category_separator` stands between paths and `step_separator` between the steps of one, root first.
+    """
+
+    events: str
+    user: str
+    item: str
+    time: str
+    time_form: Literal["seconds", "milliseconds", "iso"]
+    rating: str
+    items: str
+    about: About
+    category_separator: str
+    step_separator: str
+
+
+def read(settings: Settings, seed: int) -> Raw:
+    """Events and items as they stand in the files; a picture that cannot be read is marked and left out."""
+    events, counts = _events(settings)
+    columns = {
+        name: Column(source, "id" if name == "item" else "text", name != "item") for name, source in settings.about
+    }
+    items = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    folder = Path(settings.items).parent
+    if settings.items:
+        tally = Tally(Path(settings.items))
+        named = {name: column for name, column in columns.items() if column.source}
+        found = delimited.once(_read(tally, named), "item", tally.path).sort("item")
+        counts["bad_items"] = tally.settle(settings.bad_rows)["bad_rows"]
+        items = pl.concat([items, found], how="diagonal")
+    catalog, pictures = _looked_at(items, folder)
+    paths = _paths(settings.category_separator, settings.step_separator)
+    return Raw(
+        events,
+        items.select(
+            "item",
+            "title",
+            categories=paths,
+            ids=pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String}))),
+        ),
+        catalog,
+        images=_images(pictures, folder),
+        counts=counts,
+    )
+
+
+def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
+    tally = Tally(Path(settings.events))
+    columns = {"user": Column(settings.user, "id"), "item": Column(settings.item, "id")}
+    columns["time"] = Column(settings.time, settings.time_form)
+    if settings.rating:
+        columns["rating"] = Column(settings.rating, "rating", optional=True)
+    events = _read(tally, columns)
+    counts = tally.settle(settings.bad_rows)
+    if settings.time_form == "milliseconds" and events["time"].max() < datetime(1973, 1, 1, tzinfo=UTC):  # type: ignore[operator]
+        raise ValueError(f"{tally.path}: as milliseconds all times lie before 1973; should time_form be seconds?")
+    if not settings.rating:
+        events = events.with_columns(rating=pl.lit(None, pl.Float32))
+    return events.select("user", "item", "rating", "time"), counts
+
+
+def _read(tally: Tally, columns: dict[str, Column]) -> pl.DataFrame:
+    ending = tally.path.suffix.lower()
+    if not tally.path.is_file():
+        raise FileNotFoundError(f"{tally.path}: no such file")
+    if ending in _SEPARATORS:
+        return delimited.read(tally.path, columns, tally, _SEPARATORS[ending])
+    if ending != ".parquet":
+        raise ValueError(f"{tally.path}: the ending says how to read it; known are {[*_SEPARATORS, '.parquet']}")
+    tally.unit = "row"
+    try:
+        schema = pl.read_parquet_schema(tally.path)
+        delimited.require(tally.path, list(schema), columns)
+        cells = pl.read_parquet(tally.path, columns=list({c.source for c in columns.values()}))
+    except pl.exceptions.ComputeError as error:
+        raise ValueError(f"{tally.path}: no whole Parquet file ({error})") from None
+    for column in columns.values():
+        kind = schema[column.source]
+        if column.kind == "id" and not (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum)):
+            raise ValueError(f"{tally.path}: column {column.source!r} holds {kind}; ids are whole numbers or text")
+        if isinstance(kind, pl.List):
+            cells = cells.with_columns(_joined(column.source, kind))
+    return judged(cells, pl.Series(range(1, cells.height + 1), dtype=pl.Int64), columns, tally)
+
+
+def _joined(name: str, kind: pl.List) -> pl.Expr:
+    """Categories that are lists already, as text with separators that no name holds."""
+    steps = pl.element().list.join(_STEP) if isinstance(kind.inner, pl.List) else pl.element()
+    return pl.col(name).list.eval(steps.cast(pl.String)).list.join(_PATH)
+
+
+def _paths(path: str, step: str) -> pl.Expr:
+    plain = pl.col("categories").str.replace_all(path, _PATH, literal=True).str.replace_all(step, _STEP, literal=True)
+    steps = pl.element().str.split(_STEP).list.eval(pl.element().str.strip_chars())
+    return plain.str.split(_PATH).list.eval(pl.element().filter(pl.element().str.strip_chars() != "")).list.eval(steps)
+
+
+def _looked_at(items: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The given catalog, and the pictures that are whole: item, path and what is known of each."""
+    status, known = [], []
+    named = items.select("item", "picture").iter_rows()
+    for item, path in track(named, "pictures", items.height, disable=not items["picture"].count()):
+        if path is None:
+            status.append("missing")
+            continue
+        try:
+            found = inspect((folder / path).read_bytes())
+        except (OSError, BadPicture, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            status.append(f"failed: {why}")
+            continue
+        status.append("ok")
+        known.append((item, path, found.format, found.width, found.height, found.sha256))
+    catalog = items.select(
+        "item",
+        "title",
+        "text",
+        status=pl.when(pl.col("text").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok")),
+        picture=pl.Series(status, dtype=pl.String),
+        source=pl.lit("table"),
+    ).select(CATALOG.columns.keys())
+    schema: dict[str, Any] = {"item": pl.String, "path": pl.String, **{n: IMAGES.columns[n] for n in _KNOWN}}
+    return catalog, pl.DataFrame(known, schema=schema, orient="row")
+
+
+_KNOWN = ("format", "width", "height", "sha256")
+
+
+def _images(pictures: pl.DataFrame, folder: Path) -> Iterator[pl.DataFrame]:
+    data: list[bytes] = []
+    start = 0
+    for row, path in enumerate(pictures["path"]):
+        data.append((folder / path).read_bytes())
+        if sum(map(len, data)) >= _SHARD or row == pictures.height - 1:
+            part = pictures.slice(start, len(data)).with_columns(image=pl.Series(data, dtype=pl.Binary))
+            yield part.select(IMAGES.columns.keys())
+            data, start = [], row + 1
