@@ -3,13 +3,14 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.tables import Table, check
@@ -94,6 +95,57 @@ def ragged(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     flat = column.filter(column.list.len() > 0).explode()
     return (vectors(flat) if isinstance(flat.dtype, pl.Array) else flat.to_numpy()), offsets
+
+
+def lists(value_XD: np.ndarray, length_U: np.ndarray) -> pl.Series:
+    """The inverse of `ragged`: flat rows [total, …] as a column of lists, `length_U` rows each."""
+    flat = pl.Series("flat", np.ascontiguousarray(value_XD)).to_arrow()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(length_U)]), pa.int64())
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(offsets, flat)))
+
+
+@contextmanager
+def groups(path: Path, table: Table, meta: dict[str, Any]) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """Write a `table` row group by row group, so that memory stays bounded; `meta` is noted as it stands at the end."""
+    with whole(path) as temporary:
+        writer: pq.ParquetWriter | None = None
+        last: dict[str, Any] = {}
+
+        def put(frame: pl.DataFrame) -> None:
+            nonlocal writer, last
+            check(frame, table, str(path))
+            rows = frame.to_arrow()
+            keys = list(table.sorted_by)
+            if frame.height and keys:
+                if last and tuple(frame.row(0, named=True)[k] for k in keys) < tuple(last[k] for k in keys):
+                    raise ValueError(f"{path}: the row groups of a {table.name} table are sorted by {table.sorted_by}")
+                last = frame.select(keys).row(-1, named=True)
+            writer = writer or pq.ParquetWriter(temporary, rows.schema, compression="zstd")
+            writer.write_table(rows)
+
+        try:
+            yield put
+        finally:
+            if writer is not None:
+                writer.add_key_value_metadata({_META: json.dumps(meta, sort_keys=True)})
+                writer.close()
+        if writer is None:
+            write(pl.DataFrame(schema=dict(table.columns)), temporary, table, meta)
+
+
+def read_groups(path: Path, table: Table, rows: int) -> Iterator[pl.DataFrame]:
+    """The rows of a table, at most `rows` at a time, in order."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=rows):
+        frame = pl.DataFrame(pl.from_arrow(batch))
+        check(frame, table, str(path))
+        yield frame
+
+
+def height(path: Path) -> int:
+    """How many rows a table has; a folder is a sharded one."""
+    return sum(pq.read_metadata(part).num_rows for part in (path.glob("part-*.parquet") if path.is_dir() else [path]))
 
 
 # ---- pictures lie as bytes in shards, so that memory stays bounded and DVC hashes few files

@@ -1,0 +1,34 @@
+"""Where and in which arithmetic a network runs that is only asked, never trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def place(device: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` as a device; `auto` is the accelerator where there is one."""
+    return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
+
+
+def arithmetic(precision: str, device: torch.device) -> torch.dtype:
+    """`fp32`, `bf16`, `fp16`; `auto` is fp16 on CUDA, bf16 on a processor that has it, else fp32.
+
+    Raises:
+        ValueError: fp16 on a CPU.
+    """
+    if precision == "auto":
+        able = torch.cpu.get_capabilities().get("avx512_bf16")
+        precision = "fp16" if device.type == "cuda" else "bf16" if able else "fp32"
+    if precision == "fp16" and device.type == "cpu":
+        raise ValueError("precision fp16 is for CUDA; on a CPU take fp32, bf16 or auto")
+    return _TYPES[precision]
+
+
+@contextmanager
+def passes(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Forward passes in `dtype`, without gradients."""
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
+        yield

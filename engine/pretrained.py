@@ -1,0 +1,67 @@
+"""Pretrained weights: fetched by name or read from a file, checked by digest, key and shape before they are taken."""
+
+import hashlib
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+
+def download(chosen: Any, weights: str) -> Path:
+    """The file of one of torchvision's weights, fetched unless it is there, its sha256 as its name promises."""
+    url: str = chosen[weights].url
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), path.stem.rpartition("-")[2])
+    if not (found := digest(path)).startswith(path.stem.rpartition("-")[2]):
+        raise ValueError(f"{path}: its sha256 is {found}, not the one that its name promises; remove it and run again")
+    return path
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(
+            f"no weights {str(path)!r}: neither a file, nor `none`, nor a name that torchvision has for it"
+        )
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{path} is no file of weights: {str(error).partition(chr(10))[0]}") from None
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(
+            f"{path}: expected tensors by key (a state dict), found {type(found).__name__} of other things"
+        )
+    return found
+
+
+def fill(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
+    """Load a state dict that has every key of the `cut` network and none but the `known` ones; gives the file's sha256.
+
+    Raises:
+        ValueError: no such file, no state dict, or keys or shapes that do not fit, by name.
+    """
+    found = state(path)
+    own = cut.state_dict()
+    # a constant that tracing met is no weight; old files do not count the batches that batch norm saw
+    wanted = {key for key in own if key in known and not key.endswith("num_batches_tracked")}
+    missing, unknown = sorted(wanted - set(found)), sorted(set(found) - known)
+    shapes = [f"{k} {tuple(found[k].shape)} for {tuple(own[k].shape)}" for k in sorted(wanted & set(found))
+              if found[k].shape != own[k].shape]  # fmt: skip
+    if missing or unknown or shapes:
+        told = {"missing": missing, "unknown": unknown, "of another shape": shapes}
+        parts = [f"{len(v)} {k}: {', '.join(v[:8])}{' …' if len(v) > 8 else ''}" for k, v in told.items() if v]
+        raise ValueError(f"{path} does not fit {backbone}: {'; '.join(parts)}")
+    cut.load_state_dict({key: found[key] for key in own if key in found}, strict=False)
+    return digest(path)
