@@ -1,0 +1,265 @@
+"""Topics: planted ones found, the unigram beaten or a warning, nothing fitted from after the training part."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_matrix
+
+from engine import store, tables
+from stages.topics import __main__ as topics
+from stages.topics.documents import Vocabulary, acts, corpus, held_out
+from stages.topics.online_vb import Fitted, OnlineVB, fit
+from stages.topics.quality import halves, perplexity, top_words, unigram, unigram_perplexity
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+GENRES = ("storm ship sail harbour wave", "kiss rose wedding letter heart", "robot laser planet engine orbit")
+VOCABULARY = {"minimum_letters": 3, "minimum_items": 2, "maximum_share": 1.0}
+VB = {
+    "chunk": 32,
+    "offset": 8,
+    "rate_decay": 0.7,
+    "passes": 3,
+    "iterations": 50,
+    "topic_prior": 0.1,
+    "word_prior": 0.1,
+    "seeds": 2,
+}
+
+
+def params(seed: int = 1, vb: dict[str, Any] | None = None, **changes: Any) -> topics.Params:
+    settings = {"method": "online_vb", "count": 3, "window": "week", "decay": 0.2, "held_out": 0.2, "top": 4}
+    settings |= {"relevance": 1.0, "vocabulary": VOCABULARY, "online_vb": VB | (vb or {})}
+    return topics.Params.model_validate({"topics": settings | changes, "seed": seed})
+
+
+def catalog(items: int = 30) -> pl.DataFrame:
+    """Item i tells of genre i mod 3; the last has no text."""
+    draws = np.random.default_rng(3)
+    text = [" ".join(draws.choice(GENRES[i % 3].split(), 12)) for i in range(1, items)] + [None]
+    columns = {"item": range(1, items + 1), "title": [None] * items, "text": text, "status": ["ok"] * items}
+    rows = {**columns, "picture": ["missing"] * items, "source": ["made"] * items}
+    return pl.DataFrame(rows, schema=dict(tables.CATALOG.columns))
+
+
+def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
+    """Each user has a genre a week, three acts; the last week is valid and test."""
+    draws = np.random.default_rng(5)
+    rows = []
+    for user in range(1, users + 1):
+        for week in range(weeks):
+            genre = int(draws.integers(3))
+            for act in range(3):
+                item = int(draws.integers(1, 10)) * 3 + genre - 2
+                part = "train" if week < weeks - 1 else ("valid" if act == 0 else "test")
+                time = MONDAY + timedelta(weeks=week, hours=act) if timed else None
+                rows.append((user, week * 3 + act, item, time, part))
+    return pl.DataFrame(rows, schema=dict(tables.SPLIT.columns), orient="row")
+
+
+def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.DataFrame | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
+    store.write(catalog() if texts is None else texts, folder / "catalog.parquet", tables.CATALOG)
+    store.write(events, folder / "events.parquet", tables.SPLIT)
+    outs = [folder / f"{name}.parquet" for name in ("history", "items", "words")]
+    topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, folder / "topics.json")
+    return folder
+
+
+def read(folder: Path, name: str) -> pl.DataFrame:
+    known = {"history": tables.TOPIC_HISTORY, "items": tables.TOPIC_ITEMS, "words": tables.TOPIC_WORDS}
+    return store.read(folder / f"{name}.parquet", known[name])
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("plain"), params(), split())
+
+
+def test_planted_topics_are_found(plain: Path) -> None:
+    words = read(plain, "words")
+    found = [set(group["word"]) for _, group in words.group_by("topic", maintain_order=True)]
+    overlap = np.array([[len(one & set(genre.split())) for genre in GENRES] for one in found])
+    row, column = linear_sum_assignment(-overlap)
+    assert overlap[row, column].tolist() == [4, 4, 4]
+    assert words["rank"].to_list() == [1, 2, 3, 4] * 3
+    assert words["topic"].unique().sort().to_list() == [1, 2, 3]
+
+
+def test_items_and_histories_follow_what_was_told(plain: Path) -> None:
+    items, history = read(plain, "items"), read(plain, "history")
+    assert items["item"].to_list() == list(range(1, 30))
+    share_IT = store.vectors(items["share"])
+    np.testing.assert_allclose(share_IT.sum(1), 1, atol=1e-5)
+    genre = items["item"].to_numpy() % 3
+    assert len({(g, int(t)) for g, t in zip(genre, share_IT.argmax(1), strict=True)}) == 3
+    assert history.height == 40 * 5
+    assert history["window"].dt.weekday().unique().to_list() == [1]
+    first = split().filter((pl.col("user") == 7) & (pl.col("position") < 3))["item"][0]
+    seen = history.filter((pl.col("user") == 7) & (pl.col("window") == MONDAY))["share"][0].to_numpy()
+    assert seen.argmax() == share_IT[first - 1].argmax()
+    assert store.meta(plain / "history.parquet") == {
+        "method": "online_vb", "count": 3, "decay": 0.2, "window": "week", "unit": "week"
+    }  # fmt: skip
+
+
+def test_the_reading_beats_the_unigram(plain: Path) -> None:
+    reading = json.loads((plain / "topics.json").read_text())
+    assert reading["perplexity"] < 0.6 * reading["unigram_perplexity"]
+    assert reading["unigram_perplexity"] == pytest.approx(15, rel=0.1)
+    assert reading["vocabulary"] == 15
+    assert reading["topics"] == 3
+    assert reading["documents"] + reading["held_out_documents"] == 40 * 4
+    assert reading["held_out_documents"] > 10
+    assert reading["tokens"] + reading["held_out_tokens"] == 40 * 4 * 3 * 12
+    assert reading["coherence"] <= 0
+
+
+def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Words at random, and nobody acts on what another acted on: there is nothing to find."""
+    draws = np.random.default_rng(1)
+    letters = np.array([a + b + a for a in "bcdfghjk" for b in "aeiou"])
+    noise = catalog().with_columns(text=pl.Series([" ".join(draws.choice(letters, 40)) for _ in range(30)]))
+    own = split(users=30, weeks=2).with_columns(item=pl.col("user"))
+    found = made(tmp_path, params(count=12, vb={"word_prior": 0.001, "topic_prior": 0.01, "seeds": 1}), own, noise)
+    reading = json.loads((found / "topics.json").read_text())
+    assert reading["perplexity"] > reading["unigram_perplexity"]
+    assert "NOT LOWER" in caplog.text
+
+
+def test_the_same_seed_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> None:
+    again = made(tmp_path / "again", params(), split())
+    other = made(tmp_path / "other", params(seed=2), split())
+    for name in ("history.parquet", "items.parquet", "words.parquet", "topics.json"):
+        assert (plain / name).read_bytes() == (again / name).read_bytes(), name
+    assert (plain / "items.parquet").read_bytes() != (other / "items.parquet").read_bytes()
+
+
+def test_nothing_fitted_sees_what_came_after_train(plain: Path, tmp_path: Path) -> None:
+    """Other items in valid and test: same topics, same items, same reading, same histories of the weeks before."""
+    later = pl.col("part") != "train"
+    moved = split().with_columns(item=pl.when(later).then(30 - pl.col("item")).otherwise("item").cast(pl.UInt32))
+    other = made(tmp_path, params(), moved)
+    for name in ("items.parquet", "words.parquet", "topics.json"):
+        assert (plain / name).read_bytes() == (other / name).read_bytes(), name
+    before = pl.col("window") < MONDAY + timedelta(weeks=4)
+    assert read(plain, "history").filter(before).equals(read(other, "history").filter(before))
+    assert not read(plain, "history").equals(read(other, "history"))
+
+
+def test_a_document_hangs_on_its_own_words_alone() -> None:
+    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
+    _, word_DV = told.documents(acts(split(), "week"))
+    fitted = fit(word_DV, told.words, 3, OnlineVB.model_validate(VB), 1)
+    alone = np.concatenate([fitted.shares(word_DV[d], "one") for d in (5, 3)])
+    np.testing.assert_array_equal(fitted.shares(word_DV, "all")[[5, 3]], alone)
+    assert fitted.shares(word_DV[:0], "none").shape == (0, 3)
+
+
+def test_words_that_come_late_are_learned() -> None:
+    """A stream that changes its words: gensim's defaults lose the late ones for good, and with them the bound."""
+    draws = np.random.default_rng(2)
+    early, late = draws.poisson(2.0, (64, 20)), draws.poisson(2.0, (64, 20))
+    word_DV = csr_matrix(np.block([[early, np.zeros((64, 20))], [np.zeros((64, 20)), late]]))
+    settings = OnlineVB.model_validate(VB | {"chunk": 16, "passes": 1})
+    fitted = fit(word_DV, [f"w{v}" for v in range(40)], 4, settings, 1)
+    mass_V = fitted.shares(word_DV, "all").sum(0) @ fitted.word_TV
+    assert mass_V[20:].sum() / mass_V.sum() == pytest.approx(0.5, abs=0.1)
+
+
+def test_one_topic_is_the_unigram() -> None:
+    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
+    _, word_DV = told.documents(acts(split(), "week"))
+    read_DV, score_DV = halves(word_DV, 1)
+    assert (read_DV + score_DV - word_DV).nnz == 0
+    assert score_DV.sum() == pytest.approx(word_DV.sum() / 2, rel=0.1)
+    one = fit(word_DV, told.words, 1, OnlineVB.model_validate(VB | {"passes": 20}), 1)
+    expected = unigram_perplexity(unigram(word_DV, 0.1), score_DV)
+    assert perplexity(one, read_DV, score_DV) == pytest.approx(expected, rel=0.01)
+
+
+def test_perplexity_by_hand() -> None:
+    class Known(Fitted):
+        def __init__(self) -> None:
+            self.word_TV = np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]])
+
+        def shares(self, word_DV: csr_matrix, title: str) -> np.ndarray:
+            return np.array([[1.0, 0.0], [0.5, 0.5]], np.float32)
+
+    score_DV = csr_matrix(np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 1.0]]))
+    expected = (0.5**2 * 0.5 * 0.25) ** (-1 / 4)
+    assert perplexity(Known(), score_DV, score_DV) == pytest.approx(expected)
+    assert unigram(score_DV, 1.0).tolist() == pytest.approx([3 / 7, 2 / 7, 2 / 7])
+
+
+def test_relevance_leaves_out_what_every_topic_says() -> None:
+    word_TV = np.array([[0.6, 0.4, 1e-9], [0.6, 1e-9, 0.4]])
+    everywhere_V = np.array([0.6, 0.2, 0.2])
+    assert top_words(word_TV, everywhere_V, 1.0, 1).tolist() == [[0], [0]]
+    assert top_words(word_TV, everywhere_V, 0.2, 1).tolist() == [[1], [2]]
+
+
+def test_words_are_letters_and_often_enough() -> None:
+    text = ["The SHIP's 12 sails; ship", "a ship of État", "État, rarely", None, "   ", "ship", *["nothing"] * 24]
+    told = corpus(catalog().with_columns(text=pl.Series(text)), Vocabulary.model_validate(VOCABULARY), 40)
+    assert told.words == ["ship", "état"]
+    assert told.word_NV.shape[0] == 41
+    assert told.word_NV[1].toarray().ravel().tolist() == [2.0, 0.0]
+
+
+def test_documents_are_in_order_of_time() -> None:
+    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
+    keys, word_DV = told.documents(acts(split(users=3), "week"))
+    assert keys["window"].is_sorted()
+    mine = split(users=3).filter((pl.col("user") == 2) & (pl.col("position") < 3))["item"].to_list()
+    expected = sum(told.word_NV[item] for item in mine)
+    row = keys.with_row_index().filter((pl.col("user") == 2) & (pl.col("window") == MONDAY))["index"][0]
+    np.testing.assert_array_equal(word_DV[row].toarray(), expected.toarray())
+
+
+def test_holding_out_hangs_on_the_document_alone() -> None:
+    keys = pl.DataFrame({"user": range(2000), "window": [MONDAY] * 2000})
+    kept = held_out(keys, 0.1, 1)
+    assert kept.mean() == pytest.approx(0.1, abs=0.03)
+    np.testing.assert_array_equal(held_out(keys[500:], 0.1, 1), kept[500:])
+    assert (held_out(keys, 0.1, 2) != kept).any()
+
+
+def test_events_without_times_give_items_alone(tmp_path: Path) -> None:
+    found = made(tmp_path, params(), split(timed=False))
+    assert read(found, "history").height == 0
+    assert read(found, "items").height == 29
+    assert json.loads((found / "topics.json").read_text())["documents"] <= 40
+    assert store.meta(found / "history.parquet")["unit"] == "event"
+
+
+def test_none_writes_empty_tables(tmp_path: Path) -> None:
+    found = made(tmp_path, params(method="none"), split())
+    assert [read(found, name).height for name in ("history", "items", "words")] == [0, 0, 0]
+    assert json.loads((found / "topics.json").read_text()) == {"topics": 0}
+    assert store.meta(found / "items.parquet")["count"] == 0
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    silent = catalog().with_columns(text=pl.lit(None, pl.String))
+    with pytest.raises(ValueError, match=r"no words in 0 texts of 30 items.*set topics\.method to none"):
+        made(tmp_path, params(), split(), silent)
+    with pytest.raises(ValueError, match="item 5 stands 2 times"):
+        made(tmp_path, params(), split(), pl.concat([catalog(), catalog()[4:5]]).sort("item"))
+    with pytest.raises(ValueError, match=r"none to fit; lower topics\.held_out"):
+        made(tmp_path, params(held_out=1.0), split())
+    half = split().with_columns(time=pl.when(pl.col("user") > 1).then("time"))
+    with pytest.raises(ValueError, match="15 of 600 events have no time"):
+        made(tmp_path, params(), half)
+    assert not list(tmp_path.glob("words*"))
+
+
+def test_without_held_out_words_it_says_that_it_did_not_check(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = made(tmp_path, params(held_out=0.0), split())
+    assert "NOT CHECKED" in caplog.text
+    assert "perplexity" not in json.loads((found / "topics.json").read_text())
