@@ -79,7 +79,9 @@ class Fetcher:
                 self.pace.turn(host)
                 self._count("asked")
                 answer = self._try(address)
-                return Answer(answer.status, answer.body, read(answer))
+                note = read(answer)
+                self.pace.ease(host)
+                return Answer(answer.status, answer.body, note)
             except Fault as fault:
                 self._count("faults")
                 try:

@@ -5,13 +5,14 @@ import time
 
 from stages.crawl.manners import Stopped
 
-_SLOWER = 1.25
+_SLOWER, _SLOWEST, _EASIER = 1.25, 8, 0.9995
 
 
 class Pace:
     """Holds a host's askers back as long as it says, and lets them ask a fifth more slowly after each "too many".
 
-    `rate` (calls a second) is where the slowing starts from; until a host complains it is not held back here.
+    `rate` (calls a second) is where the slowing starts from, an eighth of it where it ends; each good answer takes a
+    little of it back. Until a host complains nobody is held back here.
     """
 
     def __init__(self, rate: float, longest: float) -> None:
@@ -45,9 +46,15 @@ class Pace:
             now = time.monotonic()
             # those who were already on their way when the first was refused bring no news
             if crowded and now >= self._until.get(host, 0.0):
-                self._gap[host] = self._gap.get(host, 1 / self.rate) * _SLOWER
+                self._gap[host] = min(self._gap.get(host, 1 / self.rate) * _SLOWER, _SLOWEST / self.rate)
             self._until[host] = max(self._until.get(host, 0.0), now + wait)
             self._next[host] = max(self._next.get(host, 0.0), self._until[host])
+
+    def ease(self, host: str) -> None:
+        """`host` gave a good answer."""
+        with self._lock:
+            if host in self._gap:
+                self._gap[host] *= _EASIER
 
     def rest(self, seconds: float) -> None:
         """Sleep, unless the crawl is halted: then Stopped."""

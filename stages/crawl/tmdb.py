@@ -1,10 +1,11 @@
 """The Movie Database, version 3: overviews and posters by TMDb's own id (https://developer.themoviedb.org/docs)."""
 
+import json
 import re
 from functools import partial
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from stages.crawl.answers import Answer
 from stages.crawl.fetcher import Fetcher
@@ -52,8 +53,10 @@ M = TypeVar("M", bound=BaseModel)
 
 def _parsed(answer: Answer, model: type[M]) -> M:
     try:
-        return model.model_validate_json(answer.body)
-    except ValidationError:
+        # a lone surrogate is good JSON and no text: by way of UTF-8 it becomes a question mark
+        text = json.dumps(json.loads(answer.body), ensure_ascii=False)
+        return model.model_validate_json(text.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         raise Fault("not the JSON expected") from None
 
 
@@ -93,9 +96,7 @@ class Tmdb(Service):
             unknown = State("missing", "not found")
             return Found("tmdb", unknown, unknown)
         movie = _parsed(answer, _Movie)
-        # a lone surrogate is good JSON and no text
-        words = (movie.overview or "").encode("utf-8", "replace").decode().strip()
-        title = (movie.title or "").encode("utf-8", "replace").decode().strip()
+        words, title = (movie.overview or "").strip(), (movie.title or "").strip()
         text = OK if words else State("missing", "no overview")
         picture, poster = self._poster(movie.poster_path) if wanted.picture else (State("missing", "not asked"), "")
         return Found("tmdb", text, picture, title, words, poster)

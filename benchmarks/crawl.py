@@ -1,0 +1,254 @@
+"""The crawl of MovieLens latest-small against the replay server: faultless, with faults, and killed on the way.
+
+    WHYREC_REAL=… python -m benchmarks.crawl [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
+
+Prints whether the tables are equal byte for byte, and what was asked for again. The folder that WHYREC_REAL names holds
+tools/replay_server.py and data/ml-latest-small. The whole takes about half an hour; --movies takes the first ones.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import warnings
+from argparse import Namespace
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import polars as pl
+
+from engine.store import write, write_shards
+from engine.tables import CATALOG, IMAGES, ITEMS
+
+FAULTS = {"fail": 0.05, "reset": 0.02, "truncate": 0.02, "garbage": 0.02}
+TABLES = ("catalog.parquet", "images", "report.json")
+
+
+def items(real: Path, folder: Path, movies: int) -> int:
+    """The items table of the first `movies` (0: all) and empty given tables in `folder`; gives the number of items."""
+    data = real / "data" / "ml-latest-small"
+    names, links = (pl.read_csv(data / name, infer_schema=False) for name in ("movies.csv", "links.csv"))
+    frame = names.join(links, on="movieId", how="left", maintain_order="left")
+    frame = frame.head(movies) if movies else frame
+    ids = [[{"service": "tmdb", "id": tmdb}] if tmdb else [] for tmdb in frame["tmdbId"]]
+    columns = {
+        "item": range(1, frame.height + 1),
+        "raw": frame["movieId"],
+        "title": frame["title"],
+        "categories": [[[genre] for genre in genres.split("|")] for genres in frame["genres"]],
+        "ids": ids,
+    }
+    write(pl.DataFrame(columns, schema=dict(ITEMS.columns)), folder / "items.parquet", ITEMS)
+    write(pl.DataFrame(schema=dict(CATALOG.columns)), folder / "given" / "catalog.parquet", CATALOG)
+    write_shards([], folder / "given" / "images", IMAGES)
+    return frame.height
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing when an asker is killed."""
+
+    def handle_error(self, *_: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            raise
+
+
+class Replay:
+    """The replay server in this process, with a record of every request and of every genuine HTTP 200."""
+
+    def __init__(self, real: Path, rate: int, **faults: float) -> None:
+        spec = importlib.util.spec_from_file_location("replay_server", real / "tools" / "replay_server.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        record = self
+
+        class Handler(module.Handler):  # type: ignore[name-defined,misc]
+            def do_GET(self) -> None:
+                if self.path != "/__stats":
+                    record.asked.append(plain(self.path))
+                super().do_GET()
+
+            def send(self, status: int, body: Any, *rest: Any, cut: int | None = None, **more: Any) -> None:
+                garbage = isinstance(body, bytes) and body.startswith(b"<")
+                if status == 200 and cut is None and self.path != "/__stats":
+                    (record.garbage if garbage else record.whole)[plain(self.path)] += 1
+                super().send(status, body, *rest, cut=cut, **more)
+
+        self.asked: list[str] = []
+        self.whole, self.garbage = Counter[str](), Counter[str]()
+        self.server: Any = Server(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.opts = Namespace(rate=rate, quota=0, slow_ms=0, **dict.fromkeys(FAULTS, 0.0) | faults)
+        self.server.lock, self.server.rng, self.server.recent = threading.Lock(), Random(0), deque()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its files to be closed by whoever comes by
+            self.server.tmdb_movies, self.server.imdb_movies, self.server.pins = module.load()
+        self.server.count = self.server.in_flight = self.server.max_in_flight = 0
+        self.server.statuses, self.server.kinds, self.server.served = Counter(), Counter(), Counter()
+        self.host = f"http://127.0.0.1:{self.server.server_port}"
+        self.base = f"{self.host}/3"
+
+    def images(self) -> str:
+        """`configuration` where /3/configuration answers, else where the server has its pictures."""
+        for _ in range(50):
+            try:
+                with urllib.request.urlopen(f"{self.base}/configuration?api_key=replay", timeout=10) as answer:
+                    json.load(answer)
+                return "configuration"
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    return f"{self.host}/t/p"
+            except (OSError, ValueError):
+                continue
+        raise ConnectionError(f"{self.base}: fifty faults in a row")
+
+    def stats(self) -> dict[str, Any]:
+        """What /__stats says."""
+        with urllib.request.urlopen(f"{self.host}/__stats", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def plain(path: str) -> str:
+    """A request's path without its key."""
+    parts = urlsplit(path)
+    query = "&".join(part for part in parts.query.split("&") if not part.startswith("api_key="))
+    return urlunsplit(parts._replace(query=query))
+
+
+@contextmanager
+def replay(real: Path, rate: int = 0, **faults: float) -> Iterator[Replay]:
+    """A running Replay."""
+    found = Replay(real, rate, **faults)
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.server.shutdown()
+        found.server.server_close()
+        thread.join()
+
+
+def start(folder: Path, out: Path, base: str, images: str, *overrides: str) -> "subprocess.Popen[str]":
+    """A crawl of `folder`'s items into `out`, its answers under `out`/.cache, in a process of its own."""
+    section = "datasets.movielens.crawl"
+    paths = {
+        "items": folder / "items.parquet",
+        "given-catalog": folder / "given" / "catalog.parquet",
+        "given-images": folder / "given" / "images",
+        **dict(zip(("catalog", "images", "report"), (out / name for name in TABLES), strict=True)),
+    }
+    arguments = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    settings = ["dataset=movielens", f"{section}.base={base}", f"{section}.images={images}"]
+    settings += [f"{section}.{override}" for override in overrides]
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.crawl", *arguments, *settings],
+        env={**os.environ, "DVC_ROOT": str(out), "TMDB_API_KEY": "replay"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(crawl: "subprocess.Popen[str]") -> str:
+    """What a crawl printed; it must end well."""
+    said, _ = crawl.communicate()
+    if crawl.returncode:
+        raise RuntimeError(f"the crawl ended with {crawl.returncode}: {said}")
+    return said
+
+
+def stored(out: Path) -> set[str]:
+    """Paths of the answers kept under `out`."""
+    with closing(sqlite3.connect(out / ".cache" / "http" / "tmdb" / "answers.sqlite")) as connection:
+        addresses = [row[0] for row in connection.execute("SELECT address FROM answers")]
+    return {urlunsplit(urlsplit(address)._replace(scheme="", netloc="")) for address in addresses}
+
+
+def killed(server: Replay, begin: Any, out: Path, every: int, kills: int) -> dict[str, int]:
+    """Run `begin()` and kill it with -9 after each `every` requests, `kills` times; then let it end.
+
+    Gives how many answers were kept at the last kill, and how many requests were made for what had been kept before.
+    """
+    kept: set[str] = set()
+    again = seen = 0
+    for _ in range(kills):
+        crawl, goal = begin(), len(server.asked) + every
+        while len(server.asked) < goal and crawl.poll() is None:
+            time.sleep(0.02)
+        if crawl.poll() is not None:
+            raise RuntimeError(f"the crawl ended before it was killed: {finish(crawl)}")
+        os.killpg(crawl.pid, signal.SIGKILL)
+        crawl.communicate()
+        time.sleep(0.2)  # what was under way at the server gets its line in the record
+        again += sum(path in kept for path in server.asked[seen:])
+        seen, kept = len(server.asked), stored(out)
+    finish(begin())
+    again += sum(path in kept for path in server.asked[seen:])
+    return {"kept_at_last_kill": len(kept), "asked_again_though_kept": again}
+
+
+def same(one: Path, two: Path) -> bool:
+    """Whether two crawls left the same bytes: catalog, pictures, report."""
+
+    def files(out: Path) -> dict[str, bytes]:
+        found = [out / TABLES[0], out / TABLES[2], *sorted((out / TABLES[1]).iterdir())]
+        return {str(path.relative_to(out)): path.read_bytes() for path in found}
+
+    return files(one) == files(two)
+
+
+def main() -> None:
+    """Crawl faultless, with faults, and killed; print what differs and what was asked for again."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--movies", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--rate", type=int, default=40)
+    parser.add_argument("--only", choices=("faulty", "killed"))
+    for name, share in FAULTS.items():
+        parser.add_argument(f"--{name}", type=float, default=share)
+    options = parser.parse_args()
+    if "WHYREC_REAL" not in os.environ:
+        sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/ml-latest-small")
+    real = Path(os.environ["WHYREC_REAL"])
+    faults = {name: getattr(options, name) for name in FAULTS}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        count = items(real, folder, options.movies)
+        with replay(real) as server:
+            finish(start(folder, folder / "clean", server.base, server.images(), "rate=1000"))
+            print(f"{count} movies, faultless: {server.stats()}\n{(folder / 'clean' / 'report.json').read_text()}")
+        for way in (options.only,) if options.only else ("faulty", "killed"):
+            with replay(real, options.rate, **faults) as server:
+                images, began, out = server.images(), time.monotonic(), folder / way
+                begin = lambda: start(folder, out, server.base, images)  # noqa: B023, E731
+                found = killed(server, begin, out, count // options.kills, options.kills) if way == "killed" else {}
+                print(finish(begin()) if way == "faulty" else found)
+                repeated = sum(n - 1 for n in server.whole.values())
+                print(
+                    f"{way} ({faults}, rate {options.rate}): {time.monotonic() - began:.0f} s, "
+                    f"tables equal the faultless crawl's: {same(folder / 'clean', out)}\n"
+                    f"  /__stats {server.stats()}\n"
+                    f"  of its repeated_200: {repeated} whole answers sent again, the others garbage sent as 200 "
+                    f"({server.garbage.total()} in all)",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from engine.params import checked
+from engine.pictures import inspect
+from engine.store import read, read_shards, write, write_shards
+from engine.tables import CATALOG, IMAGES, ITEMS
+from stages.crawl.__main__ import Params, main
+from stages.crawl.manners import Stopped
+from stages.crawl.tmdb import Settings
+
+from .conftest import KEY, Handler, Service, jpeg
+
+Crawl = Callable[..., Path]
+
+
+@pytest.fixture
+def crawl(tmp_path: Path, settings: Callable[..., Settings]) -> Crawl:
+    """Crawls films 1 … count (an item has its own number as its tmdb id), gives the folder of what came out."""
+
+    def call(count: int, out: str = "out", section: dict[str, Any] | None = None, **more: Any) -> Path:
+        rows = [(n, str(n), f"Title {n}", [], [{"service": "tmdb", "id": str(n)}]) for n in range(1, count + 1)]
+        write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), tmp_path / "items.parquet", ITEMS)
+        if not (tmp_path / "given.parquet").exists():
+            write(pl.DataFrame(schema=dict(CATALOG.columns)), tmp_path / "given.parquet", CATALOG)
+            write_shards([], tmp_path / "given", IMAGES)
+        params = checked(Params, {"crawl": section or settings(**more).model_dump()}, "crawl")
+        folder = tmp_path / out
+        main(
+            params, tmp_path / "items.parquet", tmp_path / "given.parquet", tmp_path / "given",
+            folder / "catalog.parquet", folder / "images", folder / "crawl.json",
+        )  # fmt: skip
+        return folder
+
+    return call
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def films(service: Service, count: int) -> None:
+    for number in range(1, count + 1):
+        service.film(number)
+    service.film(3, overview="")
+    service.film(5, poster_path=None)
+    del service.scripts["/3/movie/6"]
+
+
+def test_a_crawl(service: Service, crawl: Crawl) -> None:
+    films(service, 40)
+    out = crawl(40)
+    catalog = read(out / "catalog.parquet", CATALOG)
+    assert catalog["item"].to_list() == list(range(1, 41))
+    assert catalog.row(0) == (1, "Title 1", "Plot 1.", "ok", "ok", "tmdb")
+    assert catalog.row(2) == (3, "Title 3", None, "missing", "ok", "tmdb")
+    assert catalog.row(5) == (6, "Title 6", None, "missing", "missing", "tmdb")
+    pictures = pl.concat(list(read_shards(out / "images", IMAGES)))
+    assert pictures["item"].to_list() == [n for n in range(1, 41) if n not in (5, 6)]
+    assert pictures.row(0) == (1, jpeg(1), *vars(inspect(jpeg(1))).values())
+    assert json.loads((out / "crawl.json").read_text()) == {
+        "items": 40, "text_ok": 38, "text_missing": 2, "text_failed": 0,
+        "picture_ok": 38, "picture_missing": 2, "picture_failed": 0,
+        "why": {
+            "text missing: no overview": 1, "text missing: not found": 1,
+            "picture missing: no poster": 1, "picture missing: not found": 1,
+        },
+    }  # fmt: skip
+
+
+def test_faults_on_the_way_change_nothing(
+    service: Service, crawl: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films(service, 40)
+    plain = contents(crawl(40, "plain"))
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "another"))
+    faults = [(500, b"oops"), (429, {}, {"Retry-After": "0"}), (200, b"<html>portal</html>"), Handler.reset]
+    for number in range(7, 40):
+        service.before(f"/3/movie/{number}", faults[number % 4], faults[number % 3])
+        service.before(f"/t/p/w342/{number}.jpg", faults[number % 3], (200, jpeg(), None, 100))
+    assert contents(crawl(40, "faulty")) == plain
+
+
+def test_a_second_crawl_asks_for_nothing_and_needs_no_key(
+    service: Service, crawl: Crawl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films(service, 20)
+    first = contents(crawl(20))
+    asked = len(service.asked)
+    monkeypatch.delenv("TMDB_API_KEY")
+    assert contents(crawl(20)) == first
+    assert len(service.asked) == asked
+
+
+def test_failures_are_marked_and_asked_for_again_next_time(service: Service, crawl: Crawl) -> None:
+    films(service, 20)
+    service.says("/3/movie/7", (500, b""))
+    service.says("/t/p/w342/8.jpg", (200, b"<html>"))
+    out = crawl(20, failed=0.1)
+    catalog = read(out / "catalog.parquet", CATALOG)
+    assert catalog.row(6)[2:] == (None, "failed: HTTP 500", "failed: HTTP 500", "tmdb")
+    assert catalog["status"][7] == "ok"
+    assert catalog["picture"][7].startswith("failed: bad picture")
+    assert json.loads((out / "crawl.json").read_text())["why"]["text failed: HTTP 500"] == 1
+    service.film(7)
+    service.film(8)
+    asked = len(service.asked)
+    again = read(crawl(20, failed=0.1) / "catalog.parquet", CATALOG)
+    assert again["status"][6] == again["picture"][7] == "ok"
+    assert sorted(set(service.paths()[asked:])) == ["/3/movie/7", "/t/p/w342/7.jpg", "/t/p/w342/8.jpg"]
+
+
+def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    films(service, 20)
+    for number in (1, 10, 20):
+        service.says(f"/3/movie/{number}", (500, b""))
+    why = r"3 of 20 items failed, more than crawl.failed allows \(10.0%\): 3 x HTTP 500; run again.*answers.sqlite"
+    with pytest.raises(Stopped, match=why):
+        crawl(20, failed=0.1)
+    assert not (tmp_path / "out").exists()
+    for number in (1, 10, 20):
+        service.film(number)
+    asked = len(service.asked)
+    crawl(20, failed=0.1)
+    assert sorted(set(service.paths()[asked:])) == sorted(
+        path for n in (1, 10, 20) for path in (f"/3/movie/{n}", f"/t/p/w342/{n}.jpg")
+    )
+
+
+def test_a_dead_service_is_left_soon(service: Service, crawl: Crawl) -> None:
+    for number in range(1, 401):
+        service.says(f"/3/movie/{number}", (500, b""))
+    with pytest.raises(Stopped, match="of 400 items failed"):
+        crawl(400, failed=0.01, retries=1)
+    assert len(service.asked) < 100
+
+
+@pytest.mark.parametrize("images", ["configuration", "http://127.0.0.1:9/t/p"])
+def test_a_wrong_key_stops_at_once(service: Service, crawl: Crawl, tmp_path: Path, images: str) -> None:
+    refusal = (401, {"status_code": 7, "status_message": "Invalid API key: You must be granted a valid key."})
+    for path in ("/3/configuration", *(f"/3/movie/{n}" for n in range(1, 201))):
+        service.says(path, refusal)
+    with pytest.raises(Stopped, match=r"TMDB_API_KEY.*Invalid API key") as caught:
+        crawl(200, images=images)
+    assert len(service.asked) <= 4 * 4
+    assert KEY not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_key_stops_at_once(service: Service, crawl: Crawl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMDB_API_KEY")
+    with pytest.raises(Stopped, match="environment variable TMDB_API_KEY is not set"):
+        crawl(3)
+    assert service.asked == []
+
+
+def test_items_that_share_a_film_ask_once(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    films(service, 8)
+    out = crawl(8)
+    assert len(set(service.paths())) == len(service.asked)
+    assert b"".join(contents(tmp_path / ".cache").values()).find(KEY.encode()) == -1
+    assert b"".join(contents(out).values()).find(KEY.encode()) == -1
+
+
+def test_without_a_service_given_is_copied_through(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    given = [(2, "Mine", "text", "ok", "ok", "demo"), (3, None, None, "failed: torn", "missing", None)]
+    write(pl.DataFrame(given, schema=dict(CATALOG.columns), orient="row"), tmp_path / "given.parquet", CATALOG)
+    picture = {"item": 2, "image": jpeg(), **vars(inspect(jpeg()))}
+    write_shards([pl.DataFrame([picture], schema=dict(IMAGES.columns))], tmp_path / "given", IMAGES)
+    out = crawl(4, section={"service": "none"})
+    assert read(out / "catalog.parquet", CATALOG).rows() == [
+        (1, "Title 1", None, "missing", "missing", None),
+        given[0],
+        (3, "Title 3", None, "failed: torn", "missing", "given"),
+        (4, "Title 4", None, "missing", "missing", None),
+    ]
+    assert pl.concat(list(read_shards(out / "images", IMAGES))).to_dicts() == [picture]
+    assert json.loads((out / "crawl.json").read_text())["why"] == {
+        "picture missing: not given": 3, "text failed: torn": 1, "text missing: not given": 2,
+    }  # fmt: skip
+    assert service.asked == []
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_everything_given_asks_nobody(
+    service: Service, crawl: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMDB_API_KEY")
+    row = (1, "Mine", "text", "ok", "ok", "table")
+    write(pl.DataFrame([row], schema=dict(CATALOG.columns), orient="row"), tmp_path / "given.parquet", CATALOG)
+    picture = {"item": 1, "image": jpeg(), **vars(inspect(jpeg()))}
+    write_shards([pl.DataFrame([picture], schema=dict(IMAGES.columns))], tmp_path / "given", IMAGES)
+    assert read(crawl(1) / "catalog.parquet", CATALOG).rows() == [row]
+    assert service.asked == []
