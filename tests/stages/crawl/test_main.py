@@ -21,10 +21,11 @@ Crawl = Callable[..., Path]
 
 @pytest.fixture
 def crawl(tmp_path: Path, settings: Callable[..., Settings]) -> Crawl:
-    """Crawls films 1 … count (an item has its own number as its tmdb id), gives the folder of what came out."""
+    """Crawls items 1 … count (`share` of them are one film), gives the folder of what came out."""
 
-    def call(count: int, out: str = "out", section: dict[str, Any] | None = None, **more: Any) -> Path:
-        rows = [(n, str(n), f"Title {n}", [], [{"service": "tmdb", "id": str(n)}]) for n in range(1, count + 1)]
+    def call(count: int, out: str = "out", section: dict[str, Any] | None = None, share: int = 1, **more: Any) -> Path:
+        ids = [[{"service": "tmdb", "id": str((n - 1) // share + 1)}] for n in range(1, count + 1)]
+        rows = [(n, str(n), f"Title {n}", [], ids[n - 1]) for n in range(1, count + 1)]
         write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), tmp_path / "items.parquet", ITEMS)
         if not (tmp_path / "given.parquet").exists():
             write(pl.DataFrame(schema=dict(CATALOG.columns)), tmp_path / "given.parquet", CATALOG)
@@ -159,12 +160,21 @@ def test_a_missing_key_stops_at_once(service: Service, crawl: Crawl, monkeypatch
     assert service.asked == []
 
 
-def test_items_that_share_a_film_ask_once(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+def test_items_that_share_a_film_ask_once(service: Service, crawl: Crawl) -> None:
     films(service, 8)
-    out = crawl(8)
-    assert len(set(service.paths())) == len(service.asked)
-    assert b"".join(contents(tmp_path / ".cache").values()).find(KEY.encode()) == -1
-    assert b"".join(contents(out).values()).find(KEY.encode()) == -1
+    out = crawl(16, share=4)
+    assert len(set(service.paths())) == len(service.asked) == 1 + 4 + 4
+    assert read(out / "catalog.parquet", CATALOG)["text"].to_list()[:8] == ["Plot 1."] * 4 + ["Plot 2."] * 4
+    assert sum(part.height for part in read_shards(out / "images", IMAGES)) == 16
+
+
+def test_the_key_is_in_no_file(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    films(service, 8)
+    service.says("/3/movie/2", (500, b""))
+    crawl(8, failed=0.2)
+    files = contents(tmp_path)
+    assert ".cache/http/tmdb/answers.sqlite" in files
+    assert not [name for name, data in files.items() if KEY.encode() in data or KEY in name]
 
 
 def test_without_a_service_given_is_copied_through(service: Service, crawl: Crawl, tmp_path: Path) -> None:
