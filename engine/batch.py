@@ -79,7 +79,7 @@ class Interactions:
         timed = split.height > 0 and split["time"].null_count() == 0
 
         def put(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device)
+            return torch.from_numpy(np.array(values, dtype=np.int64)).to(device)
 
         return Interactions(
             user_E=put(user),
@@ -100,7 +100,7 @@ class Interactions:
         stop_B = torch.maximum(stop_B, start_B)
         start_B = torch.maximum(start_B, stop_B - needs.length)
         length_B = stop_B - start_B
-        span = int(length_B.max()) if len(length_B) else 0
+        span = max(int(length_B.max()), min(needs.length, 1)) if len(length_B) else 0
         step_L = torch.arange(span, device=start_B.device)
         valid_BL = step_L < length_B[:, None]
         place_BL = (start_B[:, None] + step_L).clamp(max=max(len(self) - 1, 0))

@@ -62,7 +62,8 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int, dropout: float):
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
+        self.query, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim, bias=False)  # a bias would move all weights alike: softmax does not see it
 
     def forward(self, query_BLD: Tensor, other_BLD: Tensor) -> Tensor:
         query, key = self._split(self.query(query_BLD)), self._split(self.key(other_BLD))
@@ -194,7 +195,6 @@ class SASRec(Learner, Factored, Explainer):
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """How much the last state attends to each event in the last block."""
-        last = self.blocks[-1]
-        assert isinstance(last, PreNorm | Official)
-        share_BL = batch.last(last.shares(self._through(batch, len(self.blocks) - 1)))
+        shares = self.blocks[-1].shares  # of either block
+        share_BL = batch.last(shares(self._through(batch, len(self.blocks) - 1)))  # type: ignore[operator]
         return [Weights(share_BL, "history", "share", faithful=False, valid=batch.valid_BL)]

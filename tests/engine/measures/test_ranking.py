@@ -65,11 +65,6 @@ def test_a_constant_scorer_is_at_chance_and_never_better() -> None:
     assert hr(positions(nothing, others, "optimistic"), 1).mean() == 1  # why the rule has a name
 
 
-def test_unsigned_counts_do_not_wrap() -> None:
-    few, many = np.array([3], dtype=np.uint32), np.array([5], dtype=np.uint32)
-    assert auc(many, few * 0, few + 3)[0] == pytest.approx(1 / 6)
-
-
 def test_no_rivals_no_auc() -> None:
     assert np.isnan(auc([0], [0], [0])).all()
 

@@ -1,0 +1,473 @@
+"""The laws of DESIGN.md, section 8, over every model and every variant."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import models
+from engine.batch import Batch, Interactions
+from engine.contract import CatalogScorer, Explainer, Factored, Learner, Recommender, Solver
+from engine.fit import Train, fit
+from engine.measures.ranking import auc, hr, ndcg, positions
+from engine.measures.significance import t_test
+from engine.params import Choice
+from engine.probe import over_history, take, without
+from engine.rank import Cases, Counts, Seen, rank
+from tests.models.world import CASES, FOUND, TINY, VARIANTS, World, built, drawn, rows, section, train
+
+every = pytest.mark.parametrize(("name", "variant"), CASES)
+SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
+sequential = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)
+ABLE = {name: next(c for c in vars(models.find(name)).values() if getattr(c, "__final__", False)) for name in FOUND}
+LEARNERS = [case for case in CASES if issubclass(ABLE[case[0]], Learner)]
+learning = pytest.mark.parametrize(("name", "variant"), LEARNERS)
+training = pytest.mark.parametrize(("name", "variant"), [case for case in SEQUENTIAL if case in LEARNERS])
+explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
+
+
+def close(found: Tensor, expected: Tensor, atol: float = 2e-5) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=atol)
+
+
+def ready(name: str, variant: str, world: World) -> Recommender:
+    """The variant as it would rank: solved for, or with its first parameters shaken so that none is zero."""
+    model = built(name, variant, world)
+    if isinstance(model, Solver):
+        model.solve(world.interactions(1))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def loss_at(model: Learner, batch: Batch, place: int, target_B: Tensor) -> Tensor:
+    """The loss when only one position has targets."""
+    assert batch.target_BL is not None
+    target_BL = torch.zeros_like(batch.target_BL)
+    target_BL[:, place] = target_B
+    torch.manual_seed(5)
+    return model.loss(batch.but(target_BL=target_BL))
+
+
+# ---- every model is under the laws
+
+
+def test_every_model_has_its_variants() -> None:
+    assert set(FOUND) == set(VARIANTS) == set(TINY)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_model_is_one_file_of_one_final_class(name: str) -> None:
+    module = models.find(name)
+    own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
+    assert [c for c in own if issubclass(c, Recommender)] == [ABLE[name]]
+    assert "**Departs from the paper:**" in (module.__doc__ or "")
+
+
+# ---- 1: built from its section, misspelt keys refused
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_1_it_builds_from_its_section(name: str, world: World) -> None:
+    assert isinstance(models.build(section(name), world.catalog, world.users), ABLE[name])
+
+
+@every
+def test_1_a_misspelt_key_is_refused_by_name(name: str, variant: str) -> None:
+    choice = section(name, variant)
+    models.configure(choice)
+    with pytest.raises(ValueError, match=rf"models\.{name}\.lenght: .*known keys"):
+        models.configure(Choice(name=name, settings=choice.settings | {"lenght": 5}))
+
+
+# ---- 2: a candidate's score is its own
+
+
+@every
+def test_2_a_score_does_not_depend_on_the_other_candidates(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch = rows(world, model.needs)
+    item_BK = torch.stack([torch.randperm(world.items)[:6] + 1 for _ in range(world.users)])
+    score_BK = model.score(batch, item_BK)
+    assert score_BK.shape == item_BK.shape
+    for k in range(item_BK.shape[1]):
+        close(model.score(batch, item_BK[:, k : k + 1]), score_BK[:, k : k + 1])
+    close(model.score(batch, item_BK.flip(1)), score_BK.flip(1))
+
+
+@every
+def test_2_scores_of_all_items_agree(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch = rows(world, model.needs)
+    item_BK = torch.arange(1, world.items + 1).expand(world.users, -1)
+    if isinstance(model, CatalogScorer):
+        score_BN = model.score_all(batch)
+        assert score_BN.shape == (world.users, world.items + 1)
+        close(score_BN[:, 1:], model.score(batch, item_BK))
+    if isinstance(model, Factored):
+        assert model.keys().shape[0] == world.items + 1
+        close((model.query(batch) @ model.keys().T)[:, 1:], model.score(batch, item_BK))
+    assert model.score(batch, item_BK).std(0).max() > 0 or isinstance(model, Solver)
+
+
+# ---- 3: padding changes nothing
+
+
+def padded(batch: Batch, columns: int) -> Batch:
+    """Wider rows of the same events."""
+    wide = {}
+    for name in ("item_BL", "event_BL", "time_BL", "target_BL"):
+        value = getattr(batch, name)
+        wide[name] = None if value is None else F.pad(value, (0, columns))
+    for name in ("topic_BLT", "negative_BLK"):
+        value = getattr(batch, name)
+        wide[name] = None if value is None else F.pad(value, (0, 0, 0, columns))
+    return batch.but(**wide)
+
+
+@sequential
+def test_3_padding_changes_no_score(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    short = take(rows(world, model.needs), (world.lengths() <= 6).nonzero()[:, 0])
+    item_BK = torch.arange(1, world.items + 1).expand(len(short.user_B), -1)
+    trimmed = padded(short, -3)
+    assert bool((trimmed.item_BL[:, -1] > 0).any())
+    assert trimmed.item_BL.sum() == short.item_BL.sum()
+    close(model.score(short, item_BK), model.score(trimmed, item_BK))
+
+
+@training
+def test_3_padding_changes_no_loss(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    assert isinstance(model, Learner)
+    batch = take(rows(world, model.needs, targets=True), (world.lengths() <= 6).nonzero()[:, 0])
+    losses = []
+    for each in (batch, padded(batch, -3)):
+        torch.manual_seed(5)
+        losses.append(model.loss(each))
+    close(losses[0], losses[1])
+    if batch.negative_BLK is not None and batch.target_BL is not None:
+        other_BLK = torch.where((batch.target_BL > 0)[..., None], batch.negative_BLK, batch.negative_BLK % 3 + 1)
+        close(model.loss(batch.but(negative_BLK=other_BLK)), losses[0])
+
+
+@sequential
+def test_3_no_history_is_no_mistake(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    user_B = torch.tensor([1, 2])
+    item_B1 = torch.tensor([[3], [4]])
+    alone = model.score(world.interactions().before(user_B, torch.tensor([0, 0]), model.needs), item_B1)
+    beside = model.score(world.interactions().before(user_B, torch.tensor([0, 5]), model.needs), item_B1)
+    assert torch.isfinite(alone).all()
+    close(alone[0], beside[0])
+
+
+# ---- 4: a row does not see its neighbours
+
+
+@every
+def test_4_a_row_does_not_see_its_neighbours(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch = rows(world, model.needs)
+    item_BK = torch.arange(1, world.items + 1).expand(world.users, -1)
+    score_BK = model.score(batch, item_BK)
+    order_B = torch.randperm(world.users)
+    close(model.score(take(batch, order_B), item_BK), score_BK[order_B])
+    for row in range(0, world.users, 3):
+        alone = take(batch, torch.tensor([row]))
+        close(model.score(padded(alone, int(alone.length_B[0]) - alone.item_BL.shape[1]), item_BK[:1]), score_BK[[row]])
+
+
+# ---- 5: the past does not see the future
+
+
+def changed(events: Interactions, after: int, items: int) -> Interactions:
+    """The same events, everything about each user's from number `after` (from 0) on replaced in place."""
+    step_E = torch.arange(len(events)) - events.offset_U[events.user_E]
+    late_E = step_E >= after
+    assert events.topic_ET is not None
+    assert events.time_E is not None
+    topic_ET = events.topic_ET.clone()
+    topic_ET[1:][late_E] = topic_ET[1:][late_E].flip(1) ** 2
+    return replace(
+        events,
+        item_E=torch.where(late_E, events.item_E % items + 1, events.item_E),
+        time_E=torch.where(late_E, events.time_E + 12345, events.time_E),
+        topic_ET=topic_ET,
+    )
+
+
+@every
+def test_5_a_score_does_not_see_the_future(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    user_B = torch.arange(1, world.users + 1)
+    item_BK = torch.arange(1, world.items + 1).expand(world.users, -1)
+    for cut in (1, 2):
+        position_B = torch.full_like(user_B, cut)
+        before = [
+            model.score(events.before(user_B, position_B, model.needs), item_BK)
+            for events in (world.interactions(), changed(world.interactions(), cut, world.items))
+        ]
+        assert torch.equal(before[0], before[1])
+
+
+@training
+def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    assert isinstance(model, Learner)
+    likes = []
+    for events in (world.interactions(), changed(world.interactions(), 2, world.items)):
+        start_B = events.offset_U[torch.arange(1, world.users + 1)]
+        batch = drawn(world, model.needs, events.targets(start_B, start_B + 2, model.needs))
+        stop_B = start_B + (world.lengths() - 1).clamp(max=model.needs.length)
+        wide = drawn(world, model.needs, events.targets(start_B, stop_B, model.needs))
+        wide = wide.but(shared_S=batch.shared_S, expected_S=batch.expected_S)
+        if batch.negative_BLK is not None and wide.negative_BLK is not None:
+            spread_BLK = batch.negative_BLK[:, 1:2].expand_as(wide.negative_BLK)
+            wide = wide.but(negative_BLK=spread_BLK)
+        losses = [loss_at(model, wide, 1, torch.full_like(start_B, item)) for item in (4, 9)]
+        likes.append(losses[1] - losses[0])  # what the batch's items cost by themselves cancels out
+    assert likes[0].abs() > 1e-4
+    close(likes[0], likes[1], atol=1e-6)
+
+
+@training
+def test_5_what_is_trained_is_what_is_ranked(name: str, variant: str, world: World) -> None:
+    """At a position inside a training row, an item costs the less the more it scores in the row cut there."""
+    model = ready(name, variant, world)
+    assert isinstance(model, Learner)
+    events = world.interactions()
+    for place in (0, 2):
+        user_B = (world.lengths() > 4).nonzero()[:1, 0] + 1
+        start_B = events.offset_U[user_B]
+        batch = drawn(world, model.needs, events.targets(start_B, start_B + 4, model.needs))
+        compared = [t for t in (batch.shared_S, batch.negative_BLK) if t is not None]
+        taken = set(torch.cat([t.flatten() for t in compared]).tolist()) if compared else set()
+        items = [item for item in range(1, world.items + 1) if item not in taken]
+        assert len(items) >= 3
+        with torch.no_grad():
+            costs = torch.stack([loss_at(model, batch, place, torch.tensor([item])) for item in items])
+        score_K = model.score(events.before(user_B, torch.tensor([place + 1]), model.needs), torch.tensor([items]))[0]
+        assert costs.argsort().tolist() == score_K.argsort(descending=True).tolist()
+
+
+# ---- 6: every parameter gets a gradient
+
+
+@learning
+def test_6_every_parameter_gets_a_gradient(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world).train()
+    assert isinstance(model, Learner)
+    model.loss(rows(world, model.needs, targets=True)).backward()
+    dead = [n for n, p in model.named_parameters() if p.grad is None or not bool((p.grad.abs() > 1e-7).any())]
+    assert dead == []
+
+
+# ---- 7: it learns what is there, and nothing where there is nothing
+
+
+def learnt(
+    name: str, variant: str, world: World, settings: Train, folder: Path, seen: Seen
+) -> tuple[Recommender, Counts]:
+    """Trained on all but the last event of each user, which is then ranked among all items (or those not seen)."""
+    model = built(name, variant, world)
+    events, user_B = world.interactions(), torch.arange(1, world.users + 1)
+    cases = Cases(user_B, world.lengths() - 1, events.item_E[events.offset_U[user_B + 1] - 1])
+    fit(model, world.interactions(1), Reading(), settings, 1, folder / "run.pt")
+    return model, rank(model, cases, events, seen)
+
+
+class Reading:
+    """A validation reading that grows with every epoch, so that the last state is kept; it may kill the run."""
+
+    def __init__(self, after: int = 0, killed_at: int = 0):
+        self.calls, self.killed_at = after, killed_at
+
+    def __call__(self) -> float:
+        self.calls += 1
+        if self.calls == self.killed_at:
+            raise KeyboardInterrupt
+        return float(self.calls)
+
+
+@pytest.fixture(scope="module")
+def ordered() -> World:
+    """Item i is followed by item i + 1 (the last by the first)."""
+    generator = np.random.default_rng(1)
+    drawn = [(generator.integers(0, 12), generator.integers(3, 9)) for _ in range(80)]
+    return World([[(start + step) % 12 + 1 for step in range(length)] for start, length in drawn], 12)
+
+
+@pytest.fixture(scope="module")
+def taught(ordered: World, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Recommender, Counts]]:
+    """What a variant came to in the ordered world, trained once."""
+    return cache(
+        lambda name, variant: learnt(name, variant, ordered, train(20), tmp_path_factory.mktemp("taught"), "excluded")
+    )
+
+
+@pytest.fixture(scope="module")
+def grouped() -> World:
+    """Half of the people choose among the first half of the items, the other half among the others."""
+    generator = np.random.default_rng(1)
+    return World([(generator.permutation(6)[:5] + 1 + 6 * (u % 2)).tolist() for u in range(60)], 12)
+
+
+@pytest.fixture(scope="module")
+def noise() -> World:
+    """Every event is drawn uniformly."""
+    generator = np.random.default_rng(2)
+    return World([generator.integers(1, 13, 6).tolist() for _ in range(250)], 12)
+
+
+@sequential
+def test_7_order_is_learnt(name: str, variant: str, taught: Callable[..., tuple[Recommender, Counts]]) -> None:
+    counts = taught(name, variant)[1]
+    assert hr(positions(counts.greater, counts.ties), 1).mean() > 0.9
+
+
+@pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if case not in SEQUENTIAL])
+def test_7_what_people_share_is_learnt(name: str, variant: str, grouped: World, tmp_path: Path) -> None:
+    _, counts = learnt(
+        name,
+        variant,
+        grouped,
+        train(15, lr=0.02),
+        tmp_path,
+        "excluded",
+    )
+    assert hr(positions(counts.greater, counts.ties), 2).mean() > 0.9
+
+
+def test_7_popularity_counts(noise: World, tmp_path: Path) -> None:
+    _, counts = learnt("popularity", "plain", noise, train(1), tmp_path, "kept")
+    chosen = np.bincount(noise.interactions(1).item_E.numpy(), minlength=13)
+    target = noise.interactions().item_E[noise.interactions().offset_U[2:] - 1].numpy()
+    assert counts.greater.tolist() == [(chosen[1:] > chosen[item]).sum() for item in target]
+    assert counts.ties.tolist() == [(chosen[1:] == chosen[item]).sum() - 1 for item in target]
+
+
+@every
+def test_7_on_noise_it_does_not_beat_popularity(name: str, variant: str, noise: World, tmp_path: Path) -> None:
+    _, counts = learnt(name, variant, noise, train(2), tmp_path, "kept")
+    _, popular = learnt("popularity", "plain", noise, train(1), tmp_path, "kept")
+    own, its = (ndcg(positions(c.greater, c.ties), 5) for c in (counts, popular))
+    verdict = t_test(own, its)
+    assert verdict.p > 0.01 or verdict.difference < 0
+    assert abs(auc(counts.greater, counts.ties, counts.others).mean() - 0.5) < 0.08
+
+
+# ---- 8: kept, repeatable, resumable
+
+
+def states(model: Recommender) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+@every
+def test_8_saved_and_restored_it_scores_the_same(name: str, variant: str, world: World, tmp_path: Path) -> None:
+    model = ready(name, variant, world)
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    torch.manual_seed(99)
+    again = models.restore(section(name, variant), world.catalog, world.users, tmp_path / "weights.pt")
+    batch, item_BK = rows(world, model.needs), torch.arange(1, world.items + 1).expand(world.users, -1)
+    assert torch.equal(again.score(batch, item_BK), model.score(batch, item_BK))
+
+
+@learning
+def test_8_the_same_seed_is_the_same_run_also_when_killed(
+    name: str, variant: str, world: World, tmp_path: Path
+) -> None:
+    def run(reading: Callable[[], float], seed: int = 1) -> tuple[dict[str, Tensor], list[float]]:
+        model = built(name, variant, world)
+        done = fit(model, world.interactions(1), reading, train(3, rows=8, save=0), seed, tmp_path / "run.pt")
+        return states(model), done.losses
+
+    whole, losses = run(Reading())
+    assert not (tmp_path / "run.pt").exists()
+    again, same = run(Reading())
+    assert same == losses
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(Reading(killed_at=3))
+    assert (tmp_path / "run.pt").exists()
+    resumed, resumed_losses = run(Reading(after=2))
+    assert resumed_losses == losses
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert run(Reading(), seed=2)[1] != losses
+
+
+# ---- 9: explanations are what they claim
+
+
+@explaining
+def test_9_reasons_are_of_their_kind(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    assert isinstance(model, Explainer)
+    batch = rows(world, model.needs)
+    item_B = torch.arange(world.users) % world.items + 1
+    reasons = model.explain(batch, item_B)
+    assert reasons
+    for reason in reasons:
+        value, valid = reason.value, reason.valid
+        assert value.shape == valid.shape
+        assert valid.dtype == torch.bool
+        assert bool(valid.any())
+        assert bool((value[~valid] == 0).all())
+        if reason.over == "history":
+            assert valid.shape == batch.item_BL.shape
+            assert not bool((valid & ~batch.valid_BL).any())
+        if reason.about is not None:
+            assert reason.about.shape == value.shape[: reason.about.ndim]
+        axes = (-2, -1) if reason.over == "word_region" else -1
+        if reason.kind == "share":
+            assert bool((value >= 0).all())
+            total, some = value.sum(axes), valid.flatten(-2).any(-1) if axes != -1 else valid.any(-1)
+            close(total[some], torch.ones_like(total[some]), atol=1e-3)  # topics come in 16 bits
+        if reason.kind == "gate":
+            assert bool(((value >= 0) & (value <= 1)).all())
+
+
+@explaining
+def test_9_neighbours_and_padding_change_no_reason(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    assert isinstance(model, Explainer)
+    batch = rows(world, model.needs)
+    item_B = torch.arange(world.users) % world.items + 1
+    for row in (0, 3):
+        alone = take(batch, torch.tensor([row]))
+        alone = padded(alone, int(alone.length_B[0]) - alone.item_BL.shape[1])
+        for one, many in zip(model.explain(alone, item_B[[row]]), model.explain(batch, item_B), strict=True):
+            own = many.value[row][many.valid[row]]
+            close(one.value[0][one.valid[0]], own)
+
+
+@explaining
+def test_9_faithful_reasons_move_the_score_by_their_weight(
+    name: str, variant: str, ordered: World, taught: Callable[..., tuple[Recommender, Counts]]
+) -> None:
+    model = taught(name, variant)[0]
+    assert isinstance(model, Explainer)
+    batch = rows(ordered, model.needs)
+    item_B = model.score(batch, torch.arange(1, ordered.items + 1).expand(ordered.users, -1)).argmax(1) + 1
+    reason = over_history(model.explain(batch, item_B))
+    if reason is None or not reason.faithful:
+        assert name == "sasrec" or variant in ("no_context", "mean_context")
+        return
+    weight_BL = reason.value.masked_fill(~reason.valid, torch.nan)
+    moved = {}
+    for way, place_B in (
+        ("heaviest", weight_BL.nan_to_num(-1).argmax(1)),
+        ("lightest", weight_BL.nan_to_num(9).argmin(1)),
+    ):
+        gone_BL = F.one_hot(place_B, batch.item_BL.shape[1]).bool()
+        score_B1 = model.score(without(batch, gone_BL), item_B[:, None])
+        moved[way] = (model.score(batch, item_B[:, None]) - score_B1).abs().mean().item()
+    assert moved["heaviest"] > moved["lightest"]
