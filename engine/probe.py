@@ -1,6 +1,5 @@
 """Model and explanation to erasure tests: what an item's score does when the history that explains it is gone."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -22,7 +21,7 @@ class Erasures:
 
     Ways: `heaviest`, `lightest` and `random` of the weighed events, `leave_one_out` (those whose own absence lowers the
     score most), `keep_heaviest` and `keep_random` (all of the history but k). `drop` and `move` are in standard
-    deviations of the case's scores over the catalogue, counted from their mean; `rank` is the item's rank afterwards.
+    deviations of the case's scores over the catalogue, counted from their mean; `rank` is the item's rank then.
     """
 
     case_C: np.ndarray
@@ -73,12 +72,20 @@ def recommended(model: Recommender, events: Interactions, cases: Cases, top: int
     Where an item could not be recommended any more (all others were seen) it is 0 and its score -inf.
     """
     score_BN = scores(model, events.before(cases.user_C, cases.position_C, model.needs), events.items)
+    score_BN[known(events, cases, seen)] = -torch.inf
+    score_BK, item_BK = score_BN.topk(min(top, events.items), dim=1)
+    return item_BK * score_BK.isfinite(), score_BK
+
+
+def known(events: Interactions, cases: Cases, seen: Seen) -> Tensor:
+    """Which items [B, N] are no recommendations after each case's history: padding, and what was seen if excluded."""
+    known_BN = torch.zeros(len(cases), events.items + 1, dtype=torch.bool, device=events.item_E.device)
+    known_BN[:, 0] = True
     if seen == "excluded":
         for row, (user, position) in enumerate(zip(cases.user_C.tolist(), cases.position_C.tolist(), strict=True)):
             first = int(events.offset_U[user])
-            score_BN[row, events.item_E[first : first + position]] = -torch.inf
-    score_BK, item_BK = score_BN.topk(min(top, events.items), dim=1)
-    return item_BK * score_BK.isfinite(), score_BK
+            known_BN[row, events.item_E[first : first + position]] = True
+    return known_BN
 
 
 def over_history(reasons: list[Weights]) -> Weights | None:
@@ -146,25 +153,26 @@ def _part(
         "keep_heaviest": history_BL & ~heavy_BL,
         "keep_random": history_BL & ~faithfulness.drawn(valid_BL, erase, rng),
     }
-    drop, move, rank = _erase(model, batch, item_B, ways, events.items)
+    drop, move, rank = _erase(model, batch, item_B, ways, known(events, cases, seen)[row_B])
     agreement_B = faithfulness.agreement(weight_BL, effect_BL, valid_BL)
     return Erasures(row_B.cpu().numpy(), item_B.cpu().numpy(), reason.faithful, drop, move, rank, agreement_B)
 
 
 def _erase(
-    model: Recommender, batch: Batch, item_B: Tensor, ways: dict[str, Flags], items: int
+    model: Recommender, batch: Batch, item_B: Tensor, ways: dict[str, Flags], known_BN: Tensor
 ) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
     """Drops, moves and ranks by way; `rank` has the undisturbed one too, as `whole`."""
+    items = known_BN.shape[1] - 1
     whole_BN = scores(model, batch, items)
     spread_B = whole_BN[:, 1:].double().std(dim=1).clamp(min=1e-12).cpu().numpy()
     whole_B = _centred(whole_BN, item_B) / spread_B
-    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B)}
+    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B, known_BN)}
     for way, gone_BL in ways.items():
         erased_BN = scores(model, without(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
         erased_B = _centred(erased_BN, item_B) / spread_B
         drop[way] = faithfulness.drop(whole_B, erased_B)
         move[way] = faithfulness.moved(whole_B, erased_B)
-        rank[way] = _rank(erased_BN, item_B)
+        rank[way] = _rank(erased_BN, item_B, known_BN)
     return drop, move, rank
 
 
@@ -174,10 +182,10 @@ def _centred(score_BN: Tensor, item_B: Tensor) -> Floats:
     return found
 
 
-def _rank(score_BN: Tensor, item_B: Tensor) -> Floats:
+def _rank(score_BN: Tensor, item_B: Tensor, known_BN: Tensor) -> Floats:
     own_B1 = score_BN.gather(1, item_B[:, None])
-    ties_B = (score_BN == own_B1).sum(1) - 1
-    found: Floats = (1 + (score_BN > own_B1).sum(1) + ties_B / 2).double().cpu().numpy()
+    ties_B = ((score_BN == own_B1) & ~known_BN).sum(1) - 1
+    found: Floats = (1 + ((score_BN > own_B1) & ~known_BN).sum(1) + ties_B / 2).double().cpu().numpy()
     return found
 
 
@@ -185,16 +193,12 @@ def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flag
     """What the absence of each weighed event alone takes from the item's centred score [B, L]."""
     effect_BL = np.zeros(valid_BL.shape)
     whole_B = _centred(scores(model, batch, items), item_B)
-    for row_R, place_R in _singles(valid_BL):
+    row_X, place_X = valid_BL.nonzero()
+    for first in range(0, len(row_X), ROWS):
+        row_R, place_R = row_X[first : first + ROWS], place_X[first : first + ROWS]
         rows = torch.from_numpy(row_R).to(item_B.device)
         gone_RL = np.zeros((len(row_R), valid_BL.shape[1]), dtype=bool)
         gone_RL[np.arange(len(row_R)), place_R] = True
         erased = without(take(batch, rows), torch.from_numpy(gone_RL).to(item_B.device))
         effect_BL[row_R, place_R] = whole_B[row_R] - _centred(scores(model, erased, items), item_B[rows])
     return effect_BL
-
-
-def _singles(valid_BL: Flags) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    row, place = valid_BL.nonzero()
-    for first in range(0, len(row), ROWS):
-        yield row[first : first + ROWS], place[first : first + ROWS]

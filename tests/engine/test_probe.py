@@ -154,7 +154,8 @@ def test_honest_weights_agree_with_erasure_and_lies_do_not() -> None:
     assert drop["heaviest"] > drop["random"] > drop["lightest"]
     assert drop["leave_one_out"] >= drop["heaviest"]
     assert drop["keep_heaviest"] < drop["keep_random"]
-    assert honest.rank["heaviest"].mean() > honest.rank["whole"].mean() >= 1
+    assert honest.rank["whole"].tolist() == [1.0] * 40
+    assert honest.rank["heaviest"].mean() > 1
     assert honest.agreement_C.mean() > 0.8
     assert liar.drop["heaviest"].mean() < liar.drop["random"].mean()
     assert liar.agreement_C.mean() < -0.8

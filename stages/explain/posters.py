@@ -1,0 +1,46 @@
+"""Pictures made small enough to lie inside a page."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from engine import store
+from engine.pictures import BadPicture, rgb
+from engine.tables import IMAGES
+
+QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A picture as a data URI, and its size in pixels; without one, why not."""
+
+    uri: str = ""
+    width: int = 2
+    height: int = 3
+    missing: str = ""
+
+
+def posters(images: Path, items: set[int], width: int) -> dict[int, Poster]:
+    """The pictures of some items, at most `width` wide and twice as high; an item without one is not in it."""
+    found: dict[int, Poster] = {}
+    for frame in store.read_shards(images, IMAGES, rows=64):
+        for item, data in frame.filter(pl.col("item").is_in(list(items))).select("item", "image").iter_rows():
+            found[item] = poster(data, width)
+    return found
+
+
+def poster(data: bytes, width: int) -> Poster:
+    """One picture, drawn anew as JPEG: nothing of the file's own bytes goes into the page."""
+    try:
+        image = rgb(data, least=width)
+    except BadPicture as error:
+        return Poster(missing=f"picture not readable: {error}")
+    image.thumbnail((width, 2 * width))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Poster(uri, image.width, image.height)

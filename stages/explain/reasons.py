@@ -1,0 +1,117 @@
+"""A model to reasons: what it recommends after each history, and the weights of what it was made from, as a table."""
+
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from engine.batch import Batch, Interactions
+from engine.contract import Explainer, Recommender, Weights
+from engine.probe import recommended
+from engine.rank import Cases, Seen
+from engine.tables import REASONS
+
+VIEWS = {1: "picture", 2: "text"}  # the order in which models weigh views
+COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What parts are called: item → title; (item, word number) → word; topic number → its first words."""
+
+    titles: pl.DataFrame
+    words: pl.DataFrame
+    topics: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best items of each case, score and reasons; `reasons` is a REASONS table, in the order of the cases."""
+
+    item_BK: Tensor
+    score_BK: Tensor
+    reasons: pl.DataFrame
+
+
+def words(frame: pl.DataFrame) -> pl.DataFrame:
+    """A words table (item, token) as one row a word: about, part (from 1), label."""
+    numbered = frame.select(
+        pl.col("item").alias("about"),
+        pl.int_ranges(1, pl.col("token").list.len().cast(pl.Int64) + 1, dtype=pl.UInt32).alias("part"),
+        pl.col("token").alias("label"),
+    )
+    return numbered.filter(pl.col("part").list.len() > 0).explode("part", "label")
+
+
+@torch.no_grad()
+def explain(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, labels: Labels) -> Found:
+    """The `top` recommendations after each case's history; with reasons where the model gives them."""
+    model.eval()
+    item_BK, score_BK = recommended(model, events, cases, top, seen)
+    batch = events.before(cases.user_C, cases.position_C, model.needs)
+    frames = [pl.DataFrame(schema=COLUMNS)]
+    if isinstance(model, Explainer):
+        for k in range(item_BK.shape[1]):
+            given = model.explain(batch, item_BK[:, k])
+            frames += [_rows(reason, batch, item_BK[:, k], score_BK[:, k], k + 1) for reason in given]
+    table = pl.concat(frames).filter(pl.col("item") > 0)
+    place = pl.DataFrame({"user": cases.user_C.cpu().numpy()}, schema={"user": pl.UInt32}).with_row_index("case")
+    table = table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
+    return Found(item_BK, score_BK, named(table, labels))
+
+
+def named(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
+    """The rows with their labels: titles, words, topics' first words, views; a region has none."""
+    word = labels.words.rename({"label": "word"})
+    title = labels.titles.select(pl.col("item").alias("part"), pl.col("title"))
+    topic, view = _names(labels.topics, "topic"), _names(VIEWS, "view")
+    # a region's best word comes as `word_of`, its number in the item's text
+    joined = (
+        table.join(title, on="part", how="left", maintain_order="left")
+        .join(topic, on="part", how="left", maintain_order="left")
+        .join(view, on="part", how="left", maintain_order="left")
+        .with_columns(pl.when(pl.col("over") == "word_region").then("word_of").otherwise("part").alias("at"))
+        .join(word, left_on=["about", "at"], right_on=["about", "part"], how="left", maintain_order="left")
+    )
+    over = pl.col("over")
+    label = (
+        pl.when(over == "history").then("title")
+        .when(over == "topic").then("topic")
+        .when(over == "view").then("view")
+        .when(over.is_in(["word", "word_region"])).then("word")
+    )  # fmt: skip
+    return joined.with_columns(label.alias("label")).select(list(REASONS.columns))
+
+
+def _names(names: dict[int, str], column: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"part": list(names), column: list(names.values())}, schema={"part": pl.UInt32, column: pl.String}
+    )
+
+
+def _rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor, rank: int) -> pl.DataFrame:
+    """One reason of one recommendation a row: its valid parts in order, numbered from 1 (history: by item)."""
+    value, valid, word_of = reason.value, reason.valid, None
+    if reason.over == "word_region":
+        # a pair has no number of its own: each region is kept with the word that it weighs most
+        value, word_of = value.masked_fill(~valid, -torch.inf).max(dim=-2)
+        valid = valid.any(dim=-2)
+    at = valid.nonzero()
+    row = at[:, 0]
+    part = batch.item_BL[row, at[:, 1]] if reason.over == "history" else at[:, -1] + 1
+    about = torch.zeros_like(row) if reason.about is None else reason.about[tuple(at[:, :-1].T)]
+    found = torch.zeros_like(row) if word_of is None else word_of[valid] + 1
+    columns = {
+        "user": batch.user_B[row],
+        "item": item_B[row],
+        "rank": torch.full_like(row, rank),
+        "score": score_B[row],
+        "about": about,
+        "part": part,
+        "word_of": found,
+        "weight": value[valid].float(),
+    }
+    frame = pl.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+    frame = frame.with_columns(over=pl.lit(reason.over), kind=pl.lit(reason.kind), faithful=pl.lit(reason.faithful))
+    return frame.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())

@@ -1,0 +1,71 @@
+"""The tables that name and show things: people, titles, texts, words, boxes, topics, pictures, the truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine import store
+from engine.profile import labels
+from engine.tables import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
+from stages.explain.book import Book
+from stages.explain.person import Sources
+from stages.explain.posters import posters
+from stages.explain.reasons import Labels
+from stages.explain.reasons import words as spelled
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The tables as read; `trends` are topic shares by user and window, `window` is how long one is."""
+
+    names: dict[int, str]
+    catalog: pl.DataFrame
+    titles: pl.DataFrame
+    words: pl.DataFrame
+    regions: pl.DataFrame
+    topics: dict[int, str]
+    trends: pl.DataFrame
+    window: str
+    truth: pl.DataFrame
+    events: pl.DataFrame
+
+    @staticmethod
+    def read(paths: dict[str, Path]) -> "Shelf":
+        """From users, items, catalog, words, regions, topic_words, history, truth and split."""
+        catalog, items = store.read(paths["catalog"], CATALOG), store.read(paths["items"], ITEMS)
+        titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
+        return Shelf(
+            names=dict(store.read(paths["users"], USERS).iter_rows()),
+            catalog=catalog,
+            titles=titles.select("item", pl.coalesce("title", "other").alias("title")),
+            words=store.read(paths["words"], WORDS, ["item", "token", "span"]),
+            regions=store.read(paths["regions"], REGIONS, ["item", "box"]),
+            topics=labels(store.read(paths["topic_words"], TOPIC_WORDS), 4),
+            trends=store.read(paths["history"], TOPIC_HISTORY),
+            window=str(store.meta(paths["history"]).get("window", "week")),
+            truth=store.read(paths["truth"], TRUTH),
+            events=store.read(paths["split"], SPLIT),
+        )
+
+    def labels(self) -> Labels:
+        """What parts are called."""
+        return Labels(self.titles, spelled(self.words), self.topics)
+
+    def sources(self, images: Path, items: set[int], width: int) -> Sources:
+        """What articles are made of, with the pictures of some items."""
+
+        def by_item(frame: pl.DataFrame, *columns: str) -> dict[int, Any]:
+            rows = frame.filter(pl.col("item").is_in(list(items))).select("item", *columns).iter_rows()
+            return {row[0]: row[1] if len(columns) == 1 else row[1:] for row in rows}
+
+        book = Book(
+            titles=by_item(self.titles, "title"),
+            texts=by_item(self.catalog, "text"),
+            status=by_item(self.catalog, "status", "picture"),
+            spans=by_item(self.words, "span"),
+            boxes=by_item(self.regions, "box"),
+            posters=posters(images, items, width),
+        )
+        return Sources(book, self.events, self.names, self.topics, self.trends, self.window, self.truth)
