@@ -246,6 +246,7 @@ def test_the_key_stays_out_of_logs_errors_and_files(
     fetch().get(f"{service.base}/y", read)
     assert any("/3/y" in record.getMessage() for record in caplog.records), "urllib3 logs addresses"
     assert KEY not in caplog.text
+    assert not [line for line in caplog.records if "limiter" in line.name and "for http" in line.getMessage()]
     assert KEY not in repr(caught.value)
     assert caught.value.__cause__ is None
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.glob("answers.sqlite*"))
