@@ -13,6 +13,8 @@ from scipy.sparse import csr_matrix
 
 from engine.params import Record
 
+BATCH = 1024  # documents read at once
+
 Bag = list[tuple[int, float]]
 
 
@@ -68,7 +70,7 @@ class Fitted:
         batch: list[Bag] = []
         for row, bag in enumerate(Stream(word_DV, title)):
             batch.append(bag)
-            if len(batch) == 1024 or row == len(found) - 1:
+            if len(batch) == BATCH or row == len(found) - 1:
                 gamma_BT, _ = self._model.inference(batch)
                 found[row + 1 - len(batch) : row + 1] = gamma_BT / gamma_BT.sum(axis=1, keepdims=True)
                 batch = []

@@ -1,6 +1,7 @@
 """Topics: planted ones found, the unigram beaten or a warning, nothing fitted from after the training part."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
 from engine import store, tables
+from engine.params import read_yaml
 from stages.topics import __main__ as topics
+from stages.topics import online_vb
 from stages.topics.documents import Vocabulary, acts, corpus, held_out
 from stages.topics.online_vb import Fitted, OnlineVB, fit
 from stages.topics.quality import halves, perplexity, top_words, unigram, unigram_perplexity
@@ -152,13 +155,15 @@ def test_nothing_fitted_sees_what_came_after_train(plain: Path, tmp_path: Path) 
     assert not read(plain, "history").equals(read(other, "history"))
 
 
-def test_a_document_hangs_on_its_own_words_alone() -> None:
-    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
-    _, word_DV = told.documents(acts(split(), "week"))
-    fitted = fit(word_DV, told.words, 3, OnlineVB.model_validate(VB), 1)
+def test_a_document_hangs_on_its_own_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    word_DV = csr_matrix(np.random.default_rng(4).poisson(0.4, (60, 40)).astype(np.float32))
+    fitted = fit(word_DV, [f"w{v}" for v in range(40)], 6, OnlineVB.model_validate(VB), 1)
+    together = fitted.shares(word_DV, "all")
     alone = np.concatenate([fitted.shares(word_DV[d], "one") for d in (5, 3)])
-    np.testing.assert_array_equal(fitted.shares(word_DV, "all")[[5, 3]], alone)
-    assert fitted.shares(word_DV[:0], "none").shape == (0, 3)
+    np.testing.assert_array_equal(together[[5, 3]], alone)
+    monkeypatch.setattr(online_vb, "BATCH", 7)
+    np.testing.assert_array_equal(together, fitted.shares(word_DV, "in batches"))
+    assert fitted.shares(word_DV[:0], "none").shape == (0, 6)
 
 
 def test_words_that_come_late_are_learned() -> None:
@@ -263,3 +268,27 @@ def test_without_held_out_words_it_says_that_it_did_not_check(tmp_path: Path, ca
     found = made(tmp_path, params(held_out=0.0), split())
     assert "NOT CHECKED" in caplog.text
     assert "perplexity" not in json.loads((found / "topics.json").read_text())
+
+
+@pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL is not set: no real MovieLens here")
+def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path) -> None:
+    real = Path(os.environ["WHYREC_REAL"]) / "data"
+    films = (
+        pl.read_csv(real / "movies_with_overview.csv").unique("movieId", maintain_order=True).with_row_index("item", 1)
+    )
+    acted = pl.read_csv(real / "ml-latest-small/ratings.csv").join(films, on="movieId").sort("userId", "timestamp")
+    rank = pl.int_range(pl.len()).over("userId")
+    events = acted.select(
+        user=pl.col("userId").cast(pl.UInt32),
+        position=rank.cast(pl.UInt32),
+        item=pl.col("item").cast(pl.UInt32),
+        time=pl.from_epoch("timestamp").cast(tables.SPLIT.columns["time"]),
+        part=pl.when(rank < 0.8 * pl.len().over("userId")).then(pl.lit("train")).otherwise(pl.lit("test")),
+    )
+    texts = films.select(
+        "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")
+    )
+    settings = read_yaml(Path("params.yaml"))["topics"] | {"method": "online_vb", "count": 70, "window": "week"}
+    found = made(tmp_path, topics.Params.model_validate({"topics": settings, "seed": 1}), events, texts)
+    reading = json.loads((found / "topics.json").read_text())
+    assert reading["perplexity"] < 0.9 * reading["unigram_perplexity"]
