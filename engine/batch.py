@@ -127,6 +127,7 @@ class Interactions:
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
         """Rows [start, stop) with each event's next item as its target; `stop` must lie inside the same user."""
+        start_B = torch.maximum(start_B, stop_B - needs.length)
         batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
         step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)
         place_BL = (start_B[:, None] + step_L + 1).clamp(max=max(len(self) - 1, 0))

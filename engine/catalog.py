@@ -38,8 +38,8 @@ class Ragged:
 class Catalog:
     """The views of the items of a data set, each loaded when it was asked for.
 
-    `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image and text; `ragged(view)` for words and regions.
-    N = items + 1.
+    `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image
+    and text; `ragged(view)` for words and regions. N = items + 1.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Catalog:
                 lengths = np.zeros(items + 1, dtype=np.int64)
                 lengths[frame["item"].to_numpy()] = np.diff(offset)
                 whole = np.concatenate([[0], np.cumsum(lengths)])
-                ragged[view] = Ragged(torch.from_numpy(value).to(device), torch.from_numpy(whole).to(device))
+                ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
         return Catalog(items, vectors, ragged, topics)
 
     def vector(self, view: str) -> Tensor:
