@@ -1,0 +1,176 @@
+"""Two revisions of a project that DVC ran: read out of git and cache, joined by case, tested."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+
+from engine.tables import RANKS
+from stages.compare import __main__ as command
+from stages.compare.paired import compare, per_case
+from stages.compare.revision import Reading, read
+
+PIPELINE = """
+stages:
+  evaluate:
+    cmd: python make.py ${model}
+    params:
+    - model
+    outs:
+    - data/demo/ranks/test.parquet
+    metrics:
+    - metrics/test.json:
+        cache: false
+"""
+
+
+def ranks(greater: list[int], user: int = 1, start: int = 0) -> pl.DataFrame:
+    n = len(greater)
+    columns = {
+        "case": list(range(start, start + n)),
+        "user": [user] * n,
+        "position": list(range(n)),
+        "target": list(range(10, 10 + n)),
+        "greater": greater,
+        "ties": [0] * n,
+        "others": [50] * n,
+    }
+    return pl.DataFrame(columns, schema=dict(RANKS.columns))
+
+
+def reading(greater: list[int], metrics: list[str], name: str = "a") -> Reading:
+    return Reading(name, dict.fromkeys(metrics, 0.5), ranks(greater), "demo, temporal, x")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`main` ran model a, `other` model b; the workspace stands on `other`."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "dvc.yaml").write_text(PIPELINE)
+    ranks([0, 30] * 60).write_parquet(root / "a.parquet", metadata={"whyrec": "{}"})
+    ranks([3, 3] * 60, start=7).write_parquet(root / "b.parquet", metadata={"whyrec": "{}"})
+    (root / "make.py").write_text(
+        "import json, pathlib, shutil, sys\n"
+        "for p in ('data/demo/ranks', 'metrics'): pathlib.Path(p).mkdir(parents=True, exist_ok=True)\n"
+        "shutil.copy(sys.argv[1] + '.parquet', 'data/demo/ranks/test.parquet')\n"
+        "pathlib.Path('metrics/test.json').write_text(json.dumps({'recall@5': 0.5, 'mrr': 0.5, 'cases': 120}))\n"
+    )
+
+    def do(*command: str) -> None:
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/local/bin"
+        env = {"PATH": path, "HOME": str(root), "DVC_NO_ANALYTICS": "1"}
+        subprocess.run(command, cwd=root, check=True, capture_output=True, env=env)
+
+    do("git", "init", "-q", "-b", "main")
+    do("git", "config", "user.email", "a@example.org")
+    do("git", "config", "user.name", "a")
+    do(sys.executable, "-m", "dvc", "init", "-q")
+    for branch, model in (("main", "a"), ("other", "b")):
+        if branch != "main":
+            do("git", "checkout", "-q", "-b", branch)
+        (root / "params.yaml").write_text(f"dataset: demo\nprotocol: temporal\nmodel: {model}\n")
+        do(sys.executable, "-m", "dvc", "repro", "-q")
+        do("git", "add", ".")
+        do("git", "commit", "-qm", model)
+    return root
+
+
+def test_a_revision_is_read_out_of_git_and_the_cache(project: Path) -> None:
+    first, second = read("main", project), read("other", project)
+    assert first.choice == "demo, temporal, a"
+    assert first.ranks["greater"].to_list() == [0, 30] * 60
+    assert second.ranks["greater"].to_list() == [3, 3] * 60
+    assert second.metrics["cases"] == 120
+    assert read("workspace", project).ranks.equals(second.ranks)
+
+
+def test_the_command_prints_both_sides_and_the_tests(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("sys.argv", ["compare", "main", "other", "--repo", str(project)])
+    command.main()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "120 cases in common" in shown
+    # recall@5 is 1, 0, 1, 0 … against 1, 1, 1, 1 …
+    assert "recall@5 │ 0.5000 │ 1.0000 │ +0.5000" in shown
+    assert "demo, temporal, a" in shown
+
+
+def test_what_is_not_there_is_refused_by_name(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere: no such revision"):
+        read("nowhere", project)
+    lost = tmp_path / "lost"
+    shutil.copytree(project, lost)
+    shutil.rmtree(lost / ".dvc" / "cache")
+    with pytest.raises(ValueError, match="main: .*DVC cache: `dvc pull`"):
+        read("main", lost)
+
+
+def test_a_revision_that_was_never_run_is_refused(project: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(project, fresh)
+    (fresh / "dvc.lock").unlink()
+    with pytest.raises(ValueError, match=r"workspace has no dvc\.lock"):
+        read("workspace", fresh)
+    (fresh / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    with pytest.raises(ValueError, match="run `dvc repro` there"):
+        read("workspace", fresh)
+
+
+def test_cases_are_joined_by_user_position_and_target_not_by_number() -> None:
+    first = reading([0, 9, 9, 0], ["recall@5"])
+    moved = first.ranks.reverse().with_columns(pl.Series("case", [5, 6, 7, 8], dtype=pl.UInt32))
+    (line,) = compare(first, Reading("b", first.metrics, moved, ""))
+    assert line.verdict.difference == 0
+    assert line.verdict.p == 1
+    assert line.verdict.cases == 4
+
+
+def test_only_common_cases_count_and_none_is_refused() -> None:
+    first, second = reading([0, 9, 9, 9], ["recall@5"]), reading([9, 0, 0], ["recall@5"], "b")
+    (line,) = compare(first, second)
+    assert (line.verdict.cases, line.first, line.second) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
+    other = Reading("c", first.metrics, ranks([0, 0], user=2), "movielens")
+    with pytest.raises(ValueError, match=r"a \(demo, temporal, x\) and c \(movielens\) have 0 test cases in common"):
+        compare(first, other)
+
+
+@pytest.mark.parametrize("test", ["randomisation", "t"])
+def test_a_difference_is_found_with_its_sign_and_corrected_for_the_number_of_metrics(test: str) -> None:
+    rng = np.random.default_rng(1)
+    good = rng.integers(0, 12, 300).tolist()
+    bad = [g + int(e) for g, e in zip(good, rng.integers(0, 12, 300), strict=True)]
+    metrics = ["recall@5", "ndcg@5", "mrr", "auc", "cases", "oracle_recall@5"]
+    lines = compare(reading(bad, metrics), reading(good, metrics, "b"), test)  # type: ignore[arg-type]
+    assert [line.metric for line in lines] == ["auc", "mrr", "ndcg@5", "recall@5"]
+    for line in lines:
+        assert line.verdict.difference > 0
+        assert line.verdict.difference == pytest.approx(line.second - line.first)
+        assert line.verdict.effect > 0
+        assert line.verdict.p < 0.01
+        assert line.verdict.p <= line.corrected <= 4 * line.verdict.p + 1e-12
+    assert lines[0].corrected > lines[0].verdict.p
+
+
+def test_a_metric_of_a_case_follows_from_its_counts() -> None:
+    found = ranks([0, 4, 5])
+    assert per_case("recall@5", found, "").tolist() == [1, 1, 0]  # type: ignore[union-attr]
+    assert per_case("ndcg@5", found, "").tolist() == pytest.approx([1, 1 / np.log2(6), 0])  # type: ignore[union-attr]
+    assert per_case("mrr", found, "").tolist() == pytest.approx([1, 0.2, 1 / 6])  # type: ignore[union-attr]
+    assert per_case("auc", found, "").tolist() == pytest.approx([1, 0.92, 0.9])  # type: ignore[union-attr]
+    assert per_case("cases", found, "") is None
+    assert per_case("oracle_recall@5", found, "") is None
+
+
+def test_cases_that_only_one_side_ranked_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = reading([0, 9, 9, 9], ["recall@5"]), reading([9, 0, 0], ["recall@5"], "b")
+    command.show(first, second, compare(first, second), Console(width=160))
+    shown = capsys.readouterr().out
+    assert "a ranked 1 cases more" in shown
+    assert "b ranked" not in shown
