@@ -13,8 +13,7 @@ def windows(value_BL: Tensor, width: int) -> Tensor:
     """The last `width` of each position's past and itself: [B, L, …] to [B, L, width, …], zeros before the first."""
     pad = [0, 0] * (value_BL.ndim - 2) + [width - 1, 0]
     padded = F.pad(value_BL, pad)
-    length = value_BL.shape[1]
-    return torch.stack([padded[:, k : k + length] for k in range(width)], 2)
+    return padded.unfold(1, width, 1).movedim(-1, 2)
 
 
 class Factors(nn.Module):
@@ -38,7 +37,10 @@ class Factors(nn.Module):
         return found
 
     def _sum(self, table: dict[str, Tensor], slot: dict[str, Tensor]) -> Tensor:
-        return torch.stack([F.embedding(slot[name], rows) for name, rows in table.items()]).sum(0)
+        first, *others = [F.embedding(slot[name], rows) for name, rows in table.items()]
+        for other in others:
+            first = first + other
+        return first
 
 
 class ContextAttention(nn.Module):
@@ -57,7 +59,7 @@ class ContextAttention(nn.Module):
         if self.factors is not None and time_BL is not None:
             hidden_BLWD = hidden_BLWD + self.factors(windows(time_BL, self.window))
         share_BLW = masked.softmax(self.out(hidden_BLWD.relu())[..., 0], windows(valid_BL, self.window))
-        return (share_BLW[..., None] * windows(item_BLD, self.window)).sum(2), share_BLW
+        return torch.einsum("blw,blwd->bld", share_BLW, windows(item_BLD, self.window)), share_BLW
 
 
 class ContextMean(nn.Module):

@@ -17,8 +17,17 @@ class LinearParts(nn.Module):
 
     def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
         """part_UXD, zero on padding, and valid_UX."""
-        part_UXC, valid_UX = self.ragged.rows(item_U)
-        return self.dense(part_UXC) * valid_UX[..., None], valid_UX
+        start_U = self.ragged.offset_N[item_U]
+        length_U = self.ragged.offset_N[item_U + 1] - start_U
+        row_X = torch.repeat_interleave(torch.arange(len(item_U), device=item_U.device), length_U)
+        step_X = torch.arange(len(row_X), device=item_U.device) - (length_U.cumsum(0) - length_U)[row_X]
+        flat_XD = self.dense(self.ragged.value_XD.index_select(0, start_U[row_X] + step_X).float())
+        width = int(length_U.max()) if len(row_X) else 1
+        valid_UX = torch.arange(width, device=item_U.device) < length_U[:, None]
+        part_YD = flat_XD.new_zeros(len(item_U) * width, flat_XD.shape[1]).index_copy(
+            0, row_X * width + step_X, flat_XD
+        )
+        return part_YD.view(len(item_U), width, -1), valid_UX
 
 
 class GRUParts(nn.Module):

@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from engine.catalog import Ragged
+from models.blocks.ragged import GRUParts, LinearParts, NoParts
+
+ITEMS = torch.tensor([3, 0, 2, 1])
+
+
+def words() -> Ragged:
+    """Three items with 2, 0 and 4 words, and row 0 with none."""
+    torch.manual_seed(0)
+    return Ragged(torch.randn(6, 5).half(), torch.tensor([0, 0, 2, 2, 6]))
+
+
+def test_linear_is_one_layer_over_each_part() -> None:
+    model = LinearParts(words(), 3)
+    part_UXD, valid_UX = model(ITEMS)
+    assert valid_UX.tolist() == [[True] * 4, [False] * 4, [False] * 4, [True, True, False, False]]
+    for place, flat in ((0, slice(2, 6)), (3, slice(0, 2))):
+        expected_XD = model.ragged.value_XD[flat].float() @ model.dense.weight.T + model.dense.bias
+        torch.testing.assert_close(part_UXD[place][valid_UX[place]], expected_XD)
+    assert not part_UXD[~valid_UX].any()
+
+
+def test_gru_reads_each_text_both_ways_by_itself() -> None:
+    model = GRUParts(words(), 3)
+    part_UXD, valid_UX = model(ITEMS)
+    for place, flat in ((0, slice(2, 6)), (3, slice(0, 2))):
+        both_XE = model.gru(model.ragged.value_XD[flat].float()[None])[0][0]
+        torch.testing.assert_close(part_UXD[place][valid_UX[place]], (both_XE[:, :3] + both_XE[:, 3:]) / 2)
+    assert not part_UXD[~valid_UX].any()
+
+
+@pytest.mark.parametrize("kind", [LinearParts, GRUParts])
+def test_items_without_any_parts(kind: type[nn.Module]) -> None:
+    part_UXD, valid_UX = kind(words(), 3)(torch.tensor([0, 2]))
+    assert part_UXD.shape[0] == 2
+    assert not valid_UX.any()
+    assert not part_UXD.any()
+
+
+@pytest.mark.parametrize("kind", [LinearParts, GRUParts])
+def test_gradients_reach_the_layer(kind: type[nn.Module]) -> None:
+    model = kind(words(), 3)
+    model(ITEMS)[0].pow(2).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
+
+
+def test_a_view_that_was_not_given_has_no_parts() -> None:
+    part_UXD, valid_UX = NoParts(3)(ITEMS)
+    assert part_UXD.shape == (4, 0, 3)
+    assert valid_UX.shape == (4, 0)
