@@ -127,8 +127,9 @@ def _cut(network: nn.Module, name: str, layer: str) -> tuple[str, GraphModule]:
         while names[end].startswith("classifier"):  # squeezenet pools what its classifier says
             end = end.args[0]
     next(node for node in graph.nodes if node.op == "output").args = (end,)
-    graph.eliminate_dead_code()
     module = GraphModule(network, graph)
+    module.graph.eliminate_dead_code()
+    module.recompile()
     module.delete_all_unused_submodules()
     return names[end], module
 

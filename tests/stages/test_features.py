@@ -1,0 +1,211 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from engine import store
+from engine.tables import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
+from stages import images as images_stage
+from stages import regions as regions_stage
+from stages import text as text_stage
+
+PICTURE = {"backbone": "resnet18", "weights": "none", "layer": "layer2", "size": 64, "width": 0, "batch_size": 0}
+
+
+def regions(**more: Any) -> regions_stage.Params:
+    settings = {**PICTURE, "precision": "fp32", "detector": "grid", "rows": 4, "columns": 3, **more}
+    return regions_stage.Params(regions=settings, device="cpu", seed=1)  # type: ignore[arg-type]
+
+
+def whole(**more: Any) -> images_stage.Params:
+    return images_stage.Params(images={**PICTURE, "precision": "fp32", **more}, device="cpu", seed=1)  # type: ignore[arg-type]
+
+
+def texts(**more: Any) -> text_stage.Params:
+    settings = {"encoder": "minilm", "limit": 8, "tokens": 256, "width": 0, "batch_tokens": 0, "precision": "fp32"}
+    return text_stage.Params(text={**settings, **more}, device="cpu")  # type: ignore[arg-type]
+
+
+COLOURS = [(200, 40, 40), (40, 160, 60), (40, 60, 200), (230, 200, 60)]
+
+
+def poster(item: int) -> bytes:
+    """A disc or a box at one cell of four by three on one of four colours: `item` says which."""
+    random = np.random.default_rng(item)
+    image = Image.new("RGB", (120, 160), COLOURS[item % 4])
+    row, column = item // 4 % 4, item // 16 % 3
+    corner = (column * 40 + 4, row * 40 + 4, column * 40 + 36, row * 40 + 36)
+    draw = ImageDraw.Draw(image)
+    (draw.ellipse if item % 2 else draw.rectangle)(corner, fill=tuple(int(v) for v in random.integers(0, 256, 3)))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def shards(folder: Path, data: dict[int, bytes], size: int = 20) -> Path:
+    rows = [(item, content, "PNG", 120, 160, "-") for item, content in data.items()]
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    frames = [pl.DataFrame(part, schema=dict(IMAGES.columns), orient="row") for part in parts]
+    store.write_shards(frames, folder / "images", IMAGES)
+    return folder / "images"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shards(tmp_path_factory.mktemp("pictures"), {item: poster(item) for item in range(1, 49)})
+
+
+def test_a_grid_gives_boxes_scores_and_vectors(images: Path, tmp_path: Path) -> None:
+    regions_stage.main(regions(), images, tmp_path / "r.parquet")
+    found = store.read(tmp_path / "r.parquet", REGIONS)
+    assert found["item"].to_list() == list(range(1, 49))
+    box_X4, offsets = store.ragged(found["box"])
+    assert (np.diff(offsets) == 12).all()
+    np.testing.assert_allclose(box_X4[:2], [[0, 0, 1 / 3, 0.25], [1 / 3, 0, 2 / 3, 0.25]])
+    np.testing.assert_allclose(box_X4[11], [2 / 3, 0.75, 1, 1])
+    assert (store.ragged(found["score"])[0] == 1).all()
+    assert store.ragged(found["region"])[0].shape == (48 * 12, 128)
+    noted = store.meta(tmp_path / "r.parquet")
+    assert {k: noted[k] for k in ("detector", "backbone", "layer", "weights", "seed", "rows", "columns", "unread")} == {
+        "detector": "grid", "backbone": "resnet18", "layer": "layer2.1.relu_1", "weights": "none", "seed": 1,
+        "rows": 4, "columns": 3, "unread": 0,
+    }  # fmt: skip
+
+
+def test_the_cell_that_differs_is_the_cell_that_was_drawn(tmp_path: Path) -> None:
+    def square(x: int, y: int) -> bytes:
+        image = Image.new("RGB", (120, 160), (60, 60, 160))
+        image.paste((240, 220, 40), (x, y, x + 24, y + 24))
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        return out.getvalue()
+
+    folder = shards(tmp_path, {1: square(-40, -40), 2: square(8, 8), 3: square(88, 128), 4: square(48, 88)})
+    regions_stage.main(regions(), folder, tmp_path / "r.parquet")
+    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(4, 12, 128)
+    change_UM = np.linalg.norm(region_UMD[1:].astype(np.float32) - region_UMD[0], axis=2)
+    assert change_UM.argmax(1).tolist() == [0, 11, 7]
+
+
+def test_drawn_weights_tell_colours_apart(images: Path, tmp_path: Path) -> None:
+    images_stage.main(whole(layer=""), images, tmp_path / "i.parquet")
+    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float64)
+    colour_U = np.arange(1, 49) % 4
+    mean_4D = np.stack([vector_UD[:24][colour_U[:24] == c].mean(0) for c in range(4)])
+    nearest_U = np.linalg.norm(vector_UD[24:, None] - mean_4D, axis=2).argmin(1)
+    assert (nearest_U == colour_U[24:]).mean() >= 0.95
+
+
+def test_the_same_whatever_the_batch_and_the_seed_of_others(images: Path, tmp_path: Path) -> None:
+    for name, size, seed in (("a", 0, 1), ("again", 0, 2), ("b", 1, 3), ("c", 7, 4)):
+        torch.manual_seed(seed)
+        images_stage.main(whole(batch_size=size), images, tmp_path / f"{name}.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+    one = store.read(tmp_path / "a.parquet", VECTORS)
+    for name in "bc":
+        other = store.read(tmp_path / f"{name}.parquet", VECTORS)
+        assert one["item"].equals(other["item"])
+        np.testing.assert_allclose(store.vectors(one["vector"]), store.vectors(other["vector"]), atol=1e-3, rtol=1e-3)
+
+
+def test_a_vector_is_the_average_of_its_cells(images: Path, tmp_path: Path) -> None:
+    images_stage.main(whole(), images, tmp_path / "i.parquet")
+    regions_stage.main(regions(rows=3, columns=3), images, tmp_path / "r.parquet")
+    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 9, 128)
+    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
+    np.testing.assert_allclose(region_UMD.astype(np.float32).mean(1), vector_UD, atol=2e-3, rtol=2e-3)
+
+
+def test_bad_pictures_get_no_row_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = {1: poster(1), 2: b"<html>", 3: poster(3)[:200], 5: poster(5)}
+    regions_stage.main(regions(), shards(tmp_path, data, 2), tmp_path / "r.parquet")
+    assert store.read(tmp_path / "r.parquet", REGIONS)["item"].to_list() == [1, 5]
+    noted = store.meta(tmp_path / "r.parquet")
+    assert (noted["pictures"], noted["unread"]) == (4, 2)
+    assert "item 2: its picture cannot be read" in caplog.text
+
+
+def test_no_pictures_make_an_empty_table(tmp_path: Path) -> None:
+    regions_stage.main(regions(), shards(tmp_path, {}), tmp_path / "r.parquet")
+    images_stage.main(whole(), tmp_path / "images", tmp_path / "i.parquet")
+    assert store.read(tmp_path / "r.parquet", REGIONS).height == store.read(tmp_path / "i.parquet", VECTORS).height == 0
+    assert store.meta(tmp_path / "r.parquet")["pictures"] == 0
+
+
+def test_a_skipped_stage_says_so(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    regions_stage.main(regions(detector="none"), nowhere, tmp_path / "r.parquet")
+    images_stage.main(whole(backbone="none"), nowhere, tmp_path / "i.parquet")
+    text_stage.main(texts(encoder="none"), nowhere, tmp_path / "w.parquet", tmp_path / "t.parquet")
+    assert store.meta(tmp_path / "r.parquet") == {"detector": "none"}
+    assert store.meta(tmp_path / "i.parquet") == {"backbone": "none"}
+    assert store.meta(tmp_path / "w.parquet") == store.meta(tmp_path / "t.parquet") == {"encoder": "none"}
+    assert store.read(tmp_path / "r.parquet", REGIONS).height == store.read(tmp_path / "w.parquet", WORDS).height == 0
+
+
+def test_pictures_are_reduced_on_request(images: Path, tmp_path: Path) -> None:
+    regions_stage.main(regions(width=5), images, tmp_path / "r.parquet")
+    assert store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].shape == (48 * 12, 5)
+    noted = store.meta(tmp_path / "r.parquet")
+    assert noted["width"] == 5
+    assert 0.5 < noted["variance"] <= 1
+
+
+def test_a_layer_that_is_no_map_is_refused(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="layer flatten puts out no map"):
+        regions_stage.main(regions(layer="flatten"), images, tmp_path / "r.parquet")
+    images_stage.main(whole(layer="flatten"), images, tmp_path / "i.parquet")
+    assert store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).shape == (48, 512)
+    assert not (tmp_path / "r.parquet").exists()
+
+
+def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(images: Path, tmp_path: Path) -> None:
+    images_stage.main(whole(), images, tmp_path / "a.parquet")
+    images_stage.main(whole(precision="bf16"), images, tmp_path / "b.parquet")
+    one, other = (
+        store.vectors(store.read(tmp_path / f"{name}.parquet", VECTORS)["vector"]).astype(np.float64) for name in "ab"
+    )
+    cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert cosine.min() > 0.999
+    assert not np.array_equal(one, other)
+    assert store.meta(tmp_path / "b.parquet")["precision"] == "bfloat16"
+    with pytest.raises(ValueError, match="fp16 is for CUDA"):
+        images_stage.main(whole(precision="fp16"), images, tmp_path / "c.parquet")
+
+
+def catalog(folder: Path, rows: dict[int, str | None]) -> Path:
+    table = [(item, f"film {item}", text, "ok", "missing", "test") for item, text in rows.items()]
+    store.write(pl.DataFrame(table, schema=dict(CATALOG.columns), orient="row"), folder / "c.parquet", CATALOG)
+    return folder / "c.parquet"
+
+
+def test_texts_give_words_and_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_stage, "_GROUP", 3)
+    long = "one two three four five six seven eight nine ten"
+    path = catalog(tmp_path, {1: "A robot's heart.", 2: None, 3: "  ", 4: "...", 6: long, 7: "A boat."})
+    text_stage.main(texts(), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+    words, whole_ = store.read(tmp_path / "w.parquet", WORDS), store.read(tmp_path / "t.parquet", VECTORS)
+    assert words["item"].to_list() == whole_["item"].to_list() == [1, 6, 7]
+    assert words["token"].to_list() == [["A", "robot's", "heart"], long.split()[:8], ["A", "boat"]]
+    assert words["span"].to_list()[0] == [[0, 1], [2, 9], [10, 15]]
+    assert store.ragged(words["word"])[0].shape == (13, 384)
+    assert store.vectors(whole_["vector"]).shape == (3, 384)
+    noted = store.meta(tmp_path / "w.parquet")
+    assert {k: noted[k] for k in ("encoder", "limit", "texts", "wordless", "cut", "precision")} == {
+        "encoder": "minilm", "limit": 8, "texts": 4, "wordless": 1, "cut": 0, "precision": "float32",
+    }  # fmt: skip
+    assert len(noted["sha256"]) == 64
+
+
+def test_words_are_reduced_on_request(tmp_path: Path) -> None:
+    path = catalog(tmp_path, {i: f"A tale of {w} and woe." for i, w in enumerate(["love", "war", "sea", "hope"], 1)})
+    text_stage.main(texts(width=3), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+    assert store.ragged(store.read(tmp_path / "w.parquet", WORDS)["word"])[0].shape == (24, 3)
+    assert store.vectors(store.read(tmp_path / "t.parquet", VECTORS)["vector"]).shape == (4, 3)
+    for name in "wt":
+        assert store.meta(tmp_path / f"{name}.parquet")["width"] == 3
