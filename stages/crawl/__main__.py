@@ -49,7 +49,7 @@ def main(
             answers = stack.enter_context(closing(Answers(cache("http", params.crawl.service) / "answers.sqlite")))
             fetcher = stack.enter_context(closing(Fetcher(params.crawl, tmdb.key(), answers)))
             found = look(tmdb.Tmdb(params.crawl, fetcher), fetcher, wanted, table.height)
-            log.info("crawl: %(asked)d asked, %(kept)d kept from before, %(faults)d faults", fetcher.tally)
+            log.info("crawl: %(asked)d asked, %(kept)d kept already, %(faults)d faults", fetcher.tally)
         result = merge.merged(table, given, found)
         write_shards(merge.shards(given_images, result.pictures, answers), images, IMAGES)
     write(result.catalog, catalog, CATALOG)

@@ -133,6 +133,14 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     )
 
 
+def test_failed_pictures_count_too(service: Service, crawl: Crawl) -> None:
+    films(service, 20)
+    for number in (1, 10, 20):
+        service.says(f"/t/p/w342/{number}.jpg", (503, b""))
+    with pytest.raises(Stopped, match="3 of 20 items failed.*3 x HTTP 503"):
+        crawl(20, failed=0.1)
+
+
 def test_a_dead_service_is_left_soon(service: Service, crawl: Crawl) -> None:
     for number in range(1, 401):
         service.says(f"/3/movie/{number}", (500, b""))
