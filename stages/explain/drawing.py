@@ -94,7 +94,7 @@ def regions(
     for place, n in enumerate(order):
         left, top, right, bottom = (100 * edge for edge in boxes[n - 1])
         rank = len(order) - place
-        shown = rank if rank <= SHOWN and weights[n] > 0 else 0
+        shown = rank if rank <= SHOWN and level[place] > 0 else 0
         word = words.get(n, "")
         found.append(Region(left, top, right - left, bottom - top, weights[n], level[place], shown, word))
     return found

@@ -81,6 +81,7 @@ def render(people: Sequence[Person], model: str, explains: bool, readings: dict[
     )
     films = [film for p in people for film in [p.target, *(act.film for act in p.history), *(f for f, _ in p.others)]]
     shown = {film.item: film.poster for film in films if film.poster.uri}
-    return environment.get_template("page.html.j2").render(
+    html = environment.get_template("page.html.j2").render(
         people=people, model=model, explains=explains, readings=readings, posters=shown, levels=drawing.LEVELS
     )
+    return html.strip() + "\n"

@@ -108,7 +108,7 @@ def test_what_is_not_there_is_refused_by_name(project: Path, tmp_path: Path) -> 
     lost = tmp_path / "lost"
     shutil.copytree(project, lost)
     shutil.rmtree(lost / ".dvc" / "cache")
-    with pytest.raises(ValueError, match="main: .*DVC cache: `dvc pull`"):
+    with pytest.raises(ValueError, match=r"main: .*DVC cache: `dvc pull`"):
         read("main", lost)
 
 

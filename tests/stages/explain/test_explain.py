@@ -1,0 +1,249 @@
+"""The stage whole: a table of reasons, a page that stands by itself, readings; for models that explain and do not."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+import models
+from engine import store, tables
+from engine.catalog import Catalog
+from engine.params import Choice, checked
+from stages.explain.__main__ import Params, chosen, main
+
+EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1}
+OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, where they point, texts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.text = ""
+        self.ids: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in OUTSIDE]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def params(model: str = "toy", settings: dict[str, Any] | None = None, **explain: Any) -> Params:
+    section = {"model": Choice(name=model, settings=settings or {}), "seen": "excluded", "device": "cpu", "seed": 1}
+    return checked(Params, section | {"explain": EXPLAIN | explain}, "explain")
+
+
+@pytest.fixture
+def toy(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The small world with the toy model in the place of models.restore."""
+    from tests.stages.explain.conftest import Toy
+
+    monkeypatch.setattr(models, "configure", lambda choice: Toy())
+    monkeypatch.setattr(models, "restore", lambda *args: Toy())
+    return small
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
+    main(params(), **toy.paths)
+    page = Page(toy.page)
+    assert "script" not in page.tags
+    assert not page.handlers
+    assert page.addresses
+    assert all(address.startswith("#") for address in page.addresses)
+    assert all(found.startswith("data:image/jpeg;base64,") for found in re.findall(r"url\(([^)]*)", toy.page))
+    assert "@import" not in toy.page
+    assert {address[1:] for address in page.addresses} <= set(page.ids)
+    assert not {"img", "link", "iframe", "object", "base"} & set(page.tags)
+
+
+def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
+    main(params(), **toy.paths)
+    text = Page(toy.page).text
+    assert '<script>alert("title")</script>' in text
+    assert "onerror=alert(1)> storm & calm" in text
+    assert "<i>sea</i>" in text
+
+
+def test_what_is_missing_is_said(toy: Any) -> None:
+    main(params(), **toy.paths)
+    text = Page(toy.page).text
+    assert "no text (missing)" in text
+    assert "no picture (failed: 404)" in text
+    assert "picture not readable" in text
+    assert "item 6 (no title)" in text
+
+
+def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
+    main(params(), **toy.paths)
+    table = store.read(toy.paths["reasons"], tables.REASONS)
+    own = table.filter(pl.col("user") == 1)
+    assert own["rank"].unique().sort().to_list() == [1, 2]
+    assert set(own["item"]) == {4, 5}
+    first = own.filter(pl.col("rank") == 1)
+    assert set(first["item"]) == {4}
+
+    def rows(over: str, about: int = 0) -> list[tuple[Any, ...]]:
+        found = first.filter((pl.col("over") == over) & (pl.col("about") == about))
+        return [(p, label, round(w, 3)) for p, label, w in found.select("part", "label", "weight").iter_rows()]
+
+    assert rows("history") == [(1, "Storm", 0.167), (2, '<script>alert("title")</script>', 0.333), (3, "Silent", 0.5)]
+    assert rows("word", 4) == [(1, "Two", 0.7), (2, "lovers", 0.1), (3, "meet", 0.1), (4, "in", 0.1)]
+    assert rows("word", 1)[0] == (1, "A", 0.7)
+    assert rows("word", 3) == []
+    assert rows("region", 4) == [(1, None, -0.4), (2, None, 0.8)]
+    assert rows("word_region", 4) == [(1, "meet", 0.7), (2, "Two", 0.6)]
+    assert rows("topic") == [(1, "cook, harbour", 0.2), (2, "storm, <i>sea</i>", 0.5), (3, "love, rome", 0.3)]
+    assert rows("view", 2) == [(1, "picture", 0.25), (2, "text", 0.75)]
+    marks = dict(
+        first.group_by("over", "about").agg(pl.col("faithful").first()).select("about", "faithful").iter_rows()
+    )
+    assert marks[4] is False
+    assert marks[1] is True
+
+
+def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
+    main(params(users=["person-1"]), **toy.paths)
+    assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
+    words = toy.page.split('<p class="from">Words')[1]
+    assert words.index("drawn afterwards") < words.index("</p>")
+    inside = toy.page.split("Inside the acts that weigh most")[1]
+    assert "used by the score" in inside
+    assert "drawn afterwards" not in inside
+    assert 'class="box minus l2"' in toy.page
+    assert '<span class="muted">goes with</span> <i>Two</i>' in toy.page
+    assert "Hit" in toy.page
+    assert "at rank 1 of 3" in toy.page
+
+
+def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
+    main(params(users=["person-1"]), **toy.paths)
+    chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
+    # three windows lie before the act of 25 January, each with a dot for two topics
+    assert chart.count("<circle") == 6
+    earlier = store.read(toy.paths["split"], tables.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
+    store.write(earlier, toy.paths["split"], tables.SPLIT, {"items": 6, "users": 3})
+    main(params(users=["person-1"]), **toy.paths)
+    assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
+
+
+def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
+    main(params(), **toy.paths)
+    before = {name: toy.paths[name].read_bytes() for name in ("reasons", "page", "report")}
+    main(params(), **toy.paths)
+    assert {name: toy.paths[name].read_bytes() for name in before} == before
+
+
+def test_readings_are_flat_numbers(toy: Any) -> None:
+    main(params(), **toy.paths)
+    readings = json.loads(toy.paths["report"].read_text())
+    assert readings["users"] == 3
+    assert readings["explains"] == 1
+    assert readings["probe_cases"] == 2
+    assert readings["probe_faithful"] == 1
+    assert all(isinstance(value, int | float) for value in readings.values())
+    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(readings)
+    assert not [key for key in readings if key.startswith("truth")]
+
+
+def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
+    truth = {
+        "user": [1] * 4,
+        "position": range(4),
+        "item": [1, 2, 3, 4],
+        "cause": ["passing"] * 4,
+        "earlier": [[], [1], [], [1]],
+        "topic": ["love"] * 4,
+        "words": [["storm"], None, None, ["lovers", "Rome"]],
+        "object": [None, None, None, "anchor"],
+        "box": [None, None, None, [0.1, 0.5, 0.9, 1.0]],
+    }
+    store.write(pl.DataFrame(truth, schema=dict(tables.TRUTH.columns)), toy.paths["truth"], tables.TRUTH)
+    main(params(), **toy.paths)
+    text = " ".join(Page(toy.page).text.split())
+    assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
+    assert "It goes back to Storm." in text
+    assert 'class="truebox"' in toy.page
+    readings = json.loads(toy.paths["report"].read_text())
+    # the heaviest act is the newest (item 3), the cause is the oldest of three
+    assert (readings["truth_history"], readings["truth_newest"]) == (0, 0)
+    assert readings["truth_history_chance"] == pytest.approx(1 / 3)
+    # the heaviest word of item 4 is "Two", true is "lovers", one of four words
+    assert (readings["truth_next_word"], readings["truth_next_word_chance"]) == (0, 0.25)
+    # the lower region weighs most and holds the object's box
+    assert (readings["truth_next_region"], readings["truth_next_region_chance"]) == (1, 0.5)
+    # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
+    assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
+
+
+def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
+    weights = {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])}
+    torch.save(weights, small.paths["weights"])
+    main(params("popularity"), **small.paths)
+    text = Page(small.page).text
+    assert "This model gives no reasons." in text
+    assert "item 6 (no title)" in text
+    assert "used by the score" not in text
+    assert "drawn afterwards" not in text
+    assert 'class="chart"' in small.page
+    table = store.read(small.paths["reasons"], tables.REASONS)
+    assert table.height == 0
+    assert json.loads(small.paths["report"].read_text()) == {"explains": 0, "users": 3}
+
+
+def test_ante_rnn_goes_all_the_way(small: Any) -> None:
+    section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
+    choice = Choice(name="ante_rnn", settings=section)
+    paths = {view: small.paths[view] for view in ("words", "regions")}
+    catalog = Catalog.load(paths, 6, frozenset(["words", "regions"]), 3)  # type: ignore[arg-type]
+    torch.manual_seed(1)
+    torch.save(models.build(choice, catalog, 3).state_dict(), small.paths["weights"])
+    main(params("ante_rnn", section), **small.paths)
+    table = store.read(small.paths["reasons"], tables.REASONS)
+    assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
+    assert "used by the score" in Page(small.page).text
+    assert json.loads(small.paths["report"].read_text())["probe_cases"] == 2
+
+
+def table(users: int = 20) -> pl.DataFrame:
+    user = [u for u in range(1, users + 1) for _ in range(3)]
+    rows = {"case": range(1, len(user) + 1), "part": ["test"] * len(user), "user": user}
+    rows |= {"position": [5, 6, 7] * users, "target": [1] * len(user), "candidates": [None] * len(user)}
+    return pl.DataFrame(rows, schema=dict(tables.CASES.columns))
+
+
+def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
+    names = {u: f"p{u}" for u in range(1, 21)}
+    first, again, other = (chosen(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
+    assert first == again == sorted(set(first))
+    assert len(first) == 5
+    assert first != other
+    assert set(chosen(table(), names, 5, 1)["position"]) == {7}
+    assert chosen(table(), names, 50, 1).height == 20
+
+
+def test_people_are_asked_for_by_name_in_order() -> None:
+    names = {u: str(100 + u) for u in range(1, 22)}
+    assert chosen(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
+    with pytest.raises(ValueError, match=r"explain\.users: nobody, 121 have no test case; such have e\.g\. '101'"):
+        chosen(table(), names, ("nobody", 105, 121), 1)
+
+
+def test_no_case_is_refused(toy: Any) -> None:
+    store.write(pl.DataFrame(schema=dict(tables.CASES.columns)), toy.paths["cases"], tables.CASES)
+    with pytest.raises(ValueError, match="no test cases to explain"):
+        main(params(), **toy.paths)
+    assert not Path(toy.paths["page"]).exists()
