@@ -137,7 +137,7 @@ def test_failed_pictures_count_too(service: Service, crawl: Crawl) -> None:
     films(service, 20)
     for number in (1, 10, 20):
         service.says(f"/t/p/w342/{number}.jpg", (503, b""))
-    with pytest.raises(Stopped, match="3 of 20 items failed.*3 x HTTP 503"):
+    with pytest.raises(Stopped, match=r"3 of 20 items failed.*3 x HTTP 503"):
         crawl(20, failed=0.1)
 
 
