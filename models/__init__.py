@@ -3,7 +3,10 @@
 import importlib
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
+
+import torch
 
 from engine.catalog import Catalog
 from engine.contract import Recommender, Settings
@@ -33,3 +36,17 @@ def build(choice: Choice, catalog: Catalog, users: int) -> Recommender:
     """The model of a section, its parameters drawn from torch's global generator."""
     model: Recommender = find(choice.name).build(configure(choice), catalog, users)
     return model
+
+
+def restore(choice: Choice, catalog: Catalog, users: int, weights: Path, device: str = "cpu") -> Recommender:
+    """The model of a section with trained weights, ready to rank.
+
+    Raises:
+        ValueError: the weights are not this model's; names what is missing, unknown or of another shape.
+    """
+    model = build(choice, catalog, users).to(device)
+    try:
+        model.load_state_dict(torch.load(weights, weights_only=True, map_location=device))
+    except RuntimeError as error:
+        raise ValueError(f"{weights} does not hold models.{choice.name} as it is set: {error}") from None
+    return model.eval()

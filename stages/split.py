@@ -1,0 +1,169 @@
+"""Events and a protocol to train, valid and test, and the cases to rank."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from engine import store
+from engine.params import Choice, Record, checked, run
+from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+
+log = logging.getLogger(__name__)
+
+
+class Protocol(Record):
+    """`candidates`: 0 ranks all items, a number freezes so many uniform rivals a case, `given` takes the data's own."""
+
+    candidates: Annotated[int, Field(ge=0)] | Literal["given"]
+    seen: Literal["excluded", "kept"]
+
+
+class Temporal(Protocol):
+    """The first `train` of each user's events train, the rest test; `valid` of the train part validates (000, 4.1).
+
+    `choice`: the last of them, or the random ones of the paper, which a seed draws.
+    """
+
+    rule: Literal["temporal"]
+    train: float = Field(gt=0, lt=1)
+    valid: float = Field(ge=0, lt=1)
+    choice: Literal["last", "random"]
+
+
+class LeaveOneOut(Protocol):
+    """Each user's last event tests, the one before validates."""
+
+    rule: Literal["leave_one_out"]
+
+
+RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut}
+
+
+class Params(Record):
+    protocol: Choice
+    seed: int
+
+
+def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Path, cases: Path, report: Path) -> None:
+    """Cut each user's events into train, valid and test; draw and freeze the candidate lists; report on the data."""
+    rule = params.protocol.settings.get("rule")
+    if rule not in RULES:
+        raise ValueError(f"protocols.{params.protocol.name}.rule: found {rule!r}; there are {sorted(RULES)}")
+    protocol = checked(RULES[rule], params.protocol.settings, f"protocols.{params.protocol.name}")
+    known = store.read(events, EVENTS)
+    if known.height == 0:
+        raise ValueError(f"{events}: no events to split")
+    about = store.read(catalog, CATALOG, ["item", "status", "picture"])
+    items = about.height
+    split = parted(known, protocol, params.seed)
+    table = ranked(split, protocol)
+    repeats = split.filter(pl.col("part") != "train").height - table.height
+    if protocol.candidates == "given":
+        table = _given(table, store.read(candidates, CANDIDATES), candidates)
+    elif protocol.candidates:
+        table = _drawn(table, split, items, protocol.candidates, params.seed)
+    users = int(split["user"].max() or 0)  # type: ignore[arg-type]
+    store.write(split, out, SPLIT, {"items": items, "users": users, "protocol": params.protocol.name})
+    store.write(table, cases, CASES)
+    store.write_json(_report(known, split, about, table, repeats) | store.meta(events).get("report", {}), report)
+
+
+def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
+    """A SPLIT table: each event of a user, in order, with its part."""
+    split = events.select(
+        "user", pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position"), "item", "time"
+    )
+    position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
+    if isinstance(protocol, Temporal):
+        first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)
+        held = (first_test * protocol.valid).floor().cast(pl.Int64)
+        if protocol.choice == "random":
+            split = split.with_columns(_lot(split, seed))
+            order = pl.col("lot").rank("ordinal").over("user", position.ge(first_test) | position.eq(0))
+            valid = (position > 0) & (position < first_test) & (order <= held)
+        else:
+            valid = (position > 0) & (position >= first_test - held) & (position < first_test)
+        part = pl.when(position >= first_test).then(pl.lit("test")).when(valid).then(pl.lit("valid"))
+    else:
+        part = (
+            pl.when((count >= 3) & (position == count - 1))
+            .then(pl.lit("test"))
+            .when((count >= 3) & (position == count - 2))
+            .then(pl.lit("valid"))
+        )
+    return split.with_columns(part.otherwise(pl.lit("train")).alias("part")).select(list(SPLIT.columns))
+
+
+def _lot(split: pl.DataFrame, seed: int) -> pl.Series:
+    return pl.Series("lot", np.random.default_rng(seed).random(split.height))
+
+
+def ranked(split: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+    """The CASES: every valid and test event; one whose item the user has had before is none where seen is excluded."""
+    found = split.with_columns(pl.col("position").cum_count().over("user", "item").alias("time_seen"))
+    found = found.filter(pl.col("part") != "train")
+    if protocol.seen == "excluded":
+        found = found.filter(pl.col("time_seen") == 1)
+    return found.select(
+        pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"),
+        "part",
+        "user",
+        "position",
+        pl.col("item").alias("target"),
+        pl.lit(None, dtype=pl.List(pl.UInt32)).alias("candidates"),
+    )
+
+
+def _drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, seed: int) -> pl.DataFrame:
+    """Uniform rivals, without replacement, that the user never acted on at all."""
+    touched = dict(split.group_by("user").agg("item").iter_rows())
+    generator = np.random.default_rng(seed)
+    lists = []
+    for user in cases["user"].to_list():
+        free = np.setdiff1d(np.arange(1, items + 1), touched[user], assume_unique=False)
+        if len(free) < count:
+            raise ValueError(
+                f"user {user} has acted on all but {len(free)} of {items} items: candidates can be at most that"
+            )
+        lists.append(generator.choice(free, count, replace=False))
+    return cases.with_columns(pl.Series("candidates", lists, dtype=pl.List(pl.UInt32)))
+
+
+def _given(cases: pl.DataFrame, given: pl.DataFrame, path: Path) -> pl.DataFrame:
+    if given.height == 0:
+        raise ValueError(f"candidates is given, and {path} has none: this data set came without candidate lists")
+    found = cases.drop("candidates").join(given, on="user", how="left", maintain_order="left")
+    lacking = found["candidates"].null_count()
+    if lacking:
+        log.warning("%d cases of users without a given list are left out", lacking)
+    return found.drop_nulls("candidates").with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))
+
+
+def _report(
+    events: pl.DataFrame, split: pl.DataFrame, catalog: pl.DataFrame, cases: pl.DataFrame, repeats: int
+) -> dict[str, Any]:
+    users, items = split["user"].n_unique(), catalog.height
+    timed = events.drop_nulls("time")
+    tied = timed.select(pl.struct("user", "time").is_duplicated().mean()).item() if timed.height else 0.0
+    return {
+        "users": users,
+        "items": items,
+        "events": split.height,
+        "density": split.height / (users * items),
+        "mean_length": split.height / users,
+        "tied_times": tied,
+        "without_time": events["time"].null_count(),
+        "without_text": int((catalog["status"] != "ok").sum()),
+        "without_picture": int((catalog["picture"] != "ok").sum()),
+        **{f"{part}_events": int((split["part"] == part).sum()) for part in ("train", "valid", "test")},
+        **{f"{part}_cases": int((cases["part"] == part).sum()) for part in ("valid", "test")},
+        "repeats_left_out": repeats,
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"""One model: learned on train, selected on valid."""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import models
+from engine import store
+from engine.contract import Recommender
+from engine.fit import Progressed, Train, accelerator, fit, peak_gib
+from engine.measures.ranking import ndcg, positions, recall
+from engine.params import Choice, Record, cache, checked, run
+from engine.rank import rank
+from engine.source import Data, Source, load
+
+log = logging.getLogger(__name__)
+
+CUTOFF = 10  # of the NDCG that selects
+
+
+class Params(Record):
+    model: Choice
+    seen: Literal["excluded", "kept"]
+    train: dict[str, Any]
+    device: str
+    seed: int
+
+
+def main(
+    params: Params,
+    split: Path,
+    cases: Path,
+    regions: Path,
+    image: Path,
+    text: Path,
+    words: Path,
+    history: Path,
+    topics: Path,
+    weights: Path,
+    valid: Path,
+    cost: Path,
+    loss_plot: Path,
+    valid_plot: Path,
+) -> None:
+    """Train the chosen model, keep its best state by validation NDCG@10; killed and started again, it goes on."""
+    source = Source(split, cases, regions, image, text, words, history, topics)
+    settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
+    device = accelerator(params.device)
+    needs = models.configure(params.model).needs
+    data = load(source, needs, "valid", device)
+    torch.manual_seed(params.seed)
+    model = models.build(params.model, data.catalog, data.users).to(device)
+    name = source.digest(needs, params.model_dump_json(), torch.__version__)
+    checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
+    done = fit(model, data.train, lambda: _reading(model, data, params.seen), settings, params.seed, checkpoint)
+    with store.whole(weights) as temporary:
+        torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
+    _write(model, data, params, done, device, {"valid": valid, "cost": cost, "loss": loss_plot, "ndcg": valid_plot})
+
+
+def _reading(model: Recommender, data: Data, seen: Literal["excluded", "kept"]) -> float:
+    if not len(data.cases):
+        raise ValueError("no validation cases to select by: the protocol's valid share is too small for these users")
+    counts = rank(model, data.cases, data.events, seen)
+    return float(ndcg(positions(counts.greater, counts.ties), CUTOFF).mean())
+
+
+def _write(
+    model: Recommender, data: Data, params: Params, done: Progressed, device: str, paths: dict[str, Path]
+) -> None:
+    counts = rank(model, data.cases, data.events, params.seen)
+    place = positions(counts.greater, counts.ties)
+    readings = {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}
+    readings |= {f"valid_recall@{k}": float(recall(place, k).mean()) for k in (10, 20)}
+    store.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, paths["valid"])
+    cost = {
+        "seconds_an_epoch": done.seconds_an_epoch,
+        "seconds_training": sum(done.seconds),
+        "epochs": done.epoch,
+        "peak_gib": peak_gib(device),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    store.write_json(cost, paths["cost"])
+    losses = [f"{epoch},{loss:.9g}" for epoch, loss in enumerate(done.losses, 1)]
+    store.write_text("\n".join(["epoch,loss", *losses]) + "\n", paths["loss"])
+    store.write_text("\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", paths["ndcg"])
+    log.info(
+        "best epoch %d of %d: NDCG@%d %.4f on %d validation cases",
+        done.best_epoch,
+        done.epoch,
+        CUTOFF,
+        done.best,
+        len(data.cases),
+    )
+
+
+if __name__ == "__main__":
+    run(main)
