@@ -19,7 +19,7 @@ Seen = Literal["excluded", "kept"]
 
 @dataclass(frozen=True)
 class Cases:
-    """What is ranked: the target of user_C at position_C among candidate_CK, frozen and padded with 0, or all (None)."""
+    """The target of user_C at position_C, ranked among candidate_CK (frozen, padded with 0) or all items (None)."""
 
     user_C: Tensor
     position_C: Tensor
@@ -140,8 +140,10 @@ def _blocks(
         score_BN = model.score_all(batch).float()
         return score_BN.gather(1, target_B[:, None])[:, 0], iter([(1, score_BN[:, 1:].clone())])
     own_B = model.score(batch, target_B[:, None]).float()[:, 0]
-    step_N = torch.arange(1, items + 1, device=target_B.device).split(ITEMS)
-    return own_B, ((int(item_N[0]), model.score(batch, item_N.expand(len(target_B), -1)).float()) for item_N in step_N)
+    item_BN = torch.arange(items + 1, device=target_B.device).expand(len(target_B), -1)
+    return own_B, (
+        (first, model.score(batch, item_BN[:, first : first + ITEMS]).float()) for first in range(1, items + 1, ITEMS)
+    )
 
 
 def _finite(score: Tensor) -> None:
