@@ -4,6 +4,7 @@ import os
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from engine.params import cache
@@ -56,7 +57,7 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
                         file.write(block)
             whole = Path(folder).rename(f"{folder}.whole")
             os.rename(whole, target)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise ValueError(f"{packed}: no whole .zip ({error}); remove it and load it again") from None
     return target
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS, Table
 from stages.ingest.log import Log
-from stages.ingest.order import U32, blockwise
+from stages.ingest.order import U32, taken
 from stages.ingest.raw import Raw
 
 
@@ -106,13 +106,7 @@ def _events(log: Log, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _renumbered(codes: U32, ids: pl.Series, final: pl.DataFrame) -> U32:
     table = (final["key"].search_sorted(ids) + 1).cast(pl.UInt32).to_numpy()
-    found = np.empty(len(codes), np.uint32)
-
-    def look(rows: slice) -> None:
-        found[rows] = table[codes[rows]]
-
-    blockwise(len(codes), look)
-    return found
+    return taken(table, codes)
 
 
 def _candidates(given: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

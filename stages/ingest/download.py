@@ -13,7 +13,7 @@ from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from engine.params import Record
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 14  # when a body is cut, urllib3 loses what it has of the block at hand
 _PAUSE = 30  # the longest wait between two tries, seconds
 _PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 

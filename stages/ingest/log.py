@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.tables import Time
-from stages.ingest.order import I64, U32, U64, arrange, blockwise, codes, hashes
+from stages.ingest.order import I64, U32, U64, Keys, arrange, blockwise, codes, hashes, taken
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,17 +27,17 @@ class Log:
     def take(self, rows: npt.NDArray[Any]) -> None:
         """Keep these rows (places, or a mask) in that order; one column after the other, to spare memory."""
         places = np.flatnonzero(rows) if rows.dtype == bool else rows
-        self.user, self.item = _taken(self.user, places), _taken(self.item, places)
-        self.rating = None if self.rating is None else _taken(self.rating, places)
-        self.time = None if self.time is None else _taken(self.time, places)
+        self.user, self.item = taken(self.user, places), taken(self.item, places)
+        self.rating = None if self.rating is None else taken(self.rating, places)
+        self.time = None if self.time is None else taken(self.time, places)
 
-    def order(self, seed: int) -> None:
-        """Rows by user, time, and a seeded hash of (user, item)."""
+    def order(self, seed: int, kept: Mask) -> None:
+        """The kept rows by user, time, and a seeded hash of (user, item)."""
         if self.time is None:
             raise ValueError("events without times need a source that states their order")
         rating = np.zeros(len(self.user), np.float32) if self.rating is None else self.rating
         hashed = hashes(self.users, seed, "user"), hashes(self.items, seed, "item")
-        self.take(arrange(self.user, self.item, self.time, rating, hashed))
+        self.take(arrange(Keys(self.user, self.item, self.time, rating, *hashed), kept))
 
     def pairs(self) -> U64:
         """(user, item) of each row as one number."""
@@ -52,8 +52,9 @@ class Log:
     def repeats(self) -> int:
         """How many rows name a (user, item) that another row has named."""
         key = self.pairs()
-        if not _rises(key):
-            key.sort()
+        if (key[1:] > key[:-1]).all():
+            return 0
+        key.sort()
         return int(np.count_nonzero(key[1:] == key[:-1]))
 
     def like_before(self, names: tuple[str, ...]) -> Mask:
@@ -87,17 +88,3 @@ def logged(events: pl.DataFrame) -> Log:
 
 def _wide(ids: pl.Series) -> pl.Series:
     return ids.cast(pl.Int64) if ids.dtype.is_integer() else ids
-
-
-def _taken(column: npt.NDArray[Any], places: I64) -> npt.NDArray[Any]:
-    found = np.empty(len(places), column.dtype)
-
-    def copy(rows: slice) -> None:
-        found[rows] = column[places[rows]]
-
-    blockwise(len(places), copy)
-    return found
-
-
-def _rises(key: U64) -> bool:
-    return bool((key[1:] > key[:-1]).all())

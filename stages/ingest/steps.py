@@ -9,6 +9,7 @@ import polars as pl
 from engine.tables import EVENTS
 from stages.ingest.coding import coded
 from stages.ingest.log import Log, Mask, logged
+from stages.ingest.order import taken, tally
 from stages.ingest.raw import Raw, Steps, empty
 
 
@@ -22,13 +23,12 @@ def finish(raw: Raw, steps: Steps, seed: int) -> tuple[Raw, dict[str, Any]]:
     log = logged(_rated(raw.events, steps.minimum_rating, report))
     raw = replace(raw, events=empty(EVENTS))  # their memory is needed
     report["repeats"] = log.repeats()
-    if raw.ordered:
-        log.take(np.argsort(log.user, kind="stable"))
-    else:
-        log.order(seed)
-    if report["repeats"]:
+    if report["repeats"] and steps.duplicates != "keep":
+        _order(log, raw.ordered, seed, np.ones(len(log.user), bool))
         report["dropped_duplicates"] = _without_duplicates(log, steps.duplicates, raw.ordered)
-    _without_short(log, steps, report)
+        log.take(_long(log, steps, report))
+    else:
+        _order(log, raw.ordered, seed, _long(log, steps, report))
     if not len(log.user):
         rules = {name: getattr(steps, name) for name in ("minimum_rating", "minimum_history", "minimum_item")}
         raise ValueError(f"no event is left after {rules}; counted on the way: {report}")
@@ -46,6 +46,14 @@ def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.Dat
     return events.filter(pl.col("rating").is_null() | (pl.col("rating") >= least)) if low else events
 
 
+def _order(log: Log, ordered: bool, seed: int, kept: Mask) -> None:
+    if ordered:
+        log.take(kept)
+        log.take(np.argsort(log.user, kind="stable"))
+    else:
+        log.order(seed, kept)
+
+
 def _without_duplicates(log: Log, rule: str, ordered: bool) -> int:
     rows = len(log.user)
     if rule == "exact":
@@ -55,26 +63,26 @@ def _without_duplicates(log: Log, rule: str, ordered: bool) -> int:
                 "choose keep, first or last"
             )
         log.take(~log.like_before(("user", "time", "item", "rating")))
-    elif rule != "keep":
+    else:
         pairs = pl.Series(log.pairs())
         log.take((pairs.is_first_distinct() if rule == "first" else pairs.is_last_distinct()).to_numpy())
     return rows - len(log.user)
 
 
-def _without_short(log: Log, steps: Steps, report: dict[str, Any]) -> None:
+def _long(log: Log, steps: Steps, report: dict[str, Any]) -> Mask:
+    """Rows of the items and users that have their minimum."""
     kept: Mask = np.ones(len(log.user), bool)
-    report["dropped_minimum_item"] = report["dropped_minimum_history"] = 0
+    rules = {
+        "item": (log.item, len(log.items), steps.minimum_item),
+        "history": (log.user, len(log.users), steps.minimum_history),
+    }
+    report |= {f"dropped_minimum_{name}": 0 for name in rules}
     while True:
-        before = int(kept.sum())
-        for name, codes, least in (
-            ("dropped_minimum_item", log.item, steps.minimum_item),
-            ("dropped_minimum_history", log.user, steps.minimum_history),
-        ):
+        before = np.count_nonzero(kept)
+        for name, (codes, count, least) in rules.items():
             if least > 1:
-                there = int(kept.sum())
-                kept &= (np.bincount(codes[kept]) >= least)[codes] if there else kept
-                report[name] += there - int(kept.sum())
-        if steps.minimum_rule == "once" or int(kept.sum()) == before:
-            break
-    if not kept.all():
-        log.take(kept)
+                there = np.count_nonzero(kept)
+                kept &= taken(tally(codes, kept, count) >= least, codes)
+                report[f"dropped_minimum_{name}"] += int(there - np.count_nonzero(kept))
+        if steps.minimum_rule == "once" or np.count_nonzero(kept) == before:
+            return kept

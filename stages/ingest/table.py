@@ -119,13 +119,15 @@ def _read(tally: Tally, columns: dict[str, Column]) -> pl.DataFrame:
 
 
 def _joined(name: str, kind: pl.List) -> pl.Expr:
-    """Categories that are lists already, as text with separators that no name holds."""
+    """Categories that are lists already, as text whose separators no name holds; it begins with one, to be known by."""
     steps = pl.element().list.join(_STEP) if isinstance(kind.inner, pl.List) else pl.element()
-    return pl.col(name).list.eval(steps.cast(pl.String)).list.join(_PATH)
+    return (_PATH + pl.col(name).list.eval(steps.cast(pl.String)).list.join(_PATH)).alias(name)
 
 
 def _paths(path: str, step: str) -> pl.Expr:
-    plain = pl.col("categories").str.replace_all(path, _PATH, literal=True).str.replace_all(step, _STEP, literal=True)
+    text = pl.col("categories")
+    plain = text.str.replace_all(path, _PATH, literal=True).str.replace_all(step, _STEP, literal=True)
+    plain = pl.when(text.str.starts_with(_PATH)).then(text).otherwise(plain)
     steps = pl.element().str.split(_STEP).list.eval(pl.element().str.strip_chars())
     return plain.str.split(_PATH).list.eval(pl.element().filter(pl.element().str.strip_chars() != "")).list.eval(steps)
 

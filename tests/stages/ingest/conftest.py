@@ -1,0 +1,24 @@
+"""The sections of params.yaml, with what a test changes in them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.params import Choice, read_yaml
+from stages.ingest.__main__ import Params
+
+Section = Callable[..., Params]
+
+
+@pytest.fixture
+def section() -> Section:
+    """`section("movielens", folder=…)`: the params of ingest for that dataset."""
+    datasets = read_yaml(Path("params.yaml"))["datasets"]
+
+    def make(name: str, seed: int = 1, **changes: Any) -> Params:
+        settings = datasets[name] | changes
+        return Params(dataset=Choice(name=name, settings=settings), seed=seed)
+
+    return make

@@ -1,0 +1,119 @@
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages.ingest.__main__ import tables
+from tests.stages.ingest.conftest import Section
+
+PLAIN = {"minimum_history": 1}
+
+
+def saved(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def walks(events: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> dict[str, list[str]]:
+    named = events.join(users, on="user", maintain_order="left").join(
+        items.select("item", name="raw"), on="item", maintain_order="left"
+    )
+    return {user[0]: part["name"].to_list() for user, part in named.group_by("raw", maintain_order=True)}  # type: ignore[misc]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.integers(0, 10**6), st.lists(st.integers(0, 50), min_size=1), min_size=1),
+    st.booleans(),
+    st.data(),
+)
+def test_a_line_a_user_or_a_line_an_event(
+    tmp_path_factory: pytest.TempPathFactory,
+    section: Section,
+    people: dict[int, list[int]],
+    by_user: bool,
+    data: st.DataObject,
+) -> None:
+    if by_user:
+        lines = [" ".join(map(str, (user, *items))) for user, items in people.items()]
+    else:
+        turns = data.draw(st.permutations([user for user, items in people.items() for _ in items]))
+        left = {user: iter(items) for user, items in people.items()}
+        lines = [f"{user}\t{next(left[user])}" for user in turns]
+    path = saved(tmp_path_factory.mktemp("s") / "s.txt", "\r\n".join(lines))
+    raw, report = tables(section("sequences", file=path, line="user" if by_user else "event", **PLAIN))
+    assert walks(raw.events, raw.users, raw.items) == {
+        str(user): list(map(str, items)) for user, items in people.items()
+    }
+    assert raw.users["raw"].to_list() == list(map(str, sorted(people)))
+    assert raw.events["time"].null_count() == report["events"]
+
+
+def test_ids_of_letters_are_sorted_as_text(tmp_path: Path, section: Section) -> None:
+    raw, _ = tables(section("sequences", file=saved(tmp_path / "s.txt", "u10 b a\nu9 10 9\n"), **PLAIN))
+    assert raw.users["raw"].to_list() == ["u10", "u9"]
+    assert raw.items["raw"].to_list() == ["10", "9", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("1 2 3\n4\n", "user", "line 2: 1 cells, expected a user and items"),
+        ("1 2\n\n1 2 3\n", "event", "line 3: 3 cells, expected a user and an item"),
+        ("1 2\n2 3\n1 4\n", "user", "line 3: a second line of user 1"),
+        (b"1 2\n2 caf\xe9\n", "user", "line 2: not UTF-8 text"),
+        ("\n", "user", "no rows in it"),
+    ],
+)
+def test_bad_lines(tmp_path: Path, section: Section, text: str | bytes, line: str, why: str) -> None:
+    path = saved(tmp_path / "s.txt", text)
+    with pytest.raises(ValueError, match=rf"s.txt.*{why}"):
+        tables(section("sequences", file=path, line=line, **PLAIN))
+    if why != "no rows in it":
+        _, report = tables(section("sequences", file=path, line=line, bad_rows=0.5, **PLAIN))
+        assert report["bad_rows"] == 1
+
+
+def test_frozen_candidates(tmp_path: Path, section: Section) -> None:
+    file = saved(tmp_path / "s.txt", "7 3 1\n5 1 1\n")
+    lists = saved(tmp_path / "c.txt", "5 9 3\n7 9 2\n")
+    raw, report = tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    assert raw.items["raw"].to_list() == ["1", "2", "3", "9"]
+    assert raw.candidates.rows() == [(1, [4, 3]), (2, [4, 2])]
+    assert report["candidate_users"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("7 9 2\n", "no candidates for 1 users, e.g. 5"),
+        ("5 9 3\n7 9 9\n", "user 7 has item 9 twice"),
+        ("5 9 3\n7 9 2\n7 8\n", "line 3: a second line of user 7"),
+        ("5 9 3\n7\n", "line 2: 1 cells"),
+    ],
+)
+def test_frozen_candidates_count_whole_or_not_at_all(tmp_path: Path, section: Section, text: str, why: str) -> None:
+    file = saved(tmp_path / "s.txt", "7 3 1\n5 1 1\n")
+    with pytest.raises(ValueError, match=rf"c.txt.*{why}"):
+        tables(section("sequences", file=file, candidates=saved(tmp_path / "c.txt", text), bad_rows=0.9, **PLAIN))
+
+
+def test_a_file_that_is_not_there(section: Section) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such file"):
+        tables(section("sequences", file="nowhere.txt"))
+
+
+@pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")
+def test_real_sequences(section: Section) -> None:
+    data = Path(os.environ["WHYREC_REAL"], "data")
+    lists = data / "lastfm" / "LastFM_sample.txt"
+    raw, report = tables(section("sequences", file=str(data / "lastfm" / "LastFM.txt"), candidates=str(lists)))
+    assert (report["users"], report["items"], report["events"], report["bad_rows"]) == (1_090, 3_646, 52_551, 0)
+    assert raw.candidates["candidates"].list.len().unique().to_list() == [99]
+    want = {line.split()[0]: line.split()[1:] for line in (data / "lastfm" / "LastFM.txt").read_text().splitlines()}
+    assert walks(raw.events, raw.users, raw.items) == want
+    raw, report = tables(section("sequences", file=str(data / "amazon_cell_phones" / "sequences.txt")))
+    assert (report["users"], report["items"], report["events"]) == (27_879, 10_429, 194_439)
