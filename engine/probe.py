@@ -1,6 +1,6 @@
 """Model and explanation to erasure tests: what an item's score does when the history that explains it is gone."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.batch import Batch, Interactions
 from engine.contract import CatalogScorer, Explainer, Recommender, Weights
+from engine.erasure import take, without
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
 from engine.rank import Cases, Seen
@@ -31,27 +32,6 @@ class Erasures:
     move: dict[str, Floats]
     rank: dict[str, Floats]
     agreement_C: Floats
-
-
-def take(batch: Batch, row_B: Tensor) -> Batch:
-    """Some rows of a batch, as often as they are asked for."""
-    rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in ("shared_S", "expected_S")}
-    return batch.but(**{name: None if value is None else value[row_B] for name, value in rowwise.items()})
-
-
-def without(batch: Batch, gone_BL: Tensor) -> Batch:
-    """The rows as if some of their events had not been; the topics that the others carry stay as they were."""
-    keep_BL = batch.valid_BL & ~gone_BL
-    order_BL = (~keep_BL).long().argsort(dim=1, stable=True)
-    kept_BL = keep_BL.gather(1, order_BL)
-    found: dict[str, Tensor | None] = {"length_B": keep_BL.sum(1)}
-    for name in ("item_BL", "event_BL", "time_BL"):
-        value_BL = getattr(batch, name)
-        found[name] = None if value_BL is None else value_BL.gather(1, order_BL) * kept_BL
-    if batch.topic_BLT is not None:
-        index_BLT = order_BL[..., None].expand_as(batch.topic_BLT)
-        found["topic_BLT"] = batch.topic_BLT.gather(1, index_BLT) * kept_BL[..., None]
-    return batch.but(**found)
 
 
 @torch.no_grad()
@@ -113,19 +93,19 @@ def probe(model: Recommender, events: Interactions, cases: Cases, seen: Seen, er
             parts.append(replace(found, case_C=found.case_C + first))
     if not parts:
         return None
-
-    def joined(name: str) -> dict[str, Floats]:
-        return {way: np.concatenate([getattr(e, name)[way] for e in parts]) for way in getattr(parts[0], name)}
-
     return Erasures(
         np.concatenate([e.case_C for e in parts]),
         np.concatenate([e.item_C for e in parts]),
         parts[0].faithful,
-        joined("drop"),
-        joined("move"),
-        joined("rank"),
+        _joined([e.drop for e in parts]),
+        _joined([e.move for e in parts]),
+        _joined([e.rank for e in parts]),
         np.concatenate([e.agreement_C for e in parts]),
     )
+
+
+def _joined(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+    return {way: np.concatenate([part[way] for part in parts]) for way in parts[0]}
 
 
 def _part(
@@ -164,19 +144,26 @@ def _erase(
     """Drops, moves and ranks by way; `rank` has the undisturbed one too, as `whole`."""
     items = known_BN.shape[1] - 1
     whole_BN = scores(model, batch, items)
-    spread_B = whole_BN[:, 1:].double().std(dim=1).clamp(min=1e-12).cpu().numpy()
-    whole_B = _centred(whole_BN, item_B) / spread_B
+    spread_B = spread(whole_BN)
+    whole_B = centred(whole_BN, item_B) / spread_B
     drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B, known_BN)}
     for way, gone_BL in ways.items():
         erased_BN = scores(model, without(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
-        erased_B = _centred(erased_BN, item_B) / spread_B
+        erased_B = centred(erased_BN, item_B) / spread_B
         drop[way] = faithfulness.drop(whole_B, erased_B)
         move[way] = faithfulness.moved(whole_B, erased_B)
         rank[way] = _rank(erased_BN, item_B, known_BN)
     return drop, move, rank
 
 
-def _centred(score_BN: Tensor, item_B: Tensor) -> Floats:
+def spread(score_BN: Tensor) -> Floats:
+    """The standard deviation of each row's scores over the catalogue."""
+    found: Floats = score_BN[:, 1:].double().std(dim=1).clamp(min=1e-12).cpu().numpy()
+    return found
+
+
+def centred(score_BN: Tensor, item_B: Tensor) -> Floats:
+    """Each row's score of one item, counted from the mean over the catalogue."""
     own_B = score_BN.gather(1, item_B[:, None])[:, 0]
     found: Floats = (own_B - score_BN[:, 1:].double().mean(dim=1)).cpu().numpy()
     return found
@@ -192,7 +179,7 @@ def _rank(score_BN: Tensor, item_B: Tensor, known_BN: Tensor) -> Floats:
 def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flags, items: int) -> Floats:
     """What the absence of each weighed event alone takes from the item's centred score [B, L]."""
     effect_BL = np.zeros(valid_BL.shape)
-    whole_B = _centred(scores(model, batch, items), item_B)
+    whole_B = centred(scores(model, batch, items), item_B)
     row_X, place_X = valid_BL.nonzero()
     for first in range(0, len(row_X), ROWS):
         row_R, place_R = row_X[first : first + ROWS], place_X[first : first + ROWS]
@@ -200,5 +187,5 @@ def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flag
         gone_RL = np.zeros((len(row_R), valid_BL.shape[1]), dtype=bool)
         gone_RL[np.arange(len(row_R)), place_R] = True
         erased = without(take(batch, rows), torch.from_numpy(gone_RL).to(item_B.device))
-        effect_BL[row_R, place_R] = whole_B[row_R] - _centred(scores(model, erased, items), item_B[rows])
+        effect_BL[row_R, place_R] = whole_B[row_R] - centred(scores(model, erased, items), item_B[rows])
     return effect_BL

@@ -10,20 +10,23 @@ from rich.console import Console
 
 import models
 from engine import store
-from engine.contract import Explainer, Recommender
+from engine.contract import Explainer, Recommender, View
 from engine.fit import accelerator
-from engine.measures.ranking import positions
+from engine.inside import Over, probe_inside
 from engine.measures.significance import randomisation
 from engine.params import Choice, Record, run
 from engine.probe import probe
-from engine.rank import Cases, rank
+from engine.rank import Cases
 from engine.source import Data, Source, load
 from engine.tables import REASONS
+from stages.explain.cases import answered, chosen
 from stages.explain.page import render
-from stages.explain.person import Case, person
-from stages.explain.reasons import Found, explain
+from stages.explain.person import person
+from stages.explain.reasons import explain
 from stages.explain.shelf import Shelf
 from stages.explain.truth import World, compare
+
+INSIDE: dict[Over, View] = {"word": "words", "region": "regions"}
 
 
 class Explain(Record):
@@ -35,7 +38,8 @@ class Explain(Record):
     picture: int = Field(ge=16, description="width of a picture in the page, in pixels")
     topics: int = Field(ge=1, description="lines in a chart of topics")
     cases: int = Field(ge=0, description="test cases that are probed; 0: all")
-    erase: int = Field(ge=1)
+    erase: int = Field(ge=1, description="events that are erased")
+    inside: int = Field(ge=0, description="of the probed cases, those whose words and regions are blanked too")
 
 
 class Params(Record):
@@ -76,32 +80,21 @@ def main(
     if not data.table.height:
         raise ValueError(f"{cases} has no test cases to explain: every user's history is too short for the protocol")
     model: Recommender = models.restore(params.model, data.catalog, data.users, weights, device)
-    asked = chosen(data.table, shelf.names, params.explain.users, params.seed)
-    found = explain(model, data.events, Cases.of(asked, device), params.explain.top, params.seen, shelf.labels())
+    settings = params.explain
+    asked = chosen(data.table, shelf.names, settings.users, params.seed)
+    found = explain(model, data.events, Cases.of(asked, device), settings.top, params.seen, shelf.labels())
     readings = {"users": float(asked.height)} | _readings(model, data, params, shelf)
-    html = _page(model, data, asked, found, params, readings, shelf, images)
+    told = answered(model, data.events, asked, found, params.seen)
+    sources = shelf.sources(images, told, settings.picture)
+    people = [
+        person(sources, case, found.reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
+        for case in told
+    ]
+    html = render(people, params.model.name, isinstance(model, Explainer), readings)
     store.write(found.reasons, reasons, REASONS)
     store.write_json(readings, report)
     store.write_text(html, page)
     Console(soft_wrap=True).print(f"reasons of {asked.height} people: {page.resolve().as_uri()}")
-
-
-def chosen(table: pl.DataFrame, names: dict[int, str], users: int | tuple[str | int, ...], seed: int) -> pl.DataFrame:
-    """The last test case of some users: those that are named, in that order, or as many as asked, drawn by the seed.
-
-    Raises:
-        ValueError: a user is not known, or has no test case.
-    """
-    last = table.sort("position").group_by("user").last().select(table.columns).sort("user")
-    if isinstance(users, int):
-        rows = np.random.default_rng(seed).choice(last.height, min(users, last.height), replace=False)
-        return last.filter(pl.int_range(pl.len()).is_in(rows))
-    codes, tested = {raw: code for code, raw in names.items()}, set(last["user"].to_list())
-    wrong = [str(raw) for raw in users if codes.get(str(raw)) not in tested]
-    if wrong:
-        raise ValueError(f"explain.users: {', '.join(wrong)} have no test case; such have e.g. {names[min(tested)]!r}")
-    order = pl.DataFrame({"user": [codes[str(raw)] for raw in dict.fromkeys(users)]}, schema={"user": pl.UInt32})
-    return order.join(last, on="user", maintain_order="left").select(table.columns)
 
 
 def _readings(model: Recommender, data: Data, params: Params, shelf: Shelf) -> dict[str, float]:
@@ -121,36 +114,15 @@ def _readings(model: Recommender, data: Data, params: Params, shelf: Shelf) -> d
             readings["drop_heaviest_random_p"] = randomisation(heavy, blind, seed=params.seed).p
         if not np.isnan(erased.agreement_C).all():
             readings["agreement"] = float(np.nanmean(erased.agreement_C))
+    few = Cases(*(value[: params.explain.inside] for value in (cases.user_C, cases.position_C, cases.target_C)))
+    for over, view in INSIDE.items():
+        if view in model.needs.views:
+            parts = data.catalog.ragged(view)
+            blank = probe_inside(model, data.events, few, params.seen, parts, over, params.seed)
+            readings |= {f"drop_{over}_{way}": float(value.mean()) for way, value in (blank or {}).items()}
+            readings |= {f"move_{over}_{way}": float(abs(value).mean()) for way, value in (blank or {}).items()}
     world = World.of(shelf.truth, shelf.words, shelf.regions)
     return readings | compare(model, data.events, cases, world)
-
-
-def _page(
-    model: Recommender,
-    data: Data,
-    asked: pl.DataFrame,
-    found: Found,
-    params: Params,
-    readings: dict[str, float],
-    shelf: Shelf,
-    images: Path,
-) -> str:
-    cases = Cases.of(asked, data.events.item_E.device.type)
-    counts = rank(model, cases, data.events, params.seen)
-    place = positions(counts.greater, counts.ties).tolist()
-    done = shelf.events.join(asked.select("user", until="position"), on="user").filter(
-        pl.col("position") <= pl.col("until")
-    )
-    items = {*done["item"].to_list(), *found.item_BK.flatten().tolist()}
-    sources = shelf.sources(images, items, params.explain.picture)
-    people = []
-    for row, (user, position, target) in enumerate(asked.select("user", "position", "target").iter_rows()):
-        best = zip(found.item_BK[row].tolist(), found.score_BK[row].tolist(), strict=True)
-        kept = [(item, score) for item, score in best if item]
-        case = Case(user, position, target, place[row], int(counts.others[row]), kept)
-        own = found.reasons.filter(pl.col("user") == user)
-        people.append(person(sources, case, own, params.explain.history, params.explain.topics))
-    return render(people, params.model.name, isinstance(model, Explainer), readings)
 
 
 if __name__ == "__main__":

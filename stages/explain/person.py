@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from engine.profile import trend, windows
-from stages.explain import drawing
 from stages.explain.book import Book, Reason, film, grouped
-from stages.explain.page import Act, Person, Topic
+from stages.explain.cases import Case
+from stages.explain.page import Act, Person
+from stages.explain.trends import before, trends
 
 DRAWN = frozenset({"history", "word", "region", "word_region", "topic", "view"})
 CLOSE = 3  # acts of the history whose own words and regions are shown
@@ -29,18 +29,6 @@ class Sources:
     trends: pl.DataFrame
     window: str
     truth: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class Case:
-    """A person before an act, the act, where the model put it, and what it recommended with which scores."""
-
-    user: int
-    position: int
-    target: int
-    place: float
-    rivals: int
-    best: list[tuple[int, float]]
 
 
 def acts(
@@ -102,9 +90,10 @@ def person(sources: Sources, case: Case, reasons: pl.DataFrame, shown: int, line
     of, book = grouped(reasons), sources.book
     own = sources.events.filter(pl.col("user") == case.user).sort("position")
     done: Done = list(own.filter(pl.col("position") < case.position).select("item", "time").iter_rows())
-    next_time = own.filter(pl.col("position") == case.position)["time"].item()
+    until = own.filter(pl.col("position") == case.position)["time"].item()
     told, share = history(book, done, of, shown), of.get((1, "topic", 0))
-    topics, chart = _topics(sources, case.user, next_time, share, lines)
+    windows = before(sources.trends.filter(pl.col("user") == case.user), until, sources.window)
+    topics, chart = trends(windows, sources.topics, share.weights if share else {}, lines)
     weighed = of.get((1, "history", 0))
     truth = sources.truth.filter((pl.col("user") == case.user) & (pl.col("position") == case.position))
     films = [(film(book, item, of), score) for item, score in case.best]
@@ -128,30 +117,6 @@ def person(sources: Sources, case: Case, reasons: pl.DataFrame, shown: int, line
         truth=_truth(truth, book) if truth.height else None,
         more=sorted({over for _, over, _ in of} - DRAWN),
     )
-
-
-def _topics(
-    sources: Sources, user: int, until: datetime | None, share: Reason | None, lines: int
-) -> tuple[list[Topic], drawing.Chart | None]:
-    """The topics that are drawn and those that the model was given, and their lines over the windows before an act."""
-    known = sources.trends.filter(pl.col("user") == user)
-    if until is not None:
-        # the window of the act that is to be foretold holds the act itself
-        start = pl.select(windows(pl.lit(until, known.schema["window"]), sources.window or "week")).item()
-        known = known.filter(pl.col("window") < start)
-    now = share.weights if share else {}
-    found = trend(known, user, lines) if known.height else None
-    drawn: list[int] = [] if found is None else found["topic"].unique(maintain_order=True).to_list()
-    order = sorted(
-        {*drawn, *sorted(now, key=lambda t: -now[t])[:lines]}, key=lambda t: (t not in drawn, -now.get(t, 0.0))
-    )
-    colour = {topic: n for n, topic in enumerate((t for t in order if t in drawn), 1)}
-    topics = [Topic(t, sources.topics.get(t, f"topic {t}"), now.get(t), colour.get(t, 0)) for t in order]
-    if found is None:
-        return topics, None
-    shares = {t: found.filter(pl.col("topic") == t)["share"].to_list() for t in colour}
-    chart = drawing.chart(known["window"].to_list(), shares)
-    return topics, chart
 
 
 def _truth(row: pl.DataFrame, book: Book) -> dict[str, Any]:

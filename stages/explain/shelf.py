@@ -1,5 +1,6 @@
 """The tables that name and show things: people, titles, texts, words, boxes, topics, pictures, the truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from engine import store
 from engine.profile import labels
 from engine.tables import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
 from stages.explain.book import Book
+from stages.explain.cases import Case
 from stages.explain.person import Sources
 from stages.explain.posters import posters
 from stages.explain.reasons import Labels
@@ -44,7 +46,7 @@ class Shelf:
             regions=store.read(paths["regions"], REGIONS, ["item", "box"]),
             topics=labels(store.read(paths["topic_words"], TOPIC_WORDS), 4),
             trends=store.read(paths["history"], TOPIC_HISTORY),
-            window=str(store.meta(paths["history"]).get("window", "week")),
+            window=str(store.meta(paths["history"])["window"]),
             truth=store.read(paths["truth"], TRUTH),
             events=store.read(paths["split"], SPLIT),
         )
@@ -53,8 +55,12 @@ class Shelf:
         """What parts are called."""
         return Labels(self.titles, spelled(self.words), self.topics)
 
-    def sources(self, images: Path, items: set[int], width: int) -> Sources:
-        """What articles are made of, with the pictures of some items."""
+    def sources(self, images: Path, cases: Sequence[Case], width: int) -> Sources:
+        """What the articles of some cases are made of, with the pictures of their items."""
+        asked = [(case.user, case.position) for case in cases]
+        until = pl.DataFrame(asked, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
+        done = self.events.join(until, on="user").filter(pl.col("position") <= pl.col("until"))
+        items = {*done["item"].to_list(), *(item for case in cases for item, _ in case.best)}
 
         def by_item(frame: pl.DataFrame, *columns: str) -> dict[int, Any]:
             rows = frame.filter(pl.col("item").is_in(list(items))).select("item", *columns).iter_rows()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engine.batch import Batch, Interactions
 from engine.contract import CatalogScorer, Explainer, Needs, Recommender, Weights
-from engine.probe import over_history, probe, recommended, scores, take, without
+from engine.erasure import take, without
+from engine.probe import over_history, probe, recommended, scores
 from engine.rank import Cases
 
 ITEMS, LENGTH = 30, 6

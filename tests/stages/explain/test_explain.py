@@ -14,9 +14,10 @@ import models
 from engine import store, tables
 from engine.catalog import Catalog
 from engine.params import Choice, checked
-from stages.explain.__main__ import Params, chosen, main
+from stages.explain.__main__ import Params, main
+from stages.explain.cases import chosen
 
-EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1}
+EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
 
 
@@ -215,7 +216,10 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     table = store.read(small.paths["reasons"], tables.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    assert json.loads(small.paths["report"].read_text())["probe_cases"] == 2
+    readings = json.loads(small.paths["report"].read_text())
+    assert readings["probe_cases"] == 2
+    assert readings["move_word_heaviest"] > 0
+    assert readings["move_region_heaviest"] > 0
 
 
 def table(users: int = 20) -> pl.DataFrame:
