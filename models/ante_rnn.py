@@ -151,8 +151,6 @@ class AnteRNN(Learner, Factored, Explainer):
 
     def query(self, batch: Batch) -> Tensor:
         """The state after each row's last event; zeros for a row without events."""
-        if not batch.item_BL.shape[1]:
-            return self.out_ID.new_zeros(len(batch.item_BL), self.config.dim)
         return batch.last(self._read(batch)[0])
 
     def keys(self) -> Tensor:

@@ -255,6 +255,19 @@ def test_the_reasons_are_those_of_the_pass(world: World) -> None:
     torch.testing.assert_close(reasons["word", False].value[b, : asked.word_share_VN.shape[1]], asked.word_share_VN[0])
 
 
+def test_pairs_are_the_mean_over_regions_of_the_shares_of_their_words(world: World) -> None:
+    model = made(world)
+    item_B = torch.tensor([3, 5, 2])
+    batch = world.interactions().before(torch.tensor([1, 2, 3]), torch.tensor([2, 2, 2]), model.needs)
+    pairs = next(w for w in model.explain(batch, item_B) if w.over == "word_region")
+    met = model.content(item_B, torch.rand(3, world.topics))
+    assert met.aligned_UNM is not None
+    for b, u in enumerate(met.place_V.tolist()):
+        said, seen = int(met.said_UN[u].sum()), int(met.seen_UM[u].sum())
+        torch.testing.assert_close(pairs.value[b, :said, :seen], met.aligned_UNM[u, :said, :seen] / max(seen, 1))
+        assert int(pairs.valid[b].sum()) == said * seen
+
+
 def test_history_weights_are_those_that_made_the_last_interest(world: World) -> None:
     model = made(world)
     batch = rows(world, model.needs)

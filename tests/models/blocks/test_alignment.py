@@ -115,15 +115,15 @@ def test_without_regions_the_image_is_zero() -> None:
     assert not image_UD.any()
 
 
-def test_similarity_of_all_pairs_is_equation_4_of_each() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 6.0])
+def test_similarity_of_all_pairs_is_equation_4_of_each(temperature: float) -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
-    model = part()
+    model = part(temperature=temperature)
+    weight_DD = model.affinity.weight.T.detach()
     similarity_UU = model.similarity(region_UMD, seen_UM, word_UND, said_UN)
     for i in range(U):
         for t in range(U):
-            relevance, _ = by_loops(
-                region_UMD[i][seen_UM[i]], word_UND[t][said_UN[t]], model.affinity.weight.T.detach(), 1.0
-            )
+            relevance, _ = by_loops(region_UMD[i][seen_UM[i]], word_UND[t][said_UN[t]], weight_DD, temperature)
             assert similarity_UU[i, t].item() == pytest.approx(sum(relevance) / len(relevance), abs=1e-6)
 
 
