@@ -5,6 +5,8 @@ from torch import Tensor
 
 from engine.batch import Batch, Interactions
 
+CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in
+
 
 def windows(train: Interactions, length: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Cut every user's events into windows of at most `length` inputs, with a random border, in random order.
@@ -33,28 +35,34 @@ class Negatives:
     def __init__(self, train: Interactions):
         self.items = train.items
         self.key_E = torch.unique(train.user_E * (train.items + 1) + train.item_E)
+        self.known: Tensor | None = None
+        if (cells := (train.users + 1) * (train.items + 1)) <= CELLS:
+            self.known = torch.zeros(cells, dtype=torch.bool, device=self.key_E.device)
+            self.known[self.key_E] = True
 
     def draw(self, user_B: Tensor, shape: tuple[int, ...], generator: torch.Generator, rounds: int = 8) -> Tensor:
         """item_B… uniform over 1..items, redrawn where the user has it; after `rounds` what is left stays."""
-        drawn = self._uniform(shape, generator).to(user_B.device)
-        user = user_B.view(-1, *[1] * (len(shape) - 1)).expand(shape)
+        user_X = user_B.view(-1, *[1] * (len(shape) - 1)).expand(shape).reshape(-1)
+        drawn_X = self._uniform(len(user_X), generator).to(user_B.device)
+        place_X = self.has(user_X, drawn_X).nonzero()[:, 0]
         for _ in range(rounds):
-            taken = self.has(user, drawn)
-            hits = int(taken.sum())
-            if not hits:
+            if not len(place_X):
                 break
-            drawn[taken] = self._uniform((hits,), generator).to(user_B.device)
-        return drawn
+            drawn_X[place_X] = self._uniform(len(place_X), generator).to(user_B.device)
+            place_X = place_X[self.has(user_X[place_X], drawn_X[place_X])]
+        return drawn_X.view(shape)
 
     def has(self, user: Tensor, item: Tensor) -> Tensor:
         """Whether each user acted on each item in training."""
         key = user * (self.items + 1) + item
+        if self.known is not None:
+            return self.known[key]
         place = torch.searchsorted(self.key_E, key).clamp(max=len(self.key_E) - 1)
         found: Tensor = self.key_E[place] == key
         return found
 
-    def _uniform(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        return torch.randint(1, self.items + 1, shape, generator=generator)
+    def _uniform(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.randint(1, self.items + 1, (count,), generator=generator)
 
 
 class Shared:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from engine.batch import Batch
 from engine.catalog import Catalog
 from engine.contract import Factored, Learner, Needs, Settings
+from models.blocks.triples import bpr
 
 
 class Config(Settings):
@@ -56,15 +57,8 @@ class BPRMF(Learner, Factored):
     def loss(self, batch: Batch) -> Tensor:
         if batch.target_BL is None or batch.negative_BLK is None:
             raise ValueError("BPR compares targets with drawn items; the batch has none")
-        query_BE = self.query(batch)
-        own_BE = self.item_NE[batch.target_BL[:, 0]]
-        other_BKE = self.item_NE[batch.negative_BLK[:, 0]]
-        margin_BK = (query_BE[:, None] * (own_BE[:, None] - other_BKE)).sum(-1)
-        loss = F.softplus(-margin_BK).mean()
-        if self.config.regularisation:
-            squares = [(part**2).sum(-1).mean() for part in (query_BE[:, :-1], own_BE, other_BKE)]
-            loss = loss + self.config.regularisation / 2 * torch.stack(squares).sum()
-        return loss
+        own_B, other_BK = batch.target_BL[:, 0], batch.negative_BLK[:, 0]
+        return bpr(self.user_UD, self.item_NE, batch.user_B, own_B, other_BK, self.config.regularisation)
 
     def query(self, batch: Batch) -> Tensor:
         return F.pad(self.user_UD[batch.user_B], (0, 1), value=1.0)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import sampling
 from engine.batch import Interactions
 from engine.contract import Needs
 from engine.sampling import Negatives, Shared, windows
@@ -69,6 +71,13 @@ def test_negatives_are_items_that_the_user_did_not_choose_in_training(
         assert not set(drawn_BLK[row].flatten().tolist()) & set(items[:8])
 
 
+def test_the_table_and_the_search_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, user_B = events([[1, 2, 3], [4], [5, 6, 7, 8, 9]]), torch.tensor([1, 2, 3])
+    found = Negatives(train).draw(user_B, (3, 40, 2), seeded())
+    monkeypatch.setattr(sampling, "CELLS", 0)
+    assert torch.equal(Negatives(train).draw(user_B, (3, 40, 2), seeded()), found)
+
+
 def test_negatives_are_uniform_over_what_is_left() -> None:
     drawn = Negatives(events([[1, 2, 3], [4]])).draw(torch.tensor([1]), (1, 6000), seeded(), rounds=100)
     counts = torch.bincount(drawn.flatten(), minlength=10)
@@ -81,7 +90,9 @@ def test_a_user_with_everything_does_not_hang() -> None:
     assert drawn.shape == (1, 5)
 
 
-def test_has_knows_training_pairs() -> None:
+@pytest.mark.parametrize("cells", [0, 1000])
+def test_has_knows_training_pairs(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "CELLS", cells)
     negatives = Negatives(events([[1, 9], [3]]))
     user, item = torch.tensor([1, 1, 2, 2, 2]), torch.tensor([1, 3, 3, 9, 1])
     assert negatives.has(user, item).tolist() == [True, False, True, False, False]
