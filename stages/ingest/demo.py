@@ -10,10 +10,11 @@ import polars as pl
 from engine.params import Record
 from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS, Table
 from stages.ingest.raw import Raw
-from stages.ingest.world.acts import MixtureSettings, World, acts
+from stages.ingest.world.acts import acts
 from stages.ingest.world.calendar import START, SessionSettings, calendar
 from stages.ingest.world.films import Films, FilmSettings, films
 from stages.ingest.world.lexicon import lexicon
+from stages.ingest.world.mixture import MixtureSettings, World
 from stages.ingest.world.posters import HEIGHT, WIDTH, poster
 from stages.ingest.world.tastes import PeopleSettings, groups, people
 from stages.ingest.world.truth import reasons
@@ -39,14 +40,16 @@ def read(settings: Settings, seed: int) -> Raw:
     film_rng, people_rng, act_rng, poster_rng = (np.random.default_rng([seed, stream]) for stream in range(4))
     made = films(settings.films, settings.film, film_rng)
     found = people(settings.people, settings.person, people_rng)
-    kinds = groups(made, settings.film)
+    kinds = groups(made)
     when = calendar(found.acts_U, round(settings.months * 365.25 / 12 / 7), settings.sessions, people_rng)
-    done = acts(World(kinds, found, made.fame_F, settings.person.main, settings.mixture), when, act_rng)
+    chances = settings.mixture.causes(settings.people, people_rng)
+    world = World(kinds, found, made.fame_F, settings.person.main, settings.mixture, chances)
+    done = acts(world, when, act_rng)
     user, position = np.nonzero(np.arange(when.minute_UN.shape[1]) < found.acts_U[:, None])
     item, later = done.film_UN[user, position] + 1, position > 0
     time = START + when.minute_UN[user, position].astype("timedelta64[m]")
     ranks = {name: getattr(done, f"{name}_UN")[user, position][later] for name in ("greater", "ties", "others")}
-    why = reasons(made, found, kinds, done, settings.person.main)
+    why = reasons(made, found, done)
     people_names = [f"person-{number:04d}" for number in range(1, settings.people + 1)]
     return Raw(
         events=_frame(EVENTS, user=user + 1, item=item, rating=[None] * len(item), time=time),
@@ -61,9 +64,9 @@ def read(settings: Settings, seed: int) -> Raw:
 
 
 def _frame(table: Table, **columns: Any) -> pl.DataFrame:
-    types = dict(table.columns) | ({"box": pl.Array(pl.Float32, 4)} if "box" in table.columns else {})
-    series = [pl.Series(name, columns[name]) for name in types]
-    return pl.DataFrame([s.dt.replace_time_zone("UTC") if s.name == "time" else s for s in series]).cast(types)
+    series = [pl.Series(name, columns[name]) for name in table.columns]
+    zoned = [column.dt.replace_time_zone("UTC") if column.name == "time" else column for column in series]
+    return pl.DataFrame([column.cast(table.columns[column.name]) for column in zoned])
 
 
 def _items(made: Films) -> pl.DataFrame:

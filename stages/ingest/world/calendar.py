@@ -16,7 +16,7 @@ class SessionSettings(Record):
     """After an act the session goes on with chance `more`, up to `longest` acts, `pause` (least, most) minutes later.
 
     The household sits together on its `evenings` (days of the week, Monday is 0) between the hours `begin` and `end`.
-    A session begins there, within `arrive` minutes, with chance `evening`; else at any other time of Monday to Saturday.
+    A session begins there, within `arrive` minutes, with chance `evening`; else at another time of Monday to Saturday.
     """
 
     more: float

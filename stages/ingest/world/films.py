@@ -13,14 +13,13 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 class FilmSettings(Record):
-    """`second` and `minor`: the weight of a film's second theme and of a poster's lesser objects, the first's being 1.
+    """`striking`: the share of films that are seen for their poster; all others are seen for their story.
 
     `fame`: the standard deviation of the log of a film's weight. `own`: the chance that an object is of the film's
-    own genre rather than any. `sentences` and `objects`: the least and the most of each kind.
+    own genre rather than any. `sentences` of plots and `objects` of posters: the least and the most of each kind.
     """
 
-    second: float
-    minor: float
+    striking: float
     fame: float
     own: float
     sentences: dict[str, tuple[int, int]]
@@ -29,8 +28,9 @@ class FilmSettings(Record):
 
 @dataclass(frozen=True)
 class Films:
-    """Row f is film f + 1. theme_F2: first and second; objects: names to boxes, the main one first."""
+    """Row f is film f + 1. theme_F2: first and second; objects: names to boxes, a striking film's main one first."""
 
+    striking_F: np.ndarray
     genre_F: np.ndarray
     theme_F2: np.ndarray
     palette_F: np.ndarray
@@ -40,18 +40,22 @@ class Films:
     plots: list[str]
 
 
-def balanced(count: int, kinds: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` draws among `kinds`, all as frequent as can be."""
-    return rng.permutation(np.arange(count) % kinds)
+def balanced(among_F: np.ndarray, kinds: int, rng: np.random.Generator) -> np.ndarray:
+    """A draw among `kinds` for each film, all as frequent as can be within those True and those False in `among_F`."""
+    drawn_F = np.zeros(len(among_F), dtype=int)
+    for side_F in (among_F, ~among_F):
+        drawn_F[side_F] = rng.permutation(np.arange(side_F.sum()) % kinds)
+    return drawn_F
 
 
 def films(count: int, settings: FilmSettings, rng: np.random.Generator) -> Films:
     """Draw the films."""
     world = lexicon()
-    themes, genres, palettes = list(world.themes), list(world.genres), list(world.palettes)
-    first_F = balanced(count, len(themes), rng)
+    themes, genres, palettes, objects = list(world.themes), list(world.genres), list(world.palettes), world.objects()
+    striking_F = rng.permutation(np.arange(count) < round(settings.striking * count))
+    first_F = balanced(striking_F, len(themes), rng)
     theme_F2 = np.stack([first_F, (first_F + rng.integers(1, len(themes), count)) % len(themes)], axis=1)
-    genre_F = balanced(count, len(genres), rng)
+    genre_F, main_F = balanced(striking_F, len(genres), rng), balanced(striking_F, len(objects), rng)
     titles: list[str] = []
     plots: list[str] = []
     taken: set[str] = set()
@@ -59,26 +63,31 @@ def films(count: int, settings: FilmSettings, rng: np.random.Generator) -> Films
         words = bag(genres[genre], themes[first], themes[second], rng)
         titles.append(title(words, taken, rng))
         plots.append(plot(words, settings.sentences, rng))
-    return Films(
-        genre_F, theme_F2, balanced(count, len(palettes), rng), np.exp(rng.normal(0, settings.fame, count)),
-        [_objects(genres[genre], settings, rng) for genre in genre_F], titles, plots,
-    )
+    shown = [
+        _shown(objects[main] if striking else "", genres[genre], settings, rng)
+        for striking, main, genre in zip(striking_F, main_F, genre_F, strict=True)
+    ]
+    palette_F, fame_F = balanced(striking_F, len(palettes), rng), np.exp(rng.normal(0, settings.fame, count))
+    return Films(striking_F, genre_F, theme_F2, palette_F, fame_F, shown, titles, plots)
 
 
-def _objects(genre: str, settings: FilmSettings, rng: np.random.Generator) -> dict[str, Box]:
-    """Objects without repeats: a large one, and lesser ones in the places that it leaves."""
+def _shown(main: str, genre: str, settings: FilmSettings, rng: np.random.Generator) -> dict[str, Box]:
+    """Objects without repeats at boxes that do not overlap: a large main one with small ones, or none larger."""
     world = lexicon()
     every, own = world.objects(), world.genres[genre].objects
+    names = [main] if main else []
     count = int(rng.integers(settings.objects[0], settings.objects[1] + 1))
-    names: list[str] = []
     while len(names) < count:
         name = str(rng.choice(own if rng.random() < settings.own else every))
         if name not in names:
             names.append(name)
-    # the picture above its caption: a large object low with small ones above, or the other way round
-    high = bool(rng.random() < 0.5)
-    boxes = [_placed(0.5, 0.27 if high else 0.54, 0.62, 0.12, rng)]
-    boxes += [_placed(x, 0.68 if high else 0.14, 0.26, 0.02, rng) for x in rng.permutation([0.18, 0.5, 0.82])]
+    if main:  # above the caption: the main one low with small ones above, or the other way round
+        high = bool(rng.random() < 0.5)
+        boxes = [_placed(0.5, 0.27 if high else 0.54, 0.62, 0.12, rng)]
+        boxes += [_placed(x, 0.68 if high else 0.14, 0.26, 0.02, rng) for x in rng.permutation([0.18, 0.5, 0.82])]
+    else:
+        corners = rng.permutation([(x, y) for x in (0.27, 0.73) for y in (0.22, 0.6)])
+        boxes = [_placed(x, y, 0.36, 0.05, rng) for x, y in corners]
     return dict(zip(names, boxes, strict=False))
 
 

@@ -1,7 +1,6 @@
 """Plots and titles from a grammar: a film's two themes, its genre, everyday words, a word of another genre or theme."""
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,7 +12,7 @@ _VOWEL = re.compile(r"\b([Aa]) (?=[aeiou])")
 class Bag:
     """Words by the name of their slot, each drawn once before any is drawn again."""
 
-    def __init__(self, words: dict[str, Iterable[str]], rng: np.random.Generator) -> None:
+    def __init__(self, words: dict[str, list[str]], rng: np.random.Generator) -> None:
         self._words = {slot: list(found) for slot, found in words.items()}
         self._left: dict[str, list[str]] = {slot: [] for slot in self._words}
         self._rng = rng
@@ -30,9 +29,9 @@ class Bag:
 
 
 def bag(genre: str, first: str, second: str, rng: np.random.Generator) -> Bag:
-    """The words of a film: t1 p1 l1 v1 of its first theme, … 2 of its second, g of its genre, e everyday; d distracts."""
+    """A film's words: t1 p1 l1 v1 of its first theme, … 2 of its second, g… its genre's, e… everyday; d distracts."""
     world = lexicon()
-    words: dict[str, Iterable[str]] = {}
+    words: dict[str, list[str]] = {}
     for number, name in (("1", first), ("2", second)):
         theme = world.themes[name]
         words |= {"t" + number: theme.things, "p" + number: theme.people}

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ _SCALE = 2  # drawn larger, then reduced, for smooth edges
 _LINES = ("line", "arc")
 
 
-def poster(title: str, palette: str, objects: dict[str, tuple[float, ...]], rng: np.random.Generator) -> bytes:
+def poster(title: str, palette: str, objects: Mapping[str, tuple[float, ...]], rng: np.random.Generator) -> bytes:
     """A JPEG; `objects` are painted in their boxes (left, top, right, bottom in 0..1 of the picture)."""
     dark, middle, light = lexicon().palettes[palette]
     picture = _gradient(dark, middle)
@@ -39,18 +40,16 @@ def _gradient(dark: str, middle: str) -> Image.Image:
 def _paint(draw: ImageDraw.ImageDraw, primitive: list[Any], corner: tuple[float, float], dx: float, dy: float) -> None:
     kind, colour, *numbers = primitive
     stroke = max(1, round(numbers.pop(0) * (dx + dy) / 2)) if kind in _LINES else 0
-    angles = [numbers.pop() for _ in range(2)][::-1] if kind in ("arc", "chord") else []
-    points = [
-        (corner[0] + x * dx, corner[1] + y * dy) for x, y in zip(numbers[::2], numbers[1::2], strict=True)
-    ]
+    end, start = (numbers.pop(), numbers.pop()) if kind in ("arc", "chord") else (0, 0)
+    points = [(corner[0] + x * dx, corner[1] + y * dy) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
     if kind == "ellipse":
         draw.ellipse(points, fill=colour)
     elif kind == "polygon":
         draw.polygon(points, fill=colour)
     elif kind == "chord":
-        draw.chord(points, *angles, fill=colour)
+        draw.chord(points, start, end, fill=colour)
     elif kind == "arc":
-        draw.arc(points, *angles, fill=colour, width=stroke)
+        draw.arc(points, start, end, fill=colour, width=stroke)
     elif kind == "line":
         draw.line(points, fill=colour, width=stroke, joint="curve")
     else:

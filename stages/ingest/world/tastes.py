@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.params import Record
-from stages.ingest.world.films import Films, FilmSettings
+from stages.ingest.world.films import Films
 from stages.ingest.world.lexicon import lexicon
 
 
@@ -24,16 +24,15 @@ class PeopleSettings(Record):
 
 @dataclass(frozen=True)
 class Groups:
-    """The weight of each film in each theme, genre and look, each row summing to 1. Looks: objects, then palettes."""
+    """The weight of each film in each theme and look, each row summing to 1. Looks: objects, then palettes."""
 
     theme_KF: np.ndarray
-    genre_GF: np.ndarray
     look_OF: np.ndarray
 
 
 @dataclass(frozen=True)
 class People:
-    """acts_U counts; lasting_U2: themes, the main one first; household_U: genres; look_U: objects, then palettes."""
+    """acts_U counts; lasting_U2 and household_U: themes; look_U: the first visual taste, objects, then palettes."""
 
     acts_U: np.ndarray
     lasting_U2: np.ndarray
@@ -44,30 +43,28 @@ class People:
 def shares(weight: np.ndarray) -> np.ndarray:
     """Each row over its sum; a row of zeros stays."""
     total = weight.sum(axis=1, keepdims=True)
-    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    found: np.ndarray = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return found
 
 
-def groups(films: Films, settings: FilmSettings) -> Groups:
-    """How much each film is of each theme, genre and look."""
+def groups(films: Films) -> Groups:
+    """A film with a story is of its first theme, a striking one of its palette and of its main object."""
     world = lexicon()
-    objects, rows = world.objects(), np.arange(len(films.fame_F))
+    objects, rows, story_F = world.objects(), np.arange(len(films.fame_F)), ~films.striking_F
     theme_KF = np.zeros((len(world.themes), len(rows)))
-    theme_KF[films.theme_F2[:, 0], rows] = films.fame_F
-    theme_KF[films.theme_F2[:, 1], rows] = films.fame_F * settings.second
-    genre_GF = np.zeros((len(world.genres), len(rows)))
-    genre_GF[films.genre_F, rows] = films.fame_F
+    theme_KF[films.theme_F2[:, 0], rows] = films.fame_F * story_F
+    main_F = [objects.index(next(iter(shown))) for shown in films.objects]
     look_OF = np.zeros((len(objects) + len(world.palettes), len(rows)))
-    look_OF[len(objects) + films.palette_F, rows] = films.fame_F
-    for row, shown in enumerate(films.objects):
-        for place, name in enumerate(shown):
-            look_OF[objects.index(name), row] = films.fame_F[row] * (settings.minor if place else 1.0)
-    return Groups(shares(theme_KF), shares(genre_GF), shares(look_OF))
+    look_OF[main_F, rows] = films.fame_F * films.striking_F
+    look_OF[len(objects) + films.palette_F, rows] = films.fame_F * films.striking_F
+    return Groups(shares(theme_KF), shares(look_OF))
 
 
 def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> People:
     """Draw people."""
     world = lexicon()
-    themes, objects, palettes = len(world.themes), len(world.objects()), len(world.palettes)
+    themes = len(world.themes)
+    objects, palettes = len(world.objects()), len(world.palettes)
     least, most = settings.acts
     acts_U = least + np.rint((most - least) * rng.beta(*settings.shape, count)).astype(int)
     main_U = rng.integers(themes, size=count)
@@ -77,6 +74,6 @@ def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> Pe
     return People(
         acts_U,
         np.stack([main_U, side_U], axis=1),
-        rng.integers(len(world.genres), size=count),
+        rng.integers(themes, size=count),
         np.where(likes_palette_U, palette_U, object_U),
     )

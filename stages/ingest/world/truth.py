@@ -3,15 +3,16 @@
 import re
 from typing import Any
 
-from stages.ingest.world.acts import ACCIDENT, CAUSES, HOUR, LASTING, PASSING, VISUAL, Acts
+from stages.ingest.world.acts import Acts
 from stages.ingest.world.films import WHOLE, Films
 from stages.ingest.world.lexicon import lexicon
-from stages.ingest.world.tastes import Groups, People
+from stages.ingest.world.mixture import ACCIDENT, CAUSES, HOUR, LASTING, PASSING, VISUAL
+from stages.ingest.world.tastes import People
 
 _EARLIER = 5  # how many earlier films a reason names at most
 
 
-def reasons(films: Films, people: People, kinds: Groups, acts: Acts, main: float) -> dict[str, list[Any]]:
+def reasons(films: Films, people: People, acts: Acts) -> dict[str, list[Any]]:
     """The columns of TRUTH, an act a row, person by person in time."""
     world = lexicon()
     themes, genres, looks = list(world.themes), list(world.genres), [*world.objects(), *world.palettes]
@@ -24,16 +25,16 @@ def reasons(films: Films, people: People, kinds: Groups, acts: Acts, main: float
             topic = words = thing = box = None
             if acts.switched_UN[user, n]:
                 past = {key: seen for key, seen in past.items() if key[0] != PASSING}
-            if cause in (LASTING, PASSING):
-                theme = acts.interest_UN[user, n] if cause == PASSING else _lasting(people, kinds, user, film, main)
-                topic, words = themes[theme], world.themes[themes[theme]].words()
-            elif cause == HOUR:
-                topic = genres[people.household_U[user]]
+            if cause in (PASSING, HOUR):
+                topic = themes[acts.interest_UN[user, n] if cause == PASSING else people.household_U[user]]
+                words = world.themes[topic].words()
+            elif cause == LASTING:
+                topic = genres[films.genre_F[film]]
                 words = world.genres[topic].words()
             elif cause == VISUAL:
-                thing = looks[people.look_U[user]]
+                thing = looks[acts.look_UN[user, n]]
                 box = films.objects[film].get(thing, WHOLE)
-            earlier = past.setdefault((cause, topic), [])
+            earlier = past.setdefault((cause, topic or thing), [])
             columns["cause"].append(CAUSES[cause])
             columns["earlier"].append(None if cause == ACCIDENT else earlier[-_EARLIER:])
             columns["topic"].append(topic)
@@ -42,9 +43,3 @@ def reasons(films: Films, people: People, kinds: Groups, acts: Acts, main: float
             columns["box"].append(box)
             earlier.append(film + 1)
     return columns
-
-
-def _lasting(people: People, kinds: Groups, user: int, film: int, main: float) -> int:
-    """Which of a person's two lasting themes a film is of, by the chance that each gave it."""
-    first, second = people.lasting_U2[user]
-    return int(first if main * kinds.theme_KF[first, film] >= (1 - main) * kinds.theme_KF[second, film] else second)
