@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from engine.batch import Batch
 
-LOGITS, ROWS = 1 << 22, 256  # a chunk's logits stay in cache where they can, and its products stay large
+LOGITS = {"cpu": 1 << 20, "cuda": 1 << 26}  # of a chunk: few enough for a processor's cache, enough for a card
+ROWS = 128  # so that a chunk's products stay large
 
 Loss = Callable[[Tensor, Tensor, Tensor, Batch], Tensor]
 
@@ -32,19 +33,21 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, state_PD: Tensor, weight_ID: Tensor, target_P: Tensor) -> Tensor:
         """The mean loss, a scalar in 32 bits."""
-        rows = max(LOGITS // len(weight_ID), ROWS)
+        rows = max(LOGITS[state_PD.device.type] // len(weight_ID), ROWS)
         total = state_PD.new_zeros((), dtype=torch.float32)
         state_grad_PD, weight_grad_ID = torch.empty_like(state_PD), torch.zeros_like(weight_ID)
         for start in range(0, len(state_PD), rows):
             state_CD, target_C1 = state_PD[start : start + rows], target_P[start : start + rows, None]
             logit_CI = (state_CD @ weight_ID.T).float()
-            normaliser_C1 = logit_CI.logsumexp(1, keepdim=True)
-            total += (normaliser_C1 - logit_CI.gather(1, target_C1)).sum()
-            share_CI = logit_CI.sub_(normaliser_C1).exp_()
-            share_CI.scatter_add_(1, target_C1, torch.full_like(normaliser_C1, -1.0))
-            share_CI = share_CI.to(state_CD.dtype)
-            state_grad_PD[start : start + rows] = share_CI @ weight_ID
-            weight_grad_ID += share_CI.T @ state_CD
+            own_C1, most_C1 = logit_CI.gather(1, target_C1), logit_CI.amax(1, keepdim=True)
+            weight_CI = logit_CI.sub_(most_C1).exp_()  # not yet divided by their sum: that is done where it is narrow
+            sum_C1 = weight_CI.sum(1, keepdim=True)
+            total += (most_C1 + sum_C1.log() - own_C1).sum()
+            weight_CI = weight_CI.to(state_CD.dtype)
+            state_grad_PD[start : start + rows] = (weight_CI @ weight_ID) / sum_C1
+            weight_grad_ID += weight_CI.T @ (state_CD / sum_C1).to(state_CD.dtype)
+        state_grad_PD -= weight_ID[target_P]
+        weight_grad_ID.index_add_(0, target_P, state_PD.to(weight_grad_ID.dtype), alpha=-1)
         ctx.save_for_backward(state_grad_PD / len(state_PD), weight_grad_ID / len(state_PD))
         return total / len(state_PD)
 

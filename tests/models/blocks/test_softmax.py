@@ -34,7 +34,7 @@ def test_full_by_hand() -> None:
 
 @pytest.mark.parametrize("rows", [1, 7, 40, 1000])
 def test_chunked_has_the_value_and_the_gradients_of_full(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(softmax, "LOGITS", 0)
+    monkeypatch.setitem(softmax.LOGITS, "cpu", 0)
     monkeypatch.setattr(softmax, "ROWS", rows)
     state_PD, weight_ID, target_P, batch = problem()
     expected = full(state_PD, weight_ID, target_P, batch)
