@@ -51,11 +51,23 @@ class Log:
 
     def repeats(self) -> int:
         """How many rows name a (user, item) that another row has named."""
-        key = self.pairs()
-        if (key[1:] > key[:-1]).all():
+        if self._rise():
             return 0
+        key = self.pairs()
         key.sort()
         return int(np.count_nonzero(key[1:] == key[:-1]))
+
+    def _rise(self) -> bool:
+        """Whether (user, item) rises from row to row, as MovieLens has it: then none can repeat."""
+        falls: list[bool] = []
+
+        def compare(rows: slice) -> None:
+            user, item = (column[max(rows.start - 1, 0) : rows.stop] for column in (self.user, self.item))
+            rises = (user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (item[1:] > item[:-1]))
+            falls.append(not rises.all())
+
+        blockwise(len(self.user), compare)
+        return not any(falls)
 
     def like_before(self, names: tuple[str, ...]) -> Mask:
         """Whether a row equals the one before it in these columns; a missing rating equals a missing one."""

@@ -18,7 +18,7 @@ I64 = npt.NDArray[np.int64]
 
 T = TypeVar("T")
 
-_BLOCK = 1 << 18  # rows that one thread takes at a time; the work on them stays in cache
+_BLOCK = 1 << 16  # rows that one thread takes at a time; the work on them stays in cache
 _SPAN = 4  # a table over the whole span of integer ids is used up to so many slots a row
 
 
@@ -116,10 +116,10 @@ class Keys:
         return mix(self.user_hash[self.user[rows]], self.item_hash[self.item[rows]])
 
 
-def arrange(keys: Keys, kept: npt.NDArray[np.bool_]) -> I64:
+def arrange(keys: Keys, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Places [kept rows] of the kept rows by user, time, hash of (user, item), and rating."""
     if not len(keys.user):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.uint32)
     first, step, beyond = int(keys.time.min()), _step(keys.time), int(keys.user.max()) + 1
     time_bits = ((int(keys.time.max()) - first) // step).bit_length()
     spare = 64 - beyond.bit_length() - time_bits
@@ -139,7 +139,7 @@ def arrange(keys: Keys, kept: npt.NDArray[np.bool_]) -> I64:
     blockwise(len(key), fill)
     blocks = _by_user(keys.user)
     counts = [int(np.count_nonzero(kept[rows])) for rows in blocks]
-    place = np.empty(sum(counts), np.int64)
+    place = np.empty(sum(counts), np.uint32 if len(kept) < 2**32 else np.int64)
 
     def sort(part: tuple[slice, int, int]) -> None:
         rows, count, start = part
