@@ -69,7 +69,7 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     users = int(split["user"].max() or 0)  # type: ignore[arg-type]
     store.write(split, out, SPLIT, {"items": items, "users": users, "protocol": params.protocol.name})
     store.write(table, cases, CASES)
-    store.write_json(_report(known, split, about, table, repeats) | store.meta(events).get("report", {}), report)
+    store.write_json(store.meta(events).get("report", {}) | _report(known, split, about, table, repeats), report)
 
 
 def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
@@ -129,7 +129,7 @@ def _drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, see
             raise ValueError(
                 f"user {user} has acted on all but {len(free)} of {items} items: candidates can be at most that"
             )
-        lists.append(generator.choice(free, count, replace=False))
+        lists.append(generator.choice(free, count, replace=False).tolist())
     return cases.with_columns(pl.Series("candidates", lists, dtype=pl.List(pl.UInt32)))
 
 
@@ -147,15 +147,12 @@ def _report(
     events: pl.DataFrame, split: pl.DataFrame, catalog: pl.DataFrame, cases: pl.DataFrame, repeats: int
 ) -> dict[str, Any]:
     users, items = split["user"].n_unique(), catalog.height
-    timed = events.drop_nulls("time")
-    tied = timed.select(pl.struct("user", "time").is_duplicated().mean()).item() if timed.height else 0.0
     return {
         "users": users,
         "items": items,
         "events": split.height,
         "density": split.height / (users * items),
         "mean_length": split.height / users,
-        "tied_times": tied,
         "without_time": events["time"].null_count(),
         "without_text": int((catalog["status"] != "ok").sum()),
         "without_picture": int((catalog["picture"] != "ok").sum()),

@@ -1,0 +1,122 @@
+"""Protocols: who is cut where, what is ranked, what is frozen."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import store
+from engine.params import Choice, checked
+from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+from stages.split import RULES, Params, Protocol, main, parted, ranked
+
+TEMPORAL = {"rule": "temporal", "train": 0.8, "valid": 0.1, "choice": "last", "candidates": 0, "seen": "excluded"}
+ONE_OUT = {"rule": "leave_one_out", "candidates": 0, "seen": "excluded"}
+
+
+def protocol(settings: dict[str, Any]) -> Protocol:
+    return checked(RULES[settings["rule"]], settings, "protocols.tried")
+
+
+def events(histories: list[list[int]]) -> pl.DataFrame:
+    rows = [(u, i, None, None) for u, history in enumerate(histories, 1) for i in history]
+    return pl.DataFrame(rows, schema=dict(EVENTS.columns), orient="row")
+
+
+def run(
+    folder: Path, histories: list[list[int]], items: int, given: pl.DataFrame | None = None, **changes: Any
+) -> None:
+    settings = (ONE_OUT if changes.get("rule") == "leave_one_out" else TEMPORAL) | changes
+    store.write(events(histories), folder / "events.parquet", EVENTS, {"report": {"bad_rows": 3}})
+    catalog = [(i, None, "", "missing", "missing", None) for i in range(1, items + 1)]
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
+    empty = pl.DataFrame(schema=dict(CANDIDATES.columns))
+    store.write(empty if given is None else given, folder / "given.parquet", CANDIDATES)
+    names = ("events", "catalog", "given", "out", "cases")
+    paths = [folder / f"{name}.parquet" for name in names]
+    main(Params(protocol=Choice(name="tried", settings=settings), seed=1), *paths, folder / "data.json")
+
+
+histories = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(lambda n: [list(range(1, k + 1)) for k in n])
+
+
+@given(histories, st.sampled_from(["last", "random"]), st.integers(0, 9))
+@settings(deadline=None, max_examples=50)
+def test_temporal_cuts_each_user_in_time(known: list[list[int]], choice: str, seed: int) -> None:
+    split = parted(events(known), protocol(TEMPORAL | {"choice": choice}), seed)
+    for user, history in enumerate(known, 1):
+        part = split.filter(pl.col("user") == user)["part"].to_list()
+        cut = max(int(len(history) * 0.8), 1)
+        assert part[cut:] == ["test"] * (len(history) - cut)
+        assert "test" not in part[:cut]
+        assert part[0] == "train"
+        assert part.count("valid") == int(cut * 0.1)
+        if choice == "last":
+            assert part[cut - part.count("valid") : cut] == ["valid"] * part.count("valid")
+
+
+def test_the_random_choice_hangs_on_the_seed() -> None:
+    known, rule = events([list(range(1, 101))]), protocol(TEMPORAL | {"choice": "random"})
+    drawn = [parted(known, rule, seed)["part"].to_list() for seed in range(5)]
+    assert drawn[0] == parted(known, rule, 0)["part"].to_list()
+    assert len({tuple(d) for d in drawn}) == 5
+
+
+def test_leave_one_out() -> None:
+    split = parted(events([[1, 2, 3, 4], [5, 6]]), protocol(ONE_OUT), 1)
+    assert split["part"].to_list() == ["train", "train", "valid", "test", "train", "train"]
+
+
+def test_what_was_seen_before_is_no_case_unless_it_is_kept() -> None:
+    split = parted(events([[1, 2, 3, 2]]), protocol(ONE_OUT), 1)
+    assert ranked(split, protocol(ONE_OUT)).select("part", "target").rows() == [("valid", 3)]
+    kept = ranked(split, protocol(ONE_OUT | {"seen": "kept"}))
+    assert kept.select("part", "position", "target").rows() == [("valid", 2, 3), ("test", 3, 2)]
+
+
+def test_frozen_candidates_are_never_what_the_user_touched(tmp_path: Path) -> None:
+    run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
+    cases = store.read(tmp_path / "cases.parquet", CASES)
+    touched = {1: {1, 2, 3, 4, 5}, 2: {6, 7, 8}}
+    for user, drawn in cases.select("user", "candidates").iter_rows():
+        assert len(set(drawn)) == 12
+        assert not set(drawn) & touched[user]
+    before = cases.rows()
+    run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
+    assert store.read(tmp_path / "cases.parquet", CASES).rows() == before
+
+
+def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="user 1 has acted on all but 5 of 10 items"):
+        run(tmp_path, [[1, 2, 3, 4, 5]], 10, rule="leave_one_out", candidates=6)
+
+
+def test_given_candidates_are_taken_as_they_are(tmp_path: Path) -> None:
+    given = pl.DataFrame([(1, [9, 8])], schema=dict(CANDIDATES.columns), orient="row")
+    run(tmp_path, [[1, 2, 3], [4, 5, 6]], 9, given, rule="leave_one_out", candidates="given")
+    cases = store.read(tmp_path / "cases.parquet", CASES)
+    assert cases.select("case", "user", "candidates").rows() == [(1, 1, [9, 8]), (2, 1, [9, 8])]
+    with pytest.raises(ValueError, match="came without candidate lists"):
+        run(tmp_path, [[1, 2, 3]], 9, rule="leave_one_out", candidates="given")
+
+
+def test_the_report_counts(tmp_path: Path) -> None:
+    run(tmp_path, [list(range(1, 21)), [1, 2]], 30)
+    split = store.read(tmp_path / "out.parquet", SPLIT)
+    assert store.meta(tmp_path / "out.parquet")["items"] == 30
+    report = json.loads((tmp_path / "data.json").read_text())
+    assert (report["users"], report["items"], report["events"], report["bad_rows"]) == (2, 30, 22, 3)
+    assert report["density"] == round(22 / 60, 10)
+    assert report["without_text"] == 30
+    assert report["test_cases"] == split.filter(pl.col("part") == "test").height == 5
+
+
+def test_an_unknown_rule_and_a_misspelt_key_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"protocols.tried.rule: found 'weekly'; there are \["):
+        run(tmp_path, [[1, 2, 3]], 9, rule="weekly")
+    with pytest.raises(ValueError, match=r"protocols.tried.trian: .*known keys"):
+        run(tmp_path, [[1, 2, 3]], 9, trian=0.5)
