@@ -28,7 +28,7 @@ def world() -> World:
         },
         schema=dict(tables.TRUTH.columns) | {"box": pl.Array(pl.Float32, 4)},
     )
-    words = pl.DataFrame({"item": [5, 6], "token": [["a", "storm", "sea"], ["storm"]], "span": [None, None]})
+    words = pl.DataFrame({"item": [5, 6], "token": [["a", "STORM", "sea"], ["storm"]], "span": [None, None]})
     boxes = [[[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]]]
     return World.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}))
 
