@@ -1,32 +1,54 @@
 """Negatives and windows, drawn on the device by a seeded generator."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from engine.batch import Batch, Interactions
 
+POOL = 16  # steps' worth of windows that are sorted by length together
 CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in
 
 
 def windows(train: Interactions, length: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Cut every user's events into windows of at most `length` inputs, with a random border, in random order.
+    """Cut every user's events into windows of at most `length` inputs, as few as can be, with random borders.
 
-    Each event but a user's first is a target in exactly one window. Gives start_W, stop_W: the inputs [start, stop),
-    whose targets are one later.
+    Each event but a user's first is a target in exactly one window. Gives start_W, stop_W in random order: the inputs
+    [start, stop), whose targets are one later.
     """
     device = train.item_E.device
     inputs_U = (train.offset_U.diff() - 1).clamp(min=0)
-    shift_U = (torch.rand(len(inputs_U), generator=generator) * length).long().to(device)
-    shift_U = torch.minimum(shift_U, inputs_U) * (inputs_U > length)
-    count_U = (inputs_U - shift_U + length - 1) // length + (shift_U > 0)
+    count_U = (inputs_U + length - 1) // length
+    least_U = inputs_U - (count_U - 1).clamp(min=0) * length  # what the first window must take at least
+    free_U = torch.where(count_U > 1, length - least_U + 1, 1)
+    first_U = least_U + (torch.rand(len(inputs_U), generator=generator).to(device) * free_U).long()
     user_W = torch.repeat_interleave(torch.arange(len(count_U), device=device), count_U)
     number_W = torch.arange(len(user_W), device=device) - (count_U.cumsum(0) - count_U)[user_W]
-    early_W = (shift_U > 0)[user_W]
-    start_W = shift_U[user_W] + (number_W - early_W.long()) * length
-    stop_W = torch.minimum(start_W + length, inputs_U[user_W])
+    stop_W = torch.minimum(first_U[user_W] + number_W * length, inputs_U[user_W])
+    start_W = (first_U[user_W] + (number_W - 1) * length).clamp(min=0)
     base_W = train.offset_U[user_W]
     order_W = torch.randperm(len(user_W), generator=generator).to(device)
-    return (base_W + start_W.clamp(min=0))[order_W], (base_W + stop_W)[order_W]
+    return (base_W + start_W)[order_W], (base_W + stop_W)[order_W]
+
+
+def batches(train: Interactions, length: int, rows: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """The windows of an epoch, start_B and stop_B, `rows` at a time on average.
+
+    Windows alike in length go together, so that little is padding, in steps of about as many targets each, so that
+    every target weighs the same; which ones meet, and the order of the steps, are random.
+    """
+    start_W, stop_W = windows(train, length, generator)
+    size_W = stop_W - start_W
+    pool_W = torch.arange(len(size_W), device=size_W.device) // (rows * POOL)
+    order_W = torch.argsort(pool_W * (length + 1) + size_W, stable=True)
+    before_W = size_W[order_W].cumsum(0) - size_W[order_W]
+    steps = -(-len(size_W) // rows)
+    step_W = before_W * steps // max(int(size_W.sum()), 1)
+    parts = torch.split(order_W, torch.bincount(step_W, minlength=steps).tolist())
+    for step in torch.randperm(steps, generator=generator).tolist():
+        if len(parts[step]):
+            yield start_W[parts[step]], stop_W[parts[step]]
 
 
 class Negatives:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine import sampling
 from engine.batch import Interactions
 from engine.contract import Needs
-from engine.sampling import Negatives, Shared, windows
+from engine.sampling import Negatives, Shared, batches, windows
 
 histories = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=15), min_size=1, max_size=6)
 
@@ -48,6 +48,32 @@ def test_borders_move_from_epoch_to_epoch_and_repeat_with_the_seed() -> None:
     starts = {tuple(sorted(windows(train, 7, seeded(seed))[0].tolist())) for seed in range(30)}
     assert len(starts) > 3
     assert torch.equal(windows(train, 7, seeded(4))[0], windows(train, 7, seeded(4))[0])
+
+
+@given(histories, st.integers(1, 6))
+def test_windows_are_as_few_as_can_be(histories: list[list[int]], length: int) -> None:
+    assert len(windows(events(histories), length, seeded())[0]) == sum(-(-(len(h) - 1) // length) for h in histories)
+
+
+@given(histories, st.integers(1, 6), st.integers(1, 4), st.integers(0, 99))
+def test_steps_are_the_windows_of_an_epoch(histories: list[list[int]], length: int, rows: int, seed: int) -> None:
+    train = events(histories)
+    found = [p for s, e in batches(train, length, rows, seeded(seed)) for p in zip(s.tolist(), e.tolist(), strict=True)]
+    start_W, stop_W = windows(train, length, seeded(seed))
+    assert sorted(found) == sorted(zip(start_W.tolist(), stop_W.tolist(), strict=True))
+
+
+def test_steps_hold_as_many_targets_each_with_little_padding() -> None:
+    rng = np.random.default_rng(0)
+    train = events([[1] * n for n in rng.integers(2, 60, 600).tolist()])
+    steps = [stop_B - start_B for start_B, stop_B in batches(train, 20, 16, seeded())]
+    assert len(steps) == -(-len(windows(train, 20, seeded())[0]) // 16)
+    targets = torch.stack([size_B.sum() for size_B in steps])
+    assert (targets - targets.float().mean()).abs().max() <= 20
+    cells = sum(len(size_B) * int(size_B.max()) for size_B in steps)
+    assert cells < 1.1 * int(targets.sum())
+    longest = [int(size_B.max()) for size_B in steps]
+    assert longest != sorted(longest)
 
 
 def test_windows_come_in_random_order() -> None:
