@@ -10,7 +10,8 @@ from torch import Tensor
 
 from engine import store
 from engine.contract import View
-from engine.tables import REGIONS, VECTORS, WORDS, Table
+from engine.schema import Table
+from engine.tables import REGIONS, VECTORS, WORDS
 
 SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
 

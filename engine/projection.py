@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from engine import store
-from engine.tables import Table
+from engine.schema import Table
 
 
 def half(value_XD: np.ndarray, where: str) -> np.ndarray:

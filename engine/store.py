@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.tables import Table, check
+from engine.schema import Table, check
 
 _META = "whyrec"
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,7 +54,12 @@ class Repository:
             yaml.dump(params, file)
 
     def environment(self) -> dict[str, str]:
-        return os.environ | {"DVC_SITE_CACHE_DIR": str(self.folder / ".cache" / "site"), "OMP_NUM_THREADS": "1"}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return os.environ | {
+            "PATH": path,
+            "DVC_SITE_CACHE_DIR": str(self.folder / ".cache" / "site"),
+            "OMP_NUM_THREADS": "1",
+        }
 
     def run(self, *command: str) -> str:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=self.environment())

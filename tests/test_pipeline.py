@@ -2,9 +2,9 @@
 
 import importlib
 import inspect
-import os
 import re
 import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def test_what_a_stage_imports_is_a_dep(name: str) -> None:
         "[importlib.import_module(s.__name__ + '.' + m.name) for m in found];"
         "print('\\n'.join(sorted(m for m in sys.modules if m.split('.')[0] in ('engine', 'models', 'stages'))))"
     )
-    done = subprocess.run(["python", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     deps = STAGES[name]["deps"]
     for module in done.stdout.split():
         path = module.replace(".", "/")
@@ -104,7 +104,7 @@ def test_params_stand_as_dvc_rewrites_them() -> None:
 
 def test_the_lock_matches_the_tree() -> None:
     done = subprocess.run(
-        ["dvc", "repro", "--allow-missing", "--dry"], cwd=ROOT, capture_output=True, text=True, env=os.environ
+        [sys.executable, "-m", "dvc", "repro", "--allow-missing", "--dry"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "up to date" in done.stdout, done.stdout

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS, Table
+from engine.schema import Table
+from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS
 from stages.ingest.log import Log
 from stages.ingest.order import U32, taken
 from stages.ingest.raw import Raw

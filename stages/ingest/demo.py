@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import model_validator
 
 from engine.params import Record
-from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS, Table
+from engine.schema import Table
+from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from stages.ingest.raw import Raw
 from stages.ingest.world.acts import acts
 from stages.ingest.world.calendar import START, SessionSettings, calendar
@@ -33,6 +35,15 @@ class Settings(Record):
     sessions: SessionSettings
     mixture: MixtureSettings
     crawl: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Settings":
+        if self.films <= self.person.acts[1]:
+            raise ValueError(
+                f"films: {self.films} are too few for people who see up to {self.person.acts[1]} and none twice; "
+                "more films or a lower person.acts would do"
+            )
+        return self
 
 
 def read(settings: Settings, seed: int) -> Raw:

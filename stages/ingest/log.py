@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from engine.tables import Time
+from engine.schema import Time
 from stages.ingest.order import I64, U32, U64, Keys, arrange, blockwise, codes, hashes, taken
 
 Mask = npt.NDArray[np.bool_]

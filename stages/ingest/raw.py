@@ -7,7 +7,8 @@ from typing import Any, Literal
 import polars as pl
 
 from engine.params import Record
-from engine.tables import CANDIDATES, ORACLE, TRUTH, USERS, Table
+from engine.schema import Table
+from engine.tables import CANDIDATES, ORACLE, TRUTH, USERS
 
 
 def empty(table: Table) -> pl.DataFrame:

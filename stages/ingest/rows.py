@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from engine.tables import Time
+from engine.schema import Time
 
 Kind = Literal["number", "id", "text", "rating", "seconds", "milliseconds", "iso"]
 _SCALE = {"seconds": 1_000_000, "milliseconds": 1_000}

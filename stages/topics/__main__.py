@@ -11,7 +11,8 @@ from scipy.sparse import csr_matrix
 
 from engine import store
 from engine.params import Record, run
-from engine.tables import CATALOG, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_WORDS, Table
+from engine.schema import Table
+from engine.tables import CATALOG, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_WORDS
 from stages.topics.documents import Corpus, Vocabulary, acts, corpus, held_out
 from stages.topics.online_vb import Fitted, OnlineVB, fit
 from stages.topics.quality import coherence, halves, perplexity, top_words, unigram, unigram_perplexity

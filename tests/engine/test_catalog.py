@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from engine import store
 from engine.catalog import Catalog, Ragged
 from engine.contract import View
-from engine.tables import REGIONS, VECTORS, WORDS, Table
+from engine.schema import Table
+from engine.tables import REGIONS, VECTORS, WORDS
 
 
 def put(path: Path, table: Table, rows: dict[str, Any], width: int) -> Path:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from engine import store
 from engine.params import Choice, checked
 from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from stages.split import RULES, Params, Protocol, main, parted, ranked
+from stages.split.__main__ import Params, main
+from stages.split.protocols import RULES, Protocol, parted, ranked
 
 TEMPORAL = {"rule": "temporal", "train": 0.8, "valid": 0.1, "choice": "last", "candidates": 0, "seen": "excluded"}
 ONE_OUT = {"rule": "leave_one_out", "candidates": 0, "seen": "excluded"}

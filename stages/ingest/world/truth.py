@@ -15,7 +15,7 @@ _EARLIER = 5  # how many earlier films a reason names at most
 def reasons(films: Films, people: People, acts: Acts) -> dict[str, list[Any]]:
     """The columns of TRUTH, an act a row, person by person in time."""
     world = lexicon()
-    themes, genres, looks = list(world.themes), list(world.genres), [*world.objects(), *world.palettes]
+    themes, looks = list(world.themes), [*world.objects(), *world.palettes]
     mentioned = [set(re.findall(r"\w+", text)) for text in films.plots]
     columns: dict[str, list[Any]] = {name: [] for name in ("cause", "earlier", "topic", "words", "object", "box")}
     for user, count in enumerate(people.acts_U):
@@ -25,12 +25,9 @@ def reasons(films: Films, people: People, acts: Acts) -> dict[str, list[Any]]:
             topic = words = thing = box = None
             if acts.switched_UN[user, n]:
                 past = {key: seen for key, seen in past.items() if key[0] != PASSING}
-            if cause in (PASSING, HOUR):
-                topic = themes[acts.interest_UN[user, n] if cause == PASSING else people.household_U[user]]
+            if cause in (LASTING, PASSING, HOUR):
+                topic = themes[films.theme_F2[film, 0]]
                 words = world.themes[topic].words()
-            elif cause == LASTING:
-                topic = genres[films.genre_F[film]]
-                words = world.genres[topic].words()
             elif cause == VISUAL:
                 thing = looks[acts.look_UN[user, n]]
                 box = films.objects[film].get(thing, WHOLE)

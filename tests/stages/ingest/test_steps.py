@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, USERS, check
+from engine.schema import check
+from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, USERS
 from stages.ingest.raw import Raw, Steps, empty
 from stages.ingest.steps import finish
 

@@ -1,16 +1,15 @@
-"""Events and a protocol to train, valid and test, and the cases to rank."""
+"""Protocols: which event of a user is in which part, which of them are ranked, and among what."""
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from engine import store
-from engine.params import Choice, Record, checked, run
-from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+from engine.params import Record
+from engine.tables import SPLIT
 
 log = logging.getLogger(__name__)
 
@@ -41,35 +40,6 @@ class LeaveOneOut(Protocol):
 
 
 RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut}
-
-
-class Params(Record):
-    protocol: Choice
-    seed: int
-
-
-def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Path, cases: Path, report: Path) -> None:
-    """Cut each user's events into train, valid and test; draw and freeze the candidate lists; report on the data."""
-    rule = params.protocol.settings.get("rule")
-    if rule not in RULES:
-        raise ValueError(f"protocols.{params.protocol.name}.rule: found {rule!r}; there are {sorted(RULES)}")
-    protocol = checked(RULES[rule], params.protocol.settings, f"protocols.{params.protocol.name}")
-    known = store.read(events, EVENTS)
-    if known.height == 0:
-        raise ValueError(f"{events}: no events to split")
-    about = store.read(catalog, CATALOG, ["item", "status", "picture"])
-    items = about.height
-    split = parted(known, protocol, params.seed)
-    table = ranked(split, protocol)
-    repeats = split.filter(pl.col("part") != "train").height - table.height
-    if protocol.candidates == "given":
-        table = _given(table, store.read(candidates, CANDIDATES), candidates)
-    elif protocol.candidates:
-        table = _drawn(table, split, items, protocol.candidates, params.seed)
-    users = int(split["user"].max() or 0)  # type: ignore[arg-type]
-    store.write(split, out, SPLIT, {"items": items, "users": users, "protocol": params.protocol.name})
-    store.write(table, cases, CASES)
-    store.write_json(store.meta(events).get("report", {}) | _report(known, split, about, table, repeats), report)
 
 
 def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
@@ -118,7 +88,7 @@ def ranked(split: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
     )
 
 
-def _drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, seed: int) -> pl.DataFrame:
+def drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, seed: int) -> pl.DataFrame:
     """Uniform rivals, without replacement, that the user never acted on at all."""
     touched = dict(split.group_by("user").agg("item").iter_rows())
     generator = np.random.default_rng(seed)
@@ -133,34 +103,11 @@ def _drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, see
     return cases.with_columns(pl.Series("candidates", lists, dtype=pl.List(pl.UInt32)))
 
 
-def _given(cases: pl.DataFrame, given: pl.DataFrame, path: Path) -> pl.DataFrame:
-    if given.height == 0:
+def given(cases: pl.DataFrame, lists: pl.DataFrame, path: Path) -> pl.DataFrame:
+    if lists.height == 0:
         raise ValueError(f"candidates is given, and {path} has none: this data set came without candidate lists")
-    found = cases.drop("candidates").join(given, on="user", how="left", maintain_order="left")
+    found = cases.drop("candidates").join(lists, on="user", how="left", maintain_order="left")
     lacking = found["candidates"].null_count()
     if lacking:
         log.warning("%d cases of users without a given list are left out", lacking)
     return found.drop_nulls("candidates").with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))
-
-
-def _report(
-    events: pl.DataFrame, split: pl.DataFrame, catalog: pl.DataFrame, cases: pl.DataFrame, repeats: int
-) -> dict[str, Any]:
-    users, items = split["user"].n_unique(), catalog.height
-    return {
-        "users": users,
-        "items": items,
-        "events": split.height,
-        "density": split.height / (users * items),
-        "mean_length": split.height / users,
-        "without_time": events["time"].null_count(),
-        "without_text": int((catalog["status"] != "ok").sum()),
-        "without_picture": int((catalog["picture"] != "ok").sum()),
-        **{f"{part}_events": int((split["part"] == part).sum()) for part in ("train", "valid", "test")},
-        **{f"{part}_cases": int((cases["part"] == part).sum()) for part in ("valid", "test")},
-        "repeats_left_out": repeats,
-    }
-
-
-if __name__ == "__main__":
-    run(main)
