@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.batch import Batch, Interactions
 from engine.contract import Learner
 from engine.params import Record
-from engine.sampling import Negatives, Shared
+from engine.sampling import Negatives, Shared, batches
 from engine.store import whole
 
 log = logging.getLogger(__name__)
