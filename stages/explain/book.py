@@ -67,4 +67,5 @@ def film(book: Book, item: int, of: dict[tuple[int, str, int], Reason]) -> Film:
         words_used=words.faithful if words else None,
         regions_used=seen.faithful if seen and poster.uri else None,
         views=[(label or f"view {part}", weight) for part, label, weight in views.parts] if views else [],
+        even=words is not None and words.kind == "share",
     )

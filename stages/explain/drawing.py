@@ -20,7 +20,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Region:
-    """A box in percent of the picture; `number` 1 is the heaviest, 0 is none of the first few."""
+    """A box in percent of the picture; `number` 1 speaks for most, -1 against most, 0 is none of the first few."""
 
     left: float
     top: float
@@ -94,7 +94,7 @@ def regions(
     for place, n in enumerate(order):
         left, top, right, bottom = (100 * edge for edge in boxes[n - 1])
         rank = len(order) - place
-        shown = rank if rank <= SHOWN and level[place] > 0 else 0
+        shown = rank if rank <= SHOWN and level[place] > 0 else -place - 1 if place < SHOWN and level[place] < 0 else 0
         word = words.get(n, "")
         found.append(Region(left, top, right - left, bottom - top, weights[n], level[place], shown, word))
     return found

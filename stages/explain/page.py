@@ -13,7 +13,8 @@ from stages.explain.posters import Poster
 
 @dataclass(frozen=True)
 class Film:
-    """An item as it is shown; `words_used` and `regions_used` say whether the score was computed from those weights."""
+    """An item as it is shown; `words_used` and `regions_used` say whether the score was computed from those weights;
+    `even`: the words' weights are shares."""
 
     item: int
     title: str
@@ -24,6 +25,13 @@ class Film:
     words_used: bool | None
     regions_used: bool | None
     views: list[tuple[str, float]]
+    even: bool
+
+    @property
+    def top_word(self) -> tuple[str, float, int] | None:
+        """The heaviest word, its weight, and of how many words."""
+        found = [(run.weight, run.text) for run in self.runs if run.weight is not None]
+        return (max(found)[1], max(found)[0], len(found)) if found else None
 
 
 @dataclass(frozen=True)

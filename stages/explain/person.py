@@ -51,6 +51,11 @@ def moment(time: datetime | None, place: int) -> str:
     return f"act {place + 1}" if time is None else time.strftime("%a %d %b %Y, %H:%M")
 
 
+def called(name: str) -> str:
+    """A bare number is no name."""
+    return f"person {name}" if name.isdigit() else name
+
+
 def history(
     book: Book,
     done: Sequence[tuple[int, datetime | None]],
@@ -98,7 +103,7 @@ def person(sources: Sources, case: Case, reasons: pl.DataFrame, shown: int, line
     truth = sources.truth.filter((pl.col("user") == case.user) & (pl.col("position") == case.position))
     films = [(film(book, item, of), score) for item, score in case.best]
     return Person(
-        name=sources.names[case.user],
+        name=called(sources.names[case.user]),
         acts=len(done),
         when=moment(done[-1][1], len(done) - 1) if done else "",
         history=told,

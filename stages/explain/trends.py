@@ -22,12 +22,13 @@ def trends(
     known: pl.DataFrame, names: Mapping[int, str], now: Mapping[int, float], lines: int
 ) -> tuple[list[Topic], drawing.Chart | None]:
     """Topics with their names and their shares `now`, and a chart of the `lines` heaviest of one user's windows."""
-    found = trend(known, int(known["user"][0]), lines) if known.height else None
+    found = trend(known, int(known["user"][0]), lines) if known.height > 1 else None
     drawn: list[int] = [] if found is None else found["topic"].unique(maintain_order=True).to_list()
-    heaviest = sorted(now, key=lambda t: -now[t])[:lines]
-    order = sorted({*drawn, *heaviest}, key=lambda t: (t not in drawn, -now.get(t, 0.0), t))
-    topics = [Topic(t, names.get(t, f"topic {t}"), now.get(t), order.index(t) + 1 if t in drawn else 0) for t in order]
+    drawn.sort(key=lambda t: -now.get(t, 0.0))
+    others = [t for t in sorted(now, key=lambda t: -now[t])[:lines] if t not in drawn]
+    topics = [Topic(t, names.get(t, f"topic {t}"), now.get(t), n) for n, t in enumerate(drawn, 1)]
+    topics += [Topic(t, names.get(t, f"topic {t}"), now.get(t), 0) for t in others]
     if found is None:
         return topics, None
-    shares = {t: found.filter(pl.col("topic") == t)["share"].to_list() for t in order if t in drawn}
+    shares = {t: found.filter(pl.col("topic") == t)["share"].to_list() for t in drawn}
     return topics, drawing.chart(known["window"].to_list(), shares)

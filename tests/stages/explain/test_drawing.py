@@ -46,10 +46,10 @@ def test_words_of_another_text_are_refused(spans: list[tuple[int, int]]) -> None
         runs("storm", spans, {}, "share")
 
 
-def test_the_heaviest_region_lies_on_top_and_only_those_that_speak_for_are_numbered() -> None:
+def test_the_heaviest_region_lies_on_top_and_those_that_speak_against_are_numbered_apart() -> None:
     boxes = [[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 0.25], [0.0, 0.0, 0.1, 0.1]]
     found = regions(boxes, {1: -0.2, 2: 0.4, 3: 0.001}, "signed", {2: "storm"})
-    assert [(r.weight, r.number, r.level) for r in found] == [(-0.2, 0, -2), (0.001, 0, 0), (0.4, 1, 5)]
+    assert [(r.weight, r.number, r.level) for r in found] == [(-0.2, -1, -2), (0.001, 0, 0), (0.4, 1, 5)]
     top = found[-1]
     assert (top.left, top.top, top.width, top.height, top.word) == (50, 0, 50, 25, "storm")
 

@@ -119,8 +119,12 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
     main(params(users=["person-1"]), **toy.paths)
     assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
-    words = toy.page.split('<p class="from">Words')[1]
-    assert words.index("drawn afterwards") < words.index("</p>")
+    words = toy.page.split('<div class="from">Words')[1].split("</div>")[0]
+    assert "drawn afterwards" in words
+    assert "4 words, the heaviest</span> <i>Two</i>" in words
+    assert "the even share 0.250" in words
+    assert "2 from -0.40 to +0.80" in toy.page
+    assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
     inside = toy.page.split("Inside the acts that weigh most")[1]
     assert "used by the score" in inside
     assert "drawn afterwards" not in inside
@@ -139,6 +143,14 @@ def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
     store.write(earlier, toy.paths["split"], tables.SPLIT, {"items": 6, "users": 3})
     main(params(users=["person-1"]), **toy.paths)
     assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
+
+
+def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
+    main(params(users=["person-2"]), **toy.paths)
+    topics = toy.page.split('<ul class="topics">')[1].split("</ul>")[0]
+    assert "Too few windows" in toy.page
+    assert topics.count('<i class="t0">') == 2
+    assert "storm" in topics
 
 
 def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
