@@ -3,7 +3,8 @@
 Liu, Zhang, Gulla: Dynamic attention-based explainable recommendation with textual and visual fusion. IPM 2020.
 
 **Departs from the paper:** an event is scored by the state before it (eq. 22-23 as printed use the state that has
-consumed it). Words are given vectors (BERT's), read by a bi-GRU or a dense layer. Eq. 5 is a mean, not a sum, of the
+consumed it). Words are given vectors (BERT's), read by a bi-GRU or a dense layer; they and the regions' are
+standardised over the catalog first, without which epochs pass before it learns more than what is popular. Eq. 5 is a mean, not a sum, of the
 weighed regions (`readings.regions: none` is the sum). An event's text is attended with the topics of that event, and
 keeps it when it is looked back at. Time of week is calendar time, so its 169th slot is unused; the gap is to the
 newest event. torch's GRU resets after the product, eq. 21 before. Sums of eq. 24 are means, and the hardest texts are

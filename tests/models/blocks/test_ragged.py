@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from engine.catalog import Ragged
-from models.blocks.ragged import GRUParts, LinearParts, NoParts
+from models.blocks.ragged import GRUParts, LinearParts, NoParts, Standard
 
 ITEMS = torch.tensor([3, 0, 2, 1])
 
@@ -14,12 +14,23 @@ def words() -> Ragged:
     return Ragged(torch.randn(6, 5).half(), torch.tensor([0, 0, 2, 2, 6]))
 
 
+def test_what_all_parts_share_is_taken_off() -> None:
+    torch.manual_seed(0)
+    value_XD = torch.randn(500, 4) * torch.tensor([1.0, 5.0, 1e-4, 0.0]) + torch.tensor([0.0, 30.0, 3.0, 2.0])
+    standard = Standard(Ragged(value_XD, torch.tensor([0, 0, 500])))
+    found_XD = standard(value_XD)
+    torch.testing.assert_close(found_XD.mean(0), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found_XD.std(0, correction=0)[:2], torch.ones(2))
+    assert found_XD[:, 2:].abs().max() < 0.01  # what hardly varies is not blown up
+    assert set(standard.state_dict()) == {"mean_C", "scale_C"}
+
+
 def test_linear_is_one_layer_over_each_part() -> None:
     model = LinearParts(words(), 3)
     part_UXD, valid_UX = model(ITEMS)
     assert valid_UX.tolist() == [[True] * 4, [False] * 4, [False] * 4, [True, True, False, False]]
     for place, flat in ((0, slice(2, 6)), (3, slice(0, 2))):
-        expected_XD = model.ragged.value_XD[flat].float() @ model.dense.weight.T + model.dense.bias
+        expected_XD = model.standard(model.ragged.value_XD[flat].float()) @ model.dense.weight.T + model.dense.bias
         torch.testing.assert_close(part_UXD[place][valid_UX[place]], expected_XD)
     assert not part_UXD[~valid_UX].any()
 
@@ -28,7 +39,7 @@ def test_gru_reads_each_text_both_ways_by_itself() -> None:
     model = GRUParts(words(), 3)
     part_UXD, valid_UX = model(ITEMS)
     for place, flat in ((0, slice(2, 6)), (3, slice(0, 2))):
-        both_XE = model.gru(model.ragged.value_XD[flat].float()[None])[0][0]
+        both_XE = model.gru(model.standard(model.ragged.value_XD[flat].float())[None])[0][0]
         torch.testing.assert_close(part_UXD[place][valid_UX[place]], (both_XE[:, :3] + both_XE[:, 3:]) / 2)
     assert not part_UXD[~valid_UX].any()
 
