@@ -115,8 +115,8 @@ def test_the_same_whatever_the_batch_and_the_seed_of_others(images: Path, tmp_pa
 
 def test_a_vector_is_the_average_of_its_cells(images: Path, tmp_path: Path) -> None:
     images_stage.main(whole(), images, tmp_path / "i.parquet")
-    regions_stage.main(regions(rows=3, columns=3), images, tmp_path / "r.parquet")
-    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 9, 128)
+    regions_stage.main(regions(rows=4, columns=4), images, tmp_path / "r.parquet")
+    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 16, 128)
     vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
     np.testing.assert_allclose(region_UMD.astype(np.float32).mean(1), vector_UD, atol=2e-3, rtol=2e-3)
 
