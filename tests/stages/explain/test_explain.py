@@ -208,6 +208,7 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     main(params("popularity"), **small.paths)
     text = Page(small.page).text
     assert "This model gives no reasons." in text
+    assert "The sea gives nothing back" in text
     assert "item 6 (no title)" in text
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
