@@ -4,12 +4,13 @@ Liu, Zhang, Gulla: Dynamic attention-based explainable recommendation with textu
 
 **Departs from the paper:** an event is scored by the state before it (eq. 22-23 as printed use the state that has
 consumed it). Words are given vectors (BERT's), read by a bi-GRU or a dense layer; they and the regions' are
-standardised over the catalog first, without which epochs pass before it learns more than what is popular. Eq. 5 is a mean, not a sum, of the
-weighed regions (`readings.regions: none` is the sum). An event's text is attended with the topics of that event, and
-keeps it when it is looked back at. Time of week is calendar time, so its 169th slot is unused; the gap is to the
-newest event. torch's GRU resets after the product, eq. 21 before. Sums of eq. 24 are means, and the hardest texts are
-sought among some of the batch's items. An item without words or picture is met by what it has (the paper's have both).
-A candidate's own words and picture do not enter its score: they are explained as drawn afterwards.
+standardised over the catalog first, without which epochs pass before it learns more than what is popular. Eq. 5 is a
+mean, not a sum, of the weighed regions (`readings.regions: none` is the sum). An event's text is attended with the
+topics of that event, and keeps it when it is looked back at. Time of week is calendar time, so its 169th slot is
+unused; the gap is to the newest event. torch's GRU resets after the product, eq. 21 before. Sums of eq. 24 are means,
+and the hardest texts are sought among some of the batch's items. An item without words or picture is met by what it
+has (the paper's have both). A candidate's own words and picture do not enter its score: they are explained as drawn
+afterwards.
 """
 
 from collections.abc import Callable

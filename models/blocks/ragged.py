@@ -6,7 +6,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from engine.catalog import Ragged
 
-
 ROWS = 1 << 16  # parts that the standard is taken from
 
 
