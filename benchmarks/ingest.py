@@ -4,8 +4,8 @@
 
 The file is made once (27,753,444 rows, zipf-like items, no real data) and kept in FOLDER. Each way runs in a process of
 its own on the warm file, in turns; seconds and peak memory (resident, with the pages of mapped files) are its own.
-pandas reads, codes users and items, sorts each user by time and writes zstd Parquet. Ours does that and more: it checks
-every row, looks for duplicates, drops short histories, breaks ties by hash, counts, and writes the stage's other tables.
+pandas reads, codes, sorts each user by time and writes zstd Parquet. Ours does that and more: it checks every row,
+looks for duplicates, drops short histories, breaks ties by hash, counts, and writes the stage's other tables.
 On a busy machine only the ratio of processor seconds says something; `wall` needs both cores for itself.
 """
 

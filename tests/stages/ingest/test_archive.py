@@ -96,6 +96,14 @@ def test_the_next_run_takes_up_what_a_killed_one_left(site: Site, tmp_path: Path
     assert site.asked[-1] == ("ml.zip", "bytes=500000-")
 
 
+def test_a_site_without_ranges_sends_the_whole_which_replaces_what_was_left(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "ml.zip.part").write_bytes(BODY[:500_000])
+    site.ranges = False
+    download.download(tmp_path / "ml.zip", settings(site))
+    assert (tmp_path / "ml.zip").read_bytes() == BODY
+    assert len([name for name, _ in site.asked if name == "ml.zip"]) == 1
+
+
 @pytest.mark.parametrize("left", [BODY, BODY + b"more", b"an older release"])
 @pytest.mark.parametrize("ranges", [True, False])
 def test_what_was_left_is_never_trusted(site: Site, tmp_path: Path, left: bytes, ranges: bool) -> None:

@@ -67,6 +67,16 @@ def test_the_line_is_right_after_a_quoted_line_break(tmp_path: Path) -> None:
         read(tmp_path / "a.csv", f'{HEAD}\n1,"a\nb\nc",3,100,\nx,a,3,100,\n')
 
 
+def test_the_line_is_the_one_on_which_a_bad_row_begins(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="line 3: u: no whole number, found x"):
+        read(tmp_path / "a.csv", f'{HEAD}\n{GOOD}\nx,"a\nb",3,100,\n')
+
+
+def test_a_line_that_breaks_off_is_bad_even_where_only_a_cell_that_nobody_reads_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="line 3: 4 cells, expected 5"):
+        read(tmp_path / "a.csv", f"{HEAD}\n{GOOD}kept\n1,a,3,100\n")
+
+
 def test_rows_that_a_stray_quote_swallowed_all_count(tmp_path: Path) -> None:
     text = f'{HEAD}\n{GOOD}\n1,"a,3,100,\n{GOOD}\n{GOOD}\n1,b"x,3,100,\n{GOOD}\n'
     with pytest.raises(ValueError, match=r"line 3: .* \(4 of 6 rows"):
@@ -104,7 +114,7 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path: Path) -> None:
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n", exclude_categories=("Cs",)), min_size=1)
 ROW = st.tuples(
-    st.integers(-(2**40), 2**40),
+    st.integers(-(2**31), 2**31 - 1),
     WORD.filter(lambda word: word.strip() == word and word.strip() != ""),
     st.floats(-1e6, 1e6, width=32),
     st.integers(0, 1_700_000_000),
@@ -118,6 +128,7 @@ def test_reading_at_full_speed_and_row_by_row_agree(tmp_path_factory: pytest.Tem
     path = tmp_path_factory.mktemp("rows") / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEAD.split(","), *rows])
+    assert delimited._fast(path, COLUMNS, ",", HEAD.split(","), True) is not None
     found = read(path, path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "_fast", lambda *_: None)

@@ -65,11 +65,20 @@ def test_arrange_sorts_by_user_time_hash_and_rating(rows: list, step: int, group
 
 
 def test_when_the_first_bits_of_the_hash_agree_the_others_decide() -> None:
-    rows = [(0, item, 0, 1.0, True) for item in range(7)] + [(4, 0, 2**20, 1.0, True)]
-    k = keys(rows, 2**40)  # no more than a bit or two is left for the hash
+    rows = [(0, item, 0, 1.0, True) for item in range(7)] + [(4, 0, 2**18, 1.0, True)]
+    k = keys(rows, 2**40)  # two bits are left for the hash
     place = arrange(k, np.ones(len(rows), bool))
     tie = k.tie(place)[:7]
     assert (tie[1:] > tie[:-1]).all()
+
+
+def test_blocks_cut_no_user_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "_BLOCK", 4)
+    rows = [(user, item, 6 - item, 1.0, True) for user in range(3) for item in range(7)]
+    k = keys(rows, SECOND)
+    assert len(order._by_user(k.user)) > 1
+    assert k.time[arrange(k, np.ones(21, bool))].tolist() == [time * SECOND for time in range(7)] * 3
+    assert len(order._by_user(k.user[::-1])) == 1
 
 
 def test_ties_follow_neither_ids_nor_the_file_and_hang_on_the_seed() -> None:

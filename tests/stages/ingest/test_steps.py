@@ -99,6 +99,14 @@ def test_once_takes_items_first_then_users() -> None:
     assert (report["dropped_minimum_item"], report["dropped_minimum_history"]) == (1, 1)
 
 
+def test_core_goes_on_until_nothing_falls() -> None:
+    chain = [(u, i, 3.0, 0) for u in range(1, 6) for i in (u, u + 1)]  # each pass takes an end of it
+    ring = [(u, i, 3.0, 0) for u in (7, 8) for i in (10, 11)]
+    found, _, report = done(raw(chain + ring), minimum_history=2, minimum_item=2, minimum_rule="core")
+    assert {u for u, *_ in found} == {"7", "8"}
+    assert report["dropped_minimum_item"] + report["dropped_minimum_history"] == len(chain)
+
+
 @pytest.mark.parametrize("history", [0, 2])
 def test_duplicates(history: int) -> None:
     rows = [(1, 1, 3.0, 5), (1, 1, 3.0, 5), (1, 1, 4.0, 5), (1, 2, 3.0, 6), (1, 1, 2.0, 7)]
