@@ -9,8 +9,8 @@ import polars as pl
 
 from engine.schema import Table
 from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS
+from stages.ingest.blocks import U32, taken
 from stages.ingest.log import Log
-from stages.ingest.order import U32, taken
 from stages.ingest.raw import Raw
 
 

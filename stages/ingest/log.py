@@ -8,7 +8,9 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.schema import Time
-from stages.ingest.order import I64, U32, U64, Keys, arrange, blockwise, codes, hashes, taken
+from stages.ingest.blocks import I64, U32, U64, blockwise, taken
+from stages.ingest.codes import codes
+from stages.ingest.order import Keys, arrange, hashes
 
 Mask = npt.NDArray[np.bool_]
 

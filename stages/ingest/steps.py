@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from engine.tables import EVENTS
+from stages.ingest.blocks import taken, tally
 from stages.ingest.coding import coded
 from stages.ingest.log import Log, Mask, logged
-from stages.ingest.order import taken, tally
 from stages.ingest.raw import Raw, Steps, empty
 
 

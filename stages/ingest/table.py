@@ -1,22 +1,17 @@
 """Your own tables (CSV, TSV, Parquet): events of user, item, time, rating; items with what they are and look like."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
-from rich.progress import track
 
 from engine.params import Record
-from engine.pictures import BadPicture, inspect
-from engine.tables import CATALOG, IMAGES
-from stages.ingest import delimited
+from stages.ingest import delimited, pictures
 from stages.ingest.raw import Raw, Steps
 from stages.ingest.rows import Column, Tally, judged
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_SHARD = 64_000_000  # bytes of pictures a frame
 _PATH, _STEP = "\x1e", "\x1f"
 
 
@@ -63,7 +58,7 @@ def read(settings: Settings, seed: int) -> Raw:
         found = delimited.once(_read(tally, named), "item", tally.path).sort("item")
         counts["bad_items"] = tally.settle(settings.bad_rows)["bad_rows"]
         items = pl.concat([items, found], how="diagonal")
-    catalog, pictures = _looked_at(items, folder)
+    catalog, whole = pictures.looked_at(items, folder)
     paths = _paths(settings.category_separator, settings.step_separator)
     return Raw(
         events,
@@ -74,7 +69,7 @@ def read(settings: Settings, seed: int) -> Raw:
             ids=pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String}))),
         ),
         catalog,
-        images=_images(pictures, folder),
+        images=pictures.images(whole, folder),
         counts=counts,
     )
 
@@ -130,45 +125,3 @@ def _paths(path: str, step: str) -> pl.Expr:
     plain = pl.when(text.str.starts_with(_PATH)).then(text).otherwise(plain)
     steps = pl.element().str.split(_STEP).list.eval(pl.element().str.strip_chars())
     return plain.str.split(_PATH).list.eval(pl.element().filter(pl.element().str.strip_chars() != "")).list.eval(steps)
-
-
-def _looked_at(items: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The given catalog, and the pictures that are whole: item, path and what is known of each."""
-    status, known = [], []
-    named = items.select("item", "picture").iter_rows()
-    for item, path in track(named, "pictures", items.height, disable=not items["picture"].count()):
-        if path is None:
-            status.append("missing")
-            continue
-        try:
-            found = inspect((folder / path).read_bytes())
-        except (OSError, BadPicture, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            status.append(f"failed: {why}")
-            continue
-        status.append("ok")
-        known.append((item, path, found.format, found.width, found.height, found.sha256))
-    catalog = items.select(
-        "item",
-        "title",
-        "text",
-        status=pl.when(pl.col("text").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok")),
-        picture=pl.Series(status, dtype=pl.String),
-        source=pl.lit("table"),
-    ).select(CATALOG.columns.keys())
-    schema: dict[str, Any] = {"item": pl.String, "path": pl.String, **{n: IMAGES.columns[n] for n in _KNOWN}}
-    return catalog, pl.DataFrame(known, schema=schema, orient="row")
-
-
-_KNOWN = ("format", "width", "height", "sha256")
-
-
-def _images(pictures: pl.DataFrame, folder: Path) -> Iterator[pl.DataFrame]:
-    data: list[bytes] = []
-    start = 0
-    for row, path in enumerate(pictures["path"]):
-        data.append((folder / path).read_bytes())
-        if sum(map(len, data)) >= _SHARD or row == pictures.height - 1:
-            part = pictures.slice(start, len(data)).with_columns(image=pl.Series(data, dtype=pl.Binary))
-            yield part.select(IMAGES.columns.keys())
-            data, start = [], row + 1

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from stages.ingest import order
-from stages.ingest.order import Keys, arrange, codes, hashes, mix
+from stages.ingest import blocks, order
+from stages.ingest.codes import codes
+from stages.ingest.order import Keys, arrange, hashes, mix
 
 quick = settings(max_examples=60, deadline=None)
 SECOND = 1_000_000
@@ -15,7 +16,9 @@ SECOND = 1_000_000
 @quick
 @given(st.lists(st.integers(-(2**40), 2**40)) | st.lists(st.integers(-50, 50)), st.integers(1, 5))
 def test_codes_are_places_among_the_sorted_ids(values: list[int], block: int) -> None:
-    found, ids = codes(pl.Series(values, dtype=pl.Int64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", block)
+        found, ids = codes(pl.Series(values, dtype=pl.Int64))
     assert ids.to_list() == sorted(set(values))
     assert [ids[int(c)] for c in found] == values
 
@@ -53,7 +56,7 @@ def keys(rows: list[tuple[int, int, int, float, bool]], step: int, seed: int = 1
 def test_arrange_sorts_by_user_time_hash_and_rating(rows: list, step: int, grouped: bool, block: int) -> None:
     rows = sorted(rows, key=lambda row: row[0]) if grouped else rows
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "_BLOCK", block)
+        patch.setattr(blocks, "BLOCK", block)
         k = keys(rows, step)
         kept = np.array([row[-1] for row in rows])
         place = arrange(k, kept)
@@ -73,7 +76,7 @@ def test_when_the_first_bits_of_the_hash_agree_the_others_decide() -> None:
 
 
 def test_blocks_cut_no_user_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "_BLOCK", 4)
+    monkeypatch.setattr(blocks, "BLOCK", 4)
     rows = [(user, item, 6 - item, 1.0, True) for user in range(3) for item in range(7)]
     k = keys(rows, SECOND)
     assert len(order._by_user(k.user)) > 1

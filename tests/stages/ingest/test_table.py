@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from stages.ingest import pictures
 from stages.ingest.__main__ import tables
 from tests.stages.ingest.conftest import Section
 
@@ -130,10 +131,8 @@ def test_an_item_with_two_rows_is_refused(tmp_path: Path, section: Section) -> N
 def test_pictures_come_in_shards_of_bounded_size(
     tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stages.ingest import table
-
     whole = picture()
-    monkeypatch.setattr(table, "_SHARD", len(whole) * 2)
+    monkeypatch.setattr(pictures, "_SHARD", len(whole) * 2)
     count = 5
     items = pl.DataFrame({"sku": [f"i{n}" for n in range(count)], "shot": [f"{n}.png" for n in range(count)]})
     for name in items["shot"]:
