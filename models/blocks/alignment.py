@@ -27,7 +27,7 @@ class AlignedRegions(nn.Module):
         self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """image_UD, relevance_UM (cosines; 1 where the item has no words) and share_UNM of each region's words."""
-        logit_UNM = torch.tanh(self.affinity(word_UND) @ region_UMD.transpose(1, 2)) * self.temperature
+        logit_UNM = torch.tanh(word_UND @ self.affinity(region_UMD).transpose(1, 2)) * self.temperature
         share_UNM = masked.softmax(logit_UNM, valid_UN[:, :, None], dim=1)
         said_UMD = share_UNM.transpose(1, 2) @ word_UND
         cosine_UM = F.cosine_similarity(region_UMD, said_UMD, dim=-1)
@@ -45,7 +45,7 @@ class AlignedRegions(nn.Module):
 
     def similarity(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
         """S (eq. 4) of every image (row) with every text (column), similarity_UU."""
-        logit_TNIM = torch.einsum("tnd,imd->tnim", self.affinity(word_UND), region_UMD).tanh() * self.temperature
+        logit_TNIM = torch.einsum("tnd,imd->tnim", word_UND, self.affinity(region_UMD)).tanh() * self.temperature
         share_TNIM = masked.softmax(logit_TNIM, valid_UN[:, :, None, None], dim=1)
         said_TIMD = torch.einsum("tnim,tnd->timd", share_TNIM, word_UND)
         cosine_TIM = F.cosine_similarity(region_UMD[None], said_TIMD, dim=-1) * valid_UM

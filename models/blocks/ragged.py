@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from engine.catalog import Ragged
@@ -29,6 +30,11 @@ class Standard(nn.Module):
         """The parts in these units."""
         return (part_XC - self.mean_C) * self.scale_C
 
+    def into(self, dense: nn.Linear, part_XC: Tensor) -> Tensor:
+        """A dense layer over the parts in these units, which are folded into its weights: the parts are read once."""
+        weight_DC = dense.weight * self.scale_C
+        return F.linear(part_XC, weight_DC, dense.bias - weight_DC @ self.mean_C)
+
 
 class LinearParts(nn.Module):
     """Each word or region by itself through one dense layer."""
@@ -45,7 +51,7 @@ class LinearParts(nn.Module):
         length_U = self.ragged.offset_N[item_U + 1] - start_U
         row_X = torch.repeat_interleave(torch.arange(len(item_U), device=item_U.device), length_U)
         step_X = torch.arange(len(row_X), device=item_U.device) - (length_U.cumsum(0) - length_U)[row_X]
-        flat_XD = self.dense(self.standard(self.ragged.value_XD.index_select(0, start_U[row_X] + step_X).float()))
+        flat_XD = self.standard.into(self.dense, self.ragged.value_XD.index_select(0, start_U[row_X] + step_X).float())
         width = int(length_U.max()) if len(row_X) else 1
         valid_UX = torch.arange(width, device=item_U.device) < length_U[:, None]
         part_YD = flat_XD.new_zeros(len(item_U) * width, flat_XD.shape[1]).index_copy(

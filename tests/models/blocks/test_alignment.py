@@ -41,7 +41,7 @@ def test_equations_1_to_5_beside_loops(temperature: float) -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     model = part(temperature=temperature)
     image_UD, relevance_UM, share_UNM = model(region_UMD, seen_UM, word_UND, said_UN)
-    weight_DD = model.affinity.weight.T  # e W_b f: the layer gives W e
+    weight_DD = model.affinity.weight
     for u in range(U):
         relevance, image_D = by_loops(
             region_UMD[u][seen_UM[u]], word_UND[u][said_UN[u]], weight_DD.detach(), temperature
@@ -119,7 +119,7 @@ def test_without_regions_the_image_is_zero() -> None:
 def test_similarity_of_all_pairs_is_equation_4_of_each(temperature: float) -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     model = part(temperature=temperature)
-    weight_DD = model.affinity.weight.T.detach()
+    weight_DD = model.affinity.weight.detach()
     similarity_UU = model.similarity(region_UMD, seen_UM, word_UND, said_UN)
     for i in range(U):
         for t in range(U):
