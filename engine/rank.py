@@ -9,10 +9,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from engine import counting
 from engine.batch import Batch, Interactions
 from engine.contract import CatalogScorer, Factored, Recommender
 
 CASES, ITEMS = 1024, 2048  # a block of scores: 8 MiB
+ROUNDING = 4 * torch.finfo(torch.float32).eps  # of a product of vectors, whose order of summing differs
 
 Seen = Literal["excluded", "kept"]
 
@@ -110,7 +112,7 @@ def _left_out(
 def _all(
     model: Recommender, batch: Batch, target_B: Tensor, left_out: tuple[Tensor, Tensor], items: int, keys: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    own_B, blocks = _blocks(model, batch, target_B, items, keys)
+    own_B, slack_B, blocks = _blocks(model, batch, target_B, items, keys)
     row, item = left_out
     greater_B = torch.zeros_like(target_B)
     ties_B = torch.zeros_like(target_B)
@@ -120,30 +122,45 @@ def _all(
             item, torch.tensor([first, first + score_BN.shape[1]], device=item.device)
         ).tolist()
         score_BN[row[low:high], item[low:high] - first] = -torch.inf
-        greater_B += (score_BN > own_B[:, None]).sum(1)
-        ties_B += (score_BN == own_B[:, None]).sum(1)
+        above_B, same_B = counting.counts(score_BN, own_B, slack_B)
+        greater_B += above_B
+        ties_B += same_B
     others_B = items - torch.bincount(row, minlength=len(target_B))
     return greater_B, ties_B, others_B
 
 
 def _blocks(
     model: Recommender, batch: Batch, target_B: Tensor, items: int, keys: Tensor | None
-) -> tuple[Tensor, Iterator[tuple[int, Tensor]]]:
-    """Each target's score, and (first item, score_BN) block by block over items 1..items."""
+) -> tuple[Tensor, Tensor, Iterator[tuple[int, Tensor]]]:
+    """Each target's score, how far rounding may move it, and (first item, score_BN) block by block over 1..items."""
     if isinstance(model, Factored) and keys is not None:
-        query_BD = model.query(batch)
-        own_B = (query_BD * keys[target_B]).sum(1).float()
-        return own_B, (
-            (first, (query_BD @ keys[first : first + ITEMS].T).float()) for first in range(1, items + 1, ITEMS)
-        )
+        query_BD, key_BD = model.query(batch), keys[target_B]
+        own_B = (query_BD * key_BD).sum(1).float()
+        slack_B = ROUNDING * query_BD.float().norm(dim=1) * key_BD.float().norm(dim=1)
+        return own_B, slack_B, _products(query_BD, keys)
     if isinstance(model, CatalogScorer):
         score_BN = model.score_all(batch).float()
-        return score_BN.gather(1, target_B[:, None])[:, 0], iter([(1, score_BN[:, 1:].clone())])
+        own_B = score_BN.gather(1, target_B[:, None])[:, 0]
+        return own_B, torch.zeros_like(own_B), iter([(1, score_BN[:, 1:].clone())])
     own_B = model.score(batch, target_B[:, None]).float()[:, 0]
     item_BN = torch.arange(items + 1, device=target_B.device).expand(len(target_B), -1)
-    return own_B, (
-        (first, model.score(batch, item_BN[:, first : first + ITEMS]).float()) for first in range(1, items + 1, ITEMS)
+    return (
+        own_B,
+        torch.zeros_like(own_B),
+        (
+            (first, model.score(batch, item_BN[:, first : first + ITEMS]).float())
+            for first in range(1, items + 1, ITEMS)
+        ),
     )
+
+
+def _products(query_BD: Tensor, key_ND: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """(first item, score_BN) block by block, each written over the one before."""
+    held = query_BD.new_empty(len(query_BD) * ITEMS)
+    for first in range(1, len(key_ND), ITEMS):
+        part_ND = key_ND[first : first + ITEMS]
+        score_BN = held[: len(query_BD) * len(part_ND)].view(len(query_BD), len(part_ND))
+        yield first, torch.mm(query_BD, part_ND.T, out=score_BN).float()
 
 
 def _finite(score: Tensor) -> None:

@@ -1,0 +1,128 @@
+"""Ranking 100,000 cases among 58,098 items, 128 wide: counted in blocks beside a top-k over a score matrix.
+
+    python -m benchmarks.ranking
+
+Each way runs in a process of its own; memory is the largest resident of the whole process. `counting` is engine.rank,
+all cases. The others are timed on some of the cases and scaled: `topk` as well-known libraries rank (scores of a block
+of cases with all items, the best 20, and a matrix that marks the targets, gathered at the best), and the top-k alone.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from engine.batch import Batch, Interactions
+from engine.contract import Factored, Needs
+from engine.rank import Cases, rank
+
+CASES, ITEMS, DIM, TOP, SAMPLE = 100_000, 58_098, 128, 20, 16_384
+
+
+class Factors(Factored):
+    """A vector a user and an item."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.user_UD, self.item_ND = torch.randn(CASES + 1, DIM), torch.randn(ITEMS + 1, DIM)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    def query(self, batch: Batch) -> Tensor:
+        return self.user_UD[batch.user_B]
+
+    def keys(self) -> Tensor:
+        return self.item_ND
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return torch.einsum("bd,bkd->bk", self.query(batch), self.item_ND[item_BK])
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return self.query(batch) @ self.item_ND.T
+
+
+def targets() -> Tensor:
+    """The target of each case."""
+    return torch.randint(1, ITEMS + 1, (CASES,), generator=torch.Generator().manual_seed(2))
+
+
+def counting(model: Factors) -> tuple[int, float]:
+    """Cases ranked and how many targets are among the best."""
+    user_C = torch.arange(1, CASES + 1)
+    events = Interactions(user_C, targets(), user_C, torch.arange(-1, CASES + 1).clamp(min=0), CASES, ITEMS)
+    counts = rank(model, Cases(user_C, torch.zeros_like(user_C), targets()), events, "kept")
+    return CASES, float((counts.greater[:SAMPLE] < TOP).sum())
+
+
+def topk(model: Factors, rows: int, marked: bool) -> tuple[int, float]:
+    """The same by a top-k, of some cases."""
+    found, target_C = 0.0, targets()
+    for first in range(0, SAMPLE, rows):
+        target_B = target_C[first : first + rows]
+        score_BN = model.user_UD[first + 1 : first + 1 + rows] @ model.item_ND.T
+        score_BN[:, 0] = -torch.inf
+        best_BK = torch.topk(score_BN, TOP, dim=1).indices
+        if marked:
+            mark_BN = torch.zeros_like(score_BN, dtype=torch.int)
+            mark_BN[torch.arange(rows), target_B] = 1
+            found += float(mark_BN.gather(1, best_BK).sum())
+        else:
+            found += float((best_BK == target_B[:, None]).sum())
+    return SAMPLE, found
+
+
+WAYS: dict[str, Callable[[Factors], tuple[int, float]]] = {
+    "counting": counting,
+    "topk of 4096 and marks": lambda model: topk(model, 4096, True),
+    "topk of 1024 alone": lambda model: topk(model, 1024, False),
+}
+
+
+def measure(way: str) -> None:
+    """One way, here."""
+    with torch.inference_mode():
+        model = Factors()
+        started, used = time.perf_counter(), time.process_time()
+        cases, found = WAYS[way](model)
+        scale = CASES / cases
+        seconds, processor = (time.perf_counter() - started) * scale, (time.process_time() - used) * scale
+    gibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"seconds": seconds, "processor": processor, "gibibytes": gibibytes, "found": found}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(WAYS), help=argparse.SUPPRESS)
+    only = parser.parse_args().only
+    if only:
+        measure(only)
+        return
+    found = {}
+    for way in WAYS:
+        command = [sys.executable, "-m", "benchmarks.ranking", "--only", way]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+        found[way] = json.loads(answer.stdout)
+    title = f"{CASES:,} cases, {ITEMS:,} items, {DIM} wide"
+    table = Table("way", "s", "ratio", "processor s", "ratio", "GiB", f"in the best {TOP}", title=title)
+    ours = found["counting"]
+    for way, run in found.items():
+        ratios = [f"{run[key] / ours[key]:.2f}" for key in ("seconds", "processor")]
+        figures = [f"{run['seconds']:.1f}", ratios[0], f"{run['processor']:.1f}", ratios[1]]
+        table.add_row(way, *figures, f"{run['gibibytes']:.2f}", f"{run['found']:.0f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
