@@ -57,7 +57,7 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
                         file.write(block)
             whole = Path(folder).rename(f"{folder}.whole")
             os.rename(whole, target)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{packed}: no whole .zip ({error}); remove it and load it again") from None
     return target
 
@@ -70,6 +70,8 @@ def _members(packed: Path, archive: zipfile.ZipFile, files: tuple[str, ...]) -> 
             continue
         if stat.S_ISLNK(member.external_attr >> 16):
             raise ValueError(f"{packed}: {member.filename} is a link; only plain files are unpacked")
+        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{packed}: {member.filename} is encrypted or packed by another method than deflate")
         if name in found:
             raise ValueError(f"{packed}: {name} is in it twice ({found[name].filename}, {member.filename})")
         found[name] = member

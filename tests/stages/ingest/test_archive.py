@@ -171,6 +171,15 @@ def test_names_in_the_archive_are_no_paths(tmp_path: Path, name: str) -> None:
 
 
 def test_links_bombs_twins_and_empty_archives_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bz.zip", "w", zipfile.ZIP_BZIP2) as packed:
+        packed.writestr("ml/ratings.csv", b"r")
+    locked = bytearray(pack(tmp_path / "locked.zip", {"ml/ratings.csv": b"r"}).read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(header) + flags] |= 1
+    (tmp_path / "locked.zip").write_bytes(locked)
+    for name in ("bz.zip", "locked.zip"):
+        with pytest.raises(ValueError, match=rf"{name}: ml/ratings.csv is encrypted or packed by another"):
+            archive.unpack(tmp_path / name, tmp_path / "out", FILES, 1)
     cases = {
         "is a link": pack(tmp_path / "link.zip", {"ml/ratings.csv": b"/etc/passwd"}, link="ml/ratings.csv"),
         "more than 0.001 gigabytes": pack(tmp_path / "bomb.zip", {"ml/ratings.csv": b"0" * 5_000_000}),
