@@ -9,7 +9,8 @@ import torch
 
 from engine.batch import Interactions
 from engine.contract import Learner, Recommender, Solver
-from engine.loop import Loop, Progressed, Train
+from engine.loop import Loop
+from engine.schedule import Progressed, Train
 
 __all__ = ["Progressed", "Train", "accelerator", "fit", "peak_gib"]
 

@@ -2,63 +2,23 @@
 
 import logging
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from pydantic import Field
 from rich.progress import Progress
 from torch import Tensor
 
 from engine.batch import Batch, Interactions
 from engine.contract import Learner
-from engine.params import Record
 from engine.sampling import Negatives, Shared, batches
+from engine.schedule import Progressed, Train
 from engine.store import whole
 
 log = logging.getLogger(__name__)
-
-
-class Train(Record):
-    """How to learn: `batch_size` rows a step, stop after `patience` validations without a gain, a checkpoint every
-    `save` seconds.
-    """
-
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    clip: float = Field(ge=0, description="largest norm of the gradient; 0: none")
-    patience: int = Field(ge=1)
-    every: int = Field(1, ge=1, description="epochs between validations")
-    precision: str = "32-true"
-    save: float = Field(10.0, ge=0)
-
-
-@dataclass
-class Progressed:
-    """What a run has come to: readings an epoch, the best one and its state; all that a resumed run needs."""
-
-    epoch: int = 0
-    losses: list[float] = field(default_factory=list)
-    readings: list[tuple[int, float]] = field(default_factory=list)
-    best: float = -1.0
-    best_epoch: int = 0
-    seconds: list[float] = field(default_factory=list)
-
-    def stale(self, patience: int) -> bool:
-        """Whether the last `patience` validations brought nothing better."""
-        return sum(epoch > self.best_epoch for epoch, _ in self.readings) >= patience
-
-    @property
-    def seconds_an_epoch(self) -> float:
-        """The median, without validation."""
-        return statistics.median(self.seconds) if self.seconds else 0.0
 
 
 class Loop:
@@ -115,6 +75,8 @@ class Loop:
     def _epoch(self, epoch: int) -> None:
         torch.manual_seed(self.seed * 100_003 + epoch)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate(epoch)
         self.model.train()
         started = time.perf_counter()
         total, targets = torch.zeros((), dtype=torch.float64), 0

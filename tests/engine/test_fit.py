@@ -124,3 +124,14 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_misspelt_setting_is_refused() -> None:
     with pytest.raises(ValueError, match=r"train\.epoch: .*known keys: batch_size"):
         train(epoch=3)
+
+
+def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> None:
+    falling = train(decay="cosine", epochs=4)
+    assert [round(falling.rate(epoch), 4) for epoch in (1, 2, 3, 4)] == [0.1, 0.0854, 0.05, 0.0146]
+    ends = {}
+    for decay in ("none", "cosine"):
+        model = Slope()
+        fit(model, events(), lambda m=model: m.value.item(), train(decay=decay), 1, tmp_path / "c.pt")  # type: ignore[misc]
+        ends[decay] = model.value.item()
+    assert 0 < ends["cosine"] < ends["none"] * 0.8
