@@ -106,10 +106,9 @@ def _catalog(made: Films) -> pl.DataFrame:
 
 
 def _posters(made: Films, rng: np.random.Generator) -> Iterator[pl.DataFrame]:
-    palettes = list(lexicon().palettes)
     for begin in range(0, len(made.titles), _SHARD):
         rows = range(begin, min(begin + _SHARD, len(made.titles)))
-        drawn = [poster(made.titles[row], palettes[made.palette_F[row]], made.objects[row], rng) for row in rows]
+        drawn = [poster(made.titles[row], made.palettes[row], made.objects[row], rng) for row in rows]
         yield _frame(
             IMAGES,
             item=[row + 1 for row in rows],

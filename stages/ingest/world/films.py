@@ -28,13 +28,16 @@ class FilmSettings(Record):
 
 @dataclass(frozen=True)
 class Films:
-    """Row f is film f + 1. theme_F2: first and second; objects: names to boxes, a striking film's main one first."""
+    """Row f is film f + 1. look_F: a place in the lexicon's looks, or -1 for a film with a story.
 
-    striking_F: np.ndarray
+    theme_F2: first and second; objects: names to boxes, a large one first.
+    """
+
+    look_F: np.ndarray
     genre_F: np.ndarray
     theme_F2: np.ndarray
-    palette_F: np.ndarray
     fame_F: np.ndarray
+    palettes: list[str]
     objects: list[dict[str, Box]]
     titles: list[str]
     plots: list[str]
@@ -51,24 +54,23 @@ def balanced(among_F: np.ndarray, kinds: int, rng: np.random.Generator) -> np.nd
 def films(count: int, settings: FilmSettings, rng: np.random.Generator) -> Films:
     """Draw the films."""
     world = lexicon()
-    themes, genres, palettes, objects = list(world.themes), list(world.genres), list(world.palettes), world.objects()
+    themes, genres, looks, plain = list(world.themes), list(world.genres), world.looks(), list(world.palettes)
     striking_F = rng.permutation(np.arange(count) < round(settings.striking * count))
+    look_F = np.where(striking_F, balanced(striking_F, len(looks), rng), -1)
     first_F = balanced(striking_F, len(themes), rng)
     theme_F2 = np.stack([first_F, (first_F + rng.integers(1, len(themes), count)) % len(themes)], axis=1)
-    genre_F, main_F = balanced(striking_F, len(genres), rng), balanced(striking_F, len(objects), rng)
-    titles: list[str] = []
-    plots: list[str] = []
+    genre_F, palette_F = balanced(striking_F, len(genres), rng), balanced(striking_F, len(plain), rng)
+    made = Films(look_F, genre_F, theme_F2, np.exp(rng.normal(0, settings.fame, count)), [], [], [], [])
     taken: set[str] = set()
-    for genre, (first, second) in zip(genre_F, theme_F2, strict=True):
-        words = bag(genres[genre], themes[first], themes[second], rng)
-        titles.append(title(words, taken, rng))
-        plots.append(plot(words, settings.sentences, rng))
-    shown = [
-        _shown(objects[main] if striking else "", genres[genre], settings, rng)
-        for striking, main, genre in zip(striking_F, main_F, genre_F, strict=True)
-    ]
-    palette_F, fame_F = balanced(striking_F, len(palettes), rng), np.exp(rng.normal(0, settings.fame, count))
-    return Films(striking_F, genre_F, theme_F2, palette_F, fame_F, shown, titles, plots)
+    for place, look in enumerate(look_F):
+        genre, loved = genres[genre_F[place]], looks[look] if look >= 0 else ""
+        first, second = (themes[theme] for theme in theme_F2[place])
+        words = bag(genre, first, second, rng)
+        made.titles.append(title(words, taken, rng))
+        made.plots.append(plot(words, settings.sentences, rng))
+        made.palettes.append(loved if loved in world.vivid else plain[palette_F[place]])
+        made.objects.append(_shown(loved if loved in world.large else "", genre, settings, rng))
+    return made
 
 
 def _shown(main: str, genre: str, settings: FilmSettings, rng: np.random.Generator) -> dict[str, Box]:

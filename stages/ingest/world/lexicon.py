@@ -6,6 +6,8 @@ from typing import Any
 
 from engine.params import Record, read_yaml
 
+Palette = tuple[str, str, str]
+
 
 class Theme(Record):
     """The words of a theme: people and things are countable nouns, verbs take a thing."""
@@ -44,7 +46,7 @@ class Everyday(Record):
 
 
 class Lexicon(Record):
-    """Words, sentences by their place in a plot, titles and palettes (dark, middle, light)."""
+    """Words, sentences by their place in a plot, titles, palettes (dark, middle, light), what posters are loved for."""
 
     themes: dict[str, Theme]
     genres: dict[str, Genre]
@@ -55,7 +57,13 @@ class Lexicon(Record):
     colour: list[str]
     closings: list[str]
     titles: list[str]
-    palettes: dict[str, tuple[str, str, str]]
+    large: list[str]
+    vivid: dict[str, Palette]
+    palettes: dict[str, Palette]
+
+    def looks(self) -> list[str]:
+        """What a visual taste can be for: large objects, then vivid palettes."""
+        return [*self.large, *self.vivid]
 
     def objects(self) -> list[str]:
         """Every drawn object, genre by genre."""

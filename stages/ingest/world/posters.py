@@ -17,7 +17,7 @@ _LINES = ("line", "arc")
 
 def poster(title: str, palette: str, objects: Mapping[str, tuple[float, ...]], rng: np.random.Generator) -> bytes:
     """A JPEG; `objects` are painted in their boxes (left, top, right, bottom in 0..1 of the picture)."""
-    dark, middle, light = lexicon().palettes[palette]
+    dark, middle, light = (lexicon().palettes | lexicon().vivid)[palette]
     picture = _gradient(dark, middle)
     draw = ImageDraw.Draw(picture, "RGBA")
     _PATTERNS[int(rng.integers(len(_PATTERNS)))](draw, ImageColor.getrgb(light), rng)

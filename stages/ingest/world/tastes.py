@@ -12,19 +12,17 @@ from stages.ingest.world.lexicon import lexicon
 class PeopleSettings(Record):
     """How people differ: they act between the two `acts` times, by a beta distribution of this `shape`.
 
-    `main` is the share of the first of a person's two lasting themes, `palette` the share of people whose visual taste
-    is a palette and no object.
+    `main` is the share of the first of a person's two lasting themes.
     """
 
     acts: tuple[int, int]
     shape: tuple[float, float]
     main: float
-    palette: float
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The weight of each film in each theme and look, each row summing to 1. Looks: objects, then palettes."""
+    """The weight of each film in each theme and look, each row summing to 1."""
 
     theme_KF: np.ndarray
     look_OF: np.ndarray
@@ -32,7 +30,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class People:
-    """acts_U counts; lasting_U2 and household_U: themes; look_U: the first visual taste, objects, then palettes."""
+    """acts_U counts; lasting_U2 and household_U: themes; look_U: the first visual taste."""
 
     acts_U: np.ndarray
     lasting_U2: np.ndarray
@@ -48,15 +46,11 @@ def shares(weight: np.ndarray) -> np.ndarray:
 
 
 def groups(films: Films) -> Groups:
-    """A film with a story is of its first theme, a striking one of its palette and of its main object."""
-    world = lexicon()
-    objects, rows, story_F = world.objects(), np.arange(len(films.fame_F)), ~films.striking_F
-    theme_KF = np.zeros((len(world.themes), len(rows)))
-    theme_KF[films.theme_F2[:, 0], rows] = films.fame_F * story_F
-    main_F = [objects.index(next(iter(shown))) for shown in films.objects]
-    look_OF = np.zeros((len(objects) + len(world.palettes), len(rows)))
-    look_OF[main_F, rows] = films.fame_F * films.striking_F
-    look_OF[len(objects) + films.palette_F, rows] = films.fame_F * films.striking_F
+    """A film with a story is of its first theme, a striking one of its look."""
+    world, rows = lexicon(), np.arange(len(films.fame_F))
+    theme_KF, look_OF = np.zeros((len(world.themes), len(rows))), np.zeros((len(world.looks()), len(rows)))
+    theme_KF[films.theme_F2[:, 0], rows] = films.fame_F * (films.look_F < 0)
+    look_OF[films.look_F.clip(min=0), rows] = films.fame_F * (films.look_F >= 0)
     return Groups(shares(theme_KF), shares(look_OF))
 
 
@@ -64,16 +58,13 @@ def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> Pe
     """Draw people."""
     world = lexicon()
     themes = len(world.themes)
-    objects, palettes = len(world.objects()), len(world.palettes)
     least, most = settings.acts
     acts_U = least + np.rint((most - least) * rng.beta(*settings.shape, count)).astype(int)
     main_U = rng.integers(themes, size=count)
     side_U = (main_U + rng.integers(1, themes, count)) % themes
-    likes_palette_U = rng.random(count) < settings.palette
-    palette_U, object_U = objects + rng.integers(palettes, size=count), rng.integers(objects, size=count)
     return People(
         acts_U,
         np.stack([main_U, side_U], axis=1),
         rng.integers(themes, size=count),
-        np.where(likes_palette_U, palette_U, object_U),
+        rng.integers(len(world.looks()), size=count),
     )

@@ -15,7 +15,7 @@ _EARLIER = 5  # how many earlier films a reason names at most
 def reasons(films: Films, people: People, acts: Acts) -> dict[str, list[Any]]:
     """The columns of TRUTH, an act a row, person by person in time."""
     world = lexicon()
-    themes, looks = list(world.themes), [*world.objects(), *world.palettes]
+    themes, looks = list(world.themes), world.looks()
     mentioned = [set(re.findall(r"\w+", text)) for text in films.plots]
     columns: dict[str, list[Any]] = {name: [] for name in ("cause", "earlier", "topic", "words", "object", "box")}
     for user, count in enumerate(people.acts_U):
