@@ -42,7 +42,19 @@ def taken(column: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any
 def tally(codes: U32, kept: npt.NDArray[np.bool_], count: int) -> I64:
     """How many kept rows each of `count` codes has."""
     found = np.zeros(count, np.int64)
-    for start in range(0, len(codes), BLOCK):
-        rows = slice(start, start + BLOCK)
+    step = max(BLOCK, 4 * count)
+    for start in range(0, len(codes), step):
+        rows = slice(start, start + step)
         found += np.bincount(codes[rows][kept[rows]], minlength=count)
+    return found
+
+
+def there(codes: U32, count: int) -> npt.NDArray[np.bool_]:
+    """Which of `count` codes there are."""
+    found = np.zeros(count, bool)
+
+    def mark(rows: slice) -> None:
+        found[codes[rows]] = True
+
+    blockwise(len(codes), mark)
     return found

@@ -9,7 +9,7 @@ import polars as pl
 
 from engine.schema import Table
 from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS
-from stages.ingest.blocks import U32, taken
+from stages.ingest.blocks import U32, taken, there
 from stages.ingest.log import Log
 from stages.ingest.raw import Raw
 
@@ -17,9 +17,7 @@ from stages.ingest.raw import Raw
 def coded(log: Log, raw: Raw, catalogue: str, report: dict[str, Any]) -> Raw:
     """The final tables; `report` gets their counts."""
     raw = _keyed(raw, log)
-    there = np.zeros(len(log.users), bool)
-    there[log.user] = True
-    users = _numbered("user", log.users.filter(pl.Series(there)))
+    users = _numbered("user", log.users.filter(pl.Series(there(log.user, len(log.users)))))
     items = _numbered("item", _item_ids(log, raw, catalogue))
     report["items_unlisted"] = int((~items["key"].is_in(raw.items["item"].implode())).sum())
     events = _events(log, users, items)
@@ -79,9 +77,7 @@ def _numbered(name: str, ids: pl.Series) -> pl.DataFrame:
 
 
 def _item_ids(log: Log, raw: Raw, catalogue: str) -> pl.Series:
-    there = np.zeros(len(log.items), bool)
-    there[log.item] = True
-    used = log.items.filter(pl.Series(there)).rename("key")
+    used = log.items.filter(pl.Series(there(log.item, len(log.items)))).rename("key")
     asked = raw.candidates["candidates"].explode().drop_nulls().unique().rename("key")
     if catalogue == "all":
         return pl.concat([used, raw.items["item"].rename("key"), asked]).unique().sort()

@@ -16,7 +16,10 @@ from stages.ingest.blocks import I64, U32, U64, blockwise, parallel
 def hashes(ids: pl.Series, seed: int, role: str) -> U64:
     """A number in 64 bits for each raw id; another id, its neighbours or the order of the file do not change it."""
     key = f"{role} {seed}".encode()
-    digests = (hashlib.blake2b(i.encode(), digest_size=8, key=key).digest() for i in ids.cast(pl.String))
+    if ids.dtype.is_integer():
+        salt = np.frombuffer(hashlib.blake2b(key, digest_size=8).digest(), "<u8")
+        return mix(ids.cast(pl.Int64).to_numpy().view(np.uint64), salt)
+    digests = (hashlib.blake2b(i.encode(), digest_size=8, key=key).digest() for i in ids)
     return np.frombuffer(b"".join(digests), "<u8")
 
 
@@ -83,8 +86,9 @@ def arrange(keys: Keys, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
 
 def _step(time: I64) -> int:
     """1,000,000 where all times are whole seconds, else 1."""
-    rows = range(0, len(time), blocks.BLOCK)
-    return 1 if any((time[start : start + blocks.BLOCK] % 1_000_000).any() for start in rows) else 1_000_000
+    parts: list[bool] = []
+    blockwise(len(time), lambda rows: parts.append(bool((time[rows] % 1_000_000).any())))
+    return 1 if any(parts) else 1_000_000
 
 
 def _by_user(user: U32) -> list[slice]:
