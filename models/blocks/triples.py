@@ -55,9 +55,11 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        """The kept gradients, scaled."""
+        """The kept gradients, scaled where they must be: a pass over whole tables costs as much as the loop."""
         user_grad_UD, item_grad_NE = ctx.saved_tensors
-        return grad * user_grad_UD, grad * item_grad_NE, None, None, None, None
+        if grad != 1:
+            user_grad_UD, item_grad_NE = grad * user_grad_UD, grad * item_grad_NE
+        return user_grad_UD, item_grad_NE, None, None, None, None
 
 
 @njit(fastmath={"reassoc", "contract"}, error_model="numpy", cache=True)  # sums in any order; nan stays nan

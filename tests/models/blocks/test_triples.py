@@ -17,12 +17,13 @@ def problem(draws: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Ten
 
 @pytest.mark.parametrize("draws", [1, 3])
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
-def test_value_and_gradients(draws: int, penalty: float) -> None:
+@pytest.mark.parametrize("scale", [1, 3])
+def test_value_and_gradients(draws: int, penalty: float, scale: int) -> None:
     user_UD, item_NE, *rows = problem(draws)
     found, expected = (loss(user_UD, item_NE, *rows, penalty) for loss in (bpr, plain))
     torch.testing.assert_close(found, expected)
     for own, its in zip(
-        *(torch.autograd.grad(3 * loss, [user_UD, item_NE]) for loss in (found, expected)), strict=True
+        *(torch.autograd.grad(scale * loss, [user_UD, item_NE]) for loss in (found, expected)), strict=True
     ):
         torch.testing.assert_close(own, its)
 
