@@ -47,8 +47,8 @@ class _Compiled(torch.autograd.Function):
     ) -> Tensor:
         """The mean loss; the gradients are kept."""
         grads = torch.zeros_like(user_UD), torch.zeros_like(item_NE)
-        arrays = [t.detach().numpy() for t in (user_UD, item_NE, user_B, own_B, other_BK.contiguous(), *grads)]
-        loss: float = _pass(*arrays, np.float32(penalty))  # type: ignore[call-arg]
+        arrays = [t.detach().numpy() for t in (user_UD, item_NE, user_B, own_B, other_BK.contiguous())]
+        loss: float = _pass(*arrays, tuple(grad.numpy() for grad in grads), np.float32(penalty))  # type: ignore[call-arg]
         ctx.save_for_backward(*grads)
         return user_UD.new_tensor(loss)
 
@@ -62,9 +62,10 @@ class _Compiled(torch.autograd.Function):
         return user_grad_UD, item_grad_NE, None, None, None, None
 
 
-@njit(fastmath={"reassoc", "contract"}, error_model="numpy", cache=True)  # sums in any order; nan stays nan
-def _pass(user_UD, item_NE, user_B, own_B, other_BK, user_grad_UD, item_grad_NE, penalty):  # type: ignore[no-untyped-def]
+@njit(fastmath={"reassoc", "contract"}, cache=True)  # sums in any order; nan stays nan
+def _pass(user_UD, item_NE, user_B, own_B, other_BK, grads, penalty):  # type: ignore[no-untyped-def]
     """Adds the gradients of the mean loss in place and gives the mean loss."""
+    user_grad_UD, item_grad_NE = grads
     cases, draws, dim = len(user_B), other_BK.shape[1], user_UD.shape[1]
     each, once = np.float32(1.0 / (cases * draws)), np.float32(penalty / cases)
     total, squares = 0.0, 0.0

@@ -72,7 +72,12 @@ def test_steps_hold_as_many_targets_each_with_little_padding() -> None:
     assert (targets - targets.float().mean()).abs().max() <= 20
     cells = sum(len(size_B) * int(size_B.max()) for size_B in steps)
     assert cells < 1.1 * int(targets.sum())
-    longest = [int(size_B.max()) for size_B in steps]
+
+
+def test_steps_are_not_taken_from_short_to_long() -> None:
+    train = events([[1] * n for n in range(2, 100)])
+    longest = [int((stop_B - start_B).max()) for start_B, stop_B in batches(train, 100, 10, seeded())]
+    assert len(longest) > 5
     assert longest != sorted(longest)
 
 
