@@ -56,8 +56,7 @@ def profiles(
     past_HT = vectors(history["share"]).astype(np.float32).reshape(-1, width)
     place = np.full(1 + max(_highest(items), _highest(events)), -1, np.int64)
     place[items["item"].to_numpy()] = np.arange(items.height)
-    item = place[events["item"].to_numpy()]
-    user = events["user"].to_numpy().astype(np.int64)
+    item, user = place[events["item"].to_numpy()], events["user"].to_numpy().astype(np.int64)
     if events.height and events["time"].null_count() == events.height:
         period, row, past_HT = np.arange(events.height), item, share_NT
     else:

@@ -1,7 +1,7 @@
 """Reasons of recommendations as a table and a page, and what erasing them does."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -19,9 +19,9 @@ from engine.probe import probe
 from engine.rank import Cases
 from engine.source import Data, Source, load
 from engine.tables import REASONS
-from stages.explain.cases import answered, chosen
+from stages.explain.cases import Case, answered, chosen
 from stages.explain.page import render
-from stages.explain.person import person
+from stages.explain.person import Sources, person
 from stages.explain.reasons import explain
 from stages.explain.shelf import Shelf
 from stages.explain.truth import World, compare
@@ -85,16 +85,22 @@ def main(
     found = explain(model, data.events, Cases.of(asked, device), settings.top, params.seen, shelf.labels())
     readings = {"users": float(asked.height)} | _readings(model, data, params, shelf)
     told = answered(model, data.events, asked, found, params.seen)
-    sources = shelf.sources(images, told, settings.picture)
-    people = [
-        person(sources, case, found.reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
-        for case in told
-    ]
-    html = render(people, params.model.name, isinstance(model, Explainer), readings)
+    html = _page(params, shelf.sources(images, told, settings.picture), told, found.reasons, model, readings)
     store.write(found.reasons, reasons, REASONS)
     store.write_json(readings, report)
     store.write_text(html, page)
     Console(soft_wrap=True).print(f"reasons of {asked.height} people: {page.resolve().as_uri()}")
+
+
+def _page(
+    params: Params, sources: Sources, told: list[Case], reasons: pl.DataFrame, model: Recommender, readings: Any
+) -> str:
+    settings = params.explain
+    people = [
+        person(sources, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
+        for case in told
+    ]
+    return render(people, params.model.name, isinstance(model, Explainer), readings)
 
 
 def _readings(model: Recommender, data: Data, params: Params, shelf: Shelf) -> dict[str, float]:

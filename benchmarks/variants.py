@@ -1,0 +1,135 @@
+"""Models and variants side by side on one data set: quality, paired tests against the first, cost.
+
+    python -m benchmarks.variants demo ante_rnn ante_rnn:text=mean ante_rnn:context=off gru4rec sasrec popularity
+
+reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
+overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
+variant's ranks are kept in --keep, so that a run that was stopped goes on and several can share the work.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+import models
+from engine import store
+from engine.fit import Train, accelerator, fit, peak_gib
+from engine.measures.ranking import ndcg, positions, recall
+from engine.measures.significance import holm, t_test
+from engine.params import Choice, checked, override, read_yaml
+from engine.rank import rank
+from engine.source import Source, load
+from engine.tables import ORACLE, SPLIT
+
+CUTOFFS = (5, 10, 15, 20, 25)
+
+
+def source(dataset: str, protocol: str) -> Source:
+    """The tables of a data set where dvc.yaml puts them."""
+    data = Path("data", dataset)
+    places = {name: data / "features" / f"{name}.parquet" for name in ("regions", "image", "text", "words")}
+    places |= {"history": data / "topics/history.parquet", "topics": data / "topics/items.parquet"}
+    places |= {
+        "split": data / "splits" / protocol / "events.parquet",
+        "cases": data / "splits" / protocol / "cases.parquet",
+    }
+    return Source(**{field.name: places[field.name] for field in fields(Source)})
+
+
+def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path) -> dict[str, Any]:
+    """Train and rank one variant, or take what an earlier run kept of it."""
+    file = keep / f"{name.replace('/', '_')}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
+    model_name, _, changes = name.partition(":")
+    for change in filter(None, changes.split(",")):
+        override(params, f"models.{model_name}.{change}")
+    choice = Choice(name=model_name, settings=params["models"][model_name])
+    settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
+    device, needs = accelerator(params["device"]), models.configure(choice).needs
+    data = load(tables, needs, "valid", device)
+    torch.manual_seed(params["seed"])
+    model = models.build(choice, data.catalog, data.users).to(device)
+
+    def reading() -> float:
+        counts = rank(model, data.cases, data.events, seen)
+        return float(ndcg(positions(counts.greater, counts.ties), 10).mean())
+
+    started = time.perf_counter()
+    done = fit(model, data.train, reading, settings, params["seed"], keep / f"{file.stem}.pt")
+    test = load(tables, needs, "test", device)
+    counts = rank(model, test.cases, test.events, seen)
+    row = {
+        "place": positions(counts.greater, counts.ties).tolist(),
+        "epochs": done.epoch,
+        "best": done.best_epoch,
+        "an_epoch": done.seconds_an_epoch,
+        "minutes": (time.perf_counter() - started) / 60,
+        "gib": peak_gib(device),
+    }
+    store.write_text(json.dumps(row), file)
+    return row
+
+
+def oracle(dataset: str, tables: Source) -> float | None:
+    """The oracle's recall@20 on the test cases, where there is one."""
+    known = store.read(Path("data", dataset, "oracle.parquet"), ORACLE)
+    test = store.read(tables.split, SPLIT).filter(pl.col("part") == "test").join(known, on=["user", "position"])
+    return (
+        float(recall(positions(test["greater"].to_numpy(), test["ties"].to_numpy()), 20).mean())
+        if test.height
+        else None
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value")
+    parser.add_argument("--protocol", default="temporal")
+    parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
+    parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")
+    arguments = parser.parse_args()
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    tables = source(arguments.dataset, arguments.protocol)
+    best = oracle(arguments.dataset, tables)
+    print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}", flush=True)
+    heads = [f"recall@{k}" for k in CUTOFFS] + [f"ndcg@{k}" for k in CUTOFFS]
+    print(
+        "| variant | " + " | ".join(heads) + " | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
+    )
+    print("|---" * (len(heads) + 6) + "|", flush=True)
+    first: np.ndarray | None = None
+    tests: list[tuple[str, float]] = []
+    for name in arguments.variants:
+        params = read_yaml(Path("params.yaml"))
+        for assignment in arguments.set:
+            override(params, assignment)
+        row = measured(name, params, tables, params["protocols"][arguments.protocol]["seen"], arguments.keep)
+        place = np.array(row["place"])
+        hit = recall(place, 20)
+        share = "" if best is None else f"{hit.mean() / best:.3f}"
+        against = ""
+        if first is None:
+            first = hit
+        else:
+            p = t_test(hit, first).p
+            tests.append((name, p))
+            against = f"{hit.mean() - first.mean():+.4f}, p = {p:.1e}"
+        cells = [f"{recall(place, k).mean():.4f}" for k in CUTOFFS] + [f"{ndcg(place, k).mean():.4f}" for k in CUTOFFS]
+        cells += [share, f"{row['epochs']} ({row['best']})", f"{row['an_epoch']:.2f}", f"{row['gib']:.2f}", against]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    for (name, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
+        print(f"Holm-corrected p of {name}: {p:.1e}")
+
+
+if __name__ == "__main__":
+    main()
