@@ -54,7 +54,7 @@ def read(settings: Settings, seed: int) -> Raw:
     kinds = groups(made)
     when = calendar(found.acts_U, round(settings.months * 365.25 / 12 / 7), settings.sessions, people_rng)
     chances = settings.mixture.causes(settings.people, people_rng)
-    world = World(kinds, found, made.fame_F, settings.mixture, chances)
+    world = World(kinds, found, made.fame_F, settings.person.main, settings.mixture, chances)
     done = acts(world, when, act_rng)
     user, position = np.nonzero(np.arange(when.minute_UN.shape[1]) < found.acts_U[:, None])
     item, later = done.film_UN[user, position] + 1, position > 0

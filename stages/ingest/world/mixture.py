@@ -77,12 +77,14 @@ class World:
         groups: Groups,
         people: People,
         fame_F: np.ndarray,
+        main: float,
         mixture: MixtureSettings,
         cause_U4: np.ndarray,
     ) -> None:
         self.groups, self.people, self.fame_F = groups, people, fame_F
         self.mixture, self.cause_U4 = mixture, cause_U4
-        self.lasting_UF = groups.theme_KF[people.lasting_UJ].mean(axis=1)
+        first, second = people.lasting_U2.T
+        self.lasting_UF = main * groups.theme_KF[first] + (1 - main) * groups.theme_KF[second]
         self.unseen_UF = np.ones(self.lasting_UF.shape, dtype=bool)
 
     def chances(

@@ -12,12 +12,12 @@ from stages.ingest.world.lexicon import lexicon
 class PeopleSettings(Record):
     """How people differ: they act between the two `acts` times, by a beta distribution of this `shape`.
 
-    `lasting` is the number of a person's lasting themes.
+    `main` is the share of the first of a person's two lasting themes.
     """
 
     acts: tuple[int, int]
     shape: tuple[float, float]
-    lasting: int
+    main: float
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Groups:
 
 @dataclass(frozen=True)
 class People:
-    """acts_U counts; lasting_UJ and household_U: themes; look_U: the first visual taste."""
+    """acts_U counts; lasting_U2 and household_U: themes; look_U: the first visual taste."""
 
     acts_U: np.ndarray
-    lasting_UJ: np.ndarray
+    lasting_U2: np.ndarray
     household_U: np.ndarray
     look_U: np.ndarray
 
@@ -60,9 +60,11 @@ def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> Pe
     themes = len(world.themes)
     least, most = settings.acts
     acts_U = least + np.rint((most - least) * rng.beta(*settings.shape, count)).astype(int)
+    main_U = rng.integers(themes, size=count)
+    side_U = (main_U + rng.integers(1, themes, count)) % themes
     return People(
         acts_U,
-        np.stack([rng.choice(themes, settings.lasting, replace=False) for _ in range(count)]),
+        np.stack([main_U, side_U], axis=1),
         rng.integers(themes, size=count),
         rng.integers(len(world.looks()), size=count),
     )

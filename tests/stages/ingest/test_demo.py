@@ -49,7 +49,7 @@ def lived(made: Films) -> tuple[People, Calendar, Acts]:
     found = people(600, chosen.person, rng)
     when = calendar(found.acts_U, 78, chosen.sessions, rng)
     causes_U4 = chosen.mixture.causes(600, rng)
-    world = World(groups(made), found, made.fame_F, chosen.mixture, causes_U4)
+    world = World(groups(made), found, made.fame_F, chosen.person.main, chosen.mixture, causes_U4)
     return found, when, acts(world, when, rng)
 
 
