@@ -14,10 +14,13 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
-    "datasets.demo.films": 120,
+    "datasets.demo.films": 240,
     "datasets.demo.people": 60,
+    "datasets.demo.person.acts": [20, 40],
     "models.ante_rnn.dim": 16,
+    "models.ante_rnn.train.epochs": 4,
     "models.sasrec.dim": 16,
+    "models.sasrec.train.epochs": 1,
     "models.bpr_mf.train.epochs": 3,
     "regions.size": 64,
     "images.size": 64,
@@ -37,7 +40,7 @@ class Repository:
             if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "dvc.lock", "metrics/", "papers/")):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
-        for key, value in (SMALL | {"train.epochs": 4, "train.save": 0.0}).items():
+        for key, value in (SMALL | {"train.save": 0.0}).items():
             self.set(key, value)
         self.run("git", "init", "-q", "-b", "main")
         self.commit("start")
@@ -115,8 +118,8 @@ def test_another_model_runs_three_stages_and_going_back_none(repository: Reposit
     assert "other" in compared.splitlines()[0]
     repository.run("git", "switch", "-q", "main")
     repository.run("dvc", "checkout", "-q")
-    repository.run("dvc", "exp", "run", "-S", "model=sasrec", "-S", "train.epochs=1")
-    told = repository.run("dvc", "exp", "run", "-S", "model=ante_rnn", "-S", "train.epochs=4")
+    repository.run("dvc", "exp", "run", "-S", "model=sasrec")
+    told = repository.run("dvc", "exp", "run", "-S", "model=ante_rnn")
     assert "Running stage" not in told
     assert repository.readings() == before
     assert "up to date" in repository.run("dvc", "repro", "--allow-missing", "--dry")
