@@ -45,16 +45,17 @@ def source(dataset: str, protocol: str) -> Source:
 
 def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path) -> dict[str, Any]:
     """Train and rank one variant, or take what an earlier run kept of it."""
-    file = keep / f"{name.replace('/', '_')}.json"
-    if file.exists():
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
     model_name, _, changes = name.partition(":")
     for change in filter(None, changes.split(",")):
         override(params, f"models.{model_name}.{change}")
     choice = Choice(name=model_name, settings=params["models"][model_name])
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
+    digest = tables.digest(needs, choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen)
+    file = keep / f"{model_name}-{digest}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
     data = load(tables, needs, "valid", device)
     torch.manual_seed(params["seed"])
     model = models.build(choice, data.catalog, data.users).to(device)
