@@ -67,7 +67,8 @@ def _pass(user_UD, item_NE, user_B, own_B, other_BK, grads, penalty):  # type: i
     """Adds the gradients of the mean loss in place and gives the mean loss."""
     user_grad_UD, item_grad_NE = grads
     cases, draws, dim = len(user_B), other_BK.shape[1], user_UD.shape[1]
-    each, once = np.float32(1.0 / (cases * draws)), np.float32(penalty / cases)
+    each = np.float32(1.0 / (cases * draws))
+    pull = np.float32(penalty) * each
     total, squares = 0.0, 0.0
     for b in range(cases):
         p, q = user_UD[user_B[b]], item_NE[own_B[b]]
@@ -75,25 +76,17 @@ def _pass(user_UD, item_NE, user_B, own_B, other_BK, grads, penalty):  # type: i
         for k in range(draws):
             r, r_grad = item_NE[other_BK[b, k]], item_grad_NE[other_BK[b, k]]
             margin = q[dim] - r[dim]
+            square = q[dim] * q[dim] + r[dim] * r[dim]
             for d in range(dim):
                 margin += p[d] * (q[d] - r[d])
+                square += p[d] * p[d] + q[d] * q[d] + r[d] * r[d]
             total += max(-margin, np.float32(0)) + np.log1p(np.exp(-abs(margin)))
+            squares += square
             slope = -each / (np.float32(1) + np.exp(margin))
-            q_grad[dim] += slope
-            r_grad[dim] -= slope
             for d in range(dim):
-                p_grad[d] += slope * (q[d] - r[d])
-                q_grad[d] += slope * p[d]
-                r_grad[d] -= slope * p[d]
-            if penalty > 0:
-                for d in range(dim + 1):
-                    r_grad[d] += penalty * each * r[d]
-                    squares += r[d] * r[d] / draws
-        if penalty > 0:
-            for d in range(dim):
-                p_grad[d] += once * p[d]
-                squares += p[d] * p[d]
-            for d in range(dim + 1):
-                q_grad[d] += once * q[d]
-                squares += q[d] * q[d]
-    return total / (cases * draws) + penalty / 2 * squares / cases
+                p_grad[d] += slope * (q[d] - r[d]) + pull * p[d]
+                q_grad[d] += slope * p[d] + pull * q[d]
+                r_grad[d] += pull * r[d] - slope * p[d]
+            q_grad[dim] += slope + pull * q[dim]
+            r_grad[dim] += pull * r[dim] - slope
+    return (total + penalty / 2 * squares) / (cases * draws)
