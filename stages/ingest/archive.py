@@ -21,12 +21,9 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
         ValueError: the download, its checksum or the archive will not do.
     """
     if folder:
-        place = Path(folder)
-        if place.is_dir():
-            return place
-        if not place.is_file():
-            raise FileNotFoundError(f"{place}: neither a folder nor a .zip; leave `folder` empty to download {name}")
-        return unpack(place, cache("downloads") / f"{place.stem}-{md5(place)[:12]}", files, settings.gigabytes)
+        if not Path(folder).exists():
+            raise FileNotFoundError(f"{folder}: neither a folder nor a .zip; leave `folder` empty to download {name}")
+        return found(Path(folder), files, settings.gigabytes)
     target = cache("downloads") / name
     if target.is_dir():
         return target
@@ -36,6 +33,23 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
     elif settings.checksum and md5(packed) != settings.checksum.lower():
         raise ValueError(f"{packed}: its md5 is {md5(packed)}, wanted {settings.checksum}; remove the file")
     return unpack(packed, target, files, settings.gigabytes)
+
+
+def found(place: Path, files: tuple[str, ...], gigabytes: float, checksum: str = "") -> Path:
+    """A folder as it is; a .zip unpacked to .cache/downloads, its md5 compared where one is given.
+
+    Raises:
+        FileNotFoundError: `place` is neither a folder nor an archive.
+        ValueError: its checksum or the archive will not do.
+    """
+    if place.is_dir():
+        return place
+    if not place.is_file():
+        raise FileNotFoundError(f"{place}: neither a folder nor a .zip of {', '.join(files[:4])}")
+    own = md5(place)
+    if checksum and own != checksum.lower():
+        raise ValueError(f"{place}: its md5 is {own}, wanted {checksum}; load it again, or mend `checksum`")
+    return unpack(place, cache("downloads") / f"{place.stem}-{own[:12]}", files, gigabytes)
 
 
 def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float) -> Path:
@@ -64,9 +78,10 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
 
 def _members(packed: Path, archive: zipfile.ZipFile, files: tuple[str, ...]) -> list[tuple[zipfile.ZipInfo, str]]:
     found: dict[str, zipfile.ZipInfo] = {}
+    wanted = frozenset(files)
     for member in archive.infolist():
         name = member.filename.rsplit("/", 1)[-1]
-        if name not in files:
+        if name not in wanted:
             continue
         if stat.S_ISLNK(member.external_attr >> 16):
             raise ValueError(f"{packed}: {member.filename} is a link; only plain files are unpacked")
@@ -76,5 +91,5 @@ def _members(packed: Path, archive: zipfile.ZipFile, files: tuple[str, ...]) -> 
             raise ValueError(f"{packed}: {name} is in it twice ({found[name].filename}, {member.filename})")
         found[name] = member
     if not found:
-        raise ValueError(f"{packed}: none of {list(files)} in it")
+        raise ValueError(f"{packed}: none of {list(files[:12])} in it")
     return [(member, name) for name, member in found.items()]

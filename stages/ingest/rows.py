@@ -41,6 +41,11 @@ class Tally:
         self.rows += rows
         self.first = sorted([*self.first, (place, why)])[:_SHOWN]
 
+    def take(self, part: "Tally") -> None:
+        """The counts of another part of the same file."""
+        self.rows, self.bad = self.rows + part.rows, self.bad + part.bad
+        self.first = sorted([*self.first, *part.first])[:_SHOWN]
+
     def settle(self, allowed: float) -> dict[str, int | float]:
         """The counts for the report, or an error where more than `allowed` of the rows are bad.
 

@@ -1,0 +1,92 @@
+"""Text files of any length, packed or plain, as blocks of whole lines, within stated sizes."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from engine.params import Record
+
+_READ = 1 << 20
+_BLOCK = 1 << 23  # bytes of lines handed on at a time
+_MAGIC = b"\x1f\x8b"
+
+
+class Limits(Record):
+    """What a file may hold: `gigabytes` once unpacked (a packed bomb is stopped there), `megabytes` in one line."""
+
+    gigabytes: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines, and the number that the first of them has in its file, from 1."""
+
+    first: int
+    text: bytes
+
+
+def blocks(path: Path, limits: Limits, size: int = _BLOCK) -> Iterator[Block]:
+    """The lines of a plain or gzip file (known by its first bytes, not by its name), about `size` bytes at a time.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: cut off or damaged, UTF-16, larger than `limits`; with the line where it stopped.
+    """
+    first, kept, left = 1, b"", int(limits.gigabytes * 1e9)
+    with opened(path) as file:
+        for place, data in enumerate(_pieces(path, file, size)):
+            data = data.removeprefix(b"\xef\xbb\xbf") if place == 0 else data  # a mark that the text is UTF-8
+            left -= len(data)
+            if left < 0:
+                raise ValueError(
+                    f"{path} near line {first}: it unpacks to more than {limits.gigabytes} gigabytes; "
+                    "raise `gigabytes` if that is right"
+                )
+            end = data.rfind(b"\n") + 1
+            if end:
+                block = Block(first, kept + data[:end])
+                kept = data[end:]
+                yield block
+                first += block.text.count(b"\n")
+            else:
+                kept += data
+            if len(kept) > limits.megabytes * 1e6:
+                raise ValueError(
+                    f"{path} line {first}: longer than {limits.megabytes} megabytes; "
+                    "raise `megabytes` if such lines are right"
+                )
+    if kept:
+        yield Block(first, kept)
+
+
+def opened(path: Path) -> BinaryIO:
+    """A plain or gzip file, unpacked as it is read."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
+    return cast(BinaryIO, gzip.open(path, "rb") if start == _MAGIC else path.open("rb"))
+
+
+def _pieces(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
+    have, parts, come = 0, [], 0
+    while True:
+        try:
+            part = file.read(min(_READ, size))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            where = f"after {come + have} good bytes"
+            raise ValueError(f"{path}: cut off or damaged {where} ({error}); load it again") from None
+        have += len(part)
+        parts.append(part)
+        if have >= size or not part:
+            if have:
+                yield b"".join(parts)
+            come, have, parts = come + have, 0, []
+        if not part:
+            return
