@@ -139,14 +139,14 @@ def main() -> None:
     for way, found in runs.items():
         middle = {key: statistics.median(run[key] for run in found) for key in found[0]}
         print(
-            f"{way:6}{middle['count']:9.0f} records {middle['seconds']:7.2f} s {middle['processor']:7.2f} s of processor"
-            f" {1e6 * middle['seconds'] / middle['count']:7.1f} us a record;"
+            f"{way:6}{middle['count']:8.0f} records {middle['seconds']:6.2f} s, {middle['processor']:6.2f} s of processor"
+            f" ({1e6 * middle['processor'] / middle['count']:.1f} us a record);"
             f" peak {middle['own']:.0f} MiB, largest child {middle['child']:.0f} MiB"
         )
-    each = {w: statistics.median(run["seconds"] / run["count"] for run in found) for w, found in runs.items()}
-    print(
-        f"ours is {each['eval'] / each['ours']:.2f} times as fast as eval, {each['plain'] / each['ours']:.2f} times literal_eval"
-    )
+    for unit in ("seconds", "processor"):
+        each = {way: statistics.median(run[unit] / run["count"] for run in found) for way, found in runs.items()}
+        ratios = [each[way] / each["ours"] for way in ("eval", "plain")]
+        print(f"{unit}: eval takes {ratios[0]:.2f} times as long as ours, literal_eval {ratios[1]:.2f} times")
 
 
 if __name__ == "__main__":

@@ -50,18 +50,16 @@ def read(settings: Settings, seed: int) -> Raw:
     """Reviews as events; products with category paths, texts, and the address of a picture as id in `address`."""
     for name, wanted in settings.checksums.items():
         path = Path(getattr(settings, name))
-        if wanted and (found := md5(path)) != wanted.lower():
-            raise ValueError(
-                f"{path}: its md5 is {found}, wanted {wanted}; load it again, or mend datasets.*.checksums"
-            )
+        if wanted and (own := md5(path)) != wanted.lower():
+            raise ValueError(f"{path}: its md5 is {own}, wanted {wanted}; load it again, or mend `checksums`")
     if not settings.metadata and any(dict(settings.require).values()):
         raise ValueError("datasets.amazon: `require` needs the products' file in `metadata`")
     events, counts = _events(settings)
     only = events["item"].unique() if settings.catalogue == "used" else None
     found = _products(settings, only, counts)
-    for name, needed in settings.require:
-        found = found.filter(pl.col(name).is_not_null()) if needed else found
-    if any(dict(settings.require).values()):
+    needed = [need for need, asked in settings.require if asked]
+    if needed:
+        found = found.drop_nulls(needed)
         before = events.height
         events = events.filter(pl.col("item").is_in(found["item"].implode()))
         counts["dropped_require"] = before - events.height
@@ -107,7 +105,7 @@ def _products(settings: Settings, only: pl.Series | None, counts: dict[str, int 
     kept = [none, *(part if only is None else part.filter(pl.col("item").is_in(only.implode())) for part in parts)]
     found, counts["repeated_products"] = products.once(pl.concat(kept), tally)
     counts["bad_products"] = tally.settle(settings.bad_rows)["bad_rows"]
-    return found.sort("item")
+    return found
 
 
 def _catalog(found: pl.DataFrame) -> pl.DataFrame:

@@ -50,5 +50,6 @@ def _fault(row: dict[str, Any], kinds: dict[str, Kinds], required: set[str]) -> 
             if name in required:
                 return f"no {name!r} in it; it has {sorted(map(str, row))[:12]}"
         elif type(found) not in kind:
-            return f"{name}: expected {' or '.join(dict.fromkeys(_SAID.get(k, 'a number') for k in kind))}, found {found!r:.40}"
+            expected = " or ".join(dict.fromkeys(_SAID.get(k, "a number") for k in kind))
+            return f"{name}: expected {expected}, found {found!r:.40}"
     return ""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +22,7 @@ _FIRST = datetime(1998, 1, 1, tzinfo=UTC)  # no rating is older: the service had
 _MOVIE = re.compile(rb"([1-9]\d{0,8}):")
 _RATING = re.compile(r"([1-9]\d{0,8}),([1-5]),(\d{4}-\d{2}-\d{2})")
 _FILM = re.compile(r"([1-9]\d{0,8}),(\d{4}|NULL),(.*\S.*)")
-_SCHEMA = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "time": Time}
+_SCHEMA: dict[str, Any] = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "time": Time}
 
 
 class Settings(Steps):

@@ -4,7 +4,7 @@ The data has no times. What a board's list of pins is sorted by is not documente
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -88,7 +88,7 @@ def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int
         users.append(steps[-2])
         lists.append([str(pin) for pin in one["pins"]][:: -1 if settings.order == "reversed" else 1])
     counts = tally.settle(settings.bad_rows)
-    schema = {"board": pl.String, "user": pl.String, "pin": pl.List(pl.String)}
+    schema: dict[str, Any] = {"board": pl.String, "user": pl.String, "pin": pl.List(pl.String)}
     frame = pl.DataFrame({"board": boards, "user": users, "pin": lists}, schema=schema)
     return frame.explode("pin").drop_nulls("pin"), counts
 

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from stages.ingest.fields import sound
-from stages.ingest.releases import PRODUCT
 from stages.ingest.records import Rows
+from stages.ingest.releases import PRODUCT
 from stages.ingest.rows import Tally
 
 _PRICE = re.compile(r"\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?")  # dumps hold style sheets in its place
@@ -50,15 +50,15 @@ def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Seque
         found.append((line, item, title or None, paths or None, written or None, _picture(row, release)))
     tally.rows += len(found)
     # Arrow builds nested lists from objects many times faster than polars
-    columns = zip(*found, strict=True) if found else ([] for _ in _SCHEMA)
-    series = [
-        pl.Series(name, pa.array(values, kind)) for (name, kind), values in zip(_SCHEMA.items(), columns, strict=True)
-    ]
-    return pl.DataFrame(series)
+    columns = list(zip(*found, strict=True)) if found else [()] * len(_SCHEMA)
+    arrays = {name: pa.array(columns[place], kind) for place, (name, kind) in enumerate(_SCHEMA.items())}
+    return pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()})
 
 
 def once(found: pl.DataFrame, tally: Tally) -> tuple[pl.DataFrame, int]:
     """The first record of each product; equal ones are counted, one that says something else is a bad row."""
+    if found["item"].n_unique() == found.height:
+        return found.drop("line"), 0
     again = found.filter(~pl.col("item").is_first_distinct())
     first = found.filter(pl.col("item").is_first_distinct())
     names = ["item", "title", "categories", "text", "picture"]

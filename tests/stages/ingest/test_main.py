@@ -43,7 +43,8 @@ def test_all_tables_are_written_and_the_same_seed_gives_the_same_bytes(tmp_path:
 def test_an_unknown_source_is_refused_with_those_there(section: Section) -> None:
     for name in ("netflicks", "raw", "__main__", "../demo", None):
         with pytest.raises(
-            ValueError, match=r"source is .*; there are \[.*'demo'.*'movielens', 'sequences', 'table'\]"
+            ValueError,
+            match=r"source is .*; there are \[.*'demo'.*'movielens', 'netflix', 'pinterest', 'sequences', 'table'\]",
         ):
             ingest.tables(section("movielens", source=name))
 
