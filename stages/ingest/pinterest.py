@@ -147,4 +147,4 @@ def _categories(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """item and one path of one step; ties go to the name that sorts first."""
     counted = events.unique(["board", "item"]).join(labels, on="board").group_by("item", "label").len()
     first = counted.sort("len", "label", descending=[True, False]).unique("item", keep="first", maintain_order=True)
-    return first.select("item", categories=pl.concat_list(pl.concat_list("label")))
+    return first.select("item", categories=pl.concat_list("label").list.eval(pl.concat_list(pl.element())))

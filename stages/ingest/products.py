@@ -45,8 +45,8 @@ def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Seque
             tally.add(line, f"{key}: no id there" if not item else "categories: expected lists of names")
             continue
         title = _clean(row.get("title") or "")
-        parts = (_part(name, row, release, paths) for name in text)
-        written = "\n".join(part for part in parts if part)
+        parts = [title if name == "title" else _part(name, row, release, paths) for name in text]
+        written = "\n".join([part for part in parts if part])
         found.append((line, item, title or None, paths or None, written or None, _picture(row, release)))
     tally.rows += len(found)
     # Arrow builds nested lists from objects many times faster than polars

@@ -23,7 +23,7 @@ Shape = Callable[[Rows, list[int], Tally], pl.DataFrame]
 """Records, their lines, and the tally for bad ones, to a table of the good ones; a function that a process can get."""
 Form = Literal["json", "literal"]
 
-_ALONE = 2  # so many blocks are read before it pays to start processes
+_ALONE = 8  # so many blocks are read before it pays to start processes
 
 
 def read(path: Path, shape: Shape, fields: frozenset[str], tally: Tally, limits: Limits) -> Iterator[pl.DataFrame]:

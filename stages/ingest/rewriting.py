@@ -33,7 +33,7 @@ def rewritten(source, out, starts, ends, sure, keys, bounds):  # type: ignore[no
 @njit(cache=True, nogil=True)
 def _line(source, i, out, o, state, keys, bounds):  # type: ignore[no-untyped-def]
     """One line from place i to place o; where it got to in both, and whether it is sure of what it wrote."""
-    run, n = 0, len(source)
+    start, run, n = i, 0, len(source)
     state[:] = 0
     while i < n and source[i] != _NEWLINE:
         c = source[i]
@@ -44,8 +44,10 @@ def _line(source, i, out, o, state, keys, bounds):  # type: ignore[no-untyped-de
             i, o = i + 1, o + 1
             if _BRACKET[c]:
                 o = _structure(c, out, o, state, keys, bounds)
-            if run > _LONG or o < 0:
-                return i, max(o, 0), False
+                if state[_PHASE] == _PASSED:
+                    i, state[_PHASE] = _passed(source, i), _VALUE
+            if run > _LONG or o < 0 or i < 0:
+                return start, max(o, 0), False
         elif _MARKS[c]:
             i, o, good = string(source, i, out, o)
             if not good:
@@ -69,25 +71,46 @@ def _structure(c, out, o, state, keys, bounds):  # type: ignore[no-untyped-def]
     state[_DEPTH] += 1 if opens else -1 if closes else 0
     if opens and state[_DEPTH] == 1:
         state[_PHASE], state[_PLACE] = _KEY if c == 123 else _NOTHING, o
-    elif state[_PHASE] == _NOTHING:
+    elif state[_PHASE] == _NOTHING or state[_DEPTH] > 1:
         return o
-    elif (c == 44 and state[_DEPTH] == 1) or (closes and state[_DEPTH] == 0):
-        if state[_PHASE] == _PASSED:
-            out[state[_PLACE]] = c
-            o = state[_PLACE] + 1
-        state[_PHASE], state[_PLACE] = _KEY if c == 44 else _NOTHING, o
-    elif c == 58 and state[_DEPTH] == 1:
+    elif c == 44:
+        state[_PHASE], state[_PLACE] = _KEY, o
+    elif c == 58:
         if state[_PHASE] != _KEY:
             return -1
         known = _known(out, state[_PLACE], o - 1, keys, bounds)
         state[_PHASE] = _VALUE
         if known == 0:
             out[o : o + 4] = WORDS[0, 1, :4]
-            state[_PHASE], state[_PLACE] = _PASSED, o + 4
+            state[_PHASE] = _PASSED
             return o + 4
         if known < 0:
             return -1
     return o
+
+
+@njit(cache=True, nogil=True)
+def _passed(source, i):  # type: ignore[no-untyped-def]
+    """Where the value that begins at place i ends, at its comma or bracket; -1 where that is not sure."""
+    depth, n = 0, len(source)
+    while i < n:
+        c = source[i]
+        if _MARKS[c]:
+            i += 1
+            while i < n and source[i] != c and source[i] >= 32:
+                i += 2 if source[i] == BACKSLASH and i + 1 < n and source[i + 1] >= 32 else 1
+            if i >= n or source[i] != c:
+                return -1
+        elif _BRACKET[c]:
+            if depth == 0 and (c == 44 or c == 125):
+                return i
+            if depth == 0 and (c == 58 or c == 93):
+                return -1
+            depth += 1 if c == 123 or c == 91 else -1 if c == 125 or c == 93 else 0
+        elif not (_PLAIN[c] or NAME[c]):
+            return -1
+        i += 1
+    return -1
 
 
 @njit(cache=True, nogil=True)

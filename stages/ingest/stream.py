@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from engine.params import Record
 
 _READ = 1 << 20
-_BLOCK = 1 << 23  # bytes of lines handed on at a time
+_BLOCK = 1 << 21  # bytes of lines handed on at a time
 _MAGIC = b"\x1f\x8b"
 
 

@@ -65,6 +65,13 @@ def test_a_field_passed_over_must_end(line: str) -> None:
     assert isinstance(next(literal.each(line.encode(), frozenset("a"))), SyntaxError)
 
 
+def test_a_field_passed_over_ends_with_its_line() -> None:
+    first, second, third = literal.each(b"{'x': 'a\\\n', 'a': 1}\n{'a': 2, 'x': '\\\\'}", frozenset("a"))
+    assert isinstance(first, SyntaxError)
+    assert isinstance(second, SyntaxError)
+    assert third == {"a": 2, "x": None}
+
+
 def test_a_name_spelt_in_escapes_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(literal.each(rb"{'\x61': 1, '\x62': 2}", frozenset("a"))) == [{"a": 1, "b": None}]
 
