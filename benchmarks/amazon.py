@@ -139,8 +139,8 @@ def main() -> None:
     for way, found in runs.items():
         middle = {key: statistics.median(run[key] for run in found) for key in found[0]}
         print(
-            f"{way:6}{middle['count']:8.0f} records {middle['seconds']:6.2f} s, {middle['processor']:6.2f} s of processor"
-            f" ({1e6 * middle['processor'] / middle['count']:.1f} us a record);"
+            f"{way:6}{middle['count']:8.0f} records {middle['seconds']:6.2f} s,"
+            f" {middle['processor']:6.2f} s of processor (each {1e6 * middle['processor'] / middle['count']:.1f} us);"
             f" peak {middle['own']:.0f} MiB, largest child {middle['child']:.0f} MiB"
         )
     for unit in ("seconds", "processor"):

@@ -14,18 +14,38 @@ from tests.stages.ingest.conftest import Section
 DAY = 1_252_800_000
 SHARE = {"title": False, "picture": False, "text": False}
 REVIEWS = [
-    {"reviewerID": u, "asin": a, "helpful": [2, 3], "reviewText": "fine\n\"it\" isn't", "overall": r, "unixReviewTime": t,
-     "reviewTime": "09 13, 2009"}
-    for u, a, r, t in [("A2", "B1", 5.0, DAY), ("A2", "B2", 4.0, DAY + 86_400), ("A1", "B1", 1.0, DAY), ("A3", "B3", 2.0, DAY)]
-]  # fmt: skip
+    {
+        "reviewerID": u,
+        "asin": a,
+        "helpful": [2, 3],
+        "reviewText": 'fine\n"it" isn\'t',
+        "overall": r,
+        "unixReviewTime": t,
+        "reviewTime": "09 13, 2009",
+    }
+    for u, a, r, t in [
+        ("A2", "B1", 5.0, DAY),
+        ("A2", "B2", 4.0, DAY + 86_400),
+        ("A1", "B1", 1.0, DAY),
+        ("A3", "B3", 2.0, DAY),
+    ]
+]
 PRODUCTS = [
-    {"asin": "B1", "title": "Girl's \"Tutu\" &amp; more", "price": 3.17, "imUrl": "http://ecx.images.com/I/51._SY300_.jpg",
-     "related": {"also_bought": ["B2"]}, "salesRank": {"Toys": 2}, "brand": "Cox", "description": "Two\nlines",
-     "categories": [["Sports & Outdoors", "Dance"], ["Clothing"]]},
+    {
+        "asin": "B1",
+        "title": 'Girl\'s "Tutu" &amp; more',
+        "price": 3.17,
+        "imUrl": "http://ecx.images.com/I/51._SY300_.jpg",
+        "related": {"also_bought": ["B2"]},
+        "salesRank": {"Toys": 2},
+        "brand": "Cox",
+        "description": "Two\nlines",
+        "categories": [["Sports & Outdoors", "Dance"], ["Clothing"]],
+    },
     {"asin": "B2", "categories": [["Clothing"]], "imUrl": "", "title": "Café"},
     {"asin": "B3", "description": "no title", "imUrl": "https://x.com/a.jpg"},
     {"asin": "B9", "title": "never bought"},
-]  # fmt: skip
+]
 
 
 def packed(path: Path, rows: list[Any], write: Any = json.dumps) -> str:
@@ -85,15 +105,45 @@ def test_what_a_product_must_have(files: dict[str, str], section: Section) -> No
 
 def test_the_release_of_2018(tmp_path: Path, section: Section) -> None:
     reviews = [
-        {"overall": 5, "verified": True, "reviewTime": "08 4, 2014", "reviewerID": "A1", "asin": "B1", "unixReviewTime": 1407110400},
+        {
+            "overall": 5,
+            "verified": True,
+            "reviewTime": "08 4, 2014",
+            "reviewerID": "A1",
+            "asin": "B1",
+            "unixReviewTime": 1407110400,
+        },
         {"overall": 3.0, "reviewTime": "08 5, 2014", "reviewerID": "A1", "asin": "B2", "style": {"Size:": " L"}},
-    ]  # fmt: skip
+    ]
     products = [
-        {"asin": "B1", "category": ["Clothing", "Women"], "description": ["one", "two"], "feature": ["soft"], "price": "$7.50",
-         "imageURL": ["https://i.com/small.jpg"], "imageURLHighRes": ["https://i.com/big.jpg"], "title": "T", "brand": "b"},
-        {"asin": "B2", "category": [], "description": [], "price": ".a-box{margin:0}", "imageURL": [], "imageURLHighRes": []},
-        {"asin": "B2", "category": [], "description": [], "price": ".a-box{margin:0}", "imageURL": [], "imageURLHighRes": []},
-    ]  # fmt: skip
+        {
+            "asin": "B1",
+            "category": ["Clothing", "Women"],
+            "description": ["one", "two"],
+            "feature": ["soft"],
+            "price": "$7.50",
+            "imageURL": ["https://i.com/small.jpg"],
+            "imageURLHighRes": ["https://i.com/big.jpg"],
+            "title": "T",
+            "brand": "b",
+        },
+        {
+            "asin": "B2",
+            "category": [],
+            "description": [],
+            "price": ".a-box{margin:0}",
+            "imageURL": [],
+            "imageURLHighRes": [],
+        },
+        {
+            "asin": "B2",
+            "category": [],
+            "description": [],
+            "price": ".a-box{margin:0}",
+            "imageURL": [],
+            "imageURLHighRes": [],
+        },
+    ]
     names = {"reviews": packed(tmp_path / "r", reviews), "metadata": packed(tmp_path / "m", products)}
     text = ["features", "description", "price", "categories"]
     raw, report = tables(section("amazon", **names, release=2018, require=SHARE, text=text))
@@ -106,18 +156,48 @@ def test_the_release_of_2018(tmp_path: Path, section: Section) -> None:
 
 def test_the_release_of_2023(tmp_path: Path, section: Section) -> None:
     reviews = [
-        {"rating": 5.0, "title": "x", "images": [], "asin": "B0", "parent_asin": "B1", "user_id": "A1", "timestamp": 1588687728923},
+        {
+            "rating": 5.0,
+            "title": "x",
+            "images": [],
+            "asin": "B0",
+            "parent_asin": "B1",
+            "user_id": "A1",
+            "timestamp": 1588687728923,
+        },
         {"rating": 1.0, "asin": "B2", "user_id": "A1", "timestamp": 1588687728924},
-    ]  # fmt: skip
+    ]
     pictures = [
-        {"thumb": "https://m.com/t2.jpg", "large": "https://m.com/l2.jpg", "variant": "PT01", "hi_res": "https://m.com/h2.jpg"},
+        {
+            "thumb": "https://m.com/t2.jpg",
+            "large": "https://m.com/l2.jpg",
+            "variant": "PT01",
+            "hi_res": "https://m.com/h2.jpg",
+        },
         {"thumb": "https://m.com/t1.jpg", "large": "https://m.com/l1.jpg", "variant": "MAIN", "hi_res": None},
-    ]  # fmt: skip
+    ]
     products = [
-        {"main_category": "All Beauty", "title": "Salt", "features": ["f"], "description": ["d"], "price": None, "store": "S",
-         "images": pictures, "categories": ["Beauty", "Hair"], "parent_asin": "B1", "bought_together": None},
-        {"main_category": "All Beauty", "title": "Two", "categories": [], "images": [], "price": "—", "parent_asin": "B2"},
-    ]  # fmt: skip
+        {
+            "main_category": "All Beauty",
+            "title": "Salt",
+            "features": ["f"],
+            "description": ["d"],
+            "price": None,
+            "store": "S",
+            "images": pictures,
+            "categories": ["Beauty", "Hair"],
+            "parent_asin": "B1",
+            "bought_together": None,
+        },
+        {
+            "main_category": "All Beauty",
+            "title": "Two",
+            "categories": [],
+            "images": [],
+            "price": "—",
+            "parent_asin": "B2",
+        },
+    ]
     names = {"reviews": packed(tmp_path / "r.jsonl.gz", reviews), "metadata": packed(tmp_path / "m", products)}
     raw, _ = tables(section("amazon", **names, release=2023, require=SHARE, text=["brand", "features", "price"]))
     assert raw.events["time"].dt.epoch("ms").to_list() == [1588687728923, 1588687728924]
@@ -231,7 +311,7 @@ def test_real_records(section: Section) -> None:
         "reviews": str(folder / "reviews_sample.json"),
         "metadata": str(folder / "meta_sample_python_literal.json"),
     }
-    raw, report = tables(section("amazon", **names, require=SHARE, catalogue="all"))
+    raw, _ = tables(section("amazon", **names, require=SHARE, catalogue="all"))
     assert raw.items["raw"].to_list() == ["0000013714", "0000031852"]
     assert raw.items["title"].to_list() == [None, "Girls Ballet Tutu Zebra Hot Pink"]
     assert raw.items["categories"][1].to_list() == [["Sports & Outdoors", "Other Sports", "Dance"]]

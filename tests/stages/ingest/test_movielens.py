@@ -125,6 +125,35 @@ def test_ids_beyond_32_bits_are_read_too(tmp_path: Path, section: Section) -> No
     assert raw.items["raw"].to_list() == ["3", "21", str(big)]
 
 
+def test_what_is_odd_in_the_older_releases(tmp_path: Path, section: Section) -> None:
+    """ml-10m has half stars and colons in titles; ml-100k has a film of which nothing is known."""
+    files = TABBED | {"u.item": TABBED["u.item"] + "267|unknown||||1|0|0|0\n"}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "a", files), release="ml-100k", minimum_history=1))
+    assert raw.items.filter(pl.col("raw") == "267").select("title", "categories").rows() == [("unknown", [["unknown"]])]
+    files = DAT | {"ratings.dat": "1::20::0.5::838985046\n"}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "b", files), release="ml-10m", minimum_history=1))
+    assert raw.events["rating"].to_list() == [0.5]
+    assert raw.items["title"][1] == "Two: Again"
+
+
+@pytest.mark.parametrize(
+    ("release", "files"),
+    [("ml-latest", CSV), ("ml-32m", CSV), ("ml-20m", CSV), ("ml-10m", DAT), ("ml-1m", DAT), ("ml-100k", TABBED)],
+)
+def test_every_release_is_unpacked_from_its_archive(
+    tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch, release: str, files: dict[str, str]
+) -> None:
+    """Their folders are named in several ways (ml-10M100K), and other files lie beside."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    inner = {"ml-10m": "ml-10M100K"}.get(release, release)
+    with zipfile.ZipFile(tmp_path / f"{release}.zip", "w") as packed:
+        for name, text in (files | {"README.txt": "about", "tags.csv": "userId", "allbut.pl": "x"}).items():
+            packed.writestr(f"{inner}/{name}", text.encode())
+    packed_here = str(tmp_path / f"{release}.zip")
+    raw, _ = tables(section("movielens", folder=packed_here, release=release, minimum_history=1))
+    assert raw.events.height == 3
+
+
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")
 def test_real_movielens_small() -> None:
     folder = Path(os.environ["WHYREC_REAL"], "data", "ml-latest-small")
