@@ -69,7 +69,9 @@ def _fast(text: bytes, movie: int | None) -> pl.DataFrame | None:
     """All rows, with one that has no user where a film opens; or None where any is bad."""
     schema = dict.fromkeys(("user", "rating", "day", "more"), pl.String)
     try:
-        cells = pl.read_csv(io.BytesIO(text), has_header=False, schema=schema, quote_char=None)
+        cells = pl.read_csv(
+            io.BytesIO(text), has_header=False, schema=schema, quote_char=None, missing_columns="insert"
+        )
     except pl.exceptions.PolarsError:
         return None
     opens = pl.col("user").str.ends_with(":")
@@ -81,7 +83,7 @@ def _fast(text: bytes, movie: int | None) -> pl.DataFrame | None:
         time=day.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
         opens=opens,
         more=pl.col("more").is_not_null() | (opens & pl.col("rating").is_not_null()),
-    ).with_columns(film=pl.col("item").forward_fill().fill_null(movie))
+    ).with_columns(film=pl.col("item").forward_fill().fill_null(pl.lit(movie, pl.Int32)))
     row = (pl.col("user") > 0) & pl.col("rating").is_between(1, 5) & pl.col("time").is_between(_FIRST, _tomorrow())
     good = pl.when("opens").then(pl.col("item") > 0).otherwise(row).fill_null(False) & pl.col("film").is_not_null()
     if found.select((~good | pl.col("more")).any()).item():

@@ -71,6 +71,15 @@ def test_a_film_stays_open_from_block_to_block(
     assert report["bad_rows"] == 1
 
 
+def test_good_blocks_are_read_at_once(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("line by line")
+
+    monkeypatch.setattr(netflix, "_line_by_line", never)
+    raw, _ = tables(section("netflix", folder=laid(tmp_path / "n"), **ALL))
+    assert rows(raw) == WANTED
+
+
 def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(laid(tmp_path / "n"))
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
