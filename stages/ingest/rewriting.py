@@ -76,8 +76,6 @@ def _structure(c, out, o, state, keys, bounds):  # type: ignore[no-untyped-def]
     elif c == 44:
         state[_PHASE], state[_PLACE] = _KEY, o
     elif c == 58:
-        if state[_PHASE] != _KEY:
-            return -1
         known = _known(out, state[_PLACE], o - 1, keys, bounds)
         state[_PHASE] = _VALUE
         if known == 0:

@@ -32,6 +32,8 @@ def test_what_repr_writes_is_read_back_exactly(found: dict[str, object]) -> None
 @given(st.text(alphabet="'\"\\ux019eE+-.,:{}[]() NoneTrueFalsnul\t#", max_size=24))
 @example("{'a': 'b' 'c'}")
 @example("{'a': u'b', 'c': [1, 2,], 'd': (3, 4), 'e': {5}}")
+@example("['\\ud83d\\ude00']")
+@example("['\\/']")
 @example("{'a': '\\/', \"b\": '\\ud83d\\ude00', 'c': '\\x41\\101\\a\\N{DIGIT ONE}'}")
 @example("{'a': 1_000, 'b': 0x10, 'c': 1e400, 'd': r'\\n', 'e': b'x', 'f': '''g'''}")
 @example("[noneTrue]")
