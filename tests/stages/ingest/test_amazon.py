@@ -1,14 +1,17 @@
 import gzip
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from stages.ingest import records
+from stages.ingest import records, reviews
 from stages.ingest.__main__ import tables
+from stages.ingest.rows import Tally
+from stages.ingest.stream import Limits
 from tests.stages.ingest.conftest import Section
 
 DAY = 1_252_800_000
@@ -296,6 +299,9 @@ def test_many_blocks_by_several_processes_are_read_in_order(
     whole = records.blocks
     monkeypatch.setattr(records, "blocks", lambda path, limits: whole(path, limits, 4_000))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    path, shape = Path(files["reviews"]), partial(reviews.shaped, release=2014)
+    parts = records.read(path, shape, reviews.fields(2014), Tally(path), Limits(gigabytes=1, megabytes=1))
+    assert pl.concat(parts)["user"].to_list() == [f"U{n:05d}" for n in range(300)]
     found, report = tables(section("amazon", **files, require=SHARE, bad_rows=0.1))
     assert found.events.equals(once.events)
     assert found.users.equals(once.users)
