@@ -25,6 +25,7 @@ TINY: dict[str, dict[str, Any]] = {
     "gru4rec": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "sasrec": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "ante_rnn": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
+    "mahn": {"dim": 8, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
 }
 
 # Every variant that a model has, as overrides of its tiny section. A model without an entry fails the laws.
@@ -63,6 +64,21 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no_times": {"times": []},
         "chunked": {"loss": "chunked"},
         "sampled": {"loss": "sampled"},
+    },
+    "mahn": {
+        "cat_cat": {},
+        "add_add": {"first": "sum", "second": "sum"},
+        "add_cat": {"first": "sum"},
+        "cat_add": {"second": "sum"},
+        "no_image": {"views": ["text"]},
+        "no_text": {"views": ["image"]},
+        "no_views": {"views": []},
+        "open": {"gates": "open"},
+        "first_layer": {"scored": "first"},
+        "no_reconstruction": {"reconstruction": 0.0},
+        "full": {"objective": "full"},
+        "chunked": {"objective": "chunked"},
+        "sampled": {"objective": "sampled"},
     },
 }
 
