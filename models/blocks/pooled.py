@@ -30,7 +30,8 @@ class PooledView(nn.Module):
         """view_UD and present_U of some items, or of all (None: U = N)."""
         table = self.table_NC if item_U is None else self.table_NC.index_select(0, item_U)
         present_U = self.present_N if item_U is None else self.present_N[item_U]
-        return self.standard.into(self.dense, table.to(self.dense.weight.dtype)) * present_U[:, None], present_U
+        view_UD: Tensor = self.standard.into(self.dense, table.to(self.dense.weight.dtype))
+        return view_UD * present_U[:, None], present_U
 
     def missed(self, item_U: Tensor, code_UD: Tensor) -> Tensor:
         """||W^T code - e||², its mean over channels and over the items that have the view; the decoder is W itself."""

@@ -26,7 +26,10 @@ TINY: dict[str, dict[str, Any]] = {
     "sasrec": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "ante_rnn": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "mahn": {"dim": 8, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
+    "min_net": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6},
 }
+
+AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}  # of min_net
 
 # Every variant that a model has, as overrides of its tiny section. A model without an entry fails the laws.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -76,6 +79,29 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "open": {"gates": "open"},
         "first_layer": {"scored": "first"},
         "no_reconstruction": {"reconstruction": 0.0},
+        "full": {"objective": "full"},
+        "chunked": {"objective": "chunked"},
+        "sampled": {"objective": "sampled"},
+    },
+    "min_net": {
+        "whole": {},
+        "printed_attention": {"inner": 0},
+        "printed_sum": {"inner": 0, "fusion": "sum"},
+        "no_translation": {"translation": "none"},
+        "own_translation": {"translation": "own"},
+        "last": {"sequence": "last"},
+        "no_image": {"views": ["text"]},
+        "no_text": {"views": ["image"]},
+        "no_views": {"views": []},
+        "product": {"fusion": "product"},
+        "sum": {"fusion": "sum"},
+        "parallel_lstm": {"sequence": "parallel_lstm"},
+        "mixed_lstm": {"sequence": "mixed_lstm"},
+        "next_alone": {"auxiliary": AUXILIARY | {"translation": 0.0, "contrast": 0.0}},
+        "next_and_translation": {"auxiliary": AUXILIARY | {"contrast": 0.0}},
+        "next_and_contrast": {"auxiliary": AUXILIARY | {"translation": 0.0}},
+        "printed_contrast": {"auxiliary": AUXILIARY | {"form": "printed"}},
+        "detached": {"auxiliary": AUXILIARY | {"detach": True}},
         "full": {"objective": "full"},
         "chunked": {"objective": "chunked"},
         "sampled": {"objective": "sampled"},
