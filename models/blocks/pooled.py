@@ -37,8 +37,9 @@ class PooledView(nn.Module):
         """||W^T code - e||², its mean over channels and over the items that have the view; the decoder is W itself."""
         here_U = self.present_N[item_U]
         given_UC = self.standard(self.table_NC[item_U[here_U]].to(self.dense.weight.dtype))
-        found: Tensor = F.mse_loss(code_UD[here_U] @ self.dense.weight, given_UC, reduction="sum")
-        return found / max(given_UC.numel(), 1)
+        total = F.mse_loss(code_UD[here_U] @ self.dense.weight, given_UC, reduction="sum")
+        found: Tensor = total / max(given_UC.numel(), 1)
+        return found
 
 
 class Items(nn.Module):
