@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from engine.batch import Batch
 from engine.catalog import Catalog
 from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
-from models.blocks.objective import against
+from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.pooled import Items, spread
 
 Join = Literal["concatenation", "sum"]
@@ -53,8 +53,8 @@ class Config(Settings):
     def needs(self) -> Needs:
         return Needs(
             length=self.length,
-            negatives=self.negatives if self.objective == "bpr" else 0,
-            shared=self.shared if self.objective == "sampled" else 0,
+            negatives=self.negatives if self.objective in DRAWN else 0,
+            shared=self.shared if self.objective in SHARED else 0,
             views=frozenset[View](self.views),
         )
 

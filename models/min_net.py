@@ -11,10 +11,11 @@ a log-likelihood and is subtracted. Attention is causal and includes the event i
 of a row. W^q, W^k, W^v are of each sequence and each direction, not shared as printed. `inner` puts attention in
 blocks with residuals and a feed-forward layer, which the paper's settings have and its equations have not (0). L_ss
 corrupts the partner with that of another item of the batch (as printed the pair stays a true one), softplus(f) for
-f = dot / sqrt(d); `contrast: printed` is softplus(f - 1). L_i and L_ss are means, L_i over channels too, once for each
-distinct item that has both views. Negatives are drawn by popularity to 0.75, once a batch. With one view nothing is
-crossed or translated and its own states stand in; a missing view is zero, a 1 in products, and is not attended to.
-Texts come as pooled vectors, not through a GRU of the model's own. `objective` may be a softmax instead of `bce`.
+f = dot / sqrt(d); `form: printed` is softplus(f - 1). L_i and L_ss are means, L_i over channels too, once for each
+distinct item that has both views. Negatives are drawn by popularity to 0.75 once a batch (`bce_popular`), or uniformly
+for each target among what the person has not chosen (`bce`); `objective` may be a softmax instead. With one view
+nothing is crossed or translated and its own states stand in; a missing view is zero, a 1 in products, and is not
+attended to. Texts come as pooled vectors, not through a GRU of the model's own.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from engine.catalog import Catalog
 from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
 from engine.params import Record
 from models.blocks import crossing
-from models.blocks.objective import against
+from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.pooled import Items, spread
 from models.blocks.translation import AsGiven, Translation
 
@@ -46,7 +47,7 @@ class Auxiliary(Record):
 
 class Config(Settings):
     """MIN-i is `translation: none`, MIN-s `sequence: last`, MIN-v `views: [text]`, MIN-t `views: [image]`, MIN-dot
-    `fusion: product`. `negatives` weighs what `bce` takes from the `shared` draws.
+    `fusion: product`. `negatives` of a target weigh in `bce` each, in `bce_popular` as the mean of the `shared` draws.
     """
 
     dim: int = Field(ge=1)
@@ -57,15 +58,19 @@ class Config(Settings):
     translation: Literal["cross", "own", "none"]
     sequence: Literal["attention", "parallel_lstm", "mixed_lstm", "last"]
     fusion: Literal["concatenation", "sum", "product"]
-    objective: Literal["bce", "full", "chunked", "sampled"]
-    negatives: float = Field(gt=0)
+    objective: Literal["bce_popular", "bce", "full", "chunked", "sampled"]
+    negatives: int = Field(ge=1)
     shared: int = Field(ge=1)
     auxiliary: Auxiliary
 
     @property
     def needs(self) -> Needs:
-        shared = self.shared if self.objective in ("bce", "sampled") else 0
-        return Needs(length=self.length, shared=shared, views=frozenset[View](self.views))
+        return Needs(
+            length=self.length,
+            negatives=self.negatives if self.objective in DRAWN else 0,
+            shared=self.shared if self.objective in SHARED else 0,
+            views=frozenset[View](self.views),
+        )
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "MIN":

@@ -82,7 +82,7 @@ def test_the_contrast_by_hand(world: World) -> None:
 
 def test_without_the_auxiliary_losses_it_is_the_next_item_alone(world: World) -> None:
     alone, batch = net(world, "next_alone"), rows(world, net(world).needs, targets=True)
-    choice = against("bce", alone.states(batch), alone._encode, batch, weight=alone.config.negatives)
+    choice = against(alone.config.objective, alone.states(batch), alone._encode, batch, weight=alone.config.negatives)
     torch.testing.assert_close(alone.loss(batch), choice)
     part, there, missed = alone._met(batch)
     for variant, extra in (
@@ -100,12 +100,11 @@ def test_without_the_auxiliary_losses_it_is_the_next_item_alone(world: World) ->
 @torch.no_grad()
 def test_the_next_item_by_hand(world: World) -> None:
     """Eq. 2: the expectation over negatives is the mean over the shared draws; the target is none of them."""
-    model = net(world, "next_alone")
+    model = net(world, "bce_popular", auxiliary=AUXILIARY | {"translation": 0.0, "contrast": 0.0})
     batch = row([3, 5], [0, 9], shared_S=torch.tensor([7, 9, 1, 1]))
     own, *other = model.score(batch, torch.tensor([[9, 7, 1, 1]]))[0].tolist()
     negative = sum(math.log1p(math.exp(s)) for s in other) / 3
-    assert model.config.negatives == 4
-    assert model.loss(batch).item() == pytest.approx(math.log1p(math.exp(-own)) + 4 * negative, rel=1e-4)
+    assert model.loss(batch).item() == pytest.approx(math.log1p(math.exp(-own)) + 3 * negative, rel=1e-4)
 
 
 def test_min_s_ignores_all_but_the_last_item(world: World) -> None:
@@ -294,7 +293,8 @@ def test_each_view_has_its_place() -> None:
 def test_needs_follow_the_settings() -> None:
     needs = {v: models.configure(section("min_net", v)).needs for v in VARIANTS["min_net"]}
     both = frozenset({"image", "text"})
-    assert needs["whole"] == needs["sampled"] == Needs(length=8, shared=6, views=both)  # type: ignore[arg-type]
+    assert needs["bce"] == Needs(length=8, negatives=3, views=both)  # type: ignore[arg-type]
+    assert needs["bce_popular"] == needs["sampled"] == Needs(length=8, shared=6, views=both)  # type: ignore[arg-type]
     assert needs["chunked"] == Needs(length=8, views=both)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"models\.min_net\.views"):
         models.configure(Choice(name="min_net", settings=section("min_net", "whole").settings | {"views": ["words"]}))
@@ -303,8 +303,9 @@ def test_needs_follow_the_settings() -> None:
 def test_what_a_batch_lacks_is_said(world: World) -> None:
     batch = row([3], [5])
     for name, variant, match in (
-        ("min_net", "whole", "bce compares with shared items; the batch has none"),
+        ("min_net", "bce_popular", "bce_popular compares with shared items; the batch has none"),
         ("min_net", "sampled", "sampled compares with shared items; the batch has none"),
+        ("min_net", "bce", "bce compares with drawn items; the batch has none"),
         ("mahn", "cat_cat", "bpr compares with drawn items; the batch has none"),
     ):
         with pytest.raises(ValueError, match=match):
