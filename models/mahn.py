@@ -128,7 +128,7 @@ class MAHN(Learner, Factored, Explainer):
 
     def _reconstruction(self, batch: Batch) -> Tensor:
         """Eq. 7, each distinct item once."""
-        item_X = batch.item_BL[batch.valid_BL]
+        item_X = batch.item_BL.flatten()  # padding has no view to miss
         if batch.negative_BLK is not None and batch.target_BL is not None:
             item_X = torch.cat([item_X, batch.negative_BLK[batch.target_BL > 0].flatten()])
         item_U = torch.unique(item_X)

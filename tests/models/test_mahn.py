@@ -143,9 +143,14 @@ def test_a_variant_does_not_see_the_view_it_is_without(variant: str, blind: list
 
 
 def test_the_reconstruction_by_hand(world: World) -> None:
-    """Items 3 and 9 are in the history, 5 was drawn; item 2 has no views, and a repeated item counts once."""
+    """Items 3 and 9 are in the history, 5 was drawn; item 2 has no views, and a repeated item counts once.
+
+    What is drawn where there is no target (6) counts as little as padding does.
+    """
     model = mahn(world)
-    batch = row([3, 9, 2, 3], [9, 2, 3, 4], negative_BLK=torch.full((1, 4, 3), 5))
+    drawn_BLK = torch.full((1, 5, 3), 5)
+    drawn_BLK[:, 4] = 6
+    batch = row([3, 9, 2, 3, 0], [9, 2, 3, 4, 0], negative_BLK=drawn_BLK)
     expected = 0.0
     image, text, _ = model.items(None)[0]
     for view, name in zip(model.items.views, ("image", "text"), strict=True):
@@ -154,7 +159,7 @@ def test_the_reconstruction_by_hand(world: World) -> None:
         expected += (torch.stack(misses) ** 2).mean().item()
     assert model._reconstruction(batch).item() == pytest.approx(expected, rel=1e-5)
     alone = model.loss(batch).item() - model.config.reconstruction * expected
-    own, other = (model.states(batch)[0] * model.keys()[torch.tensor([[9, 2, 3, 4], [5] * 4])]).sum(-1)
+    own, other = (model.states(batch)[0, :4] * model.keys()[torch.tensor([[9, 2, 3, 4], [5] * 4])]).sum(-1)
     assert alone == pytest.approx(F.softplus(other - own).mean().item(), rel=1e-4)
 
 
