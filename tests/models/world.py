@@ -25,7 +25,7 @@ TINY: dict[str, dict[str, Any]] = {
     "gru4rec": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "sasrec": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
     "ante_rnn": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
-    "mahn": {"dim": 8, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
+    "mahn": {"dim": 8, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3, "objective": "bpr"},
     "min_net": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
 }
 
