@@ -26,7 +26,15 @@ TINY: dict[str, dict[str, Any]] = {
     "sasrec": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
     "ante_rnn": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "mahn": {"dim": 8, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3, "objective": "bpr"},
-    "min_net": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3},
+    "min_net": {
+        "dim": 16,
+        "inner": 16,
+        "length": 8,
+        "dropout": 0.0,
+        "shared": 6,
+        "negatives": 4,
+        "objective": "bce_popular",
+    },
 }
 
 AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}  # of min_net
@@ -102,7 +110,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "next_and_contrast": {"auxiliary": AUXILIARY | {"translation": 0.0}},
         "printed_contrast": {"auxiliary": AUXILIARY | {"form": "printed"}},
         "detached": {"auxiliary": AUXILIARY | {"detach": True}},
-        "bce": {"objective": "bce"},
+        "bce": {"objective": "bce", "negatives": 3},
         "bce_popular": {"objective": "bce_popular"},
         "full": {"objective": "full"},
         "chunked": {"objective": "chunked"},
