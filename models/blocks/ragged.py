@@ -19,9 +19,9 @@ class Standard(nn.Module):
     mean_C: Tensor
     scale_C: Tensor
 
-    def __init__(self, ragged: Ragged):
+    def __init__(self, part_XC: Tensor):
         super().__init__()
-        some_XC = ragged.value_XD[:: max(len(ragged.value_XD) // ROWS, 1)].float()
+        some_XC = part_XC[:: max(len(part_XC) // ROWS, 1)].float()
         deviation_C = some_XC.std(0, correction=0)
         self.register_buffer("mean_C", some_XC.mean(0))
         self.register_buffer("scale_C", 1 / deviation_C.clamp(min=max(float(deviation_C.mean()) / 10, 1e-6)))
@@ -33,7 +33,8 @@ class Standard(nn.Module):
     def into(self, dense: nn.Linear, part_XC: Tensor) -> Tensor:
         """A dense layer over the parts in these units, which are folded into its weights: the parts are read once."""
         weight_DC = dense.weight * self.scale_C
-        return F.linear(part_XC, weight_DC, dense.bias - weight_DC @ self.mean_C)
+        shift_D = -(weight_DC @ self.mean_C)
+        return F.linear(part_XC, weight_DC, shift_D if dense.bias is None else shift_D + dense.bias)
 
 
 class LinearParts(nn.Module):
@@ -42,7 +43,7 @@ class LinearParts(nn.Module):
     def __init__(self, ragged: Ragged, dim: int):
         super().__init__()
         self.ragged = ragged
-        self.standard = Standard(ragged)
+        self.standard = Standard(ragged.value_XD)
         self.dense = nn.Linear(ragged.value_XD.shape[1], dim)
 
     def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,7 +67,7 @@ class GRUParts(nn.Module):
     def __init__(self, ragged: Ragged, dim: int):
         super().__init__()
         self.ragged = ragged
-        self.standard = Standard(ragged)
+        self.standard = Standard(ragged.value_XD)
         self.gru = nn.GRU(ragged.value_XD.shape[1], dim, batch_first=True, bidirectional=True)
 
     def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from engine.probe import recommended
 from engine.rank import Cases, Seen
 from engine.tables import REASONS
 
-VIEWS = {1: "picture", 2: "text"}  # the order in which models weigh views
+VIEWS = {1: "picture", 2: "text", 3: "row"}  # the order in which models weigh views
 COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}
 
 

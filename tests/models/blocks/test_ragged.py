@@ -17,7 +17,7 @@ def words() -> Ragged:
 def test_what_all_parts_share_is_taken_off() -> None:
     torch.manual_seed(0)
     value_XD = torch.randn(500, 4) * torch.tensor([1.0, 5.0, 1e-4, 0.0]) + torch.tensor([0.0, 30.0, 3.0, 2.0])
-    standard = Standard(Ragged(value_XD, torch.tensor([0, 0, 500])))
+    standard = Standard(value_XD)
     found_XD = standard(value_XD)
     torch.testing.assert_close(found_XD.mean(0), torch.zeros(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(found_XD.std(0, correction=0)[:2], torch.ones(2))

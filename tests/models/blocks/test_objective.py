@@ -1,0 +1,65 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.batch import Batch
+from models.blocks.objective import against
+
+KEY_NE = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, -1.0], [2.0, 1.0], [-1.0, 0.25]])
+STATE_BLE = torch.tensor([[[9.0, 9.0], [1.0, 2.0], [0.5, -0.5]]])
+
+
+def batch(**changes: Tensor) -> Batch:
+    """One row whose first event has no target; the others' are items 3 and 1."""
+    item_BL = torch.tensor([[1, 2, 3]])
+    whole = Batch(torch.tensor([1]), item_BL, torch.tensor([3]), item_BL, target_BL=torch.tensor([[0, 3, 1]]))
+    return whole.but(**changes)
+
+
+def encode(asked: list[Tensor | None]):  # type: ignore[no-untyped-def]
+    def found(item_U: Tensor | None) -> Tensor:
+        asked.append(item_U)
+        return KEY_NE if item_U is None else KEY_NE[item_U]
+
+    return found
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def test_bpr_by_hand() -> None:
+    drawn = torch.tensor([[[3, 3], [1, 2], [2, 4]]])
+    asked: list[Tensor | None] = []
+    loss = against("bpr", STATE_BLE, encode(asked), batch(negative_BLK=drawn))
+    # scores of 1..4: 1, -1.5, 4, -0.5 for the first target (3), 0.5, 0.75, 0.5, -0.625 for the second (1)
+    expected = (softplus(1 - 4) + softplus(-1.5 - 4) + softplus(0.75 - 0.5) + softplus(-0.625 - 0.5)) / 4
+    assert loss.item() == pytest.approx(expected)
+    assert [a.tolist() for a in asked if a is not None] == [[1, 2, 3, 4]]
+
+
+def test_bce_by_hand() -> None:
+    drawn = torch.tensor([[[3, 3], [1, 2], [2, 4]]])
+    loss = against("bce", STATE_BLE, encode([]), batch(negative_BLK=drawn))
+    expected = softplus(-4) + softplus(1) + softplus(-1.5) + softplus(-0.5) + softplus(0.75) + softplus(-0.625)
+    assert loss.item() == pytest.approx(expected / 2)
+
+
+def test_bce_popular_by_hand() -> None:
+    asked: list[Tensor | None] = []
+    loss = against("bce_popular", STATE_BLE, encode(asked), batch(shared_S=torch.tensor([1, 4, 4])), weight=2.0)
+    first = softplus(-4) + 2 * (softplus(1) + 2 * softplus(-0.5)) / 3
+    second = softplus(-0.5) + 2 * softplus(-0.625)  # its target, 1, is not counted among the drawn
+    assert loss.item() == pytest.approx((first + second) / 2)
+    assert [a.tolist() for a in asked if a is not None] == [[1, 3, 4]]
+
+
+@pytest.mark.parametrize("objective", ["full", "chunked", "sampled"])
+def test_a_softmax_is_over_the_catalog(objective: str) -> None:
+    everything = batch(shared_S=torch.tensor([4, 2, 1, 3]), expected_S=torch.zeros(4))
+    loss = against(objective, STATE_BLE, encode([]), everything)
+    expected = F.cross_entropy(STATE_BLE[0, 1:] @ KEY_NE[1:].T, torch.tensor([2, 0]))
+    torch.testing.assert_close(loss, expected)
