@@ -25,6 +25,7 @@ TINY: dict[str, dict[str, Any]] = {
     "gru4rec": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "sasrec": {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6},
     "ante_rnn": {"dim": 16, "length": 8, "dropout": 0.0, "shared": 6},
+    "iris": {"dim": 16, "hidden": 7, "length": 8, "negatives": 8},
 }
 
 # Every variant that a model has, as overrides of its tiny section. A model without an entry fails the laws.
@@ -63,6 +64,21 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no_times": {"times": []},
         "chunked": {"loss": "chunked"},
         "sampled": {"loss": "sampled"},
+    },
+    "iris": {
+        "multimodal": {"fusion": "shared"},
+        "added": {"fusion": "added"},
+        "image": {"fusion": "image"},
+        "text": {"fusion": "text"},
+        "tanh": {"unit": "tanh"},
+        "relu": {"unit": "relu"},
+        "zeros": {"missing": "zeros"},
+        "as_given": {"standard": False},
+        "item_bias": {"item_bias": True, "alpha": 0.5},
+        "softmax": {"beta": 1.0, "negatives": 2},
+        "sum": {"beta": 0.0},
+        "others": {"history": "others"},
+        "others_image": {"history": "others", "fusion": "image"},
     },
 }
 
