@@ -11,9 +11,7 @@ POOL = 16  # steps' worth of windows that are sorted by length together
 CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in
 
 
-def windows(
-    train: Interactions, length: int, generator: torch.Generator, ahead: int = 1
-) -> tuple[Tensor, Tensor]:
+def windows(train: Interactions, length: int, generator: torch.Generator, ahead: int = 1) -> tuple[Tensor, Tensor]:
     """Cut every user's events into windows of at most `length` inputs, as few as can be, with random borders.
 
     Each event but a user's first `ahead` is a target in exactly one window. Gives start_W, stop_W in random order: the

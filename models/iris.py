@@ -7,12 +7,13 @@ v1 = f(V1 v0 + c1), v2 = f(V2 v1 + c2); t2 = f(T2 t1 + c), t1 = t0; l_ij = h . f
 n^-alpha sum a_ij p_i . q_j with the weights of `blocks/history.py` (eq. 5). One kernel, three front ends: the sums over
 views are made once an item, in two tables.
 
-**Departs from the paper:** signs of eq. 10 and 12 as they must be; P and Q have a row an item. With `fusion: shared` v1 is as wide as
-t1, else one W_share could not take both (with the paper's BERT that is its 768). f is ReLU, g a sigmoid (`unit`), the width of h that of the model: the paper does
-not say. Zeros for a missing view are not neutral by themselves (c1, and g(0) = 1/2, remain, and W_share carries them
-over): here they are, by a flag after each layer (`missing: neutral`; `zeros` is the paper's). n counts the history
-without the target. Given vectors are standardised over the catalogue (`standard`). There is no item bias in eq. 5
-(`item_bias`). The log loss is a mean over positives, each with its negatives; eq. 12's penalties are added to it.
+**Departs from the paper:** signs of eq. 10 and 12 are as they must be; P and Q have a row an item. With `fusion:
+shared` v1 is as wide as t1, else one W_share could not take both (with the paper's BERT that is its 768). f is ReLU, g
+a sigmoid (`unit`), h as wide as the factors: the paper leaves them open. Zeros for a missing view are not neutral by
+themselves (c1, and g(0) = 1/2, remain, and W_share carries them over): here they are, by a flag after each layer
+(`missing: neutral`; `zeros` is the paper's). n counts the history without the target. Given vectors are standardised
+over the catalogue (`standard`). There is no item bias in eq. 5 (`item_bias`). The log loss is a mean over positives,
+each with its negatives; eq. 12's penalties are added to it.
 The paper's history of a training item is all else that the user chose, before or after: `history: others`, meant for
 the protocol `random_one`; a user with more than `length` events is read in windows. `history: before` learns from what
 came first, as it is ranked where time matters. Ranking always reads what the case holds, less the target.
@@ -82,7 +83,10 @@ def build(config: Config, catalog: Catalog, users: int) -> "IRIS":
     if config.fusion == "shared":
         layers = SharedUnit(given[0], given[1], config.dim, config.unit)
     else:
-        kinds = {"image": lambda g: ImageLayers(g, config.hidden, config.dim), "text": lambda g: TextLayer(g, config.dim)}
+        kinds = {
+            "image": lambda g: ImageLayers(g, config.hidden, config.dim),
+            "text": lambda g: TextLayer(g, config.dim),
+        }
         layers = nn.ModuleList(kinds[view](g) for view, g in zip(VIEWS[config.fusion], given, strict=True))
     return IRIS(config, layers, catalog.items)
 

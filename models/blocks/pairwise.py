@@ -138,7 +138,13 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
 def _pull(tables, grads, item_S, asked, weight_L, similar_L, pull):  # type: ignore[no-untyped-def]
     """The gradients of one target: d score / d logit_k = weight_k (similar_k - beta · their mean), times the slope."""
     past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
-    q, query, q_grad, query_grad, out_grad = target_ND[asked], query_NA[asked], grads[1][asked], grads[3][asked], grads[4]
+    q, query, q_grad, query_grad, out_grad = (
+        target_ND[asked],
+        query_NA[asked],
+        grads[1][asked],
+        grads[3][asked],
+        grads[4],
+    )
     slope, mean = pull
     zero = np.float32(0)
     for place in range(len(item_S)):

@@ -1,5 +1,7 @@
 """Given pictures and texts of items, refined: one vector a view, zero where the item lacks it (IRIS, section III C)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,7 +9,7 @@ from torch.nn import functional as F
 from engine.catalog import Catalog
 from engine.contract import View
 
-UNITS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": F.relu}
+UNITS: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": F.relu}
 
 
 class Given(nn.Module):
@@ -53,7 +55,8 @@ class ImageLayers(nn.Module):
     def forward(self, item_U: Tensor) -> Tensor:
         """v2_UD."""
         vector_UC, mask_U1 = self.given(item_U)
-        return F.relu(self.second(F.relu(self.first(vector_UC)))) * mask_U1
+        image_UD: Tensor = F.relu(self.second(F.relu(self.first(vector_UC)))) * mask_U1
+        return image_UD
 
 
 class TextLayer(nn.Module):
@@ -67,7 +70,8 @@ class TextLayer(nn.Module):
     def forward(self, item_U: Tensor) -> Tensor:
         """t2_UD."""
         vector_UC, mask_U1 = self.given(item_U)
-        return F.relu(self.second(vector_UC)) * mask_U1
+        text_UD: Tensor = F.relu(self.second(vector_UC)) * mask_U1
+        return text_UD
 
 
 class SharedUnit(nn.Module):

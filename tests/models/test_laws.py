@@ -20,7 +20,7 @@ from engine.measures.significance import t_test
 from engine.params import Choice
 from engine.probe import over_history, take, without
 from engine.rank import Cases, Counts, Seen, rank
-from tests.models.world import CASES, FOUND, TINY, VARIANTS, World, built, drawn, rows, section, train
+from tests.models.world import CASES, FOUND, TINY, UNORDERED, VARIANTS, World, built, drawn, rows, section, train
 
 every = pytest.mark.parametrize(("name", "variant"), CASES)
 SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
@@ -333,7 +333,7 @@ def noise() -> World:
 @pytest.mark.parametrize(("name", "variant"), ORDERED)
 def test_7_order_is_learnt(name: str, variant: str, taught: Callable[..., tuple[Recommender, Counts]]) -> None:
     counts = taught(name, variant)[1]
-    assert hr(positions(counts.greater, counts.ties), 1).mean() > 0.9
+    assert hr(positions(counts.greater, counts.ties), 1).mean() > (0.8 if name in UNORDERED else 0.9)
 
 
 @pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if case not in ORDERED])
