@@ -83,11 +83,10 @@ def build(config: Config, catalog: Catalog, users: int) -> "IRIS":
     if config.fusion == "shared":
         layers = SharedUnit(given[0], given[1], config.dim, config.unit)
     else:
-        kinds = {
-            "image": lambda g: ImageLayers(g, config.hidden, config.dim),
-            "text": lambda g: TextLayer(g, config.dim),
-        }
-        layers = nn.ModuleList(kinds[view](g) for view, g in zip(VIEWS[config.fusion], given, strict=True))
+        layers = nn.ModuleList(
+            ImageLayers(each, config.hidden, config.dim) if each.view == "image" else TextLayer(each, config.dim)
+            for each in given
+        )
     return IRIS(config, layers, catalog.items)
 
 
@@ -127,7 +126,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         view_VUD = self.views(item_U)
         past_UA = sum((dense(v) for dense, v in zip(self.past, view_VUD, strict=True)), torch.zeros(()))
         target_UA = sum((dense(v) for dense, v in zip(self.target, view_VUD, strict=True)), self.shift_A)
-        return history.Halves(past_UA, target_UA, self.out_A)
+        return history.Halves(past_UA.to(self.out_A.dtype), target_UA.to(self.out_A.dtype), self.out_A)
 
     def loss(self, batch: Batch) -> Tensor:
         asked, label_BT = history.Asked.learnt(batch, self.config.history == "others")
