@@ -147,7 +147,9 @@ def test_large_logits_neither_overflow_nor_vanish(rise: float) -> None:
     halves = items.attention
     assert isinstance(halves, Halves)
     lifted = Halves(
-        F.pad(halves.past_NA, (0, 1)), F.pad(halves.target_NA, (0, 1), value=1.0), F.pad(halves.out_A, (0, 1), value=rise)
+        F.pad(halves.past_NA, (0, 1)),
+        F.pad(halves.target_NA, (0, 1), value=1.0),
+        F.pad(halves.out_A, (0, 1), value=rise),
     )
     raised = replace(items, attention=lifted)
     for beta in (0.9, 1.0):
