@@ -70,12 +70,12 @@ def _meet(tables, item_L, asked, seen, beta, weight_L, similar_L):  # type: igno
     count = 0
     for place in range(seen):
         item = item_L[place]
-        p, key = past_ND[item], key_NA[item]
         similar, logit = zero, zero
         for d in range(len(q)):
-            similar += p[d] * q[d]
+            similar += past_ND[item, d] * q[d]
         for a in range(len(out_A)):
-            logit += out_A[a] * max(key[a] + query[a], zero)
+            met = key_NA[item, a] + query[a]
+            logit += out_A[a] * (met if met > zero else zero)
         similar_L[place] = similar
         if item == asked:
             weight_L[place] = -np.inf
@@ -136,30 +136,34 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=FAST, cache=True)
 def _pull(tables, grads, item_S, asked, weight_L, similar_L, pull):  # type: ignore[no-untyped-def]
-    """The gradients of one target: d score / d logit_k = weight_k (similar_k - beta · their mean), times the slope."""
+    """The gradients of one target: d score / d logit_k = weight_k (similar_k - beta · their mean), times the slope.
+
+    Each inner loop writes one row: with more of them the compiler gives up on proving that they are apart.
+    """
     past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
-    q, query, q_grad, query_grad, out_grad = (
-        target_ND[asked],
-        query_NA[asked],
-        grads[1][asked],
-        grads[3][asked],
-        grads[4],
-    )
+    q, query = target_ND[asked], query_NA[asked]
     slope, mean = pull
     zero = np.float32(0)
+    open_A, opened_A, met_A = np.empty_like(out_A), np.zeros_like(out_A), np.zeros_like(out_A)
+    mixed_D = np.zeros_like(q)
+    p_grad_ND, key_grad_NA = grads[0], grads[2]
     for place in range(len(item_S)):
         if weight_L[place] == 0:
             continue
         item = item_S[place]
-        p, key, p_grad, key_grad = past_ND[item], key_NA[item], grads[0][item], grads[2][item]
         by_similar = slope * weight_L[place]
         by_logit = by_similar * (similar_L[place] - mean)
         for d in range(len(q)):
-            p_grad[d] += by_similar * q[d]
-            q_grad[d] += by_similar * p[d]
+            p_grad_ND[item, d] += by_similar * q[d]
+        for d in range(len(q)):
+            mixed_D[d] += by_similar * past_ND[item, d]
         for a in range(len(out_A)):
-            met = max(key[a] + query[a], zero)
-            through = by_logit * out_A[a] if met > zero else zero
-            out_grad[a] += by_logit * met
-            key_grad[a] += through
-            query_grad[a] += through
+            met = key_NA[item, a] + query[a]
+            open_A[a] = by_logit if met > zero else zero
+            met_A[a] += by_logit * met if met > zero else zero
+        for a in range(len(out_A)):
+            opened_A[a] += open_A[a]
+            key_grad_NA[item, a] += open_A[a] * out_A[a]
+    grads[1][asked] += mixed_D
+    grads[3][asked] += opened_A * out_A
+    grads[4][:] += met_A
