@@ -82,7 +82,8 @@ def test_leave_one_out() -> None:
 @given(histories, st.integers(0, 9))
 @settings(deadline=None, max_examples=30)
 def test_random_one_holds_out_two_of_each_user_after_all_the_rest(known: list[list[int]], seed: int) -> None:
-    split = parted(events(known), protocol(RANDOM_ONE), seed)
+    timed = events(known).with_columns(time=pl.datetime(2020, 1, 1, time_unit="us", time_zone="UTC"))
+    split = parted(timed, protocol(RANDOM_ONE), seed)
     cases = ranked(split, protocol(RANDOM_ONE))
     assert split["time"].null_count() == split.height
     for user, history in enumerate(known, 1):
