@@ -5,6 +5,8 @@
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
 overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
 variant's ranks are kept in --keep, so that a run that was stopped goes on and several can share the work.
+Behind an @ stand views that are knocked out, for training and test alike: `iris@image=shuffled,text=constant` (vectors
+change hands among the items that have them, or all of those get the mean one).
 """
 
 import argparse
@@ -20,6 +22,7 @@ import torch
 
 import models
 from engine import store
+from engine.catalog import Catalog
 from engine.fit import Train, accelerator, fit, peak_gib
 from engine.measures.ranking import ndcg, positions, recall
 from engine.measures.significance import holm, t_test
@@ -45,20 +48,22 @@ def source(dataset: str, protocol: str) -> Source:
 
 def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path) -> dict[str, Any]:
     """Train and rank one variant, or take what an earlier run kept of it."""
+    name, _, knocks = name.partition("@")
     model_name, _, changes = name.partition(":")
     for change in filter(None, changes.split(",")):
         override(params, f"models.{model_name}.{change}")
     choice = Choice(name=model_name, settings=params["models"][model_name])
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
-    digest = tables.digest(needs, choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen)
+    made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen]
+    digest = tables.digest(needs, *made_by, *filter(None, [knocks]))
     file = keep / f"{model_name}-{digest}.json"
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
         return found
     data = load(tables, needs, "valid", device)
     torch.manual_seed(params["seed"])
-    model = models.build(choice, data.catalog, data.users).to(device)
+    model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
 
     def reading() -> float:
         counts = rank(model, data.cases, data.events, seen)
@@ -80,6 +85,16 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     return row
 
 
+def without(catalog: Catalog, knocks: str, seed: int) -> Catalog:
+    """The catalog with some views knocked out: `image=shuffled,text=constant`, or nothing."""
+    for knock in filter(None, knocks.split(",")):
+        view, _, how = knock.partition("=")
+        if how not in ("shuffled", "constant"):
+            raise ValueError(f"@{knock}: a view is knocked out as view=shuffled or view=constant")
+        catalog = catalog.knocked(view, how, seed)  # type: ignore[arg-type]
+    return catalog
+
+
 def oracle(dataset: str, tables: Source) -> float | None:
     """The oracle's recall@20 on the test cases, where there is one."""
     known = store.read(Path("data", dataset, "oracle.parquet"), ORACLE)
@@ -94,7 +109,7 @@ def oracle(dataset: str, tables: Source) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
-    parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value")
+    parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value@view=knock")
     parser.add_argument("--protocol", default="temporal")
     parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")

@@ -17,7 +17,7 @@ class Batch:
     item_BL i64 · valid_BL bool · length_B · user_B · time_BL i64 unix seconds UTC (None where the data has none) ·
     event_BL i64: a number for each event of the data, the same wherever the event appears (0 padding) ·
     topic_BLT: the decayed topic profile right after each event (None unless asked for) ·
-    target_BL: the next item at each position (0 where none; None when ranking) ·
+    target_BL: the next item at each position (0 where none; None when ranking), or its own where a model asks that ·
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
     A row without history (length 0 asked) has L = 0 and its target in target_BL [B, 1].
     """
@@ -126,11 +126,12 @@ class Interactions:
         return self.rows(start_B, start_B + position_B, user_B, needs)
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
-        """Rows [start, stop) with each event's next item as its target; `stop` must lie inside the same user."""
+        """Rows [start, stop) with the item `needs.ahead` events later as each event's target, which must be the same
+        user's."""
         start_B = torch.maximum(start_B, stop_B - needs.length)
         batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
         step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)
-        place_BL = (start_B[:, None] + step_L + 1).clamp(max=max(len(self) - 1, 0))
+        place_BL = (start_B[:, None] + step_L + needs.ahead).clamp(max=max(len(self) - 1, 0))
         return batch.but(target_BL=self.item_E[place_BL] * batch.valid_BL)
 
     def pairs(self, place_B: Tensor) -> Batch:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -106,6 +107,34 @@ class Catalog:
     def width(self, view: str) -> int:
         """How wide a vector of the view is."""
         return self.vector(view).shape[1] if view in self._vectors else self.ragged(view).value_XD.shape[1]
+
+    def knocked(self, view: str, how: Literal["shuffled", "constant"], seed: int) -> "Catalog":
+        """The catalog with what a view tells of items taken out: the vectors change hands among the items that have
+        them (drawn by the seed), or all of those items get the mean one.
+
+        Raises:
+            KeyError: the catalog has no such view.
+        """
+        item_P = self.present(view).nonzero()[:, 0]
+        order_P = torch.randperm(len(item_P), generator=torch.Generator().manual_seed(seed)).to(item_P.device)
+        if view in self._vectors:
+            value_ND = self._vectors[view].clone()
+            mean_D = value_ND[item_P].mean(0) if len(item_P) else value_ND[0]
+            value_ND[item_P] = value_ND[item_P[order_P]] if how == "shuffled" else mean_D
+            return Catalog(self.items, self._vectors | {view: value_ND}, self._ragged, self.topics)
+        ragged = self.ragged(view)
+        if how == "constant":
+            offset_N = torch.cat([ragged.offset_N[:1], (ragged.offset_N.diff() > 0).cumsum(0)])
+            mean_D = ragged.value_XD.float().mean(0).to(ragged.value_XD.dtype)
+            changed = Ragged(mean_D.expand(len(item_P), -1).clone(), offset_N)
+        else:
+            whose_N = torch.arange(self.items + 1, device=item_P.device)
+            whose_N[item_P] = item_P[order_P]
+            length_N = ragged.offset_N.diff()[whose_N]
+            offset_N = torch.cat([ragged.offset_N[:1], length_N.cumsum(0)])
+            step_X = torch.arange(int(offset_N[-1]), device=item_P.device) - offset_N[:-1].repeat_interleave(length_N)
+            changed = Ragged(ragged.value_XD[ragged.offset_N[whose_N].repeat_interleave(length_N) + step_X], offset_N)
+        return Catalog(self.items, self._vectors, self._ragged | {view: changed}, self.topics)
 
     def _missing(self, view: str) -> str:
         return f"no view {view!r} in the catalog; it has {sorted([*self._vectors, *self._ragged])}"

@@ -20,6 +20,7 @@ class Needs:
 
     `length`: events of history in a row (0: none, a row is a user). `negatives`: items drawn for each target.
     `shared`: items drawn once for a whole batch, with their log expected counts. `views`: tables of the catalog.
+    `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
     """
 
     length: int = 0
@@ -28,6 +29,7 @@ class Needs:
     views: frozenset[View] = field(default_factory=frozenset)
     topics: bool = False
     times: bool = False
+    ahead: int = 1
 
 
 class Settings(Record):

@@ -113,7 +113,7 @@ class Loop:
         device, size = self.train.item_E.device, self.settings.batch_size
         rank, world = self.fabric.global_rank, self.fabric.world_size
         if self.needs.length:
-            for start_B, stop_B in batches(self.train, self.needs.length, size, generator):
+            for start_B, stop_B in batches(self.train, self.needs.length, size, generator, self.needs.ahead):
                 yield self._drawn(self.train.targets(start_B[rank::world], stop_B[rank::world], self.needs), generator)
         else:
             place_E = torch.randperm(len(self.train), generator=generator).to(device)

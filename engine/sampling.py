@@ -11,14 +11,14 @@ POOL = 16  # steps' worth of windows that are sorted by length together
 CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in
 
 
-def windows(train: Interactions, length: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def windows(train: Interactions, length: int, generator: torch.Generator, ahead: int = 1) -> tuple[Tensor, Tensor]:
     """Cut every user's events into windows of at most `length` inputs, as few as can be, with random borders.
 
-    Each event but a user's first is a target in exactly one window. Gives start_W, stop_W in random order: the inputs
-    [start, stop), whose targets are one later.
+    Each event but a user's first `ahead` is a target in exactly one window. Gives start_W, stop_W in random order: the
+    inputs [start, stop), whose targets are `ahead` later.
     """
     device = train.item_E.device
-    inputs_U = (train.offset_U.diff() - 1).clamp(min=0)
+    inputs_U = (train.offset_U.diff() - ahead).clamp(min=0)
     count_U = (inputs_U + length - 1) // length
     least_U = inputs_U - (count_U - 1).clamp(min=0) * length  # what the first window must take at least
     free_U = torch.where(count_U > 1, length - least_U + 1, 1)
@@ -32,13 +32,15 @@ def windows(train: Interactions, length: int, generator: torch.Generator) -> tup
     return (base_W + start_W)[order_W], (base_W + stop_W)[order_W]
 
 
-def batches(train: Interactions, length: int, rows: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    train: Interactions, length: int, rows: int, generator: torch.Generator, ahead: int = 1
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The windows of an epoch, start_B and stop_B, `rows` at a time on average.
 
     Windows alike in length go together, so that little is padding, in steps of about as many targets each, so that
     every target weighs the same; which ones meet, and the order of the steps, are random.
     """
-    start_W, stop_W = windows(train, length, generator)
+    start_W, stop_W = windows(train, length, generator, ahead)
     size_W = stop_W - start_W
     pool_W = torch.arange(len(size_W), device=size_W.device) // (rows * POOL)
     order_W = torch.argsort(pool_W * (length + 1) + size_W, stable=True)

@@ -66,7 +66,7 @@ def main(
     place = positions(counts.greater, counts.ties)
     readings: dict[str, float] = _readings(counts, params.evaluate.cutoffs) | {"cases": len(place)}
     best = table.select("user", "position").join(
-        store.read(oracle, ORACLE), on=["user", "position"], how="left", maintain_order="left"
+        _oracle(oracle, split), on=["user", "position"], how="left", maintain_order="left"
     )
     if best.height and best["greater"].null_count() == 0:
         known = Counts(*(best[c].to_numpy().astype(np.int64) for c in ("greater", "ties", "others")))
@@ -74,6 +74,12 @@ def main(
     store.write_json(readings, test)
     _plots(place, table["position"].to_numpy(), params.evaluate.cutoffs, cutoff_plot, length_plot)
     _show(readings, params.model.name)
+
+
+def _oracle(oracle: Path, split: Path) -> pl.DataFrame:
+    """What is known of each event by its place in time; nothing where the protocol moved events."""
+    known = store.read(oracle, ORACLE)
+    return known if store.meta(split).get("in_order", True) else known.clear()
 
 
 def _table(cases: pl.DataFrame, counts: Counts) -> pl.DataFrame:

@@ -39,13 +39,13 @@ Reasons = dict[tuple[int, str, int], Reason]
 
 
 def grouped(reasons: pl.DataFrame) -> dict[tuple[int, str, int], Reason]:
-    """One person's REASONS rows by rank, over and about; parts in the table's order."""
-    found = {}
+    """One person's REASONS rows by rank, over and about, the first of each that the model gives; parts in order."""
+    found: dict[tuple[int, str, int], Reason] = {}
     for (rank, over, about, kind, faithful), rows in reasons.group_by(
         "rank", "over", "about", "kind", "faithful", maintain_order=True
     ):
         parts = list(rows.select("part", "label", "weight").iter_rows())
-        found[(int(rank), str(over), int(about))] = Reason(str(kind), bool(faithful), parts)
+        found.setdefault((int(rank), str(over), int(about)), Reason(str(kind), bool(faithful), parts))
     return found
 
 

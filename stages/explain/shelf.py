@@ -37,6 +37,9 @@ class Shelf:
     def read(paths: dict[str, Path]) -> "Shelf":
         """From users, items, catalog, words, regions, topic_words, history, truth and split."""
         catalog, items = store.read(paths["catalog"], CATALOG), store.read(paths["items"], ITEMS)
+        truth = store.read(paths["truth"], TRUTH)
+        if not store.meta(paths["split"]).get("in_order", True):  # the truth goes by an event's place in time
+            truth = truth.clear()
         titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
         return Shelf(
             names=dict(store.read(paths["users"], USERS).iter_rows()),
@@ -47,7 +50,7 @@ class Shelf:
             topics=labels(store.read(paths["topic_words"], TOPIC_WORDS), 4),
             trends=store.read(paths["history"], TOPIC_HISTORY),
             window=str(store.meta(paths["history"])["window"]),
-            truth=store.read(paths["truth"], TRUTH),
+            truth=truth,
             events=store.read(paths["split"], SPLIT),
         )
 
@@ -60,7 +63,8 @@ class Shelf:
         asked = [(case.user, case.position) for case in cases]
         until = pl.DataFrame(asked, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
         done = self.events.join(until, on="user").filter(pl.col("position") <= pl.col("until"))
-        items = {*done["item"].to_list(), *(item for case in cases for item, _ in case.best)}
+        items = {*done["item"].to_list(), *(case.target for case in cases)}
+        items |= {item for case in cases for item, _ in case.best}
 
         def by_item(frame: pl.DataFrame, *columns: str) -> dict[int, Any]:
             rows = frame.filter(pl.col("item").is_in(list(items))).select("item", *columns).iter_rows()

@@ -8,7 +8,8 @@ import polars as pl
 from engine import store
 from engine.params import Choice, Record, checked, run
 from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from stages.split.protocols import RULES, drawn, given, parted, ranked
+from stages.split.protocols import RULES, RandomOne, parted, ranked
+from stages.split.rivals import drawn, given
 
 
 class Params(Record):
@@ -35,7 +36,8 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     elif protocol.candidates:
         table = drawn(table, split, items, protocol.candidates, params.seed)
     users = int(split["user"].max() or 0)  # type: ignore[arg-type]
-    store.write(split, out, SPLIT, {"items": items, "users": users, "protocol": params.protocol.name})
+    about_split = {"items": items, "users": users, "protocol": params.protocol.name}
+    store.write(split, out, SPLIT, about_split | {"in_order": not isinstance(protocol, RandomOne)})
     store.write(table, cases, CASES)
     store.write_json(store.meta(events).get("report", {}) | _report(known, split, about, table, repeats), report)
 

@@ -1,7 +1,5 @@
-"""Protocols: which event of a user is in which part, which of them are ranked, and among what."""
+"""Protocols: which event of a user is in which part, and which of them are ranked."""
 
-import logging
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,8 +8,6 @@ from pydantic import Field
 
 from engine.params import Record
 from engine.tables import SPLIT
-
-log = logging.getLogger(__name__)
 
 
 class Protocol(Record):
@@ -39,11 +35,22 @@ class LeaveOneOut(Protocol):
     rule: Literal["leave_one_out"]
 
 
-RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut}
+class RandomOne(Protocol):
+    """A random event of each user tests, another random one validates (002, IV B), each after all that trains.
+
+    What is held out stands at the end of the user's row, and no event has a time: none came before another.
+    """
+
+    rule: Literal["random_one"]
+
+
+RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut, "random_one": RandomOne}
 
 
 def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
     """A SPLIT table: each event of a user, in order, with its part."""
+    if isinstance(protocol, RandomOne):
+        return _shuffled(events, seed)
     split = events.select(
         "user", pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position"), "item", "time"
     )
@@ -68,46 +75,40 @@ def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
     return split.with_columns(part.otherwise(pl.lit("train")).alias("part")).select(list(SPLIT.columns))
 
 
+def _shuffled(events: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Users of at least 3 events: what trains as it came, then the event that validates, then the one that tests."""
+    split = events.select("user", "item", pl.lit(None, SPLIT.columns["time"]).alias("time"))
+    split = split.with_columns(_lot(split, seed))
+    order = pl.col("lot").rank("ordinal", descending=True).over("user")
+    place = pl.when(pl.len().over("user") >= 3).then(order)
+    part = pl.when(place == 1).then(pl.lit("test")).when(place == 2).then(pl.lit("valid")).otherwise(pl.lit("train"))
+    late = pl.col("part").replace_strict({"train": 0, "valid": 1, "test": 2}, return_dtype=pl.UInt8)
+    split = split.with_columns(part.alias("part")).sort("user", late, maintain_order=True)
+    position = pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position")
+    return split.with_columns(position).select(list(SPLIT.columns))
+
+
 def _lot(split: pl.DataFrame, seed: int) -> pl.Series:
     return pl.Series("lot", np.random.default_rng(seed).random(split.height))
 
 
 def ranked(split: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
-    """The CASES: every valid and test event; one whose item the user has had before is none where seen is excluded."""
+    """The CASES: every valid and test event; one whose item the user has had before is none where seen is excluded.
+
+    A case's position is how many of its user's events come before it. Under `random_one` what validates does not come
+    before what tests: both come after all that trains.
+    """
     found = split.with_columns(pl.col("position").cum_count().over("user", "item").alias("time_seen"))
     found = found.filter(pl.col("part") != "train")
     if protocol.seen == "excluded":
         found = found.filter(pl.col("time_seen") == 1)
+    beside = pl.lit(isinstance(protocol, RandomOne)) & (pl.col("part") == "test")
+    position = pl.col("position") - beside.cast(pl.UInt32)
     return found.select(
         pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"),
         "part",
         "user",
-        "position",
+        position.alias("position"),
         pl.col("item").alias("target"),
         pl.lit(None, dtype=pl.List(pl.UInt32)).alias("candidates"),
     )
-
-
-def drawn(cases: pl.DataFrame, split: pl.DataFrame, items: int, count: int, seed: int) -> pl.DataFrame:
-    """Uniform rivals, without replacement, that the user never acted on at all."""
-    touched = dict(split.group_by("user").agg("item").iter_rows())
-    generator = np.random.default_rng(seed)
-    lists = []
-    for user in cases["user"].to_list():
-        free = np.setdiff1d(np.arange(1, items + 1), touched[user], assume_unique=False)
-        if len(free) < count:
-            raise ValueError(
-                f"user {user} has acted on all but {len(free)} of {items} items: candidates can be at most that"
-            )
-        lists.append(generator.choice(free, count, replace=False).tolist())
-    return cases.with_columns(pl.Series("candidates", lists, dtype=pl.List(pl.UInt32)))
-
-
-def given(cases: pl.DataFrame, lists: pl.DataFrame, path: Path) -> pl.DataFrame:
-    if lists.height == 0:
-        raise ValueError(f"candidates is given, and {path} has none: this data set came without candidate lists")
-    found = cases.drop("candidates").join(lists, on="user", how="left", maintain_order="left")
-    lacking = found["candidates"].null_count()
-    if lacking:
-        log.warning("%d cases of users without a given list are left out", lacking)
-    return found.drop_nulls("candidates").with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))

@@ -1,5 +1,6 @@
 """Features by item id, from the tables."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,33 @@ def test_ragged_rows_are_a_plain_loops(lengths: list[int], data: st.DataObject, 
         assert value_UXD[row][valid_UX[row]].tolist() == own
         assert (value_UXD[row][~valid_UX[row]] == 0).all()
     assert value_UXD.dtype == torch.float32
+
+
+def test_a_view_is_knocked_out_among_those_who_have_it() -> None:
+    image_ND = torch.arange(18.0).view(6, 3)
+    image_ND[[0, 2]] = 0
+    words = Ragged(torch.arange(16.0).view(8, 2), torch.tensor([0, 0, 3, 3, 4, 6, 8]))  # item 2 has none
+    catalog = Catalog(5, {"image": image_ND}, {"words": words}, 4)
+    shuffled = catalog.knocked("image", "shuffled", 1).vector("image")
+    assert bool((shuffled[[0, 2]] == 0).all())
+    assert not torch.equal(shuffled, image_ND)
+    assert sorted(map(tuple, shuffled.tolist())) == sorted(map(tuple, image_ND.tolist()))
+    assert torch.equal(catalog.knocked("image", "shuffled", 1).vector("image"), shuffled)
+    constant = catalog.knocked("image", "constant", 1).vector("image")
+    assert torch.equal(constant[[1, 3, 4, 5]], image_ND[[1, 3, 4, 5]].mean(0).expand(4, -1))
+    assert bool((constant[[0, 2]] == 0).all())
+    assert torch.equal(catalog.vector("image"), image_ND)
+
+    def parts(knocked: Catalog) -> list[list[list[float]]]:
+        offset_N = knocked.ragged("words").offset_N.tolist()
+        return [knocked.ragged("words").value_XD[a:b].tolist() for a, b in pairwise(offset_N)]
+
+    found = [parts(catalog.knocked("words", "shuffled", seed)) for seed in range(6)]
+    for changed in found:
+        assert changed[0] == changed[2] == []
+        assert sorted(changed) == sorted(parts(catalog))
+    assert any([len(part) for part in changed] != [len(part) for part in parts(catalog)] for changed in found)
+    assert parts(catalog.knocked("words", "constant", 1)) == [[], [[7.0, 8.0]], [], *[[[7.0, 8.0]]] * 3]
+    assert catalog.knocked("words", "constant", 1).topics == 4
+    with pytest.raises(KeyError, match="no view 'text'"):
+        catalog.knocked("text", "shuffled", 1)

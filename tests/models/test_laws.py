@@ -20,7 +20,7 @@ from engine.measures.significance import t_test
 from engine.params import Choice
 from engine.probe import over_history, take, without
 from engine.rank import Cases, Counts, Seen, rank
-from tests.models.world import CASES, FOUND, TINY, VARIANTS, World, built, drawn, rows, section, train
+from tests.models.world import CASES, FOUND, TINY, UNORDERED, VARIANTS, World, built, drawn, rows, section, train
 
 every = pytest.mark.parametrize(("name", "variant"), CASES)
 SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
@@ -28,7 +28,10 @@ sequential = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)
 ABLE = {name: next(c for c in vars(models.find(name)).values() if getattr(c, "__final__", False)) for name in FOUND}
 LEARNERS = [case for case in CASES if issubclass(ABLE[case[0]], Learner)]
 learning = pytest.mark.parametrize(("name", "variant"), LEARNERS)
+SETS = [(n, v) for n, v in SEQUENTIAL if not models.configure(section(n, v)).needs.ahead]  # learnt from all others
+ORDERED = [case for case in SEQUENTIAL if case not in SETS]
 training = pytest.mark.parametrize(("name", "variant"), [case for case in SEQUENTIAL if case in LEARNERS])
+causal = pytest.mark.parametrize(("name", "variant"), [case for case in ORDERED if case in LEARNERS])
 explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
 
 
@@ -219,7 +222,7 @@ def test_5_a_score_does_not_see_the_future(name: str, variant: str, world: World
         assert torch.equal(before[0], before[1])
 
 
-@training
+@causal
 def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
     assert isinstance(model, Learner)
@@ -239,7 +242,7 @@ def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: st
     close(likes[0], likes[1], atol=1e-6)
 
 
-@training
+@causal
 def test_5_what_is_trained_is_what_is_ranked(name: str, variant: str, world: World) -> None:
     """At a position inside a training row, an item costs the less the more it scores in the row cut there."""
     model = ready(name, variant, world)
@@ -328,13 +331,13 @@ def noise() -> World:
     return World([generator.integers(1, 13, 6).tolist() for _ in range(250)], 12)
 
 
-@sequential
+@pytest.mark.parametrize(("name", "variant"), ORDERED)
 def test_7_order_is_learnt(name: str, variant: str, taught: Callable[..., tuple[Recommender, Counts]]) -> None:
     counts = taught(name, variant)[1]
-    assert hr(positions(counts.greater, counts.ties), 1).mean() > 0.9
+    assert hr(positions(counts.greater, counts.ties), 1).mean() > (0.8 if name in UNORDERED else 0.9)
 
 
-@pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if case not in SEQUENTIAL])
+@pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if case not in ORDERED])
 def test_7_what_people_share_is_learnt(name: str, variant: str, grouped: World, tmp_path: Path) -> None:
     _, counts = learnt(
         name,

@@ -35,6 +35,7 @@ TINY: dict[str, dict[str, Any]] = {
         "negatives": 4,
         "objective": "bce_popular",
     },
+    "iris": {"dim": 16, "hidden": 7, "length": 8},
 }
 
 AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}  # of min_net
@@ -115,8 +116,25 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "full": {"objective": "full"},
         "chunked": {"objective": "chunked"},
         "sampled": {"objective": "sampled"},
+    "iris": {
+        "multimodal": {"fusion": "shared"},
+        "added": {"fusion": "added"},
+        "image": {"fusion": "image"},
+        "text": {"fusion": "text"},
+        "tanh": {"unit": "tanh"},
+        "relu": {"unit": "relu"},
+        "zeros": {"missing": "zeros"},
+        "as_given": {"standard": False},
+        "item_bias": {"item_bias": True, "alpha": 0.5},
+        "softmax": {"beta": 1.0, "negatives": 2},
+        "sum": {"beta": 0.0},
+        "others": {"history": "others"},
+        "others_image": {"history": "others", "fusion": "image"},
     },
 }
+
+# Models whose history is a set: of what is one step from it they cannot tell first from last for certain.
+UNORDERED = {"iris"}
 
 CASES = [(name, variant) for name in FOUND for variant in VARIANTS.get(name, {})]
 

@@ -15,6 +15,7 @@ from engine import store, tables
 from engine.catalog import Catalog
 from engine.params import Choice, checked
 from stages.explain.__main__ import Params, main
+from stages.explain.book import grouped
 from stages.explain.cases import chosen
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
@@ -200,6 +201,12 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     assert (readings["truth_next_region"], readings["truth_next_region_chance"]) == (1, 0.5)
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
     assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
+    # where the protocol moved events, an event's place does not tell which one it is
+    split = store.read(toy.paths["split"], tables.SPLIT)
+    store.write(split, toy.paths["split"], tables.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
+    main(params(), **toy.paths)
+    assert "was chosen by" not in Page(toy.page).text
+    assert not [key for key in json.loads(toy.paths["report"].read_text()) if key.startswith("truth")]
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
@@ -233,6 +240,14 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     assert readings["probe_cases"] == 2
     assert readings["move_word_heaviest"] > 0
     assert readings["move_region_heaviest"] > 0
+
+
+def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
+    row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
+    rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
+    frame = pl.DataFrame(rows, schema_overrides=dict(tables.REASONS.columns)).select(list(tables.REASONS.columns))
+    reason = grouped(frame)[(1, "history", 0)]
+    assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
 
 
 def table(users: int = 20) -> pl.DataFrame:

@@ -1,0 +1,207 @@
+"""Attentive item similarity: the equation by hand, its reductions, the compiled loop against the written-out form."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.blocks import history
+from models.blocks.history import Asked, Halves, Items, Product
+
+DIM, WIDTH, ITEMS = 5, 3, 9
+
+
+def drawn(width: int = WIDTH, bias: bool = True, dtype: torch.dtype = torch.float32) -> Items:
+    torch.manual_seed(1)
+    tables = [torch.randn(ITEMS + 1, n, dtype=dtype) for n in (DIM, DIM, width, width)]
+    halves = Halves(tables[2], tables[3], torch.randn(width, dtype=dtype))
+    return Items(tables[0], tables[1], halves, torch.randn(ITEMS + 1, dtype=dtype) if bias else None)
+
+
+def ragged() -> Asked:
+    """Rows of 4, 1, 0 and 3 events, one item twice; targets inside and outside of the history, some not asked."""
+    item_BL = torch.tensor([[3, 5, 3, 8], [2, 0, 0, 0], [0, 0, 0, 0], [1, 9, 4, 0]])
+    target_BT = torch.tensor([[5, 3, 1, 0, 7], [2, 6, 0, 1, 9], [4, 4, 2, 1, 8], [9, 0, 1, 5, 4]])
+    seen_BT = torch.tensor([[4, 4, 2, 3, 1], [1, 1, 1, 0, 1], [0, 0, 0, 0, 0], [3, 2, 3, 1, 3]])
+    return Asked(item_BL, target_BT, seen_BT)
+
+
+def tensors(items: Items) -> list[Tensor]:
+    assert isinstance(items.attention, Halves)
+    halves = items.attention
+    found = [items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A]
+    return found if items.bias_N is None else [*found, items.bias_N]
+
+
+def one_by_one(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
+    """The equation as it is printed, pair by pair."""
+    score_BT = torch.zeros(asked.target_BT.shape, dtype=items.past_ND.dtype)
+    assert isinstance(items.attention, Halves)
+    for b, t in torch.cartesian_prod(*(torch.arange(n) for n in asked.target_BT.shape)).tolist():
+        j = int(asked.target_BT[b, t])
+        if j == 0:
+            continue
+        past = [i for i in asked.item_BL[b, : asked.seen_BT[b, t]].tolist() if i not in (0, j)]
+        power = [
+            torch.exp(items.attention.out_A @ F.relu(items.attention.past_NA[i] + items.attention.target_NA[j]))
+            for i in past
+        ]
+        total = sum(power, torch.zeros(()))
+        parts = [w / total**beta * (items.past_ND[i] @ items.target_ND[j]) for w, i in zip(power, past, strict=True)]
+        score_BT[b, t] = sum(parts, torch.zeros(())) / max(len(past), 1) ** alpha
+        if items.bias_N is not None:
+            score_BT[b, t] += items.bias_N[j]
+    return score_BT
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found.double(), expected.double(), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)])
+def test_scores_are_the_equation(alpha: float, beta: float, bias: bool) -> None:
+    items, asked = drawn(bias=bias), ragged()
+    expected = one_by_one(items, asked, alpha, beta)
+    with torch.no_grad():
+        close(history.scores(items, asked, alpha, beta), expected)
+    close(history.scores(items, asked, alpha, beta), expected)
+
+
+def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    items, asked = drawn(), ragged()
+    whole = history.scores(items, asked, 0.3, 0.8)
+    monkeypatch.setattr(history, "CELLS", {"cpu": 1})
+    assert len(list(asked.parts(1))) == 5
+    close(history.scores(items, asked, 0.3, 0.8), whole)
+
+
+@pytest.mark.parametrize("width", [WIDTH, 0, 17])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
+def test_the_compiled_loss_and_its_gradients(width: int, alpha: float, beta: float) -> None:
+    asked = ragged()
+    label_BT = torch.zeros(asked.target_BT.shape)
+    label_BT[:, 0] = 1
+    single, double = drawn(width), drawn(width, dtype=torch.float64)
+    double = Items(
+        single.past_ND.double(),
+        single.target_ND.double(),
+        Halves(*(t.double() for t in tensors(single)[2:5])),
+        None if single.bias_N is None else single.bias_N.double(),
+    )
+    found = []
+    for items in (single, double):
+        for tensor in tensors(items):
+            tensor.requires_grad_()
+        loss = history.log_loss(items, asked, label_BT.to(items.past_ND.dtype), alpha, beta)
+        found.append([loss.detach(), *torch.autograd.grad(2 * loss, tensors(items))])
+    for own, its in zip(*found, strict=True):
+        close(own, its)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    items, asked = drawn(dtype=torch.float64), ragged()
+    label_BT = (torch.arange(20).view(4, 5) % 3 == 0).double()
+
+    def loss(*given: Tensor) -> Tensor:
+        return history.log_loss(Items(given[0], given[1], Halves(*given[2:5]), given[5]), asked, label_BT, 0.2, 0.8)
+
+    assert torch.autograd.gradcheck(loss, [t.requires_grad_() for t in tensors(items)])
+
+
+def test_no_attention_is_fism_with_alpha_and_beta_added() -> None:
+    """Also where the logits are all the same, whatever they are."""
+    items, asked = drawn(0, bias=False), ragged()
+    fism = one_by_one(items, asked, 0.0, 0.0)  # plain sums
+    count_BT = asked.kept_BTL().sum(-1).clamp(min=1)
+    close(history.scores(items, asked, 0.2, 0.5), fism * count_BT**-0.7)
+    same = replace(items, attention=Halves(torch.ones(ITEMS + 1, 2), -torch.ones(ITEMS + 1, 2), torch.ones(2)))
+    close(history.scores(same, asked, 0.2, 0.5), fism * count_BT**-0.7)
+
+
+def test_fism_by_the_sum_less_the_target() -> None:
+    items, item_BL = drawn(0, bias=False), torch.tensor([[1, 4, 7, 2]])
+    score_BT = history.scores(items, Asked(item_BL, item_BL, torch.full((1, 4), 4)), 0.0, 0.0)
+    own_LD = items.past_ND[item_BL[0]]
+    close(score_BT[0], ((own_LD.sum(0) - own_LD) * items.target_ND[item_BL[0]]).sum(1))
+
+
+def test_with_beta_1_it_is_a_softmax() -> None:
+    items, asked = drawn(), ragged()
+    assert isinstance(items.attention, Halves)
+    weight_BTL, _ = history.relevance(items, asked, 1.0)
+    some_BT = asked.kept_BTL().any(-1)
+    close(weight_BTL.sum(-1)[some_BT], torch.ones(int(some_BT.sum())))
+    past_LA, target_A = items.attention.past_NA[asked.item_BL[0]], items.attention.target_NA[7]
+    logit_L = F.relu(past_LA + target_A) @ items.attention.out_A
+    close(weight_BTL[0, 4], F.pad(logit_L[:1].softmax(0), (0, 3)))
+    close(history.relevance(items, replace(asked, seen_BT=asked.seen_BT * 0 + 4), 1.0)[0][0, 4], logit_L.softmax(0))
+
+
+@pytest.mark.parametrize("rise", [50.0, -50.0, 400.0])
+def test_large_logits_neither_overflow_nor_vanish(rise: float) -> None:
+    """All logits raised by x multiply the weights by exp(x (1 - beta)), and a softmax by nothing."""
+    items, asked = drawn(bias=False), ragged()
+    halves = items.attention
+    assert isinstance(halves, Halves)
+    lifted = Halves(
+        F.pad(halves.past_NA, (0, 1)),
+        F.pad(halves.target_NA, (0, 1), value=1.0),
+        F.pad(halves.out_A, (0, 1), value=rise),
+    )
+    raised = replace(items, attention=lifted)
+    for beta in (0.9, 1.0):
+        expected = history.scores(items, asked, 0.0, beta) * torch.exp(torch.tensor(rise * (1 - beta)))
+        torch.testing.assert_close(history.scores(raised, asked, 0.0, beta), expected, rtol=1e-3, atol=1e-6)
+        with torch.no_grad():
+            torch.testing.assert_close(history.scores(raised, asked, 0.0, beta), expected, rtol=1e-3, atol=1e-6)
+    label_BT = (asked.target_BT > 5).float()
+    tables = [t.requires_grad_() for t in tensors(raised)]
+    grads = torch.autograd.grad(history.log_loss(raised, asked, label_BT, 0.0, 1.0), tables)
+    assert all(bool(torch.isfinite(grad).all()) for grad in grads)
+
+
+def test_a_target_is_no_part_of_its_own_history() -> None:
+    """Neither its own factors as something done, nor its half of the attention, enter its score."""
+    items, asked = drawn(), ragged()
+    halves = items.attention
+    assert isinstance(halves, Halves)
+    for j, where in ((3, (0, 1)), (2, (1, 0)), (9, (3, 0))):
+        with torch.no_grad():
+            before = history.scores(items, asked, 0.5, 0.8)[where]
+            past_ND, past_NA = items.past_ND.clone(), halves.past_NA.clone()
+            past_ND[j], past_NA[j] = 99.0, 99.0
+            changed = replace(items, past_ND=past_ND, attention=replace(halves, past_NA=past_NA))
+            assert history.scores(changed, asked, 0.5, 0.8)[where] == before
+        close(history.scores(changed, asked, 0.5, 0.8)[where], before)
+
+
+def test_product_attention_is_the_equation() -> None:
+    plain = drawn(bias=False)
+    mix_AD, shift_A, out_A = torch.randn(WIDTH, DIM), torch.randn(WIDTH), torch.randn(WIDTH)
+    items, asked = replace(plain, attention=Product(mix_AD, shift_A, out_A)), ragged()
+    weight_BTL, similar_BTL = history.relevance(items, asked, 0.5)
+    j, past = 7, [3]
+    assert asked.kept_BTL()[0, 4].tolist() == [True, False, False, False]
+    j, past = 5, [3, 3, 8]
+    power_L = torch.stack(
+        [torch.exp(out_A @ F.relu(mix_AD @ (plain.past_ND[i] * plain.target_ND[j]) + shift_A)) for i in past]
+    )
+    close(weight_BTL[0, 0, [0, 2, 3]], power_L / power_L.sum() ** 0.5)
+    assert weight_BTL[0, 0, 1] == 0
+    close(similar_BTL[0, 0, 3], plain.past_ND[8] @ plain.target_ND[5])
+    with torch.no_grad():
+        close(history.scores(items, asked, 0.0, 0.5)[0, 0], (weight_BTL * similar_BTL)[0, 0].sum())
+
+
+def test_what_events_add_sums_to_the_score_and_shares_to_one() -> None:
+    items, asked = drawn(), ragged()
+    share_BTL, signed_BTL = history.contributions(items, asked, 0.3, 0.8)
+    assert items.bias_N is not None
+    bias_BT = items.bias_N[asked.target_BT] * (asked.target_BT > 0)
+    close(signed_BTL.sum(-1) + bias_BT, one_by_one(items, asked, 0.3, 0.8))
+    close(share_BTL.sum(-1), asked.kept_BTL().any(-1).float())
+    assert bool((signed_BTL < 0).any())
+    assert bool((signed_BTL[~asked.kept_BTL()] == 0).all())
