@@ -36,6 +36,7 @@ def source(dataset: str, protocol: str) -> Source:
     data = Path("data", dataset)
     places = {name: data / "features" / f"{name}.parquet" for name in ("regions", "image", "text", "words")}
     places |= {"history": data / "topics/history.parquet", "topics": data / "topics/items.parquet"}
+    places |= {"items": data / "items.parquet"}
     places |= {
         "split": data / "splits" / protocol / "events.parquet",
         "cases": data / "splits" / protocol / "cases.parquet",

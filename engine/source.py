@@ -28,11 +28,13 @@ class Source:
     words: Path
     history: Path
     topics: Path
+    items: Path
 
     @property
     def views(self) -> dict[View, Path]:
         """The feature tables by view."""
-        return {"regions": self.regions, "image": self.image, "text": self.text, "words": self.words}
+        features: dict[View, Path] = {"regions": self.regions, "image": self.image, "text": self.text}
+        return features | {"words": self.words, "categories": self.items}
 
     def digest(self, needs: Needs, *more: str) -> str:
         """A name for all that a model learns from: the tables that it reads and what else is given."""

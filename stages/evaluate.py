@@ -46,6 +46,7 @@ def main(
     words: Path,
     history: Path,
     topics: Path,
+    items: Path,
     weights: Path,
     oracle: Path,
     ranks: Path,
@@ -54,7 +55,7 @@ def main(
     length_plot: Path,
 ) -> None:
     """Rank every test case once; where the world is made, the best that any model could reach stands beside."""
-    source = Source(split, cases, regions, image, text, words, history, topics)
+    source = Source(split, cases, regions, image, text, words, history, topics, items)
     device = accelerator(params.device)
     data = load(source, models.configure(params.model).needs, "test", device)
     if not data.table.height:

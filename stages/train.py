@@ -38,6 +38,7 @@ def main(
     words: Path,
     history: Path,
     topics: Path,
+    items: Path,
     weights: Path,
     valid: Path,
     cost: Path,
@@ -45,7 +46,7 @@ def main(
     valid_plot: Path,
 ) -> None:
     """Train the chosen model, keep its best state by validation NDCG@10; killed and started again, it goes on."""
-    source = Source(split, cases, regions, image, text, words, history, topics)
+    source = Source(split, cases, regions, image, text, words, history, topics, items)
     settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
     device = accelerator(params.device)
     needs = models.configure(params.model).needs

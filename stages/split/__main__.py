@@ -8,7 +8,8 @@ import polars as pl
 from engine import store
 from engine.params import Choice, Record, checked, run
 from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from stages.split.protocols import RULES, drawn, given, parted, ranked
+from stages.split.moments import newcomers, some
+from stages.split.protocols import RULES, GlobalTime, drawn, given, parted, ranked
 
 
 class Params(Record):
@@ -30,6 +31,8 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     split = parted(known, protocol, params.seed)
     table = ranked(split, protocol)
     repeats = split.filter(pl.col("part") != "train").height - table.height
+    timed = isinstance(protocol, GlobalTime)
+    table = some(table, protocol.cases, params.seed) if isinstance(protocol, GlobalTime) else table
     if protocol.candidates == "given":
         table = given(table, store.read(candidates, CANDIDATES), candidates)
     elif protocol.candidates:
@@ -37,7 +40,8 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     users = int(split["user"].max() or 0)  # type: ignore[arg-type]
     store.write(split, out, SPLIT, {"items": items, "users": users, "protocol": params.protocol.name})
     store.write(table, cases, CASES)
-    store.write_json(store.meta(events).get("report", {}) | _report(known, split, about, table, repeats), report)
+    readings = _report(known, split, about, table, repeats) | (newcomers(split) if timed else {})
+    store.write_json(store.meta(events).get("report", {}) | readings, report)
 
 
 def _report(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from engine.params import Record
 from engine.tables import SPLIT
+from stages.split.moments import parts
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +40,30 @@ class LeaveOneOut(Protocol):
     rule: Literal["leave_one_out"]
 
 
-RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut}
+class GlobalTime(Protocol):
+    """What happened before a moment trains, its last `valid` validates; what happened after it tests (001, 4.1).
+
+    `date`: the moment; empty: when `train` of all events had happened. `cases`: how many of valid and of test are
+    ranked, drawn by the seed (0: all); ratings are predicted for all of them.
+    """
+
+    rule: Literal["global_time"]
+    date: str
+    train: float = Field(gt=0, lt=1)
+    valid: float = Field(ge=0, lt=1)
+    cases: int = Field(ge=0)
+
+
+RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut, "global_time": GlobalTime}
 
 
 def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
     """A SPLIT table: each event of a user, in order, with its part."""
-    split = events.select(
-        "user", pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position"), "item", "time"
-    )
+    place = pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position")
+    split = events.select("user", place, "item", "time", "rating")
+    if isinstance(protocol, GlobalTime):
+        part = parts(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
+        return split.with_columns(part).select(list(SPLIT.columns))
     position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
     if isinstance(protocol, Temporal):
         first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)
