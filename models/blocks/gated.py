@@ -22,7 +22,6 @@ def recur(
 
     Rows are packed as in `Layout`; `reverse` runs each from its last step to its first.
     """
-    gate_X = input_XH.new_ones(len(input_XH)) if gate_X is None else gate_X
     state_XH: Tensor = _Recurrence.apply(input_XH, weight_HH, gate_X, sizes, reverse, activation)  # type: ignore[no-untyped-call]
     return state_XH
 
@@ -72,13 +71,14 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any,
         input_XH: Tensor,
         weight_HH: Tensor,
-        gate_X: Tensor,
+        gate_X: Tensor | None,
         sizes: list[int],
         reverse: bool,
         activation: Activation,
     ) -> Tensor:
         """The states; what was a candidate is kept."""
-        able_XH, state_XH = input_XH.clone(), torch.empty_like(input_XH)
+        able_XH = input_XH.clone()
+        state_XH = able_XH if gate_X is None else torch.empty_like(input_XH)
         before_XH = torch.zeros_like(input_XH)
         turned_HH = weight_HH.t()
         for here, there, met in _walk(sizes, reverse):
@@ -87,7 +87,8 @@ class _Recurrence(torch.autograd.Function):
                 before_XH[here][:met] = state_XH[there]
                 able[:met].addmm_(state_XH[there], turned_HH)
             _active(able, activation)
-            torch.lerp(before_XH[here], able, gate_X[here, None], out=state_XH[here])
+            if gate_X is not None:
+                torch.lerp(before_XH[here], able, gate_X[here, None], out=state_XH[here])
         ctx.save_for_backward(weight_HH, gate_X, able_XH, before_XH)
         ctx.walk, ctx.activation = _walk(sizes, reverse), activation
         return state_XH
@@ -97,14 +98,16 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad_XH: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of inputs, weights and gates."""
         weight_HH, gate_X, able_XH, before_XH = ctx.saved_tensors  # type: ignore[attr-defined]
-        slope_XH = _slope(able_XH, ctx.activation).mul_(gate_X[:, None])  # type: ignore[attr-defined]
+        slope_XH = _slope(able_XH, ctx.activation)  # type: ignore[attr-defined]
+        keep_X1 = None if gate_X is None else (1 - gate_X)[:, None]
+        slope_XH = slope_XH if gate_X is None else slope_XH.mul_(gate_X[:, None])
         full_XH, input_XH = grad_XH.clone(), torch.empty_like(grad_XH)
-        keep_X1 = (1 - gate_X)[:, None]
         for here, there, met in reversed(ctx.walk):  # type: ignore[attr-defined]
             torch.mul(full_XH[here], slope_XH[here], out=input_XH[here])
             if met:
                 back = full_XH[there]
-                back.addcmul_(full_XH[here][:met], keep_X1[here][:met])
+                if keep_X1 is not None:
+                    back.addcmul_(full_XH[here][:met], keep_X1[here][:met])
                 back.addmm_(input_XH[here][:met], weight_HH)
         gate = (full_XH * (able_XH - before_XH)).sum(1) if ctx.needs_input_grad[2] else None  # type: ignore[attr-defined]
         return input_XH, input_XH.t() @ before_XH, gate, None, None, None
