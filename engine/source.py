@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
+from torch import Tensor
 
 from engine import store
 from engine.batch import Interactions
@@ -49,7 +51,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Data:
-    """Training events alone; the events that the cases' histories are made of; the cases; the catalog."""
+    """Training events alone; the events that the cases' histories are made of; the cases; the catalog.
+
+    part_E: the places in `events` of all that are in the asked part.
+    """
 
     train: Interactions
     events: Interactions
@@ -57,6 +62,7 @@ class Data:
     table: pl.DataFrame
     catalog: Catalog
     users: int
+    part_E: Tensor
 
 
 def load(source: Source, needs: Needs, part: str, device: str) -> Data:
@@ -79,6 +85,7 @@ def load(source: Source, needs: Needs, part: str, device: str) -> Data:
         table=table,
         catalog=Catalog.load(source.views, items, views, 0 if topic is None else topic.shape[1], device),
         users=users,
+        part_E=torch.from_numpy((known["part"] == part).arg_true().to_numpy().astype(np.int64)).to(device),
     )
 
 

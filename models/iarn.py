@@ -31,7 +31,7 @@ from models.blocks.gated import Activation
 from models.blocks.histories import Histories
 from models.blocks.side import Gate, LSTMSide, Met, Read, Side
 
-ROWS, PAIRS = 2048, 1024  # item histories that are read, and pairs that meet, at once
+ROWS, PAIRS = 2048, 512  # item histories that are read, and pairs that meet, at once
 
 
 class Readings(Record):
@@ -142,8 +142,10 @@ class IARN(Learner, Rater, Explainer):
         return score_P.view(item_BK.shape)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """On both sides each step's share in the last state, which is the sum of what the steps would bring, so weighed
-        (what it would bring has itself seen the state before it), and the gates that these shares are made of.
+        """On both sides each step's share in the last state, and the gates that these shares are made of.
+
+        The last state is exactly the sum of what the steps bring, so weighed; but what a step brings has itself seen
+        the state before it, so that erasing the heaviest need not move the score most: none is said to be faithful.
         """
         if self.config.gate == "none":
             return []
@@ -155,10 +157,10 @@ class IARN(Learner, Rater, Explainer):
         share_BM, gate_BM, valid_BM = its.weights(width)
         person_BM = item.layout.spread(user_X, width)
         return [
-            Weights(share_BL, "history", "gate", True, valid_BL),
-            Weights(share_BM, "item_history", "gate", True, valid_BM, about=item_B, part=person_BM),
-            Weights(gate_BL, "gate", "gate", True, valid_BL, part=batch.item_BL),
-            Weights(gate_BM, "item_gate", "gate", True, valid_BM, about=item_B, part=person_BM),
+            Weights(share_BL, "history", "gate", False, valid_BL),
+            Weights(share_BM, "item_history", "gate", False, valid_BM, about=item_B, part=person_BM),
+            Weights(gate_BL, "gate", "gate", False, valid_BL, part=batch.item_BL),
+            Weights(gate_BM, "item_gate", "gate", False, valid_BM, about=item_B, part=person_BM),
         ]
 
     def _scores(self, batch: Batch, item_BK: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from rich.table import Table as Sheet
 
 import models
 from engine import store
-from engine.contract import Recommender
+from engine.contract import Rater, Recommender
 from engine.fit import accelerator
 from engine.measures.ranking import auc, mrr, ndcg, positions, recall
 from engine.params import Choice, Record, run
 from engine.rank import Counts, rank
+from engine.rate import Errors, rates
 from engine.source import Source, load
 from engine.tables import ORACLE, RANKS
 
@@ -54,7 +55,9 @@ def main(
     cutoff_plot: Path,
     length_plot: Path,
 ) -> None:
-    """Rank every test case once; where the world is made, the best that any model could reach stands beside."""
+    """Rank every test case once, and predict the ratings of all test events where that is what the model learnt; where
+    the world is made, the best that any model could reach stands beside.
+    """
     source = Source(split, cases, regions, image, text, words, history, topics, items)
     device = accelerator(params.device)
     data = load(source, models.configure(params.model).needs, "test", device)
@@ -66,6 +69,9 @@ def main(
     store.write(table, ranks, RANKS)
     place = positions(counts.greater, counts.ties)
     readings: dict[str, float] = _readings(counts, params.evaluate.cutoffs) | {"cases": len(place)}
+    if isinstance(model, Rater) and rates(model):
+        errors = Errors.of(model, data.train, data.events, data.part_E)
+        readings |= {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
     best = table.select("user", "position").join(
         store.read(oracle, ORACLE), on=["user", "position"], how="left", maintain_order="left"
     )
@@ -108,7 +114,7 @@ def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], by_c
 def _show(readings: dict[str, float], name: str) -> None:
     sheet = Sheet("reading", name, "oracle", title=f"{int(readings['cases']):,} test cases")
     for key, value in readings.items():
-        if not key.startswith("oracle_") and key != "cases":
+        if not key.startswith("oracle_") and key not in ("cases", "ratings"):
             best = readings.get(f"oracle_{key}")
             sheet.add_row(key, f"{value:.4f}", "" if best is None else f"{best:.4f}")
     Console().print(sheet)

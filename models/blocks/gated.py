@@ -45,9 +45,12 @@ def _active(value: Tensor, activation: Activation) -> Tensor:
     return value.copy_(torch.nn.functional.softplus(value, beta=SHARP))
 
 
-def _slope(active: Tensor, activation: Activation) -> Tensor:
-    """The derivative, from the value."""
-    return (active > 0).to(active.dtype) if activation == "relu" else -torch.expm1(-SHARP * active)
+def _slope(grad: Tensor, active: Tensor, activation: Activation, out: Tensor) -> None:
+    """The gradient times the derivative, which follows from the value."""
+    if activation == "relu":
+        torch.ops.aten.threshold_backward.grad_input(grad, active, 0, grad_input=out)
+    else:
+        torch.mul(grad, -torch.expm1(-SHARP * active), out=out)
 
 
 def _walk(sizes: list[int], reverse: bool) -> list[tuple[slice, slice, int]]:
@@ -79,16 +82,21 @@ class _Recurrence(torch.autograd.Function):
         """The states; what was a candidate is kept."""
         able_XH = input_XH.clone()
         state_XH = able_XH if gate_X is None else torch.empty_like(input_XH)
-        before_XH = torch.zeros_like(input_XH)
+        # what was before each step is kept for the gradients alone
+        before_XH = torch.empty_like(input_XH) if gate_X is not None and any(ctx.needs_input_grad) else None
         turned_HH = weight_HH.t()
         for here, there, met in _walk(sizes, reverse):
             able = able_XH[here]
             if met:
-                before_XH[here][:met] = state_XH[there]
                 able[:met].addmm_(state_XH[there], turned_HH)
             _active(able, activation)
             if gate_X is not None:
-                torch.lerp(before_XH[here], able, gate_X[here, None], out=state_XH[here])
+                state, gate = state_XH[here], gate_X[here, None]
+                torch.lerp(state_XH[there], able[:met], gate[:met], out=state[:met])
+                torch.mul(able[met:], gate[met:], out=state[met:])
+                if before_XH is not None:
+                    before_XH[here][:met] = state_XH[there]
+                    before_XH[here][met:] = 0
         ctx.save_for_backward(weight_HH, gate_X, able_XH, before_XH)
         ctx.walk, ctx.activation = _walk(sizes, reverse), activation
         return state_XH
@@ -98,16 +106,20 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad_XH: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of inputs, weights and gates."""
         weight_HH, gate_X, able_XH, before_XH = ctx.saved_tensors  # type: ignore[attr-defined]
-        slope_XH = _slope(able_XH, ctx.activation)  # type: ignore[attr-defined]
-        keep_X1 = None if gate_X is None else (1 - gate_X)[:, None]
-        slope_XH = slope_XH if gate_X is None else slope_XH.mul_(gate_X[:, None])
         full_XH, input_XH = grad_XH.clone(), torch.empty_like(grad_XH)
+        weight_grad_HH = torch.zeros_like(weight_HH)
         for here, there, met in reversed(ctx.walk):  # type: ignore[attr-defined]
-            torch.mul(full_XH[here], slope_XH[here], out=input_XH[here])
+            full, part = full_XH[here], input_XH[here]
+            passed = full if gate_X is None else full * gate_X[here, None]
+            _slope(passed, able_XH[here], ctx.activation, part)  # type: ignore[attr-defined]
             if met:
                 back = full_XH[there]
-                if keep_X1 is not None:
-                    back.addcmul_(full_XH[here][:met], keep_X1[here][:met])
-                back.addmm_(input_XH[here][:met], weight_HH)
-        gate = (full_XH * (able_XH - before_XH)).sum(1) if ctx.needs_input_grad[2] else None  # type: ignore[attr-defined]
+                if gate_X is None:
+                    weight_grad_HH.addmm_(part[:met].t(), able_XH[there])
+                else:
+                    back.add_(full[:met]).sub_(passed[:met])
+                back.addmm_(part[:met], weight_HH)
+        if gate_X is None or before_XH is None:
+            return input_XH, weight_grad_HH, None, None, None, None
+        gate = (full_XH * (able_XH - before_XH)).sum(1)
         return input_XH, input_XH.t() @ before_XH, gate, None, None, None

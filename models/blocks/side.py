@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from models.blocks.gated import Activation, influence, recur
@@ -63,16 +64,17 @@ class Side(nn.Module):
 
     def forward(self, value_XD: Tensor, layout: Layout) -> Read:
         """Read rows by themselves."""
-        drive_WXH = self.input(value_XD).chunk(len(self.weight_WHH), dim=1)
+        parts = zip(self.input.weight.split(self.hidden), self.input.bias.split(self.hidden), strict=True)
+        drives = [F.linear(value_XD, weight_HD, bias_H) for weight_HD, bias_H in parts]
         if self.gate == "none":
-            return Read(layout, drive_WXH[0])
+            return Read(layout, drives[0])
         forth_XH, back_XH = (
-            recur(drive_WXH[way].contiguous(), self.weight_WHH[way], None, layout.sizes, way == 2, self.activation)
-            for way in (1, 2)
+            recur(drives[way], self.weight_WHH[way], None, layout.sizes, way == 2, self.activation) for way in (1, 2)
         )
         summary_BS = torch.cat([layout.last(forth_XH), layout.first(back_XH)], 1)
-        own_XF = self.own(torch.cat([forth_XH, back_XH], 1))
-        return Read(layout, drive_WXH[0].contiguous(), own_XF, summary_BS)
+        forth_FH, back_FH = self.own.weight.split(self.hidden, dim=1)
+        own_XF = torch.addmm(F.linear(forth_XH, forth_FH, self.own.bias), back_XH, back_FH.t())
+        return Read(layout, drives[0], own_XF, summary_BS)
 
     def meet(self, read: Read, partner_PS: Tensor | None, row_P: Tensor | None, scale: float = 1.0) -> Met:
         """The states after the rows of pairs (None: each row once) when they meet partners, by their summaries."""
