@@ -113,7 +113,9 @@ def main() -> None:
     print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}", flush=True)
     heads = [f"recall@{k}" for k in CUTOFFS] + [f"ndcg@{k}" for k in CUTOFFS]
     print(
-        "| variant | " + " | ".join(heads) + " | auc | rmse | mae | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
+        "| variant | "
+        + " | ".join(heads)
+        + " | auc | rmse | mae | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
     )
     print("|---" * (len(heads) + 9) + "|", flush=True)
     first: np.ndarray | None = None

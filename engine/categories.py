@@ -36,7 +36,9 @@ class Categories:
         for row, steps in enumerate(paths["path"].to_list()):
             path[row, : len(steps)] = [number[step] for step in steps]
         offset = np.searchsorted(paths["item"].to_numpy().astype(np.int64), np.arange(count + 2))
-        return Categories(names, torch.from_numpy(path).to(device), torch.from_numpy(offset.astype(np.int64)).to(device))
+        return Categories(
+            names, torch.from_numpy(path).to(device), torch.from_numpy(offset.astype(np.int64)).to(device)
+        )
 
     @staticmethod
     def read(path: Path, count: int, device: str = "cpu") -> "Categories":

@@ -22,8 +22,8 @@ class Needs:
     `shared`: items drawn once for a whole batch, with their log expected counts. `views`: tables of the catalog.
     `pairs`: a row to learn from is one event with its user's history before it (else windows with a target at every
     position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
-    user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and so what selects.
-    `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
+    user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and what
+    selects. `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
     """
 
     length: int = 0

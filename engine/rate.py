@@ -22,7 +22,7 @@ def rate(model: Rater, events: Interactions, place_E: Tensor) -> np.ndarray:
     """
     model.eval()
     found = [np.zeros(0, dtype=np.float32)]
-    for place_B in place_E.split(ROWS):
+    for place_B in torch.split(place_E, ROWS):
         user_B = events.user_E[place_B]
         batch = events.before(user_B, place_B - events.offset_U[user_B], model.needs)
         rating_B = model.rate(batch, events.item_E[place_B]).float()

@@ -1,18 +1,18 @@
-"""IARN: what a person did and who acted on an item, read by two recurrences that gate each other (Pei et al., CIKM 2017).
+"""IARN: what a person did and who acted on an item, two recurrences that gate each other (Pei et al., CIKM 2017).
 
 On each side u_t = (1 - a_t) u_(t-1) + a_t relu(W u_(t-1) + H x_t + b) (eq. 3-5), where the gate a_t = sigmoid(c (m .
 tanh(L [own_t; w s] + b') + m0)) sees the step from both directions, own_t, and the partner's summary s, read from its
 two ends (eq. 6-9). u~ = PReLU(A u_T + b) (eq. 2), score = u~ . v~ (eq. 1), squared error of ratings (eq. 13). The item
 side's inputs pass the matrices of the item's categories, added or along the tree's paths (eq. 10-12).
 
-**Departs from the paper:** both histories of a pair end strictly before its moment; the authors' code gives it the whole
-training histories, itself and what came later included (`readings.leak`, for parity). Inputs are learnt embeddings (the
+**Departs from the paper:** both histories of a pair end strictly before its moment; the authors' code learns from whole
+histories, the pair itself and what came later included (`readings.leak`, for parity). Inputs are learnt embeddings (the
 authors' are given vectors of unknown origin), beside which the rating stands as one more channel (`ratings: false`
 without). A category is known by its name; over several paths the mean of their products; no tanh after each matrix, as
 in the authors' code. Printed form: c = w = 1, relu in the attention's recurrences; theirs: `scale: 2, summary: 0.25,
 activation: softplus`, and a fusion layer of 4 x hidden (`inner`). The engine's optimiser is Adam, steps hold more pairs
 than 50. The ranking loss is ours (BPR over drawn items). Item histories are of training events alone, capped as the
-person's are; an item that nobody acted on scores alike whatever it is.
+person's are; all items that nobody acted on score alike.
 """
 
 from typing import Literal, final
@@ -35,7 +35,7 @@ ROWS, PAIRS = 2048, 512  # item histories that are read, and pairs that meet, at
 
 
 class Readings(Record):
-    """Where code and paper differ: factors of a gate's logit and of the partner's summary; the attention's g; the leak."""
+    """Where the code differs: factors of a gate's logit and of the partner's summary, the attention's g, the leak."""
 
     scale: float = 1.0
     summary: float = 1.0
@@ -44,8 +44,8 @@ class Readings(Record):
 
 
 class Config(Settings):
-    """The paper's rows: IARN as it stands; -Plain `features: none`; TAGM-backbone `gate: own`; RNN-backbone `gate: none`;
-    LSTM-backbone `gate: none, cell: lstm` (these three with `features: none`).
+    """The paper's rows: IARN as it stands; IARN-Plain `features: none`; without them, TAGM-backbone `gate: own`,
+    RNN-backbone `gate: none`, LSTM-backbone `gate: none, cell: lstm`.
     """
 
     dim: int = Field(ge=1)
@@ -136,7 +136,8 @@ class IARN(Learner, Rater, Explainer):
         score_P = self.histories.item_ND.new_zeros(len(row_P))
         for first in range(0, len(history_U2), ROWS):
             item, _ = self._items(batch, history_U2[first : first + ROWS])
-            for part_P in ((where_P >= first) & (where_P < first + ROWS)).nonzero()[:, 0].split(PAIRS):
+            here_P = ((where_P >= first) & (where_P < first + ROWS)).nonzero()[:, 0]
+            for part_P in torch.split(here_P, PAIRS):
                 met = self._meet(user, item, row_P[part_P], where_P[part_P] - first)
                 score_P = score_P.index_put((part_P,), self._product(*met))
         return score_P.view(item_BK.shape)

@@ -18,7 +18,7 @@ from engine.measures.ranking import auc, mrr, ndcg, positions, recall
 from engine.params import Choice, Record, run
 from engine.rank import Counts, rank
 from engine.rate import Errors, rates
-from engine.source import Source, load
+from engine.source import Data, Source, load
 from engine.tables import ORACLE, RANKS
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,7 @@ def main(
     cutoff_plot: Path,
     length_plot: Path,
 ) -> None:
-    """Rank every test case once, and predict the ratings of all test events where that is what the model learnt; where
-    the world is made, the best that any model could reach stands beside.
-    """
+    """Rank every test case once, with the errors of ratings, and the best that is possible where it is known."""
     source = Source(split, cases, regions, image, text, words, history, topics, items)
     device = accelerator(params.device)
     data = load(source, models.configure(params.model).needs, "test", device)
@@ -68,10 +66,7 @@ def main(
     table = _table(data.table, counts)
     store.write(table, ranks, RANKS)
     place = positions(counts.greater, counts.ties)
-    readings: dict[str, float] = _readings(counts, params.evaluate.cutoffs) | {"cases": len(place)}
-    if isinstance(model, Rater) and rates(model):
-        errors = Errors.of(model, data.train, data.events, data.part_E)
-        readings |= {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
+    readings = _readings(counts, params.evaluate.cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
     best = table.select("user", "position").join(
         store.read(oracle, ORACLE), on=["user", "position"], how="left", maintain_order="left"
     )
@@ -97,6 +92,13 @@ def _readings(counts: Counts, cutoffs: tuple[int, ...]) -> dict[str, float]:
         "mrr": float(mrr(place).mean()),
         "auc": float(np.nanmean(auc(counts.greater, counts.ties, counts.others))),
     }
+
+
+def _ratings(model: Recommender, data: Data) -> dict[str, float]:
+    if not (isinstance(model, Rater) and rates(model)):
+        return {}
+    errors = Errors.of(model, data.train, data.events, data.part_E)
+    return {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
 
 
 def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], by_cutoff: Path, by_length: Path) -> None:

@@ -1,4 +1,4 @@
-"""A recurrence with one gate a step, over packed rows, its gradients written out: one product for all steps' weights."""
+"""A recurrence with one gate a step over packed rows, its gradients written out."""
 
 from typing import Any, Literal
 

@@ -55,7 +55,9 @@ class Side(nn.Module):
         self.gate, self.activation, self.hidden = gate, activation, hidden
         ways = 1 if gate == "none" else 3
         self.input = nn.Linear(width, ways * hidden)
-        self.weight_WHH = nn.Parameter(torch.stack([nn.init.orthogonal_(torch.empty(hidden, hidden)) for _ in range(ways)]))
+        self.weight_WHH = nn.Parameter(
+            torch.stack([nn.init.orthogonal_(torch.empty(hidden, hidden)) for _ in range(ways)])
+        )
         if gate != "none":
             self.own = nn.Linear(2 * hidden, inner)
             self.vote = nn.Linear(inner, 1)
@@ -64,7 +66,7 @@ class Side(nn.Module):
 
     def forward(self, value_XD: Tensor, layout: Layout) -> Read:
         """Read rows by themselves."""
-        parts = zip(self.input.weight.split(self.hidden), self.input.bias.split(self.hidden), strict=True)
+        parts = zip(*(torch.split(p, self.hidden) for p in (self.input.weight, self.input.bias)), strict=True)
         drives = [F.linear(value_XD, weight_HD, bias_H) for weight_HD, bias_H in parts]
         if self.gate == "none":
             return Read(layout, drives[0])
@@ -72,7 +74,7 @@ class Side(nn.Module):
             recur(drives[way], self.weight_WHH[way], None, layout.sizes, way == 2, self.activation) for way in (1, 2)
         )
         summary_BS = torch.cat([layout.last(forth_XH), layout.first(back_XH)], 1)
-        forth_FH, back_FH = self.own.weight.split(self.hidden, dim=1)
+        forth_FH, back_FH = torch.split(self.own.weight, self.hidden, dim=1)
         own_XF = torch.addmm(F.linear(forth_XH, forth_FH, self.own.bias), back_XH, back_FH.t())
         return Read(layout, drives[0], own_XF, summary_BS)
 

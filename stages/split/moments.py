@@ -22,7 +22,8 @@ def moment(time: pl.Series, date: str, share: float, where: str) -> datetime:
     except ValueError:
         raise ValueError(f"{where}.date: {date!r} is no date; write it as 2010-01-01, or empty for a share") from None
     if not time.min() < found <= time.max():  # type: ignore[operator]
-        raise ValueError(f"{where}.date: {date} must lie inside the events, {time.min()} to {time.max()}")
+        first, last = _utc(time.sort()[0]), _utc(time.sort()[-1])
+        raise ValueError(f"{where}.date: {date} must lie inside the events, {first} to {last}")
     return found
 
 
@@ -33,7 +34,8 @@ def _utc(found: datetime) -> datetime:
 def parts(time: pl.Series, date: str, train: float, valid: float, where: str) -> pl.Series:
     """train, valid or test of each event: test from the moment on, valid the last `valid` of what is before it."""
     test = moment(time, date, train, where)
-    held = _utc(time.filter(time < test).sort()[-1 - int((time < test).sum() * valid)]) if valid else test
+    before = time.filter(time < test).sort()
+    held = _utc(before[-1 - int(len(before) * valid)]) if valid and len(before) else test
     names = pl.DataFrame({"time": time}).select(
         pl.when(pl.col("time") >= test)
         .then(pl.lit("test"))

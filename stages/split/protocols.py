@@ -62,8 +62,8 @@ def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
     place = pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position")
     split = events.select("user", place, "item", "time", "rating")
     if isinstance(protocol, GlobalTime):
-        part = parts(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
-        return split.with_columns(part).select(list(SPLIT.columns))
+        timed = parts(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
+        return split.with_columns(timed).select(list(SPLIT.columns))
     position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
     if isinstance(protocol, Temporal):
         first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)

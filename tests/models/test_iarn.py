@@ -182,7 +182,11 @@ def test_identity_matrices_change_nothing_and_the_root_comes_first(world: World)
     paths = [[["root", "leaf"]], [["root"], ["leaf", "root"]], None]
     tree = Categories.of(pl.DataFrame({"item": [1, 2, 3], "categories": paths}), 3)
     assert tree.names == ("leaf", "root")
-    x, leaf, root = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.0], [1.0, 1.0]]), torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    x, leaf, root = (
+        torch.tensor([[1.0, 2.0]]),
+        torch.tensor([[0.0, 1.0], [1.0, 1.0]]),
+        torch.tensor([[2.0, 0.0], [0.0, 3.0]]),
+    )
     for form, expected in (
         ("hierarchical", [leaf @ root @ x[0], (root + root @ leaf) @ x[0] / 2, x[0]]),
         ("flat", [(leaf + root) @ x[0], (leaf + root) @ x[0], x[0]]),

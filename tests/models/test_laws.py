@@ -33,7 +33,8 @@ WINDOWED = [case for case in SEQUENTIAL if case in LEARNERS and not NEEDS[case].
 training = pytest.mark.parametrize(("name", "variant"), WINDOWED)
 paired = pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if NEEDS[case].pairs])
 ordering = pytest.mark.parametrize(("name", "variant"), [c for c in SEQUENTIAL if not NEEDS[c].pairs])
-rating = pytest.mark.parametrize(("name", "variant"), [c for c in LEARNERS if NEEDS[c].predicts == "rating"])
+RATING = [case for case in LEARNERS if NEEDS[case].predicts == "rating" and NEEDS[case].ratings]
+rating = pytest.mark.parametrize(("name", "variant"), RATING)
 GROUPING = [c for c in LEARNERS if (c not in SEQUENTIAL or NEEDS[c].pairs) and NEEDS[c].predicts == "item"]
 WITHOUT_WEIGHTS = {("iarn", "rnn_backbone"), ("iarn", "lstm_backbone"), ("iarn", "ranking_lstm")}
 explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
@@ -401,7 +402,7 @@ def test_7_what_people_share_is_learnt(name: str, variant: str, grouped: World, 
         name,
         variant,
         grouped,
-        train(15, lr=0.02),
+        train(30 if NEEDS[name, variant].pairs else 15, lr=0.02),
         tmp_path,
         "excluded",
     )
@@ -413,15 +414,15 @@ def test_7_ratings_that_hang_on_both_are_learnt(name: str, variant: str, tmp_pat
     generator = np.random.default_rng(1)
     mixed = World([(generator.permutation(12)[:8] + 1).tolist() for _ in range(60)], 12)
     model = built(name, variant, mixed)
-    fit(model, mixed.interactions(2), Reading(), train(15, lr=0.01), 1, tmp_path / "run.pt")
+    fit(model, mixed.interactions(2), Reading(), train(25, lr=0.01), 1, tmp_path / "run.pt")
     events = mixed.interactions()
     assert isinstance(model, Rater)
     assert events.rating_E is not None
     place_B = torch.cat([events.offset_U[2:] - 1, events.offset_U[2:] - 2])
     batch = events.pairs(place_B, model.needs)
     assert batch.target_BL is not None
-    wrong_B = model.rate(batch, batch.target_BL[:, 0]) - events.rating_E[place_B]
-    assert float((wrong_B**2).mean().sqrt()) < (1.3 if variant == "without_ratings" else 0.6)  # the mean alone: 1.4
+    wrong_B = model.rate(batch, batch.target_BL[:, 0]).detach() - events.rating_E[place_B]
+    assert float((wrong_B**2).mean().sqrt()) < 0.7  # the mean alone: 1.4
 
 
 def test_7_popularity_counts(noise: World, tmp_path: Path) -> None:

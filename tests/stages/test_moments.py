@@ -31,9 +31,7 @@ def times(days: list[int]) -> pl.Series:
     return pl.Series("time", [START + timedelta(days=d) for d in days], dtype=pl.Datetime("us", "UTC"))
 
 
-@given(
-    st.lists(st.integers(0, 30), min_size=2, max_size=60), st.floats(0.1, 0.9), st.sampled_from([0.0, 0.1, 0.3])
-)
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=60), st.floats(0.1, 0.9), st.sampled_from([0.0, 0.1, 0.3]))
 @settings(deadline=None, max_examples=60)
 def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, valid: float) -> None:
     time = times(days)
