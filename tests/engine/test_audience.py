@@ -18,6 +18,7 @@ from engine.catalog import Catalog
 from engine.categories import Categories
 from engine.contract import Needs, Rater
 from engine.rate import ROWS, Errors, rate, rates
+from engine.schedule import Progressed
 from engine.tables import ITEMS
 
 events = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(-5, 8)), min_size=1, max_size=30)
@@ -124,3 +125,8 @@ def test_pairs_carry_ratings_where_they_are_asked_for() -> None:
     assert last.now_B is not None
     assert last.now_B.tolist() == [NEVER]
     assert last.item_BL.tolist() == [[1, 2, 3, 4, 5]]
+
+
+def test_a_reading_below_zero_may_be_the_best() -> None:
+    """The negative RMSE selects: a run whose readings are all below zero still keeps a state."""
+    assert Progressed().best < -1e9
