@@ -88,9 +88,8 @@ def main() -> None:
             started = time.perf_counter()
             model.score(few, item_BK)
             scored = item_BK.numel() / (time.perf_counter() - started)
-        print(
-            f"round {number}: {learnt:,.0f} pairs a second learnt ({own:,.0f} a second of one core), {scored:,.0f} scored; histories of {rows:.1f}"
-        )
+        speed = f"{learnt:,.0f} pairs a second learnt ({own:,.0f} a second of one core), {scored:,.0f} scored"
+        print(f"round {number}: {speed}; histories of {rows:.1f}")
 
 
 if __name__ == "__main__":

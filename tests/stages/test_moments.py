@@ -107,6 +107,7 @@ def test_some_cases_are_frozen_by_the_seed(tmp_path: Path) -> None:
     few = store.read(tmp_path / "cases.parquet", CASES)
     assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
     assert few["case"].to_list() == [1, 2, 3, 4]
+    assert few.select("user", "position").rows() == sorted(few.select("user", "position").rows())
     run(tmp_path, cases=2)
     assert store.read(tmp_path / "cases.parquet", CASES).rows() == few.rows()
     run(tmp_path, cases=0)
