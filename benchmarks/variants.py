@@ -24,10 +24,11 @@ import models
 from engine import store
 from engine.catalog import Catalog
 from engine.fit import Train, accelerator, fit, peak_gib
-from engine.measures.ranking import ndcg, positions, recall
+from engine.measures.ranking import auc, ndcg, positions, recall
 from engine.measures.significance import holm, t_test
 from engine.params import Choice, checked, override, read_yaml
 from engine.rank import rank
+from engine.rate import Errors, rates
 from engine.source import Source, load
 from engine.tables import ORACLE, SPLIT
 
@@ -39,6 +40,7 @@ def source(dataset: str, protocol: str) -> Source:
     data = Path("data", dataset)
     places = {name: data / "features" / f"{name}.parquet" for name in ("regions", "image", "text", "words")}
     places |= {"history": data / "topics/history.parquet", "topics": data / "topics/items.parquet"}
+    places |= {"items": data / "items.parquet"}
     places |= {
         "split": data / "splits" / protocol / "events.parquet",
         "cases": data / "splits" / protocol / "cases.parquet",
@@ -66,6 +68,8 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
 
     def reading() -> float:
+        if rates(model):
+            return -Errors.of(model, data.train, data.events, data.part_E).rmse  # type: ignore[arg-type]
         counts = rank(model, data.cases, data.events, seen)
         return float(ndcg(positions(counts.greater, counts.ties), 10).mean())
 
@@ -73,7 +77,11 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     done = fit(model, data.train, reading, settings, params["seed"], keep / f"{file.stem}.pt")
     test = load(tables, needs, "test", device)
     counts = rank(model, test.cases, test.events, seen)
+    errors = Errors.of(model, test.train, test.events, test.part_E) if rates(model) else None  # type: ignore[arg-type]
     row = {
+        "auc": float(np.nanmean(auc(counts.greater, counts.ties, counts.others))),
+        "rmse": None if errors is None else errors.rmse,
+        "mae": None if errors is None else errors.mae,
         "place": positions(counts.greater, counts.ties).tolist(),
         "epochs": done.epoch,
         "best": done.best_epoch,
@@ -120,9 +128,11 @@ def main() -> None:
     print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}", flush=True)
     heads = [f"recall@{k}" for k in CUTOFFS] + [f"ndcg@{k}" for k in CUTOFFS]
     print(
-        "| variant | " + " | ".join(heads) + " | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
+        "| variant | "
+        + " | ".join(heads)
+        + " | auc | rmse | mae | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
     )
-    print("|---" * (len(heads) + 6) + "|", flush=True)
+    print("|---" * (len(heads) + 9) + "|", flush=True)
     first: np.ndarray | None = None
     tests: list[tuple[str, float]] = []
     for name in arguments.variants:
@@ -141,6 +151,7 @@ def main() -> None:
             tests.append((name, p))
             against = f"{hit.mean() - first.mean():+.4f}, p = {p:.1e}"
         cells = [f"{recall(place, k).mean():.4f}" for k in CUTOFFS] + [f"{ndcg(place, k).mean():.4f}" for k in CUTOFFS]
+        cells += ["" if row[name] is None else f"{row[name]:.4f}" for name in ("auc", "rmse", "mae")]
         cells += [share, f"{row['epochs']} ({row['best']})", f"{row['an_epoch']:.2f}", f"{row['gib']:.2f}", against]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     for (name, _), p in zip(tests, holm([p for _, p in tests]), strict=True):

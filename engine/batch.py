@@ -1,12 +1,14 @@
 """The ids and times of one step, cut from flat arrays that live on the device."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
+from engine.audience import NEVER, Audience, Clock
 from engine.contract import Needs
 
 
@@ -19,7 +21,9 @@ class Batch:
     topic_BLT: the decayed topic profile right after each event (None unless asked for) ·
     target_BL: the next item at each position (0 where none; None when ranking), or its own where a model asks that ·
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
-    A row without history (length 0 asked) has L = 0 and its target in target_BL [B, 1].
+    A row that is a pair (or has no history, L = 0) has its target in target_BL [B, 1], rated_B f32.
+    rating_BL f32: what the user gave each event (0 padding). now_B: the moment that a row is asked at; `audience`:
+    who acted on each item before (None unless the histories of items were asked for).
     """
 
     user_B: Tensor
@@ -32,6 +36,10 @@ class Batch:
     negative_BLK: Tensor | None = None
     shared_S: Tensor | None = None
     expected_S: Tensor | None = None
+    rating_BL: Tensor | None = None
+    rated_B: Tensor | None = None
+    now_B: Tensor | None = None
+    audience: Audience | None = None
 
     @property
     def valid_BL(self) -> Tensor:
@@ -44,7 +52,7 @@ class Batch:
         last_BD = state_BLD.gather(1, index_B11)[:, 0]
         return last_BD * (self.length_B > 0)[:, None].to(last_BD.dtype)
 
-    def but(self, **changes: Tensor | None) -> "Batch":
+    def but(self, **changes: Tensor | Audience | None) -> "Batch":
         """The same batch with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
@@ -54,7 +62,8 @@ class Interactions:
     """Flat events sorted by user and position, on a device: users u at offset_U[u] … offset_U[u + 1].
 
     user_E, item_E i64 · time_E i64 unix seconds or None · event_E: number of the event in the whole data ·
-    topic_ET f16 or None, by event number. `users` and `items` are the highest codes.
+    topic_ET f16 or None, by event number. `users` and `items` are the highest codes. rating_E f32 or None;
+    train_E bool: the events that the histories of items are made of (None: all).
     """
 
     user_E: Tensor
@@ -65,18 +74,23 @@ class Interactions:
     items: int
     time_E: Tensor | None = None
     topic_ET: Tensor | None = None
+    rating_E: Tensor | None = None
+    train_E: Tensor | None = None
 
     @staticmethod
     def of(split: pl.DataFrame, items: int, topic: np.ndarray | None = None, device: str = "cpu") -> "Interactions":
         """The events of a split table (or of some of its parts); `topic` [events + 1, T] by event number.
 
-        The frame may carry a column `event`; else events are numbered from 1 in the order of the rows.
+        The frame may carry a column `event`; else events are numbered from 1 in the order of the rows. Without a
+        column `part` all events are training ones; ratings are there where a column `rating` has no gaps.
         """
         users = int(split["user"].max() or 0)  # type: ignore[arg-type]
         user = split["user"].to_numpy().astype(np.int64)
         event = split["event"].to_numpy() if "event" in split.columns else np.arange(1, split.height + 1)
         offset = np.searchsorted(user, np.arange(users + 2))
         timed = split.height > 0 and split["time"].null_count() == 0
+        rated = split.height > 0 and "rating" in split.columns and split["rating"].null_count() == 0
+        train = torch.from_numpy((split["part"] == "train").to_numpy()).to(device) if "part" in split.columns else None
 
         def put(values: np.ndarray) -> Tensor:
             return torch.from_numpy(np.array(values, dtype=np.int64)).to(device)
@@ -90,10 +104,30 @@ class Interactions:
             items=items,
             time_E=put(split["time"].dt.epoch("s").to_numpy()) if timed else None,
             topic_ET=None if topic is None else torch.from_numpy(topic).to(device),
+            rating_E=torch.from_numpy(split["rating"].to_numpy().copy()).to(device) if rated else None,
+            train_E=train,
         )
 
     def __len__(self) -> int:
         return int(self.item_E.shape[0])
+
+    @cached_property
+    def clock(self) -> Clock:
+        """To find what a user did strictly before a moment."""
+        return Clock.of(self.user_E, self._moments)
+
+    @cached_property
+    def audience(self) -> Audience:
+        """Who acted on each item in training."""
+        at_E = slice(None) if self.train_E is None else self.train_E
+        rating_E = None if self.rating_E is None else self.rating_E[at_E]
+        return Audience.of(self.item_E[at_E], self.user_E[at_E], self._moments[at_E], rating_E)
+
+    @property
+    def _moments(self) -> Tensor:
+        if self.time_E is None:
+            raise ValueError("histories are cut by time, and these events have none: choose another model or data")
+        return self.time_E
 
     def rows(self, start_B: Tensor, stop_B: Tensor, user_B: Tensor, needs: Needs) -> Batch:
         """Rows of the events [start, stop) by place in the flat arrays; at most `needs.length` of them, the last."""
@@ -111,6 +145,7 @@ class Interactions:
         if needs.topics and self.topic_ET is None:
             raise ValueError("the model uses topics, and there are none; set topics.method to make them")
         topic_BLT = self.topic_ET[event_BL].float() if needs.topics and self.topic_ET is not None else None
+        rating_BL = self.rated(place_BL) * valid_BL if needs.ratings else None
         return Batch(
             user_B=user_B,
             item_BL=self.item_E[place_BL] * valid_BL,
@@ -118,12 +153,29 @@ class Interactions:
             event_BL=event_BL,
             time_BL=time_BL,
             topic_BLT=topic_BLT,
+            rating_BL=rating_BL,
         )
+
+    def rated(self, place: Tensor) -> Tensor:
+        """The ratings at some places.
+
+        Raises:
+            ValueError: the data has none.
+        """
+        if self.rating_E is None:
+            raise ValueError("the model reads ratings, and these events have none: choose other settings or other data")
+        return self.rating_E[place]
 
     def before(self, user_B: Tensor, position_B: Tensor, needs: Needs) -> Batch:
         """What each user did before a position (counted from 0 within the user): the rows that are ranked."""
         start_B = self.offset_U[user_B]
-        return self.rows(start_B, start_B + position_B, user_B, needs)
+        if not needs.item_length:
+            return self.rows(start_B, start_B + position_B, user_B, needs)
+        clock, place_B = self.clock, start_B + position_B
+        asked_B = place_B < self.offset_U[user_B + 1]  # else the moment is now: after all that is known
+        now_B = torch.where(asked_B, self._moments[place_B.clamp(max=len(self) - 1)], NEVER)
+        stop_B = torch.minimum(place_B, clock.before(user_B, now_B))
+        return self.rows(start_B, stop_B, user_B, needs).but(now_B=now_B, audience=self.audience)
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
         """Rows [start, stop) with the item `needs.ahead` events later as each event's target, which must be the same
@@ -134,13 +186,13 @@ class Interactions:
         place_BL = (start_B[:, None] + step_L + needs.ahead).clamp(max=max(len(self) - 1, 0))
         return batch.but(target_BL=self.item_E[place_BL] * batch.valid_BL)
 
-    def pairs(self, place_B: Tensor) -> Batch:
-        """Rows without history: each event as its user's target."""
-        empty_B0 = torch.zeros(len(place_B), 0, dtype=torch.long, device=place_B.device)
-        return Batch(
-            user_B=self.user_E[place_B],
-            item_BL=empty_B0,
-            length_B=torch.zeros_like(place_B),
-            event_BL=empty_B0,
-            target_BL=self.item_E[place_B][:, None],
-        )
+    def pairs(self, place_B: Tensor, needs: Needs | None = None) -> Batch:
+        """Each event as its user's target, after the history before it that the model needs."""
+        needs = needs or Needs()
+        user_B = self.user_E[place_B]
+        batch = self.before(user_B, place_B - self.offset_U[user_B], needs)
+        if needs.leak:
+            whole = self.rows(self.offset_U[user_B], self.offset_U[user_B + 1], user_B, needs)
+            batch = whole.but(audience=batch.audience, now_B=torch.full_like(place_B, NEVER))
+        rated_B = self.rated(place_B) if needs.predicts == "rating" else None
+        return batch.but(target_BL=self.item_E[place_B][:, None], rated_B=rated_B)

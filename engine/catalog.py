@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine import store
+from engine.categories import Categories
 from engine.contract import View
 from engine.schema import Table
 from engine.tables import REGIONS, VECTORS, WORDS
@@ -41,7 +42,7 @@ class Catalog:
     """The views of the items of a data set, each loaded when it was asked for.
 
     `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image
-    and text; `ragged(view)` for words and regions. N = items + 1.
+    and text; `ragged(view)` for words and regions; `categories` are paths. N = items + 1.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Catalog:
         vectors: dict[str, Tensor] | None = None,
         ragged: dict[str, Ragged] | None = None,
         topics: int = 0,
+        categories: Categories | None = None,
     ):
         self.items = items
         self.topics = topics
         self._vectors = vectors or {}
         self._ragged = ragged or {}
+        self._categories = categories
 
     @staticmethod
     def load(
@@ -67,7 +70,7 @@ class Catalog:
         """
         vectors: dict[str, Tensor] = {}
         ragged: dict[str, Ragged] = {}
-        for view in sorted(views):
+        for view in sorted(views - {"categories"}):
             table = {"words": WORDS, "regions": REGIONS}.get(view, VECTORS)
             column = {"words": "word", "regions": "region"}.get(view, "vector")
             frame = _read(paths[view], table, column, items)
@@ -84,7 +87,8 @@ class Catalog:
                 lengths[frame["item"].to_numpy()] = np.diff(offset)
                 whole = np.concatenate([[0], np.cumsum(lengths)])
                 ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
-        return Catalog(items, vectors, ragged, topics)
+        tree = Categories.read(paths["categories"], items, device) if "categories" in views else None
+        return Catalog(items, vectors, ragged, topics, tree)
 
     def vector(self, view: str) -> Tensor:
         """One vector an item [N, D], zeros where it has none."""
@@ -103,6 +107,13 @@ class Catalog:
         if view not in self._ragged:
             raise KeyError(self._missing(view))
         return self._ragged[view]
+
+    @property
+    def categories(self) -> Categories:
+        """The items' categories."""
+        if self._categories is None:
+            raise KeyError(self._missing("categories"))
+        return self._categories
 
     def width(self, view: str) -> int:
         """How wide a vector of the view is."""

@@ -11,7 +11,7 @@ from engine.params import Record
 if TYPE_CHECKING:
     from engine.batch import Batch, Interactions
 
-View = Literal["image", "text", "words", "regions"]
+View = Literal["image", "text", "words", "regions", "categories"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class Needs:
     `length`: events of history in a row (0: none, a row is a user). `negatives`: items drawn for each target.
     `shared`: items drawn once for a whole batch, with their log expected counts. `views`: tables of the catalog.
     `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
+    `pairs`: a row to learn from is one event with its user's history before it (else windows with a target at every
+    position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
+    user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and what
+    selects. `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
     """
 
     length: int = 0
@@ -30,6 +34,11 @@ class Needs:
     topics: bool = False
     times: bool = False
     ahead: int = 1
+    pairs: bool = False
+    item_length: int = 0
+    ratings: bool = False
+    predicts: Literal["item", "rating"] = "item"
+    leak: bool = False
 
 
 class Settings(Record):
@@ -48,16 +57,19 @@ class Weights:
     `value`: the last axis runs over the parts that are weighed (over "word_region" the last two, words then regions);
     `valid`, of the same shape, is False on padding. `about`, of the shape of the leading axes, names the items whose
     words, regions or views are weighed (0 padding): about_B the asked items, about_BL those of the history. It is
-    None where the parts are the history's events [B, L] or the topics [B, T] themselves.
+    None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
+    `value`, gives the parts' own codes where the batch does not: the users in an asked item's history.
+    "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.
     `faithful`: this very score was computed from these very weights.
     """
 
     value: Tensor
-    over: Literal["history", "item_history", "word", "region", "word_region", "topic", "view"]
+    over: Literal["history", "item_history", "word", "region", "word_region", "topic", "view", "gate", "item_gate"]
     kind: Literal["share", "gate", "signed"]
     faithful: bool
     valid: Tensor
     about: Tensor | None = None
+    part: Tensor | None = None
 
 
 class Recommender(nn.Module, ABC):
@@ -114,7 +126,7 @@ class Rater(Recommender):
 
     @abstractmethod
     def rate(self, batch: "Batch", item_B: Tensor) -> Tensor:
-        """Predicted rating_B of one item a row."""
+        """Predicted rating_B of one item a row; not clipped."""
 
 
 class Explainer(ABC):

@@ -13,7 +13,8 @@ from engine.catalog import Ragged
 
 def take(batch: Batch, row_B: Tensor) -> Batch:
     """Some rows of a batch, as often as they are asked for."""
-    rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in ("shared_S", "expected_S")}
+    whole = ("shared_S", "expected_S", "audience")
+    rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in whole}
     return batch.but(**{name: None if value is None else value[row_B] for name, value in rowwise.items()})
 
 
@@ -23,7 +24,7 @@ def without(batch: Batch, gone_BL: Tensor) -> Batch:
     order_BL = (~keep_BL).long().argsort(dim=1, stable=True)
     kept_BL = keep_BL.gather(1, order_BL)
     found: dict[str, Tensor | None] = {"length_B": keep_BL.sum(1)}
-    for name in ("item_BL", "event_BL", "time_BL"):
+    for name in ("item_BL", "event_BL", "time_BL", "rating_BL"):
         value_BL = getattr(batch, name)
         found[name] = None if value_BL is None else value_BL.gather(1, order_BL) * kept_BL
     if batch.topic_BLT is not None:

@@ -112,13 +112,14 @@ class Loop:
         """An epoch in steps; where several processes learn, each takes its share of every step's rows."""
         device, size = self.train.item_E.device, self.settings.batch_size
         rank, world = self.fabric.global_rank, self.fabric.world_size
-        if self.needs.length:
+        if self.needs.length and not self.needs.pairs:
             for start_B, stop_B in batches(self.train, self.needs.length, size, generator, self.needs.ahead):
                 yield self._drawn(self.train.targets(start_B[rank::world], stop_B[rank::world], self.needs), generator)
         else:
             place_E = torch.randperm(len(self.train), generator=generator).to(device)
             for first in range(0, len(place_E), size):
-                yield self._drawn(self.train.pairs(place_E[first + rank : first + size : world]), generator)
+                part_B = place_E[first + rank : first + size : world]
+                yield self._drawn(self.train.pairs(part_B, self.needs), generator)
 
     def _drawn(self, batch: Batch, generator: torch.Generator) -> Batch:
         if self.negatives is not None and batch.target_BL is not None:

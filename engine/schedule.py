@@ -39,7 +39,7 @@ class Progressed:
     epoch: int = 0
     losses: list[float] = field(default_factory=list)
     readings: list[tuple[int, float]] = field(default_factory=list)
-    best: float = -1.0
+    best: float = -math.inf
     best_epoch: int = 0
     seconds: list[float] = field(default_factory=list)
 

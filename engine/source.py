@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
+from torch import Tensor
 
 from engine import store
 from engine.batch import Interactions
@@ -28,11 +30,13 @@ class Source:
     words: Path
     history: Path
     topics: Path
+    items: Path
 
     @property
     def views(self) -> dict[View, Path]:
         """The feature tables by view."""
-        return {"regions": self.regions, "image": self.image, "text": self.text, "words": self.words}
+        features: dict[View, Path] = {"regions": self.regions, "image": self.image, "text": self.text}
+        return features | {"words": self.words, "categories": self.items}
 
     def digest(self, needs: Needs, *more: str) -> str:
         """A name for all that a model learns from: the tables that it reads and what else is given."""
@@ -47,7 +51,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Data:
-    """Training events alone; the events that the cases' histories are made of; the cases; the catalog."""
+    """Training events alone; the events that the cases' histories are made of; the cases; the catalog.
+
+    part_E: the places in `events` of all that are in the asked part.
+    """
 
     train: Interactions
     events: Interactions
@@ -55,6 +62,7 @@ class Data:
     table: pl.DataFrame
     catalog: Catalog
     users: int
+    part_E: Tensor
 
 
 def load(source: Source, needs: Needs, part: str, device: str) -> Data:
@@ -77,6 +85,7 @@ def load(source: Source, needs: Needs, part: str, device: str) -> Data:
         table=table,
         catalog=Catalog.load(source.views, items, views, 0 if topic is None else topic.shape[1], device),
         users=users,
+        part_E=torch.from_numpy((known["part"] == part).arg_true().to_numpy().astype(np.int64)).to(device),
     )
 
 

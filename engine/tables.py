@@ -83,8 +83,15 @@ TOPIC_WORDS = Table(
 )
 SPLIT = Table(
     "split",
-    {"user": pl.UInt32, "position": pl.UInt32, "item": pl.UInt32, "time": Time, "part": pl.String},
-    frozenset({"time"}),
+    {
+        "user": pl.UInt32,
+        "position": pl.UInt32,
+        "item": pl.UInt32,
+        "time": Time,
+        "part": pl.String,
+        "rating": pl.Float32,
+    },
+    frozenset({"time", "rating"}),
     ("user", "position"),
 )
 CASES = Table(

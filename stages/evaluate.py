@@ -12,12 +12,13 @@ from rich.table import Table as Sheet
 
 import models
 from engine import store
-from engine.contract import Recommender
+from engine.contract import Rater, Recommender
 from engine.fit import accelerator
 from engine.measures.ranking import auc, mrr, ndcg, positions, recall
 from engine.params import Choice, Record, run
 from engine.rank import Counts, rank
-from engine.source import Source, load
+from engine.rate import Errors, rates
+from engine.source import Data, Source, load
 from engine.tables import ORACLE, RANKS
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def main(
     words: Path,
     history: Path,
     topics: Path,
+    items: Path,
     weights: Path,
     oracle: Path,
     ranks: Path,
@@ -53,8 +55,8 @@ def main(
     cutoff_plot: Path,
     length_plot: Path,
 ) -> None:
-    """Rank every test case once; where the world is made, the best that any model could reach stands beside."""
-    source = Source(split, cases, regions, image, text, words, history, topics)
+    """Rank every test case once, with the errors of ratings, and the best that is possible where it is known."""
+    source = Source(split, cases, regions, image, text, words, history, topics, items)
     device = accelerator(params.device)
     data = load(source, models.configure(params.model).needs, "test", device)
     if not data.table.height:
@@ -64,7 +66,7 @@ def main(
     table = _table(data.table, counts)
     store.write(table, ranks, RANKS)
     place = positions(counts.greater, counts.ties)
-    readings: dict[str, float] = _readings(counts, params.evaluate.cutoffs) | {"cases": len(place)}
+    readings = _readings(counts, params.evaluate.cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
     best = table.select("user", "position").join(
         _oracle(oracle, split), on=["user", "position"], how="left", maintain_order="left"
     )
@@ -98,6 +100,13 @@ def _readings(counts: Counts, cutoffs: tuple[int, ...]) -> dict[str, float]:
     }
 
 
+def _ratings(model: Recommender, data: Data) -> dict[str, float]:
+    if not (isinstance(model, Rater) and rates(model)):
+        return {}
+    errors = Errors.of(model, data.train, data.events, data.part_E)
+    return {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
+
+
 def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], by_cutoff: Path, by_length: Path) -> None:
     lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs]
     store.write_text("\n".join(["k,recall", *lines]) + "\n", by_cutoff)
@@ -113,7 +122,7 @@ def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], by_c
 def _show(readings: dict[str, float], name: str) -> None:
     sheet = Sheet("reading", name, "oracle", title=f"{int(readings['cases']):,} test cases")
     for key, value in readings.items():
-        if not key.startswith("oracle_") and key != "cases":
+        if not key.startswith("oracle_") and key not in ("cases", "ratings"):
             best = readings.get(f"oracle_{key}")
             sheet.add_row(key, f"{value:.4f}", "" if best is None else f"{best:.4f}")
     Console().print(sheet)

@@ -8,11 +8,12 @@ import torch
 
 import models
 from engine import store
-from engine.contract import Recommender
+from engine.contract import Rater, Recommender
 from engine.fit import Progressed, Train, accelerator, fit, peak_gib
 from engine.measures.ranking import ndcg, positions, recall
 from engine.params import Choice, Record, cache, checked, run
 from engine.rank import rank
+from engine.rate import Errors, rates
 from engine.source import Data, Source, load
 
 log = logging.getLogger(__name__)
@@ -38,14 +39,17 @@ def main(
     words: Path,
     history: Path,
     topics: Path,
+    items: Path,
     weights: Path,
     valid: Path,
     cost: Path,
     loss_plot: Path,
     valid_plot: Path,
 ) -> None:
-    """Train the chosen model, keep its best state by validation NDCG@10; killed and started again, it goes on."""
-    source = Source(split, cases, regions, image, text, words, history, topics)
+    """Train the chosen model, keep its best state by validation NDCG@10, or RMSE where its loss is of ratings; killed
+    and started again, it goes on.
+    """
+    source = Source(split, cases, regions, image, text, words, history, topics, items)
     settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
@@ -60,7 +64,15 @@ def main(
     _write(model, data, params, done, device, {"valid": valid, "cost": cost, "loss": loss_plot, "ndcg": valid_plot})
 
 
+def _errors(model: Recommender, data: Data) -> Errors:
+    assert isinstance(model, Rater)
+    return Errors.of(model, data.train, data.events, data.part_E)
+
+
 def _reading(model: Recommender, data: Data, seen: Literal["excluded", "kept"]) -> float:
+    """What selects, higher is better."""
+    if rates(model):
+        return -_errors(model, data).rmse
     if not len(data.cases):
         raise ValueError("no validation cases to select by: the protocol's valid share is too small for these users")
     counts = rank(model, data.cases, data.events, seen)
@@ -74,6 +86,9 @@ def _write(
     place = positions(counts.greater, counts.ties)
     readings = {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}
     readings |= {f"valid_recall@{k}": float(recall(place, k).mean()) for k in (10, 20)}
+    if rates(model):
+        errors = _errors(model, data)
+        readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
     store.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, paths["valid"])
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,
@@ -86,11 +101,12 @@ def _write(
     losses = [f"{epoch},{loss:.9g}" for epoch, loss in enumerate(done.losses, 1)]
     store.write_text("\n".join(["epoch,loss", *losses]) + "\n", paths["loss"])
     store.write_text("\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", paths["ndcg"])
+    selected = "-RMSE" if rates(model) else f"NDCG@{CUTOFF}"
     log.info(
-        "best epoch %d of %d: NDCG@%d %.4f on %d validation cases",
+        "best epoch %d of %d: %s %.4f; %d validation cases",
         done.best_epoch,
         done.epoch,
-        CUTOFF,
+        selected,
         done.best,
         len(data.cases),
     )

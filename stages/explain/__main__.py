@@ -72,7 +72,7 @@ def main(
     report: Path,
 ) -> None:
     """Explain some people's last test case as a table and as a page; probe the reasons by erasing what they weigh."""
-    source = Source(split, cases, regions, image, text, words, history, topics)
+    source = Source(split, cases, regions, image, text, words, history, topics, items)
     named = {"users": users, "items": items, "catalog": catalog, "topic_words": topic_words, "truth": truth}
     shelf = Shelf.read(named | {"words": words, "regions": regions, "history": history, "split": split})
     device = accelerator(params.device)

@@ -76,7 +76,7 @@ def named(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
     )
     over = pl.col("over")
     label = (
-        pl.when(over == "history").then("title")
+        pl.when(over.is_in(["history", "gate"])).then("title")
         .when(over == "topic").then("topic")
         .when(over == "view").then("view")
         .when(over.is_in(["word", "word_region"])).then("word")
@@ -100,6 +100,7 @@ def _rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor, rank: 
     at = valid.nonzero()
     row = at[:, 0]
     part = batch.item_BL[row, at[:, 1]] if reason.over == "history" else at[:, -1] + 1
+    part = part if reason.part is None else reason.part[valid]
     about = torch.zeros_like(row) if reason.about is None else reason.about[tuple(at[:, :-1].T)]
     found = torch.zeros_like(row) if word_of is None else word_of[valid] + 1
     columns = {

@@ -8,7 +8,8 @@ import polars as pl
 from engine import store
 from engine.params import Choice, Record, checked, run
 from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from stages.split.protocols import RULES, RandomOne, parted, ranked
+from stages.split.moments import newcomers, some
+from stages.split.protocols import RULES, GlobalTime, RandomOne, parted, ranked
 from stages.split.rivals import drawn, given
 
 
@@ -31,6 +32,8 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     split = parted(known, protocol, params.seed)
     table = ranked(split, protocol)
     repeats = split.filter(pl.col("part") != "train").height - table.height
+    timed = isinstance(protocol, GlobalTime)
+    table = some(table, protocol.cases, params.seed) if isinstance(protocol, GlobalTime) else table
     if protocol.candidates == "given":
         table = given(table, store.read(candidates, CANDIDATES), candidates)
     elif protocol.candidates:
@@ -39,7 +42,8 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     about_split = {"items": items, "users": users, "protocol": params.protocol.name}
     store.write(split, out, SPLIT, about_split | {"in_order": not isinstance(protocol, RandomOne)})
     store.write(table, cases, CASES)
-    store.write_json(store.meta(events).get("report", {}) | _report(known, split, about, table, repeats), report)
+    readings = _report(known, split, about, table, repeats) | (newcomers(split) if timed else {})
+    store.write_json(store.meta(events).get("report", {}) | readings, report)
 
 
 def _report(

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from engine.params import Record
 from engine.tables import SPLIT
+from stages.split.moments import parts
 
 
 class Protocol(Record):
@@ -44,16 +45,37 @@ class RandomOne(Protocol):
     rule: Literal["random_one"]
 
 
-RULES: dict[str, type[Protocol]] = {"temporal": Temporal, "leave_one_out": LeaveOneOut, "random_one": RandomOne}
+class GlobalTime(Protocol):
+    """What happened before a moment trains, its last `valid` validates; what happened after it tests (001, 4.1).
+
+    `date`: the moment; empty: when `train` of all events had happened. `cases`: how many of valid and of test are
+    ranked, drawn by the seed (0: all); ratings are predicted for all of them.
+    """
+
+    rule: Literal["global_time"]
+    date: str
+    train: float = Field(gt=0, lt=1)
+    valid: float = Field(ge=0, lt=1)
+    cases: int = Field(ge=0)
+
+
+RULES: dict[str, type[Protocol]] = {
+    "temporal": Temporal,
+    "leave_one_out": LeaveOneOut,
+    "random_one": RandomOne,
+    "global_time": GlobalTime,
+}
 
 
 def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
     """A SPLIT table: each event of a user, in order, with its part."""
     if isinstance(protocol, RandomOne):
         return _shuffled(events, seed)
-    split = events.select(
-        "user", pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position"), "item", "time"
-    )
+    place = pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position")
+    split = events.select("user", place, "item", "time", "rating")
+    if isinstance(protocol, GlobalTime):
+        timed = parts(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
+        return split.with_columns(timed).select(list(SPLIT.columns))
     position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
     if isinstance(protocol, Temporal):
         first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)
@@ -77,7 +99,7 @@ def parted(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
 
 def _shuffled(events: pl.DataFrame, seed: int) -> pl.DataFrame:
     """Users of at least 3 events: what trains as it came, then the event that validates, then the one that tests."""
-    split = events.select("user", "item", pl.lit(None, SPLIT.columns["time"]).alias("time"))
+    split = events.select("user", "item", pl.lit(None, SPLIT.columns["time"]).alias("time"), "rating")
     split = split.with_columns(_lot(split, seed))
     order = pl.col("lot").rank("ordinal", descending=True).over("user")
     place = pl.when(pl.len().over("user") >= 3).then(order)

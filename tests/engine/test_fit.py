@@ -31,7 +31,7 @@ def train(**changes: object) -> Train:
 
 
 def events() -> Interactions:
-    rows = [(u, p, i, None, "train") for u in range(1, 9) for p, i in enumerate([1, 2, 3, 4, 5])]
+    rows = [(u, p, i, None, "train", None) for u in range(1, 9) for p, i in enumerate([1, 2, 3, 4, 5])]
     return Interactions.of(pl.DataFrame(rows, schema=dict(SPLIT.columns), orient="row"), 5)
 
 

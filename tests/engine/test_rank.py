@@ -20,7 +20,7 @@ ITEMS = 5000  # more than two blocks
 
 
 def split(histories: list[list[int]]) -> pl.DataFrame:
-    rows = [(u, p, i, None, "train") for u, h in enumerate(histories, 1) for p, i in enumerate(h)]
+    rows = [(u, p, i, None, "train", None) for u, h in enumerate(histories, 1) for p, i in enumerate(h)]
     return pl.DataFrame(rows, schema=dict(SPLIT.columns), orient="row")
 
 

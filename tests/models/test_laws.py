@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import models
 from engine.batch import Batch, Interactions
-from engine.contract import CatalogScorer, Explainer, Factored, Learner, Recommender, Solver
+from engine.contract import CatalogScorer, Explainer, Factored, Learner, Rater, Recommender, Solver
 from engine.fit import Train, fit
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
@@ -28,10 +28,17 @@ sequential = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)
 ABLE = {name: next(c for c in vars(models.find(name)).values() if getattr(c, "__final__", False)) for name in FOUND}
 LEARNERS = [case for case in CASES if issubclass(ABLE[case[0]], Learner)]
 learning = pytest.mark.parametrize(("name", "variant"), LEARNERS)
-SETS = [(n, v) for n, v in SEQUENTIAL if not models.configure(section(n, v)).needs.ahead]  # learnt from all others
-ORDERED = [case for case in SEQUENTIAL if case not in SETS]
-training = pytest.mark.parametrize(("name", "variant"), [case for case in SEQUENTIAL if case in LEARNERS])
+NEEDS = {case: models.configure(section(*case)).needs for case in CASES}
+ORDERED = [case for case in SEQUENTIAL if not NEEDS[case].pairs and NEEDS[case].ahead]  # the others learn from sets
+WINDOWED = [case for case in SEQUENTIAL if case in LEARNERS and not NEEDS[case].pairs]
+training = pytest.mark.parametrize(("name", "variant"), WINDOWED)
 causal = pytest.mark.parametrize(("name", "variant"), [case for case in ORDERED if case in LEARNERS])
+paired = pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if NEEDS[case].pairs])
+ordering = pytest.mark.parametrize(("name", "variant"), ORDERED)
+RATING = [case for case in LEARNERS if NEEDS[case].predicts == "rating" and NEEDS[case].ratings]
+rating = pytest.mark.parametrize(("name", "variant"), RATING)
+GROUPING = [case for case in LEARNERS if case not in ORDERED and NEEDS[case].predicts == "item"]
+WITHOUT_WEIGHTS = {("iarn", "rnn_backbone"), ("iarn", "lstm_backbone"), ("iarn", "ranking_lstm")}
 explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
 
 
@@ -126,7 +133,8 @@ def test_2_scores_of_all_items_agree(name: str, variant: str, world: World) -> N
 def padded(batch: Batch, columns: int) -> Batch:
     """Wider rows of the same events."""
     wide = {}
-    for name in ("item_BL", "event_BL", "time_BL", "target_BL"):
+    row = batch.target_BL is not None and batch.target_BL.shape == batch.item_BL.shape
+    for name in ("item_BL", "event_BL", "time_BL", "rating_BL", *(["target_BL"] if row else [])):
         value = getattr(batch, name)
         wide[name] = None if value is None else F.pad(value, (0, columns))
     for name in ("topic_BLT", "negative_BLK"):
@@ -211,6 +219,8 @@ def changed(events: Interactions, after: int, items: int) -> Interactions:
 @every
 def test_5_a_score_does_not_see_the_future(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
+    if model.needs.item_length:  # what others did before is its past: test_5_a_score_sees_no_one_s_future
+        return
     user_B = torch.arange(1, world.users + 1)
     item_BK = torch.arange(1, world.items + 1).expand(world.users, -1)
     for cut in (1, 2):
@@ -220,6 +230,58 @@ def test_5_a_score_does_not_see_the_future(name: str, variant: str, world: World
             for events in (world.interactions(), changed(world.interactions(), cut, world.items))
         ]
         assert torch.equal(before[0], before[1])
+
+
+def changed_from(events: Interactions, place: int, items: int) -> Interactions:
+    """The same events, everyone's from the moment of one of them on replaced in place; its own moment stays."""
+    assert events.time_E is not None
+    assert events.rating_E is not None
+    late_E = events.time_E >= events.time_E[place]
+    later_E = late_E & (torch.arange(len(events)) != place)
+    return replace(
+        events,
+        item_E=torch.where(late_E, events.item_E % items + 1, events.item_E),
+        rating_E=torch.where(late_E, 6 - events.rating_E, events.rating_E),
+        time_E=torch.where(later_E, events.time_E + 12345, events.time_E),
+    )
+
+
+@pytest.mark.parametrize(("name", "variant"), [case for case in CASES if NEEDS[case].item_length])
+@torch.no_grad()
+def test_5_a_score_sees_no_one_s_future(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    events, item_BK = world.interactions(), torch.arange(1, world.items + 1)[None]
+    moved = 0.0
+    for user in range(1, world.users + 1):
+        position_B = torch.tensor([int(world.lengths()[user - 1]) - 1])
+        place = int(events.offset_U[user] + position_B)
+        later = changed_from(events, place, world.items)
+        earlier = replace(changed_from(events, int(events.offset_U[user]), world.items), time_E=events.time_E)
+        user_B = torch.tensor([user])
+        scores = [model.score(e.before(user_B, position_B, model.needs), item_BK) for e in (events, later, earlier)]
+        assert torch.equal(scores[0], scores[1])
+        moved += float((scores[2] - scores[0]).abs().sum())
+    assert moved > 1e-3  # the past is seen
+
+
+@paired
+def test_5_a_pair_is_learnt_as_it_is_scored(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    assert isinstance(model, Learner)
+    events = world.interactions()
+    place_B = torch.arange(0, len(events), 3)
+    batch = drawn(world, model.needs, events.pairs(place_B, model.needs))
+    assert batch.target_BL is not None
+    position_B = place_B - events.offset_U[batch.user_B]
+    asked = events.before(batch.user_B, position_B, model.needs)
+    own_B = model.score(asked, batch.target_BL)[:, 0]
+    if batch.negative_BLK is None:
+        assert events.rating_E is not None
+        expected = ((own_B - events.rating_E[place_B]) ** 2).mean()
+    else:
+        expected = F.softplus(model.score(asked, batch.negative_BLK[:, 0]) - own_B[:, None]).mean()
+    close(model.loss(batch), expected)
+    close(model.loss(padded(batch, 2) if batch.item_BL.shape[1] else batch), expected)
 
 
 @causal
@@ -331,23 +393,39 @@ def noise() -> World:
     return World([generator.integers(1, 13, 6).tolist() for _ in range(250)], 12)
 
 
-@pytest.mark.parametrize(("name", "variant"), ORDERED)
+@ordering
 def test_7_order_is_learnt(name: str, variant: str, taught: Callable[..., tuple[Recommender, Counts]]) -> None:
     counts = taught(name, variant)[1]
     assert hr(positions(counts.greater, counts.ties), 1).mean() > (0.8 if name in UNORDERED else 0.9)
 
 
-@pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS if case not in ORDERED])
+@pytest.mark.parametrize(("name", "variant"), GROUPING)
 def test_7_what_people_share_is_learnt(name: str, variant: str, grouped: World, tmp_path: Path) -> None:
     _, counts = learnt(
         name,
         variant,
         grouped,
-        train(15, lr=0.02),
+        train(30 if NEEDS[name, variant].pairs else 15, lr=0.02),
         tmp_path,
         "excluded",
     )
     assert hr(positions(counts.greater, counts.ties), 2).mean() > 0.9
+
+
+@rating
+def test_7_ratings_that_hang_on_both_are_learnt(name: str, variant: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    mixed = World([(generator.permutation(12)[:8] + 1).tolist() for _ in range(60)], 12)
+    model = built(name, variant, mixed)
+    fit(model, mixed.interactions(2), Reading(), train(25, lr=0.01), 1, tmp_path / "run.pt")
+    events = mixed.interactions()
+    assert isinstance(model, Rater)
+    assert events.rating_E is not None
+    place_B = torch.cat([events.offset_U[2:] - 1, events.offset_U[2:] - 2])
+    batch = events.pairs(place_B, model.needs)
+    assert batch.target_BL is not None
+    wrong_B = model.rate(batch, batch.target_BL[:, 0]).detach() - events.rating_E[place_B]
+    assert float((wrong_B**2).mean().sqrt()) < 0.7  # the mean alone: 1.4
 
 
 def test_7_popularity_counts(noise: World, tmp_path: Path) -> None:
@@ -418,7 +496,7 @@ def test_9_reasons_are_of_their_kind(name: str, variant: str, world: World) -> N
     batch = rows(world, model.needs)
     item_B = torch.arange(world.users) % world.items + 1
     reasons = model.explain(batch, item_B)
-    assert reasons
+    assert bool(reasons) == ((name, variant) not in WITHOUT_WEIGHTS)
     for reason in reasons:
         value, valid = reason.value, reason.valid
         assert value.shape == valid.shape
@@ -463,7 +541,7 @@ def test_9_faithful_reasons_move_the_score_by_their_weight(
     item_B = model.score(batch, torch.arange(1, ordered.items + 1).expand(ordered.users, -1)).argmax(1) + 1
     reason = over_history(model.explain(batch, item_B))
     if reason is None or not reason.faithful:
-        assert name in ("sasrec", "mahn", "min_net") or variant in ("no_context", "mean_context")
+        assert name in ("sasrec", "mahn", "min_net", "iarn") or variant in ("no_context", "mean_context")
         return
     weight_BL = reason.value.masked_fill(~reason.valid, torch.nan)
     moved = {}

@@ -11,6 +11,7 @@ import torch
 import models
 from engine.batch import Batch, Interactions
 from engine.catalog import Catalog, Ragged
+from engine.categories import Categories
 from engine.contract import Needs, Recommender
 from engine.fit import Train
 from engine.params import Choice, read_yaml
@@ -36,6 +37,8 @@ TINY: dict[str, dict[str, Any]] = {
         "objective": "bce_popular",
     },
     "iris": {"dim": 16, "hidden": 7, "length": 8},
+    "biases": {"user_damping": 1, "item_damping": 1},
+    "iarn": {"dim": 6, "hidden": 8, "inner": 8, "length": 8, "item_length": 6, "dropout": 0.0},
 }
 
 AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}  # of min_net
@@ -116,6 +119,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "full": {"objective": "full"},
         "chunked": {"objective": "chunked"},
         "sampled": {"objective": "sampled"},
+    },
     "iris": {
         "multimodal": {"fusion": "shared"},
         "added": {"fusion": "added"},
@@ -135,6 +139,26 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 
 # Models whose history is a set: of what is one step from it they cannot tell first from last for certain.
 UNORDERED = {"iris"}
+VARIANTS["biases"] = {
+    "both": {},
+    "user": {"of": "user"},
+    "item": {"of": "item"},
+    "mean": {"of": "none"},
+}
+VARIANTS["iarn"] = {
+    "iarn_flat": {"features": "flat"},
+    "iarn_hierarchical": {"features": "hierarchical"},
+    "iarn_plain": {"features": "none"},
+    "tagm_backbone": {"features": "none", "gate": "own"},
+    "rnn_backbone": {"features": "none", "gate": "none"},
+    "lstm_backbone": {"features": "none", "gate": "none", "cell": "lstm"},
+    "without_ratings": {"ratings": False},
+    "official": {"readings": {"scale": 2.0, "summary": 0.25, "activation": "softplus"}},
+    "ranking": {"loss": "ranking", "negatives": 3},
+    "ranking_without_ratings": {"loss": "ranking", "ratings": False, "features": "none"},
+    "ranking_tagm": {"loss": "ranking", "gate": "own", "features": "none"},
+    "ranking_lstm": {"loss": "ranking", "gate": "none", "cell": "lstm", "features": "none"},
+}
 
 CASES = [(name, variant) for name in FOUND for variant in VARIANTS.get(name, {})]
 
@@ -153,17 +177,22 @@ def built(name: str, variant: str, world: "World", seed: int = 1) -> Recommender
 
 
 class World:
-    """Users with histories of items, times and topics, and a catalog with every view (some items lack some)."""
+    """Users with histories of items, times, topics and ratings, and a catalog with every view (some items lack some).
+
+    A rating is 1, and 2 more from people with an odd number, and 2 more for the first half of the items.
+    """
 
     def __init__(self, histories: list[list[int]], items: int, seed: int = 0):
         generator = np.random.default_rng(seed)
         self.items, self.users, self.topics = items, len(histories), 4
         user = np.repeat(np.arange(1, self.users + 1), [len(h) for h in histories])
+        flat = np.concatenate(histories)
         hours = np.concatenate([np.cumsum(generator.integers(1, 60, len(h))) for h in histories])
         self.frame = pl.DataFrame(
             {
                 "user": pl.Series(user, dtype=pl.UInt32),
-                "item": pl.Series(np.concatenate(histories), dtype=pl.UInt32),
+                "item": pl.Series(flat, dtype=pl.UInt32),
+                "rating": pl.Series(1 + 2 * (user % 2 == 1) + 2 * (2 * flat <= items), dtype=pl.Float32),
                 "time": pl.Series((1_500_000_000 + 3600 * hours) * 1_000_000).cast(pl.Datetime("us", "UTC")),
             }
         ).with_row_index("event", offset=1)
@@ -184,7 +213,9 @@ class World:
             offset_N = np.concatenate([[0], np.cumsum(length_N)])
             ragged[view] = Ragged(torch.from_numpy(value_XD), torch.from_numpy(offset_N))
         vectors["image"][2] = vectors["text"][2] = 0
-        return Catalog(self.items, vectors, ragged, self.topics)
+        paths = [[["all", f"kind {i % 3}"], [f"own {i % 4}"]] if i != 2 else None for i in range(1, self.items + 1)]
+        table = pl.DataFrame({"item": range(1, self.items + 1), "categories": paths})
+        return Catalog(self.items, vectors, ragged, self.topics, Categories.of(table, self.items))
 
     def interactions(self, last: int = 0) -> Interactions:
         """All events, or all but each user's `last` ones."""
@@ -206,7 +237,9 @@ def rows(world: World, needs: Needs, targets: bool = False) -> Batch:
     if not targets:
         return events.before(user_B, stop_B, needs)
     start_B = events.offset_U[user_B]
-    batch = events.targets(start_B, start_B + stop_B, needs) if needs.length else events.pairs(start_B)
+    if needs.pairs or not needs.length:
+        return drawn(world, needs, events.pairs(start_B + (stop_B if needs.pairs else 0), needs))
+    batch = events.targets(start_B, start_B + stop_B, needs)
     return drawn(world, needs, batch)
 
 

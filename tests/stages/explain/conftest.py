@@ -152,7 +152,18 @@ def small(tmp_path: Path) -> Small:
                 source=["test"] * 6,
             ),
         ),
-        "split": (tables.SPLIT, frame(tables.SPLIT, user=user, position=position, item=item, time=time, part=part)),
+        "split": (
+            tables.SPLIT,
+            frame(
+                tables.SPLIT,
+                user=user,
+                position=position,
+                item=item,
+                time=time,
+                part=part,
+                rating=[None] * len(user),
+            ),
+        ),
         "cases": (
             tables.CASES,
             frame(

@@ -61,7 +61,7 @@ def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
                 item = int(draws.integers(1, 10)) * 3 + genre - 2
                 part = "train" if week < weeks - 1 else ("valid" if act == 0 else "test")
                 time = MONDAY + timedelta(weeks=week, hours=act) if timed else None
-                rows.append((user, week * 3 + act, item, time, part))
+                rows.append((user, week * 3 + act, item, time, part, None))
     return pl.DataFrame(rows, schema=dict(tables.SPLIT.columns), orient="row")
 
 
@@ -284,6 +284,7 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path) -> 
         item=pl.col("item").cast(pl.UInt32),
         time=pl.from_epoch("timestamp").cast(tables.SPLIT.columns["time"]),
         part=pl.when(rank < 0.8 * pl.len().over("userId")).then(pl.lit("train")).otherwise(pl.lit("test")),
+        rating=pl.col("rating").cast(pl.Float32),
     )
     texts = films.select(
         "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")

@@ -1,0 +1,75 @@
+"""One moment for everyone: what is before it, what is after, and who is new then."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+
+def moment(time: pl.Series, date: str, share: float, where: str) -> datetime:
+    """The date (ISO 8601, midnight UTC where no hour stands), or the time of the event after `share` of them all.
+
+    Raises:
+        ValueError: an event has no time, the date does not parse, or nothing lies on one side of it.
+    """
+    if time.null_count() or not len(time):
+        raise ValueError(f"{where}: cutting by time needs it; {time.null_count()} of {len(time)} events have none")
+    if not date:
+        return _utc(time.sort()[min(int(len(time) * share), len(time) - 1)])
+    try:
+        found = _utc(datetime.fromisoformat(date))
+    except ValueError:
+        raise ValueError(f"{where}.date: {date!r} is no date; write it as 2010-01-01, or empty for a share") from None
+    if not time.min() < found <= time.max():  # type: ignore[operator]
+        first, last = _utc(time.sort()[0]), _utc(time.sort()[-1])
+        raise ValueError(f"{where}.date: {date} must lie inside the events, {first} to {last}")
+    return found
+
+
+def _utc(found: datetime) -> datetime:
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def parts(time: pl.Series, date: str, train: float, valid: float, where: str) -> pl.Series:
+    """train, valid or test of each event: test from the moment on, valid the last `valid` of what is before it."""
+    test = moment(time, date, train, where)
+    before = time.filter(time < test).sort()
+    held = _utc(before[-1 - int(len(before) * valid)]) if valid and len(before) else test
+    names = pl.DataFrame({"time": time}).select(
+        pl.when(pl.col("time") >= test)
+        .then(pl.lit("test"))
+        .when((pl.col("time") >= held) if valid else pl.lit(False))
+        .then(pl.lit("valid"))
+        .otherwise(pl.lit("train"))
+        .alias("part")
+    )
+    if "train" not in names["part"]:
+        raise ValueError(f"{where}: no event lies before {held:%Y-%m-%d %H:%M}, so there is nothing to learn from")
+    return names["part"]
+
+
+def some(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+    """At most `count` cases of each part, drawn by the seed, numbered again; all of them where it is 0."""
+    if not count:
+        return cases
+    generator = np.random.default_rng(seed)
+    kept: list[int] = []
+    for part in ("valid", "test"):
+        rows = (cases["part"] == part).arg_true().to_numpy()
+        kept += generator.choice(rows, min(count, len(rows)), replace=False).tolist()
+    return cases[sorted(kept)].with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))
+
+
+def newcomers(split: pl.DataFrame) -> dict[str, Any]:
+    """Who and what is in test and not in train, how many test events that concerns, and where the parts begin."""
+    train, test = split.filter(pl.col("part") == "train"), split.filter(pl.col("part") == "test")
+    found: dict[str, Any] = {}
+    fresh = pl.lit(False)
+    for name in ("user", "item"):
+        new = ~pl.col(name).is_in(train[name].unique().to_list())
+        found[f"cold_{name}s"] = test.filter(new)[name].n_unique()
+        found[f"cold_{name}_events"] = test.filter(new).height
+        fresh = fresh | new
+    starts = {f"{part}_from": split.filter(pl.col("part") == part)["time"].min() for part in ("valid", "test")}
+    return found | {"cold_events": test.filter(fresh).height} | {k: v and str(v) for k, v in starts.items()}
