@@ -12,7 +12,7 @@ from stages.evaluate import _oracle
 def test_no_oracle_where_the_protocol_moved_events(tmp_path: Path) -> None:
     known = pl.DataFrame([(1, 0, 3, 0, 9)], schema=dict(ORACLE.columns), orient="row")
     store.write(known, tmp_path / "oracle.parquet", ORACLE)
-    split = pl.DataFrame([(1, 0, 5, None, "test")], schema=dict(SPLIT.columns), orient="row")
+    split = pl.DataFrame([(1, 0, 5, None, "test", None)], schema=dict(SPLIT.columns), orient="row")
     for meta, height in (({}, 1), ({"in_order": True}, 1), ({"in_order": False}, 0)):
         store.write(split, tmp_path / "split.parquet", SPLIT, meta)
         assert _oracle(tmp_path / "oracle.parquet", tmp_path / "split.parquet").height == height
