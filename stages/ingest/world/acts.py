@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from stages.ingest.world.calendar import Calendar
-from stages.ingest.world.mixture import HOUR, Unseen, World
+from stages.ingest.world.mixture import ACCIDENT, HOUR, Unseen, World
 
 _BLOCK = 64  # people at a time, so that their tables of all films stay in the processor's cache
 
@@ -50,7 +50,8 @@ def acts(world: World, calendar: Calendar, rng: np.random.Generator) -> Acts:
         switched_U = _move(world, calendar, row, n, interest_U, look_U, rng)
         cause_U = (np.cumsum(world.cause_U4[row], axis=1)[:, :3] <= rng.random((len(row), 1))).sum(axis=1)
         follows_U = calendar.household_UN[row, n] & (rng.random(len(row)) < world.mixture.hour)
-        film_U, cause_U = world.draw(row, np.where(follows_U, HOUR, cause_U), interest_U[row], look_U[row], rng)
+        cause_U = np.where(calendar.idle_UN[row, n], ACCIDENT, np.where(follows_U, HOUR, cause_U))
+        film_U, cause_U = world.draw(row, cause_U, interest_U[row], look_U[row], rng)
         own_U = chance_UF[np.arange(len(row)), film_U]
         found: dict[str, np.ndarray] = {"film": film_U, "cause": cause_U, "switched": switched_U, "others": others_U}
         found |= {"interest": interest_U[row], "look": look_U[row]}
@@ -74,7 +75,9 @@ def _move(
     mix, unseen = world.mixture, Unseen(world.fame_F, world.unseen_UF[row])
     theme_KF, look_OF = world.groups.theme_KF, world.groups.look_OF
     switch_U: np.ndarray = rng.random(len(row)) < np.where(calendar.same_UN[row, n], mix.switch_same, mix.switch_new)
-    switch_U = (switch_U & ~calendar.household_UN[row, n]) | unseen.none(theme_KF[interest_U[row]])
+    switch_U = (switch_U & ~calendar.household_UN[row, n] & ~calendar.idle_UN[row, n]) | unseen.none(
+        theme_KF[interest_U[row]]
+    )
     turn_U = (rng.random(len(row)) < mix.switch_look) | unseen.none(look_OF[look_U[row]])
     for now_U, moved_U, count in ((interest_U, switch_U, len(theme_KF)), (look_U, turn_U, len(look_OF))):
         now_U[row] = (now_U[row] + moved_U * rng.integers(1, count, len(row))) % count

@@ -1,22 +1,23 @@
-"""When people act: sessions of a few acts, at most one a week, some of them on the evenings of the household."""
+"""When people act: sessions of a few acts, at most one a week; some on the household's evenings, some idle."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import model_validator
 
 from engine.params import Record
 
 HOUR, DAY, WEEK = 60, 24 * 60, 7 * 24 * 60  # minutes
 START = np.datetime64("2024-01-01T00:00", "us")  # a Monday
-# an ordinary session begins between these minutes of the week, so that it is over before the next week's
-FIRST, LAST = 8 * HOUR, 5 * DAY + 22 * HOUR
+DAYS = 6  # a session begins from Monday to Saturday, so that it is over before the next week's
 
 
 class SessionSettings(Record):
     """After an act the session goes on with chance `more`, up to `longest` acts, `pause` (least, most) minutes later.
 
     The household sits together on its `evenings` (days of the week, Monday is 0) between the hours `begin` and `end`.
-    A session begins there, within `arrive` minutes, with chance `evening`; else at another time of Monday to Saturday.
+    A session begins there, within `arrive` minutes, with chance `evening`. With chance `idle` it is one act alone, in
+    the `idle_hours` (from, to) of a day: something to pass the time. Else it begins in the `hours` (from, to) of a day.
     """
 
     more: float
@@ -27,22 +28,35 @@ class SessionSettings(Record):
     begin: int
     end: int
     arrive: int
+    idle: float
+    idle_hours: tuple[int, int]
+    hours: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _chances(self) -> "SessionSettings":
+        if self.evening + self.idle > 1:
+            raise ValueError(f"evening and idle are {self.evening} and {self.idle}: their sum can be at most 1")
+        return self
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """minute_UN since START; same_UN: in one session with the act before; household_UN: on a household's evening.
+    """minute_UN since START; same_UN: in one session with the act before; household_UN: on a household's evening;
+    idle_UN: alone, to pass the time.
 
     Of act n before it happens: `goes_on_UN` is the chance that it is of the same session, `evening_UN` that it then
-    is on a household's evening; `evening_of_new` is the same for a new session. Act 0 has no act before it: 0 and 0.
+    is on a household's evening; `evening_of_new` is the same for a new session, `idle_of_new` that it is idle. Act 0
+    has no act before it: 0 and 0.
     """
 
     minute_UN: np.ndarray
     same_UN: np.ndarray
     household_UN: np.ndarray
+    idle_UN: np.ndarray
     goes_on_UN: np.ndarray
     evening_UN: np.ndarray
     evening_of_new: float
+    idle_of_new: float
 
 
 def calendar(acts_U: np.ndarray, weeks: int, settings: SessionSettings, rng: np.random.Generator) -> Calendar:
@@ -51,7 +65,7 @@ def calendar(acts_U: np.ndarray, weeks: int, settings: SessionSettings, rng: np.
     Raises:
         ValueError: somebody has more sessions than there are weeks.
     """
-    same_UN, goes_on_UN = _sessions(len(acts_U), int(acts_U.max()), settings, rng)
+    same_UN, idle_UN, goes_on_UN = _sessions(len(acts_U), int(acts_U.max()), settings, rng)
     session_UN = np.cumsum(~same_UN, axis=1) - 1
     needed_U = session_UN[np.arange(len(acts_U)), acts_U - 1] + 1
     if needed_U.max() > weeks:
@@ -59,18 +73,18 @@ def calendar(acts_U: np.ndarray, weeks: int, settings: SessionSettings, rng: np.
             f"datasets.demo.months: {weeks} weeks are too few for the {needed_U.max()} sessions of one person; "
             "more months, fewer acts or a higher sessions.more would do"
         )
-    start_US = _starts(needed_U, weeks, int(session_UN.max()) + 1, settings, rng)
+    start_UN = _starts(needed_U, weeks, same_UN, idle_UN, settings, rng)
     pause_UN = rng.integers(settings.pause[0], settings.pause[1] + 1, same_UN.shape)
     minute_UN = np.zeros(same_UN.shape, dtype=np.int64)
     for n in range(same_UN.shape[1]):
-        begun_U = start_US[np.arange(len(acts_U)), session_UN[:, n]]
-        minute_UN[:, n] = np.where(same_UN[:, n], minute_UN[:, n - 1] + pause_UN[:, n], begun_U)
+        minute_UN[:, n] = np.where(same_UN[:, n], minute_UN[:, n - 1] + pause_UN[:, n], start_UN[:, n])
     table = household_minutes(settings)
     gaps = np.arange(settings.pause[0], settings.pause[1] + 1)
     after = np.array([table[(minute + gaps) % WEEK].mean() for minute in range(WEEK)])
     evening_UN = np.zeros(same_UN.shape)
     evening_UN[:, 1:] = after[minute_UN[:, :-1] % WEEK]
-    return Calendar(minute_UN, same_UN, table[minute_UN % WEEK], goes_on_UN, evening_UN, settings.evening)
+    household_UN = table[minute_UN % WEEK] & ~idle_UN
+    return Calendar(minute_UN, same_UN, household_UN, idle_UN, goes_on_UN, evening_UN, settings.evening, settings.idle)
 
 
 def household_minutes(settings: SessionSettings) -> np.ndarray:
@@ -83,28 +97,43 @@ def household_minutes(settings: SessionSettings) -> np.ndarray:
 
 def _sessions(
     people: int, acts: int, settings: SessionSettings, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each act goes on with the session of the one before, and the chance of it."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether each act goes on with the session of the one before, whether it is idle, and the chance that it goes on.
+
+    An idle act is a session of its own.
+    """
     goes_on_UN = np.zeros((people, acts))
-    same_UN = np.zeros((people, acts), dtype=bool)
-    length_U = np.zeros(people, dtype=int)
+    same_UN, idle_UN = np.zeros((2, people, acts), dtype=bool)
+    length_U = np.full(people, settings.longest)
     for n in range(acts):
-        goes_on_UN[:, n] = np.where((length_U > 0) & (length_U < settings.longest), settings.more, 0.0)
+        goes_on_UN[:, n] = np.where(length_U < settings.longest, settings.more, 0.0)
         same_UN[:, n] = rng.random(people) < goes_on_UN[:, n]
-        length_U = np.where(same_UN[:, n], length_U + 1, 1)
-    return same_UN, goes_on_UN
+        idle_UN[:, n] = ~same_UN[:, n] & (rng.random(people) < settings.idle)
+        length_U = np.where(idle_UN[:, n], settings.longest, np.where(same_UN[:, n], length_U + 1, 1))
+    return same_UN, idle_UN, goes_on_UN
 
 
 def _starts(
-    needed_U: np.ndarray, weeks: int, most: int, settings: SessionSettings, rng: np.random.Generator
+    needed_U: np.ndarray,
+    weeks: int,
+    same_UN: np.ndarray,
+    idle_UN: np.ndarray,
+    settings: SessionSettings,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """The minute since START at which each session begins: a week of its own each, in order [people, most]."""
-    table = household_minutes(settings)
-    minutes = np.arange(WEEK)
-    ordinary = minutes[~table & (minutes >= FIRST) & (minutes < LAST) & (minutes % DAY >= FIRST)]
-    evening = np.concatenate([d * DAY + settings.begin * HOUR + np.arange(settings.arrive) for d in settings.evenings])
-    shape = (len(needed_U), most)
-    start_US = np.where(rng.random(shape) < settings.evening, rng.choice(evening, shape), rng.choice(ordinary, shape))
+    """The minute since START of each act that begins a session: a week of its own each, in order."""
+    minute = np.arange(DAYS * DAY)
+    day, hour = minute // DAY, minute % DAY / HOUR
+    evening = (
+        np.isin(day, settings.evenings) & (hour >= settings.begin) & (hour < settings.begin + settings.arrive / 60)
+    )
+    ordinary = (hour >= settings.hours[0]) & (hour < settings.hours[1]) & ~household_minutes(settings)[: len(hour)]
+    idle = (hour >= settings.idle_hours[0]) & (hour < settings.idle_hours[1])
+    shape, together = same_UN.shape, settings.evening / max(1 - settings.idle, 1e-9)
+    one, other, alone = (rng.choice(np.flatnonzero(minutes), shape) for minutes in (evening, ordinary, idle))
+    start_UN = np.where(idle_UN, alone, np.where(rng.random(shape) < together, one, other))
+    session_UN = np.cumsum(~same_UN, axis=1) - 1
     for row, needed in enumerate(needed_U):
-        start_US[row, :needed] += WEEK * np.sort(rng.choice(weeks, int(needed), replace=False))
-    return start_US
+        week_S = np.sort(rng.choice(weeks, int(needed), replace=False))
+        start_UN[row] += WEEK * week_S[session_UN[row].clip(max=needed - 1)]
+    return start_UN

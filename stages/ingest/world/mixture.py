@@ -13,12 +13,13 @@ CAUSES = ("lasting", "passing", "visual", "accident", "hour")
 class MixtureSettings(Record):
     """What an act is drawn from.
 
-    On a household's evening it follows the household's theme with chance `hour`. Else it is an accident with chance
-    `accident`, or of a `lasting`, `passing` or `visual` taste: these are the weights among all people, one person's are
-    drawn by a Dirichlet distribution around them, more alike the larger its sum `alike`. Before an act that is on no
-    such evening the passing interest switches to another theme, with chance `switch_new` at the beginning of a session
-    and `switch_same` within one. Before any act the visual taste moves to another look with chance `switch_look`. An
-    interest or a look of which nothing unseen is left switches for certain.
+    An idle act is an accident. On a household's evening an act follows the household's theme with chance `hour`. Else
+    it is an accident with chance `accident`, or of a `lasting`, `passing` or `visual` taste: these are the weights
+    among all people, one person's are drawn by a Dirichlet distribution around them, more alike the larger its sum
+    `alike`. Before an act that is neither idle nor on such an evening the passing interest switches to another theme,
+    with chance `switch_new` at the beginning of a session and `switch_same` within one. Before any act the visual taste
+    moves to another look with chance `switch_look`. An interest or a look of which nothing unseen is left switches for
+    certain.
     """
 
     hour: float
@@ -97,18 +98,19 @@ class World:
         unseen, mix = Unseen(self.fame_F, self.unseen_UF[row]), self.mixture
         new_U, evening_U = 1 - calendar.goes_on_UN[row, n], calendar.evening_UN[row, n]
         same_evening_U, new_evening_U = (1 - new_U) * evening_U, new_U * calendar.evening_of_new
-        hour_U = mix.hour * (same_evening_U + new_evening_U)
+        hour_U, idle_U = mix.hour * (same_evening_U + new_evening_U), new_U * calendar.idle_of_new
+        else_U = 1 - hour_U - idle_U
         theme_UF, look_UF = self.groups.theme_KF[interest_U], self.groups.look_OF[look_U]
         turn_U = np.where(unseen.none(look_UF), 1.0, mix.switch_look)[:, None]
-        switch_U = mix.switch_new * (new_U - new_evening_U) + mix.switch_same * (1 - new_U - same_evening_U)
-        switch_U = np.where(unseen.none(theme_UF), 1 - hour_U, switch_U)
+        switch_U = mix.switch_new * (new_U - new_evening_U - idle_U) + mix.switch_same * (1 - new_U - same_evening_U)
+        switch_U = np.where(unseen.none(theme_UF), else_U, switch_U)
         lasting_U, passing_U, visual_U, accident_U = self.cause_U4[row].T
         rest_UF = lasting_U[:, None] * unseen.of(self.lasting_UF[row])[0] + accident_U[:, None] * unseen.any_UF
         visual_UF = (1 - turn_U) * unseen.of(look_UF)[0] + turn_U * unseen.others(self.groups.look_OF, look_U)
         rest_UF += visual_U[:, None] * visual_UF
-        chance_UF: np.ndarray = (1 - hour_U)[:, None] * rest_UF
+        chance_UF: np.ndarray = else_U[:, None] * rest_UF + idle_U[:, None] * unseen.any_UF
         chance_UF += hour_U[:, None] * unseen.of(self.groups.theme_KF[self.people.household_U[row]])[0]
-        chance_UF += (passing_U * (1 - hour_U - switch_U))[:, None] * unseen.of(theme_UF)[0]
+        chance_UF += (passing_U * (else_U - switch_U))[:, None] * unseen.of(theme_UF)[0]
         chance_UF += (passing_U * switch_U)[:, None] * unseen.others(self.groups.theme_KF, interest_U)
         return chance_UF
 

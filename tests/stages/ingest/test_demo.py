@@ -14,7 +14,7 @@ from engine.tables import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from stages.ingest.demo import Settings, read
 from stages.ingest.raw import Raw
 from stages.ingest.world.acts import Acts, acts
-from stages.ingest.world.calendar import Calendar, calendar, household_minutes
+from stages.ingest.world.calendar import Calendar, SessionSettings, calendar, household_minutes
 from stages.ingest.world.films import Films, films
 from stages.ingest.world.lexicon import lexicon, shapes
 from stages.ingest.world.mixture import CAUSES, World
@@ -197,10 +197,10 @@ def test_causes_have_the_stated_shares(lived: tuple[People, Calendar, Acts]) -> 
     early = real & (np.arange(done.cause_UN.shape[1]) < 20)  # later, tastes run out of films and accidents take over
     evening = done.cause_UN[early & when.household_UN]
     assert np.mean(evening == CAUSES.index("hour")) == pytest.approx(mix.hour, abs=0.03)
-    other_UN = real & ~when.household_UN
-    assert not (done.cause_UN[other_UN] == CAUSES.index("hour")).any()
+    assert not (done.cause_UN[real & ~when.household_UN] == CAUSES.index("hour")).any()
+    assert (done.cause_UN[real & when.idle_UN] == CAUSES.index("accident")).all()
     for name in ("lasting", "passing", "visual", "accident"):
-        share = np.mean(done.cause_UN[early & ~when.household_UN] == CAUSES.index(name))
+        share = np.mean(done.cause_UN[early & ~when.household_UN & ~when.idle_UN] == CAUSES.index(name))
         weight = getattr(mix, name)
         expected = (
             weight if name == "accident" else weight * (1 - mix.accident) / (mix.lasting + mix.passing + mix.visual)
@@ -210,7 +210,7 @@ def test_causes_have_the_stated_shares(lived: tuple[People, Calendar, Acts]) -> 
 
 def test_interests_switch_as_stated(lived: tuple[People, Calendar, Acts]) -> None:
     found, when, done = lived
-    real = (np.arange(done.cause_UN.shape[1]) < found.acts_U[:, None]) & ~when.household_UN
+    real = (np.arange(done.cause_UN.shape[1]) < found.acts_U[:, None]) & ~when.household_UN & ~when.idle_UN
     real[:, 0] = False
     mix = settings().mixture
     assert done.switched_UN[real & when.same_UN].mean() == pytest.approx(mix.switch_same, abs=0.01)
@@ -246,7 +246,25 @@ def test_the_calendar_keeps_its_promises(lived: tuple[People, Calendar, Acts]) -
     assert chosen.pause[0] <= pause.min() < pause.max() <= chosen.pause[1]
     assert (np.diff(when.minute_UN, axis=1)[real[:, 1:]] > 0).all()
     assert household_minutes(chosen).sum() == len(chosen.evenings) * (chosen.end - chosen.begin) * 60
-    assert (household_minutes(chosen)[when.minute_UN % WEEK] == when.household_UN).all()
+    assert (household_minutes(chosen)[when.minute_UN % WEEK] == when.household_UN)[~when.idle_UN].all()
+
+
+def test_idle_acts_are_alone_and_keep_their_hours(lived: tuple[People, Calendar, Acts]) -> None:
+    found, when, _ = lived
+    chosen = settings().sessions
+    real = np.arange(when.minute_UN.shape[1]) < found.acts_U[:, None]
+    assert when.idle_UN[real & ~when.same_UN].mean() == pytest.approx(chosen.idle, abs=0.02)
+    assert not (when.idle_UN & when.same_UN).any()
+    assert not when.same_UN[:, 1:][when.idle_UN[:, :-1]].any()
+    hour = when.minute_UN // 60 % 24
+    idle = (hour >= chosen.idle_hours[0]) & (hour < chosen.idle_hours[1])
+    assert idle[real & when.idle_UN].all()
+    assert not idle[real & ~when.idle_UN].any()
+
+
+def test_chances_beyond_one_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"evening and idle are 0\.7 and 0\.45"):
+        SessionSettings.model_validate(settings().sessions.model_dump() | {"evening": 0.7})
 
 
 def test_too_few_films_are_refused() -> None:
