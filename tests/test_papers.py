@@ -1,0 +1,91 @@
+"""papers/: every cell can be built as it is written, and every path of the sub-project is one that a stage takes."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import models
+from engine import store
+from engine.params import Choice, override, read_yaml
+from engine.tables import RANKS
+from stages.compare.cells import tables
+
+ROOT = Path(__file__).parent.parent
+CELLS: dict[str, dict[str, Any]] = read_yaml(ROOT / "papers/cells.yaml")["cells"]
+ROOT_STAGES, STAGES = (read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml", "papers/dvc.yaml"))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
+    cell, params = CELLS[name], read_yaml(ROOT / "params.yaml")
+    for assignment in cell["settings"].split():
+        assert assignment.startswith(f"models.{cell['model']}.")
+        override(params, assignment)
+    models.configure(Choice(name=cell["model"], settings=params["models"][cell["model"]]))
+    assert cell["protocol"] in params["protocols"]
+    assert cell["protocol"] in read_yaml(ROOT / "papers/cells.yaml")["protocols"]
+
+
+def test_no_two_cells_are_the_same() -> None:
+    assert len({(c["paper"], c["model"], c["settings"]) for c in CELLS.values()}) == len(CELLS)
+
+
+@pytest.mark.parametrize("stage", ["split", "topics", "train", "evaluate"])
+def test_commands_name_the_arguments_of_the_root_s(stage: str) -> None:
+    commands = [c for part in ("prepare", "cell") for c in STAGES[part]["do"]["cmd"] if f"-m stages.{stage} " in c]
+    assert len(commands) == 1
+    assert re.findall(r"--[\w-]+", commands[0]) == re.findall(r"--[\w-]+", ROOT_STAGES[stage]["cmd"])
+
+
+def test_the_sub_project_lists_its_cells() -> None:
+    asked = [sys.executable, "-m", "dvc", "--cd", str(ROOT / "papers"), "stage", "list", "--name-only"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    assert {f"cell@{name}" for name in CELLS} <= set(found)
+    assert "tables" in found
+
+
+def ran(folder: Path, name: str, greater: list[int], users: list[int]) -> None:
+    frame = pl.DataFrame(
+        {"case": range(1, len(users) + 1), "user": users, "position": [3] * len(users), "target": users}
+        | {"greater": greater, "ties": [0] * len(users), "others": [99] * len(users)}
+    ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
+    store.write(frame, folder / name / "ranks.parquet", RANKS)
+    store.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
+    (folder / name / "cost.json").write_text(json.dumps({"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25}))
+
+
+LISTED = {
+    name: {"paper": "p", "protocol": "temporal", "model": "sasrec", "settings": ""} for name in ("p_own", "p_b", "p_c")
+}
+
+
+def test_a_table_compares_with_the_paper_s_own(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
+    ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
+    rows = list(csv.DictReader(io.StringIO(tables(LISTED, tmp_path, "ndcg@10")["p"])))
+    assert [row["cell"] for row in rows] == ["p_own", "p_b"]  # p_c was not run
+    assert rows[0]["difference"] == ""
+    assert float(rows[1]["difference"]) < -0.5
+    assert float(rows[1]["p"]) < 0.05
+    assert float(rows[1]["seconds_an_epoch"]) == 1.5
+
+
+def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    ran(tmp_path, "p_c", [0, 0], [1, 3])
+    with pytest.raises(ValueError, match="p_c and p_own ranked other cases: 1 of 2"):
+        tables(LISTED, tmp_path, "ndcg@10")
+
+
+def test_a_table_without_its_first_cell_is_refused(tmp_path: Path) -> None:
+    ran(tmp_path, "p_b", [0, 0], [1, 2])
+    with pytest.raises(ValueError, match="p_own is not there"):
+        tables(LISTED, tmp_path, "ndcg@10")
