@@ -1,7 +1,7 @@
 """Any torchvision classifier as a picture encoder: cut at a layer, weights by name, by file, or drawn from a seed."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +14,10 @@ from torchvision import models
 from torchvision.models.feature_extraction import NodePathTracer
 
 from engine import pretrained
-from engine.params import Record
+from engine.extraction import Engine
 
 
-class Encoder(Record):
+class Encoder(Engine):
     """What every picture stage sets: `layer` '' is the last map before pooling, `weights` a name, a file or `none`,
     `size` the side to which a picture is brought, `width` 0 keeps the layer's, `batch_size` 0 suits the device."""
 
@@ -60,10 +60,10 @@ def load(encoder: Encoder, seed: int) -> Backbone:
     if name not in models.list_models(module=models):
         raise ValueError(f"no backbone {name!r} in torchvision; it has {', '.join(models.list_models(module=models))}")
     chosen = models.get_model_weights(name)
-    with _seeded(seed):
+    with seeded(seed):
         network = models.get_model(name, weights=None).eval()
         if encoder.weights == "none":
-            _calibrate(network)
+            calibrate(network, network)
     known = set(network.state_dict())
     layer, cut = _cut(network, name, encoder.layer)
     meta: dict[str, Any] = {"backbone": name, "layer": layer, "weights": encoder.weights}
@@ -85,7 +85,8 @@ def load(encoder: Encoder, seed: int) -> Backbone:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
+    """Weights drawn inside come from `seed` and leave the global generator as it was."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # googlenet and inception announce that their way to draw weights will change
         warnings.simplefilter("ignore", FutureWarning)
@@ -93,7 +94,7 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _calibrate(network: nn.Module) -> None:
+def calibrate(network: nn.Module, ask: Callable[[Tensor], object]) -> None:
     """Batch norm's statistics from drawn noise of four scales: without, drawn weights of a mobilenet leave 1e-8."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     if not norms:
@@ -106,7 +107,7 @@ def _calibrate(network: nn.Module) -> None:
         norm.momentum = None
         norm.train()
     with torch.no_grad():
-        network(noise_BCHW)
+        ask(noise_BCHW)
     network.eval()
 
 

@@ -1,105 +1,198 @@
-"""Pictures through a network: decoded ahead of it by threads, in bounded memory, in the precision asked for."""
+"""A table through a network, part by part: here or on a Ray cluster, kept as it goes, so that a killed run goes on."""
 
+import hashlib
 import logging
-import os
+import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
+import polars as pl
 import torch
-from PIL import Image
 from rich.progress import Progress
-from torch import Tensor
 
-from engine import pictures, store
-from engine.backbone import Backbone, Encoder
-from engine.device import arithmetic, passes
-from engine.projection import half
-from engine.tables import IMAGES
+from engine import params, store
+from engine.pretrained import digest
+from engine.projection import reduced
+from engine.schema import Table
 
 log = logging.getLogger(__name__)
-_GROUP = 512  # pictures in a row group
 
 
-def seen(
-    images: Path, encoder: Encoder, network: Backbone, device: torch.device, head: Callable[[Tensor], Tensor]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Item codes [G] and what `head` makes of the layer's output [G, …] in 16 bits, hundreds at a time.
+class Engine(params.Record):
+    """Where a network runs: `local`, or `ray` on `workers` of the cluster at `address` ('': one started here)."""
 
-    `network.meta` gets how many pictures there were, how many could not be read, and the precision.
+    engine: Literal["local", "ray"]
+    address: str
+    workers: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a network says of some rows: a frame a table, counts, and what is to be noted of the network."""
+
+    frames: dict[str, pl.DataFrame]
+    counts: dict[str, int]
+    meta: dict[str, Any]
+
+
+class Reader(ABC):
+    """A network with what goes before and after it."""
+
+    meta: dict[str, Any]
+
+    @abstractmethod
+    def prepare(self, frame: pl.DataFrame) -> Any:
+        """Begin, in threads, what needs no network."""
+
+    @abstractmethod
+    def read(self, prepared: Any) -> Part:
+        """The rest."""
+
+
+class Plan(ABC):
+    """How to make a reader, here or on another machine; its `repr` tells everything that decides what it says."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Of a part."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """Where it is to run."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Path:
+        """The file or folder of its weights, where they are one."""
+
+    @property
+    @abstractmethod
+    def accelerated(self) -> bool:
+        """Whether each reader takes an accelerator."""
+
+    @abstractmethod
+    def load(self) -> Reader:
+        """The network, ready."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of one file of a table."""
+
+    path: Path
+    start: int
+    rows: int
+
+    def read(self, table: Table, columns: list[str]) -> pl.DataFrame:
+        return store.read_slice(self.path, table, self.start, self.rows, columns)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table to write, its column of vectors, the width to which they are reduced (0: not), and what else to note."""
+
+    path: Path
+    table: Table
+    column: str
+    width: int
+    meta: dict[str, Any]
+
+
+def extract(plan: Plan, source: Path, table: Table, columns: list[str], targets: dict[str, Target]) -> None:
+    """Every row of `source` (a file, or a folder of shards) through the plan's reader, into the `targets`.
+
+    Parts are kept under `.cache/extraction` until the tables stand; a run of the same plan over the same files goes on
+    from there. What is noted of the network and the sums of the counts go into the tables' metadata.
     """
-    network = network.to(device)
-    squares = Squares(images, encoder.size)
-    pictures_there = store.height(images)
-    size = encoder.batch_size or (128 if device.type == "cuda" else 8)
-    items: list[np.ndarray] = []
-    values: list[np.ndarray] = []
-    dtype = arithmetic(encoder.precision, device)
+    pieces = slices(source, plan.rows, table)
+    kept = params.cache("extraction", _digest(plan, source, targets))
+    done = {number for number in range(len(pieces)) if all(_shard(kept, number, name).exists() for name in targets)}
+    if done:
+        log.info("%d of %d parts are there from a run that was stopped", len(done), len(pieces))
+    todo = [(number, piece) for number, piece in enumerate(pieces) if number not in done]
+    run = _ray if plan.engine.engine == "ray" else _here
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task(f"pictures through {encoder.backbone}", total=pictures_there)
-        for item_B, picture_BHWC in squares.batches(size):
-            items.append(item_B)
-            with passes(device, dtype):
-                said = head(network(picture_BHWC.to(device))).float().cpu().numpy()
-            values.append(half(said, f"item {item_B[0]} on"))
-            bar.update(task, completed=sum(map(len, items)) + squares.unread)
-            if len(items) * size >= _GROUP:
-                yield np.concatenate(items), np.concatenate(values)
-                items, values = [], []
-    if items:
-        yield np.concatenate(items), np.concatenate(values)
-    network.meta |= {
-        "pictures": pictures_there,
-        "unread": squares.unread,
-        "precision": str(dtype).removeprefix("torch."),
-    }
+        task = bar.add_task(f"{table.name} to {', '.join(targets)}", total=store.height(source))
+        bar.advance(task, sum(pieces[number].rows for number in done))
+        for number, part in run(plan, todo, table, columns):
+            noted = {"meta": part.meta, "counts": part.counts}
+            for name, target in targets.items():
+                store.write(part.frames[name], _shard(kept, number, name), target.table, noted)
+            bar.advance(task, pieces[number].rows)
+    meta = _noted([_shard(kept, number, next(iter(targets))) for number in range(len(pieces))]) or plan.load().meta
+    for name, target in targets.items():
+        with reduced(target.path, target.table, target.column, target.width, meta | target.meta) as put:
+            for number in range(len(pieces)):
+                if (frame := store.read(_shard(kept, number, name), target.table)).height:
+                    put(frame)
+    shutil.rmtree(kept)
 
 
-@dataclass
-class Squares:
-    """The pictures of a sharded table brought to `side` x `side`, decoded ahead by threads; bad ones are counted."""
+def slices(source: Path, rows: int, table: Table) -> list[Slice]:
+    """The parts of a table, at most `rows` rows each, in order.
 
-    images: Path
-    side: int
-    unread: int = 0
-
-    def batches(self, size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Item codes [B] and bytes of RGB [B, side, side, 3], at most `size` at a time, in order."""
-        items: list[int] = []
-        squares: list[np.ndarray] = []
-        for item, square in self._decoded(4 * size):
-            items.append(item)
-            squares.append(square)
-            if len(items) == size:
-                yield np.array(items, np.uint32), torch.from_numpy(np.stack(squares))
-                items, squares = [], []
-        if items:
-            yield np.array(items, np.uint32), torch.from_numpy(np.stack(squares))
-
-    def _decoded(self, ahead: int) -> Iterator[tuple[int, np.ndarray]]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
-            for frame in store.read_shards(self.images, IMAGES, rows=64, columns=["item", "image"]):
-                for item, data in frame.iter_rows():
-                    waiting.append((item, pool.submit(_square, data, self.side)))
-                    if len(waiting) > ahead:
-                        yield from self._read(waiting)
-            while waiting:
-                yield from self._read(waiting)
-
-    def _read(self, waiting: "deque[tuple[int, Future[np.ndarray]]]") -> Iterator[tuple[int, np.ndarray]]:
-        item, future = waiting.popleft()
-        try:
-            yield item, future.result()
-        except pictures.BadPicture as error:
-            self.unread += 1
-            log.warning("item %d: its picture cannot be read: %s", item, error)
+    Raises:
+        FileNotFoundError: there is no such table.
+    """
+    files = sorted(source.glob("part-*.parquet")) if source.is_dir() else [source]
+    if not files or not all(file.exists() for file in files):
+        raise FileNotFoundError(f"{source}: no {table.name} table there; `dvc repro` makes it")
+    heights = [store.height(file) for file in files]
+    return [Slice(file.absolute(), start, min(rows, many - start))
+            for file, many in zip(files, heights, strict=True) for start in range(0, many, rows)]  # fmt: skip
 
 
-def _square(data: bytes, side: int) -> np.ndarray:
-    image = pictures.rgb(data, least=side)
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0))
+def _shard(kept: Path, number: int, name: str) -> Path:
+    return kept / f"{number:06d}.{name}.parquet"
+
+
+def _digest(plan: Plan, source: Path, targets: dict[str, Target]) -> str:
+    """Of everything that made the parts: settings, weights, files, the code, the library, and where they are to go."""
+    files = [
+        file
+        for place in (source, plan.weights)
+        for file in ([place, *sorted(place.rglob("*"))] if place.exists() else [])
+    ]
+    stats = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    code = [digest(file) for file in sorted(Path(__file__).parent.glob("*.py"))]
+    goes = [str(target.path.absolute()) for target in targets.values()]
+    return hashlib.sha256(repr((plan, stats, code, goes, torch.__version__)).encode()).hexdigest()[:20]
+
+
+def _noted(shards: list[Path]) -> dict[str, Any]:
+    found = [store.meta(shard) for shard in shards]
+    if not found:
+        return {}
+    names = found[0]["counts"]
+    return {**found[0]["meta"], **{name: sum(noted["counts"][name] for noted in found) for name in names}}
+
+
+def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
+    """One part is made ready in threads while the one before it is read."""
+    if not todo:
+        return
+    reader = plan.load()
+    ahead: deque[tuple[int, Any]] = deque()
+    for number, piece in todo:
+        ahead.append((number, reader.prepare(piece.read(table, columns))))
+        if len(ahead) > 1:
+            first, prepared = ahead.popleft()
+            yield first, reader.read(prepared)
+    for number, prepared in ahead:
+        yield number, reader.read(prepared)
+
+
+def _ray(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
+    """The same on a Ray cluster; its machines read the source at the same path as this one."""
+    if not todo:
+        return
+    from engine import cluster
+
+    yield from cluster.through(plan, todo, table, columns)

@@ -62,7 +62,14 @@ class Language:
 
         `budget`: tokens a batch; texts of like length go together.
         """
-        found = self.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=self.tokens)
+        return self.answer(texts, self.tokenize(texts), limit, budget)
+
+    def tokenize(self, texts: list[str]) -> Any:
+        """The part of `read` that needs no network."""
+        return self.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=self.tokens)
+
+    def answer(self, texts: list[str], found: Any, limit: int, budget: int) -> list[Reading | None]:
+        """The part of `read` that does."""
         self.cut += sum(bool(encoding.overflowing) for encoding in found.encodings)
         readings: list[Reading | None] = [None] * len(texts)
         for batch in batches([len(ids) for ids in found["input_ids"]], budget):
@@ -76,6 +83,11 @@ class Language:
         return readings
 
 
+def spans(text: str) -> np.ndarray:
+    """Start and end [N, 2] of each word."""
+    return np.array([match.span() for match in _WORD.finditer(text)], np.int64).reshape(-1, 2)
+
+
 def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
     """Places of texts, longest first, as many at a time as keep their padded tokens within `budget` (at least one)."""
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
@@ -87,7 +99,7 @@ def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
 
 def _words(text: str, piece_L2: np.ndarray, said_LD: np.ndarray, mean_D: np.ndarray, limit: int) -> Reading | None:
     """Word pieces merged to words by their mean; a word beyond the last token read is left out."""
-    span_N2 = np.array([m.span() for m in _WORD.finditer(text)][: limit or None], np.int64).reshape(-1, 2)
+    span_N2 = spans(text)[: limit or None]
     if not len(span_N2):
         return None
     word_L = np.searchsorted(span_N2[:, 0], piece_L2[:, 0], side="right") - 1

@@ -31,6 +31,7 @@ def digest(path: Path) -> str:
 
 
 def state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by key, read without executing anything."""
     if not path.is_file():
         raise ValueError(
             f"no weights {str(path)!r}: neither a file, nor `none`, nor a name that torchvision has for it"
@@ -52,7 +53,12 @@ def fill(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
     Raises:
         ValueError: no such file, no state dict, or keys or shapes that do not fit, by name.
     """
-    found = state(path)
+    fit(cut, known, state(path), f"{path} does not fit {backbone}")
+    return digest(path)
+
+
+def fit(cut: nn.Module, known: set[str], found: dict[str, Tensor], otherwise: str) -> None:
+    """As `fill`, of tensors at hand; a message begins with `otherwise`."""
     own = cut.state_dict()
     # a constant that tracing met is no weight; old files do not count the batches that batch norm saw
     wanted = {key for key in own if key in known and not key.endswith("num_batches_tracked")}
@@ -62,6 +68,5 @@ def fill(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
     if missing or unknown or shapes:
         told = {"missing": missing, "unknown": unknown, "of another shape": shapes}
         parts = [f"{len(v)} {k}: {', '.join(v[:8])}{' …' if len(v) > 8 else ''}" for k, v in told.items() if v]
-        raise ValueError(f"{path} does not fit {backbone}: {'; '.join(parts)}")
+        raise ValueError(f"{otherwise}: {'; '.join(parts)}")
     cut.load_state_dict({key: found[key] for key in own if key in found}, strict=False)
-    return digest(path)

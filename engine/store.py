@@ -143,6 +143,13 @@ def read_groups(path: Path, table: Table, rows: int) -> Iterator[pl.DataFrame]:
         yield frame
 
 
+def read_slice(path: Path, table: Table, start: int, rows: int, columns: list[str]) -> pl.DataFrame:
+    """Some columns of `rows` rows of one file from row `start` on; columns that it lacks are refused by name."""
+    if missing := sorted(set(columns) - set(pq.read_schema(path).names)):
+        raise ValueError(f"{path}: a {table.name} table has the columns {list(table.columns)}, {missing} are not there")
+    return pl.scan_parquet(path).slice(start, rows).select(columns).collect()
+
+
 def height(path: Path) -> int:
     """How many rows a table has; a folder is a sharded one."""
     return sum(pq.read_metadata(part).num_rows for part in (path.glob("part-*.parquet") if path.is_dir() else [path]))

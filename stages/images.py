@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from torch import Tensor
 
-from engine import backbone, extraction, projection, store
-from engine.device import place
+from engine import backbone, store
+from engine.extraction import Target, extract
 from engine.params import Record, run
-from engine.tables import VECTORS
+from engine.readers import Whole
+from engine.tables import IMAGES, VECTORS
 
 
 class Params(Record):
@@ -30,20 +30,8 @@ def main(params: Params, images: Path, out: Path) -> None:
     if settings.backbone == "none":
         store.write(pl.DataFrame(schema=dict(VECTORS.columns)), out, VECTORS, {"backbone": "none"})
         return
-    network = backbone.load(settings, params.seed)
-    network.meta |= {"size": settings.size}
-
-    def whole(said: Tensor) -> Tensor:
-        if said.ndim not in (2, 4):
-            raise ValueError(
-                f"layer {network.meta['layer']} puts out no map or vector: {tuple(said.shape)}; take another"
-            )
-        return said if said.ndim == 2 else said.mean((2, 3))
-
-    with projection.reduced(out, VECTORS, "vector", settings.width, network.meta) as put:
-        device = place(params.device)
-        for item_G, vector_GD in extraction.seen(images, settings, network, device, whole):
-            put(pl.DataFrame({"item": item_G, "vector": vector_GD}))
+    target = Target(out, VECTORS, "vector", settings.width, {})
+    extract(Whole(settings, params.seed, params.device), images, IMAGES, ["item", "image"], {"said": target})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from engine import backbone, pretrained
 
 def encoder(**more: Any) -> backbone.Encoder:
     usual = {"backbone": "squeezenet1_1", "weights": "none", "layer": "", "size": 64, "width": 0, "batch_size": 0}
-    return backbone.Encoder(**{**usual, "precision": "fp32", **more})
+    engine = {"engine": "local", "address": "", "workers": 2}
+    return backbone.Encoder(**{**usual, **engine, "precision": "fp32", **more})
 
 
 def picture_BHWC(count: int = 2, side: int = 64) -> torch.Tensor:

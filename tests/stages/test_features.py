@@ -8,17 +8,20 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from engine import store
+from engine import passages, store
 from engine.tables import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
 from stages import images as images_stage
 from stages import regions as regions_stage
 from stages import text as text_stage
 
-PICTURE = {"backbone": "resnet18", "weights": "none", "layer": "layer2", "size": 64, "width": 0, "batch_size": 0}
+PICTURE = {"backbone": "resnet18", "weights": "none", "layer": "layer2", "size": 64, "width": 0, "batch_size": 0,
+           "engine": "local", "address": "", "workers": 2}  # fmt: skip
+LIMITS = {"longest": 128, "proposals": 40, "overlap": 0.7, "class_overlap": 0.3, "confidence": 0.0, "most": 5}
 
 
 def regions(**more: Any) -> regions_stage.Params:
     settings = {**PICTURE, "precision": "fp32", "detector": "grid", "rows": 4, "columns": 3, **more}
+    settings = {"faster_rcnn": {**LIMITS, "classes": 6}, **settings}
     return regions_stage.Params(regions=settings, device="cpu", seed=1)  # type: ignore[arg-type]
 
 
@@ -28,7 +31,9 @@ def whole(**more: Any) -> images_stage.Params:
 
 def texts(**more: Any) -> text_stage.Params:
     settings = {"encoder": "minilm", "limit": 8, "tokens": 256, "width": 0, "batch_tokens": 0, "precision": "fp32"}
-    return text_stage.Params(text={**settings, **more}, device="cpu")  # type: ignore[arg-type]
+    settings |= {"engine": "local", "address": "", "workers": 2}
+    settings["doc2vec"] = {"dim": 12, "window": 3, "minimum": 1, "epochs": 20}
+    return text_stage.Params(text={**settings, **more}, device="cpu", seed=1)  # type: ignore[arg-type]
 
 
 COLOURS = [(200, 40, 40), (40, 160, 60), (40, 60, 200), (230, 200, 60)]
@@ -185,7 +190,7 @@ def catalog(folder: Path, rows: dict[int, str | None]) -> Path:
 
 
 def test_texts_give_words_and_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stage, "_GROUP", 3)
+    monkeypatch.setattr(passages, "ROWS", 3)
     long = "one two three four five six seven eight nine ten"
     path = catalog(tmp_path, {1: "A robot's heart.", 2: None, 3: "  ", 4: "...", 6: long, 7: "A boat."})
     text_stage.main(texts(), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
