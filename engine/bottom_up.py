@@ -82,7 +82,9 @@ class _Proposer(nn.Module):
 
 class _Trunk(nn.Sequential):
     def forward(self, picture_BCHW: Tensor) -> dict[str, Tensor]:
-        return {"0": super().forward(picture_BCHW)}
+        for part in self:
+            picture_BCHW = part(picture_BCHW)
+        return {"0": picture_BCHW}
 
 
 class _Pool(nn.Module):
@@ -111,7 +113,7 @@ def c4(proposals: int, overlap: float, classes: int) -> tuple[nn.Module, Parts]:
     head = nn.Sequential(network.layer4, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     predictor = nn.Linear(2048, classes + 1)
     modules = (trunk, rpn, _Pool(), head, predictor)
-    whole = nn.ModuleDict(zip(("trunk", "rpn", "pool", "head", "classes"), modules, strict=True))
+    whole = nn.ModuleDict(dict(zip(("trunk", "rpn", "pool", "head", "classes"), modules, strict=True)))
     return whole, Parts(modules, torch.tensor(_MEAN), torch.ones(3))
 
 

@@ -117,7 +117,7 @@ def extract(plan: Plan, source: Path, table: Table, columns: list[str], targets:
     if done:
         log.info("%d of %d parts are there from a run that was stopped", len(done), len(pieces))
     todo = [(number, piece) for number, piece in enumerate(pieces) if number not in done]
-    run = _ray if plan.engine.engine == "ray" else _here
+    run = _ray if plan.engine.engine == "ray" and todo else _here
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"{table.name} to {', '.join(targets)}", total=store.height(source))
         bar.advance(task, sum(pieces[number].rows for number in done))
@@ -126,7 +126,8 @@ def extract(plan: Plan, source: Path, table: Table, columns: list[str], targets:
             for name, target in targets.items():
                 store.write(part.frames[name], _shard(kept, number, name), target.table, noted)
             bar.advance(task, pieces[number].rows)
-    meta = _noted([_shard(kept, number, next(iter(targets))) for number in range(len(pieces))]) or plan.load().meta
+    shards = [_shard(kept, number, next(iter(targets))) for number in range(len(pieces))]
+    meta = _noted(shards) if shards else _nothing(plan, table, columns)
     for name, target in targets.items():
         with reduced(target.path, target.table, target.column, target.width, meta | target.meta) as put:
             for number in range(len(pieces)):
@@ -168,10 +169,14 @@ def _digest(plan: Plan, source: Path, targets: dict[str, Target]) -> str:
 
 def _noted(shards: list[Path]) -> dict[str, Any]:
     found = [store.meta(shard) for shard in shards]
-    if not found:
-        return {}
     names = found[0]["counts"]
     return {**found[0]["meta"], **{name: sum(noted["counts"][name] for noted in found) for name in names}}
+
+
+def _nothing(plan: Plan, table: Table, columns: list[str]) -> dict[str, Any]:
+    reader = plan.load()
+    part = reader.read(reader.prepare(pl.DataFrame(schema={name: table.columns[name] for name in columns})))
+    return {**part.meta, **part.counts}
 
 
 def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
@@ -191,8 +196,6 @@ def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list
 
 def _ray(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
     """The same on a Ray cluster; its machines read the source at the same path as this one."""
-    if not todo:
-        return
     from engine import cluster
 
     yield from cluster.through(plan, todo, table, columns)

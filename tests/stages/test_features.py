@@ -60,6 +60,11 @@ def shards(folder: Path, data: dict[int, bytes], size: int = 20) -> Path:
     return folder / "images"
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shards(tmp_path_factory.mktemp("pictures"), {item: poster(item) for item in range(1, 49)})
@@ -214,3 +219,54 @@ def test_words_are_reduced_on_request(tmp_path: Path) -> None:
     assert store.vectors(store.read(tmp_path / "t.parquet", VECTORS)["vector"]).shape == (4, 3)
     for name in "wt":
         assert store.meta(tmp_path / f"{name}.parquet")["width"] == 3
+
+
+def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(tmp_path: Path) -> None:
+    few = shards(tmp_path, {item: poster(item) for item in (1, 2, 3)})
+    settings = {"detector": "faster_rcnn", "backbone": "fasterrcnn_resnet50_fpn_v2"}
+    limits = {**LIMITS, "proposals": 8, "classes": 6}
+    regions_stage.main(regions(**settings, faster_rcnn=limits), few, tmp_path / "r.parquet")
+    found = store.read(tmp_path / "r.parquet", REGIONS)
+    assert found["item"].to_list() == [1, 2, 3]
+    box_X4, offsets = store.ragged(found["box"])
+    assert (np.diff(offsets) <= 5).all()
+    assert ((box_X4 >= 0) & (box_X4 <= 1)).all()
+    assert store.ragged(found["region"])[0].shape == (len(box_X4), 1024)
+    noted = store.meta(tmp_path / "r.parquet")
+    assert {k: noted[k] for k in ("detector", "pictures", "unread", "empty", "confidence")} == {
+        "detector": "faster_rcnn", "pictures": 3, "unread": 0, "empty": 0, "confidence": 0.0,
+    }  # fmt: skip
+    regions_stage.main(regions(**settings, faster_rcnn={**limits, "confidence": 1.1}), few, tmp_path / "r.parquet")
+    assert store.read(tmp_path / "r.parquet", REGIONS).height == 0
+    assert store.meta(tmp_path / "r.parquet")["empty"] == 3
+    with pytest.raises(ValueError, match="longest is 32, less than size 64"):
+        regions_stage.main(regions(**settings, faster_rcnn={**limits, "longest": 32}), few, tmp_path / "r.parquet")
+
+
+def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path) -> None:
+    words = ["love", "war", "sea", "hope"]
+    path = catalog(tmp_path, {1: None, **{i: f"A tale of {w} and woe." for i, w in enumerate(words, 2)}, 9: "Zebra!"})
+    few = {"dim": 6, "window": 3, "minimum": 2, "epochs": 5}
+    for name in "ab":
+        settings = texts(encoder="doc2vec", doc2vec=few, limit=3)
+        text_stage.main(settings, path, tmp_path / f"w{name}.parquet", tmp_path / f"t{name}.parquet")
+    for kind in "wt":
+        assert (tmp_path / f"{kind}a.parquet").read_bytes() == (tmp_path / f"{kind}b.parquet").read_bytes()
+    found = store.read(tmp_path / "wa.parquet", WORDS)
+    assert found["item"].to_list() == [2, 3, 4, 5]
+    assert found["token"].to_list()[0] == ["A", "tale", "of"]
+    assert found["span"].to_list()[0] == [[0, 1], [2, 6], [7, 9]]
+    word_UND = store.ragged(found["word"])[0].reshape(4, 3, 6)
+    assert (word_UND[0] == word_UND[1]).all()
+    vector_UD = store.vectors(store.read(tmp_path / "ta.parquet", VECTORS)["vector"])
+    assert vector_UD.shape == (4, 6)
+    assert not np.allclose(vector_UD[0], vector_UD[1], atol=1e-4)
+    noted = store.meta(tmp_path / "wa.parquet")
+    assert {k: noted[k] for k in ("encoder", "dim", "texts", "wordless", "words")} == {
+        "encoder": "doc2vec", "dim": 6, "texts": 5, "wordless": 1, "words": "static",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="learns in one process"):
+        text_stage.main(texts(encoder="doc2vec", engine="ray"), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"no word of .* occurs so often"):
+        rare = {**few, "minimum": 50}
+        text_stage.main(texts(encoder="doc2vec", doc2vec=rare), path, tmp_path / "w.parquet", tmp_path / "t.parquet")

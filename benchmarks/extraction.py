@@ -1,0 +1,167 @@
+"""Extraction as a share of the bare forward pass of the same network, at its best batch, in the same run.
+
+    python -m benchmarks.extraction [text pictures regions] [--precision fp32 bf16] [--seconds 15]
+
+Bare: the network alone on inputs that are ready; each size of batch is tried for a third of `seconds`, the best counts.
+Extraction: the reader of the stages from rows of a table to rows of vectors (decoding, tokenising, words, boxes, bits),
+parts made ready ahead as in a run, for `seconds`; network and inputs are warm. Bare, extraction, bare are timed in this
+order and the better bare pass counts. On a CUDA device the same with larger batches.
+"""
+
+import argparse
+import io
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from engine.backbone import Encoder
+from engine.detector import PYRAMID, Limits
+from engine.device import passes, place
+from engine.extraction import Plan, Reader
+from engine.language import batches
+from engine.passages import Passages, Reading
+from engine.readers import Objects, Whole
+
+ENGINE = {"engine": "local", "address": "", "workers": 2}
+LIMITS = Limits(longest=400, proposals=300, overlap=0.7, class_overlap=0.3, confidence=0.0, most=36, classes=1600)
+WORDS = ["a", "the", "of", "and", "in", "film", "story", "love", "war", "night", "city", "robot", "heart", "queen"]
+DEVICE = place("auto")
+
+
+def posters(many: int) -> pl.DataFrame:
+    """Pictures of 182 x 268 as JPEG, smooth with some grain, as posters are."""
+    data = []
+    for item in range(many):
+        random = np.random.default_rng(item)
+        smooth = Image.fromarray(random.integers(0, 256, (12, 8, 3), dtype=np.uint8)).resize((182, 268))
+        grain = np.asarray(smooth).astype(int) + random.integers(-12, 13, (268, 182, 3))
+        out = io.BytesIO()
+        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(out, "JPEG")
+        data.append(out.getvalue())
+    return pl.DataFrame({"item": np.arange(1, many + 1, dtype=np.uint32), "image": data})
+
+
+def overviews(many: int) -> pl.DataFrame:
+    """Texts of 10 to 160 words, half of them within 50, as film overviews are."""
+    random = np.random.default_rng(1)
+    length = np.clip(random.lognormal(3.9, 0.5, many), 10, 160).astype(int)
+    texts = [" ".join(random.choice(WORDS, size)) + "." for size in length]
+    return pl.DataFrame({"item": np.arange(1, many + 1, dtype=np.uint32), "text": texts})
+
+
+def rate(step: Callable[[], int], seconds: float) -> float:
+    """Rows a second of a step that says how many it took; the first is not counted."""
+    step()
+    done, started = 0, time.perf_counter()
+    while (spent := time.perf_counter() - started) < seconds or not done:
+        done += step()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+    return done / max(spent, time.perf_counter() - started)
+
+
+def extraction(reader: Reader, frame: pl.DataFrame) -> Callable[[], int]:
+    """A step that reads one part while the next is made ready."""
+    ready = [reader.prepare(frame)]
+
+    def step() -> int:
+        ready.append(reader.prepare(frame))
+        reader.read(ready.pop(0))
+        return frame.height
+
+    return step
+
+
+def bare_text(reader: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
+    """The network over length-sorted batches of ids, round and round."""
+    found = reader.language.tokenize(frame["text"].to_list())
+    ready = []
+    for batch in batches([len(ids) for ids in found["input_ids"]], size):
+        padded = reader.language.tokenizer.pad(
+            {"input_ids": [found["input_ids"][i] for i in batch]}, return_tensors="pt"
+        )
+        ready.append((padded["input_ids"].to(DEVICE), padded["attention_mask"].to(DEVICE)))
+
+    def step() -> int:
+        with passes(DEVICE, reader.language.dtype):
+            for ids_BL, mask_BL in ready:
+                reader.language.network(ids_BL, mask_BL)
+        return frame.height
+
+    return step
+
+
+def bare_pictures(reader: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
+    """The network over batches of decoded pictures, round and round."""
+    ready: Iterator[Any] = iter(list(reader.decoder.batches(reader.decoder.submit(frame.head(size)), size)))
+    picture_BHWC = next(ready)[1].to(DEVICE)
+
+    def step() -> int:
+        with passes(DEVICE, reader.dtype):
+            reader.network(picture_BHWC)
+        return len(picture_BHWC)
+
+    return step
+
+
+def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., Callable[[], int]], tuple[int, ...]]:
+    """Plan, input, bare step and the sizes of batch to try."""
+    cuda = DEVICE.type == "cuda"
+    usual = {"weights": "none", "layer": "", "width": 0, "batch_size": 0, "precision": precision, **ENGINE}
+    if what == "text":
+        reading = Reading(encoder="minilm", limit=64, tokens=256, batch_tokens=0, precision=precision, **ENGINE)
+        return Passages(reading, "auto"), overviews(1024 if cuda else 256), bare_text, (
+            (16384, 65536) if cuda else (512, 1024, 4096)
+        )  # fmt: skip
+    if what == "pictures":
+        encoder = Encoder(backbone="resnet50", size=224, **usual)
+        return (
+            Whole(encoder, 1, "auto"),
+            posters(512 if cuda else 64),
+            bare_pictures,
+            (64, 128, 256) if cuda else (2, 4, 8),
+        )
+    encoder = Encoder(backbone=PYRAMID, size=256, **usual)
+    return (
+        Objects(encoder, 1, "auto", LIMITS),
+        posters(64 if cuda else 4),
+        bare_pictures,
+        (4, 8, 16) if cuda else (1, 2),
+    )
+
+
+def measure(what: str, precision: str, seconds: float) -> tuple[float, float, int]:
+    """Rows a second of the best bare pass and of the extraction, and the batch that was best."""
+    plan, frame, bare, sizes = line(what, precision)
+    reader = plan.load()
+    tried = {size: rate(bare(reader, frame, size), seconds / 3) for size in sizes}
+    best = max(tried, key=lambda size: tried[size])
+    ours = rate(extraction(reader, frame), seconds)
+    return max(tried[best], rate(bare(reader, frame, best), seconds / 3)), ours, best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", default=["text", "pictures", "regions"])
+    half = "fp16" if DEVICE.type == "cuda" else "bf16"
+    able = DEVICE.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16")
+    parser.add_argument("--precision", nargs="*", default=["fp32", half] if able else ["fp32"])
+    parser.add_argument("--seconds", type=float, default=15)
+    arguments = parser.parse_args()
+    table = Table("what", "precision", "bare a second", "at batch", "extraction a second", "ratio")
+    for what in arguments.what:
+        for precision in arguments.precision:
+            bare, ours, best = measure(what, precision, arguments.seconds)
+            table.add_row(what, precision, f"{bare:.2f}", str(best), f"{ours:.2f}", f"{ours / bare:.3f}")
+    Console(width=100).print(f"{torch.get_num_threads()} threads on {DEVICE}", table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine import extraction, store
+from engine.extraction import Engine, Part, Plan, Reader, Target, extract, slices
+from engine.tables import IMAGES, VECTORS
+
+HERE = Engine(engine="local", address="", workers=2)
+
+
+class Counter(Reader):
+    """Says an item's code and how many bytes its picture has."""
+
+    def __init__(self, stop: int):
+        self.meta: dict[str, Any] = {"network": "counter"}
+        self.stop = stop
+        self.seen: list[int] = []
+
+    def prepare(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame
+
+    def read(self, prepared: pl.DataFrame) -> Part:
+        if self.stop in prepared["item"]:
+            raise RuntimeError("stopped")
+        self.seen += prepared["item"].to_list()
+        value = np.stack([prepared["item"].to_numpy(), prepared["image"].bin.size().to_numpy()], 1).astype(np.float16)
+        frame = pl.DataFrame({"item": prepared["item"], "vector": value})
+        return Part({"said": frame}, {"pictures": frame.height}, self.meta)
+
+
+class Counting(Plan):
+    rows, engine, weights, accelerated = 4, HERE, Path("none"), False  # type: ignore[assignment]
+
+    def __init__(self, stop: int = 0):
+        self.reader = Counter(stop)
+
+    def load(self) -> Counter:
+        return self.reader
+
+    def __repr__(self) -> str:
+        return "counting"
+
+
+def pictures(folder: Path, many: int = 18) -> Path:
+    rows = [(item, bytes(item % 7 + 1), "PNG", 1, 1, "-") for item in range(1, many + 1)]
+    frames = [pl.DataFrame(rows[i : i + 7], schema=dict(IMAGES.columns), orient="row") for i in range(0, many, 7)]
+    store.write_shards(frames, folder / "images", IMAGES)
+    return folder / "images"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path / ".cache" / "extraction"
+
+
+def run(plan: Plan, images: Path, out: Path) -> None:
+    extract(plan, images, IMAGES, ["item", "image"], {"said": Target(out, VECTORS, "vector", 0, {"more": 1})})
+
+
+def test_every_row_is_in_one_part(tmp_path: Path) -> None:
+    found = slices(pictures(tmp_path), 4, IMAGES)
+    assert [(piece.path.name[5:10], piece.start, piece.rows) for piece in found] == [
+        ("00000", 0, 4), ("00000", 4, 3), ("00001", 0, 4), ("00001", 4, 3), ("00002", 0, 4),
+    ]  # fmt: skip
+    assert [item for piece in found for item in piece.read(IMAGES, ["item"])["item"]] == list(range(1, 19))
+    with pytest.raises(FileNotFoundError, match="no images table"):
+        slices(tmp_path / "nowhere", 4, IMAGES)
+
+
+def test_a_stopped_run_goes_on_and_leaves_the_same_bytes(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path)
+    run(Counting(), images, tmp_path / "whole.parquet")
+    with pytest.raises(RuntimeError, match="stopped"):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    assert not (tmp_path / "v.parquet").exists()
+    again = Counting()
+    run(again, images, tmp_path / "v.parquet")
+    assert again.reader.seen == list(range(12, 19))
+    assert (tmp_path / "v.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert store.meta(tmp_path / "v.parquet") == {"network": "counter", "pictures": 18, "more": 1}
+    assert list(cache.iterdir()) == []
+
+
+def test_parts_of_other_files_or_settings_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = pictures(tmp_path)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    monkeypatch.setattr(Counting, "__repr__", lambda _: "counting otherwise")
+    other = Counting()
+    run(other, images, tmp_path / "v.parquet")
+    assert len(other.reader.seen) == 18
+    monkeypatch.undo()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    first = images / "part-00000.parquet"
+    os.utime(first, (1, 1))
+    third = Counting()
+    run(third, images, tmp_path / "v.parquet")
+    assert len(third.reader.seen) == 18
+
+
+def test_a_table_without_the_column_is_refused(tmp_path: Path) -> None:
+    images = pictures(tmp_path)
+    with pytest.raises(ValueError, match=r"\['nothing'\] are not there"):
+        extract(Counting(), images, IMAGES, ["item", "nothing"], {"said": Target(images, VECTORS, "vector", 0, {})})
+
+
+POSTERS = """
+import io, sys
+from pathlib import Path
+import numpy as np, polars as pl
+from PIL import Image
+from engine import store
+from engine.tables import IMAGES
+rows = []
+for item in range(1, 65):
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(item).integers(0, 255, (9, 6, 3), np.uint8)).resize((60, 90)).save(out, "PNG")
+    rows.append((item, out.getvalue(), "PNG", 60, 90, "-"))
+store.write_shards([pl.DataFrame(rows, schema=dict(IMAGES.columns), orient="row")], Path(sys.argv[1]), IMAGES)
+"""
+STAGE = """
+import sys, time
+from pathlib import Path
+from engine import readers
+from stages import images
+readers._BYTES, read = 0, readers.Pictures.read
+def slowly(self, prepared):
+    time.sleep(float(sys.argv[4]))
+    with open(sys.argv[2] + ".log", "a") as log:
+        log.write("r")
+    return read(self, prepared)
+readers.Pictures.read = slowly
+settings = dict(backbone="resnet18", weights="none", layer="layer1", size=32, width=0, batch_size=0, precision="fp32",
+                engine=sys.argv[3], address="", workers=2)
+images.main(images.Params(images=settings, device="cpu", seed=1), Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def python(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "PYTHONPATH": str(Path(extraction.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, stderr=subprocess.PIPE)
+
+
+def test_kill_9_loses_at_most_a_part_and_ray_says_the_same(tmp_path: Path, cache: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    images, out = str(tmp_path / "images"), {name: str(tmp_path / f"{name}.parquet") for name in ("here", "ray")}
+    assert python(POSTERS, images).wait() == 0
+    killed = python(STAGE, images, out["here"], "local", "2")
+    while not list(cache.glob("*/*.parquet")):
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not Path(out["here"]).exists()
+    kept = list(cache.glob("*/*.parquet"))
+    assert len(kept) == 1
+    before = len(Path(out["here"] + ".log").read_text())
+    resumed = python(STAGE, images, out["here"], "local", "0")
+    assert resumed.wait() == 0, resumed.stderr and resumed.stderr.read()
+    assert len(Path(out["here"] + ".log").read_text()) == before + 1  # of two parts
+    cluster = python(STAGE, images, out["ray"], "ray", "0")
+    assert cluster.wait(120) == 0, cluster.stderr and cluster.stderr.read()
+    here, there = (store.read(Path(path), VECTORS) for path in out.values())
+    assert here["item"].to_list() == list(range(1, 65))
+    assert there.equals(here)
+    assert store.meta(Path(out["ray"])) == store.meta(Path(out["here"]))
