@@ -31,8 +31,8 @@ _NAMES = (
     (r"roi_heads\.box_predictor\.cls_score\.(weight|bias)", r"classes.\1"),
 )
 _BLOCK = (
-    (r"conv(\d)\.weight", r"conv\1.weight"),
-    (rf"conv(\d)\.norm\.{_NORM}", r"bn\1.\2"),
+    (r"conv([123])\.weight", r"conv\1.weight"),
+    (rf"conv([123])\.norm\.{_NORM}", r"bn\1.\2"),
     (r"shortcut\.weight", r"downsample.0.weight"),
     (rf"shortcut\.norm\.{_NORM}", r"downsample.1.\1"),
 )

@@ -40,7 +40,7 @@ def through(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: li
     except ImportError:
         raise ValueError("engine ray: Ray is not installed; pip install -r requirements.txt") from None
     workers, address = plan.engine.workers, plan.engine.address
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
         ray.init(address=address, runtime_env={"py_modules": [str(_ENGINE)]}, **quiet)
     else:

@@ -195,7 +195,6 @@ def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list
 
 
 def _ray(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
-    """The same on a Ray cluster; its machines read the source at the same path as this one."""
-    from engine import cluster
+    from engine import cluster  # Ray is slow to import
 
     yield from cluster.through(plan, todo, table, columns)

@@ -37,7 +37,7 @@ class Pictures(Reader):
         self.decoder = Decoder(encoder.size)
         self.size = encoder.batch_size or (128 if device.type == "cuda" else 4 if self.dtype is torch.float32 else 8)
         self.meta: dict[str, Any] = {"size": encoder.size, "precision": str(self.dtype).removeprefix("torch.")}
-        self.meta |= network.meta  # type: ignore[arg-type, operator]
+        self.meta |= network.meta  # type: ignore[arg-type]
 
     def prepare(self, frame: pl.DataFrame) -> Waiting:
         return self.decoder.submit(frame)

@@ -267,6 +267,6 @@ def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(ValueError, match="learns in one process"):
         text_stage.main(texts(encoder="doc2vec", engine="ray"), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+    rare = {**few, "minimum": 50}
     with pytest.raises(ValueError, match=r"no word of .* occurs so often"):
-        rare = {**few, "minimum": 50}
         text_stage.main(texts(encoder="doc2vec", doc2vec=rare), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
