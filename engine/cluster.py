@@ -44,7 +44,7 @@ def through(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: li
     if address:
         ray.init(address=address, runtime_env={"py_modules": [str(_ENGINE)]}, **quiet)
     else:
-        ray.init(num_cpus=workers, include_dashboard=False,
+        ray.init(num_cpus=workers + 1, include_dashboard=False,
                  runtime_env={"env_vars": {"PYTHONPATH": str(_ENGINE.parent)}}, **quiet)  # fmt: skip
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
