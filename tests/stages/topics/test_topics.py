@@ -213,7 +213,7 @@ def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCap
         "method": name,
         "count": 12,
         "vb": tiny | {"seeds": 1},
-        "gibbs": GIBBS | {"word_prior": 1e-6, "topic_prior": 1e-6},
+        "gibbs": GIBBS | {"word_prior": 1e-6, "batch": 1, "forgetting": 0.99},
     }
     found = made(tmp_path, params(**settings), own, noise)
     reading = json.loads((found / "topics.json").read_text())
