@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from gensim.models import LdaModel
-from rich.console import Console
-from rich.table import Table
 
 from engine import store
 from engine.params import checked, override, read_yaml
@@ -86,11 +84,9 @@ def main() -> None:
         f"online_vb, {passes} passes": (lambda: vb(passes), passes),
         "gibbs, one pass": (lambda: gibbs.fit(fit_DV, settings.count, settings.gibbs, seed), sweeps),
     }
-    title = (
-        f"{fit_DV.shape[0]:,} documents, {fit_DV.sum():,.0f} tokens, {len(told.words):,} words, {settings.count} topics"
-    )
-    table = Table("way", "held-out perplexity", "one reading", "coherence", "fit s", "tokens/s a core", title=title)
-    table.add_row("plain word frequencies", f"{unigram_perplexity(plain_V, score_DV):,.0f}", "", "", "", "")
+    sizes = f"{fit_DV.shape[0]:,} documents, {fit_DV.sum():,.0f} tokens, {len(told.words):,} words"
+    plain = unigram_perplexity(plain_V, score_DV)
+    print(f"{sizes}, {settings.count} topics; plain word frequencies: held-out perplexity {plain:,.0f}", flush=True)
     for name, (way, visits) in ways.items():
         started = time.process_time()
         found = way()
@@ -99,9 +95,12 @@ def main() -> None:
         own = perplexity(found, read_DV, score_DV)
         same = perplexity(OneReading(found, settings.gibbs), read_DV, score_DV)
         coherent = coherence(best_TR, told.words, spoken_NV)
-        speed = f"{fit_DV.sum() * visits / used:,.0f}"
-        table.add_row(name, f"{own:,.0f}", f"{same:,.0f}", f"{coherent:.2f}", f"{used:.1f}", speed)
-    Console(width=120).print(table)
+        speed = f"{fit_DV.sum() * visits / used:,.0f} tokens a second of one core"
+        print(
+            f"{name}: held-out perplexity {own:,.0f}, with one reading for all {same:,.0f}, coherence {coherent:.2f}, "
+            f"fitted in {used:.1f} s, {speed}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
