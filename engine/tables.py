@@ -81,6 +81,12 @@ TOPIC_WORDS = Table(
     {"topic": pl.UInt32, "rank": pl.UInt32, "word": pl.String, "weight": pl.Float32},
     sorted_by=("topic", "rank"),
 )
+TOPIC_SNAPSHOTS = Table(
+    "topic snapshots",
+    {"documents": pl.UInt32, "window": Time, "topic": pl.UInt32, "share": pl.Float32, "words": pl.List(pl.String)},
+    frozenset({"window"}),
+    ("documents", "topic"),
+)
 SPLIT = Table(
     "split",
     {

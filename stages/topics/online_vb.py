@@ -1,13 +1,15 @@
 """Online variational Bayes (Hoffman, Blei, Bach 2010) by gensim, set so that it does not diverge in time order."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from gensim.models import LdaModel
 from numpy.typing import NDArray
+from pydantic import Field
 from rich.progress import track
 from scipy.sparse import csr_matrix
 
@@ -16,19 +18,20 @@ from engine.params import Record
 BATCH = 1024  # documents read at once
 
 Bag = list[tuple[int, float]]
+Watch = Callable[[int, NDArray[np.float64]], None]
 
 
 class OnlineVB(Record):
     """Documents a step, its rate (offset + step) ** -rate_decay, passes, priors, documents that start a topic."""
 
-    chunk: int
-    offset: float
-    rate_decay: float
-    passes: int
-    iterations: int
-    topic_prior: float
-    word_prior: float
-    seeds: int
+    chunk: int = Field(ge=1)
+    offset: float = Field(gt=0)
+    rate_decay: float = Field(ge=0.5, le=1)
+    passes: int = Field(ge=1)
+    iterations: int = Field(ge=1)
+    topic_prior: float = Field(gt=0)
+    word_prior: float = Field(gt=0)
+    seeds: int = Field(ge=1)
 
 
 class Even:
@@ -55,6 +58,21 @@ class Stream:
             yield list(zip(self.word_DV.indices[a:b].tolist(), self.word_DV.data[a:b].tolist(), strict=True))
 
 
+class Watched(LdaModel):  # type: ignore[misc]
+    """Tells `watch` after each step of the last pass how many of its documents were read, and the weights [T, V]."""
+
+    watch: Watch | None = None
+    ahead = 0  # documents to read before the last pass
+
+    def do_mstep(self, rho: float, other: Any, extra_pass: bool = False) -> None:
+        """gensim's step, then the word."""
+        read = int(other.numdocs)
+        super().do_mstep(rho, other, extra_pass)
+        self.ahead -= read
+        if self.watch is not None and self.ahead < 0:
+            self.watch(-self.ahead, self.state.get_lambda())
+
+
 class Fitted:
     """Topics [T, V], each a distribution over words, and what they say of documents."""
 
@@ -77,7 +95,9 @@ class Fitted:
         return found
 
 
-def fit(word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, seed: int) -> Fitted:
+def fit(
+    word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, seed: int, watch: Watch | None = None
+) -> Fitted:
     """Fit `count` topics to documents in time order, in one process; the same seed gives the same topics.
 
     gensim adds its type's epsilon to the norm of each word, so a word that weighs less in every topic loses its counts
@@ -85,7 +105,7 @@ def fit(word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, s
     that keeps an unseen word above epsilon, topics that start from documents, and a damped first step.
     """
     logging.getLogger("gensim").setLevel(logging.ERROR)  # it guesses at convergence; the held-out words tell
-    model = LdaModel(
+    model = Watched(
         id2word=dict(enumerate(words)),
         num_topics=count,
         alpha=settings.topic_prior,
@@ -102,6 +122,7 @@ def fit(word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, s
     # steps of one size: a small last one would weigh each of its documents many times over
     documents = word_DV.shape[0]
     steps = -(-documents // settings.chunk)
+    model.watch, model.ahead = watch, documents * (settings.passes - 1)
     model.update(Stream(word_DV, "fit topics"), chunksize=-(-documents // steps), passes=settings.passes)
     return Fitted(model)
 

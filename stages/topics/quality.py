@@ -1,36 +1,55 @@
 """Whether topics say more than word frequencies: perplexity of held-out words, and coherence of top words."""
 
+from typing import Protocol
+
 import numpy as np
 from gensim.corpora import Dictionary
 from gensim.models import CoherenceModel
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from stages.topics.online_vb import Fitted, Stream
+from stages.topics.online_vb import Stream
+
+
+class Found(Protocol):
+    """What a method found: topics [T, V], each a distribution over words, and what they say of documents."""
+
+    word_TV: NDArray[np.float64]
+
+    def shares(self, word_DV: csr_matrix, title: str) -> NDArray[np.float32]:
+        """The topics' shares of each document [D, T]; rows sum to 1 and hang on no other row."""
 
 
 def halves(word_DV: csr_matrix, seed: int) -> tuple[csr_matrix, csr_matrix]:
     """Each word of each document to one half or the other, by a fair draw; documents keep their rows."""
-    read = word_DV.astype(np.float64)
-    read.data = np.random.default_rng(seed).binomial(word_DV.data.astype(np.int64), 0.5).astype(np.float64)
-    score = word_DV - read
+    told = word_DV.astype(
+        np.float64
+    )  # this sorts each row, so the draws are made for what it gives, not for what it took
+    read = told.copy()
+    read.data = np.random.default_rng(seed).binomial(told.data.astype(np.int64), 0.5).astype(np.float64)
+    score = told - read
     read.eliminate_zeros()
     score.eliminate_zeros()
     return read, csr_matrix(score)
 
 
-def perplexity(fitted: Fitted, read_DV: csr_matrix, score_DV: csr_matrix) -> float:
-    """exp of the mean negative log probability (nats) of the scored words, given the shares of the words read.
+def surprise(found: Found, read_DV: csr_matrix, score_DV: csr_matrix) -> NDArray[np.float64]:
+    """Negative log probability (nats) of each document's scored words [D], given the shares of the words read.
 
     Document completion (Wallach et al. 2009). The words' weights are the posterior means, not gensim's bound.
     """
-    share_DT = fitted.shares(read_DV, "held-out documents").astype(np.float64)
-    total = 0.0
+    share_DT = found.shares(read_DV, "held-out documents").astype(np.float64)
+    nats_D = np.zeros(len(share_DT))
     for start in range(0, len(share_DT), 256):
         part = score_DV[start : start + 256].tocoo()
-        weight_BV = share_DT[start : start + 256] @ fitted.word_TV
-        total += float((part.data * np.log(weight_BV[part.row, part.col])).sum())
-    return float(np.exp(-total / score_DV.sum()))
+        weight_BV = share_DT[start : start + 256] @ found.word_TV
+        np.add.at(nats_D, start + part.row, -part.data * np.log(weight_BV[part.row, part.col]))
+    return nats_D
+
+
+def perplexity(found: Found, read_DV: csr_matrix, score_DV: csr_matrix) -> float:
+    """exp of the mean surprise of a scored word."""
+    return float(np.exp(surprise(found, read_DV, score_DV).sum() / score_DV.sum()))
 
 
 def unigram(fit_DV: csr_matrix, prior: float) -> NDArray[np.float64]:
@@ -39,10 +58,14 @@ def unigram(fit_DV: csr_matrix, prior: float) -> NDArray[np.float64]:
     return count_V / float(count_V.sum())
 
 
+def unigram_surprise(unigram_V: NDArray[np.float64], score_DV: csr_matrix) -> NDArray[np.float64]:
+    """The same [D] for one distribution for all documents."""
+    return -np.asarray(score_DV @ np.log(unigram_V))
+
+
 def unigram_perplexity(unigram_V: NDArray[np.float64], score_DV: csr_matrix) -> float:
-    """The same for one distribution for all documents."""
-    scored_V = np.asarray(score_DV.sum(axis=0), np.float64).ravel()
-    return float(np.exp(-(scored_V @ np.log(unigram_V)) / scored_V.sum()))
+    """exp of the mean surprise of a scored word, for one distribution for all documents."""
+    return float(np.exp(unigram_surprise(unigram_V, score_DV).sum() / score_DV.sum()))
 
 
 def top_words(

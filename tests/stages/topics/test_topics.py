@@ -13,13 +13,16 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
 from engine import store, tables
-from engine.params import read_yaml
+from engine.params import checked, read_yaml
 from stages.topics import __main__ as topics
 from stages.topics import online_vb
 from stages.topics.documents import Vocabulary, acts, corpus, held_out
 from stages.topics.online_vb import Fitted, OnlineVB, fit
 from stages.topics.quality import halves, perplexity, top_words, unigram, unigram_perplexity
+from stages.topics.settings import Topics
+from stages.topics.windows import by_window, coherence_in
 
+FITTED = ("items.parquet", "words.parquet", "snapshots.parquet", "topics.json", "topics.csv")
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 GENRES = ("storm ship sail harbour wave", "kiss rose wedding letter heart", "robot laser planet engine orbit")
 VOCABULARY = {"minimum_letters": 3, "minimum_items": 2, "maximum_share": 1.0}
@@ -33,11 +36,26 @@ VB = {
     "word_prior": 0.1,
     "seeds": 2,
 }
+GIBBS = {
+    "batch": 32,
+    "iterations": 20,
+    "burn_in": 10,
+    "forgetting": 0.0,
+    "topic_prior": 0.1,
+    "word_prior": 0.1,
+    "fold_in": 20,
+}
 
 
 def params(seed: int = 1, vb: dict[str, Any] | None = None, **changes: Any) -> topics.Params:
     settings = {"method": "online_vb", "count": 3, "window": "week", "decay": 0.2, "held_out": 0.2, "top": 4}
-    settings |= {"relevance": 1.0, "vocabulary": VOCABULARY, "online_vb": VB | (vb or {})}
+    settings |= {
+        "relevance": 1.0,
+        "vocabulary": VOCABULARY,
+        "online_vb": VB | (vb or {}),
+        "gibbs": GIBBS,
+        "snapshots": 3,
+    }
     return topics.Params.model_validate({"topics": settings | changes, "seed": seed})
 
 
@@ -69,19 +87,25 @@ def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.
     folder.mkdir(exist_ok=True)
     store.write(catalog() if texts is None else texts, folder / "catalog.parquet", tables.CATALOG)
     store.write(events, folder / "events.parquet", tables.SPLIT)
-    outs = [folder / f"{name}.parquet" for name in ("history", "items", "words")]
-    topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, folder / "topics.json")
+    outs = [folder / f"{name}.parquet" for name in ("history", "items", "words", "snapshots")]
+    readings = folder / "topics.json", folder / "topics.csv"
+    topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, *readings)
     return folder
 
 
 def read(folder: Path, name: str) -> pl.DataFrame:
     known = {"history": tables.TOPIC_HISTORY, "items": tables.TOPIC_ITEMS, "words": tables.TOPIC_WORDS}
+    known["snapshots"] = tables.TOPIC_SNAPSHOTS
     return store.read(folder / f"{name}.parquet", known[name])
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("plain"), params(), split())
+@pytest.fixture(scope="module", params=["online_vb", "gibbs"])
+def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("plain"), params(method=request.param), split())
+
+
+def method(folder: Path) -> str:
+    return str(store.meta(folder / "history.parquet")["method"])
 
 
 def test_planted_topics_are_found(plain: Path) -> None:
@@ -106,8 +130,9 @@ def test_items_and_histories_follow_what_was_told(plain: Path) -> None:
     first = split().filter((pl.col("user") == 7) & (pl.col("position") < 3))["item"][0]
     seen = history.filter((pl.col("user") == 7) & (pl.col("window") == MONDAY))["share"][0].to_numpy()
     assert seen.argmax() == share_IT[first - 1].argmax()
+    assert method(plain) in ("online_vb", "gibbs")
     assert store.meta(plain / "history.parquet") == {
-        "method": "online_vb", "count": 3, "decay": 0.2, "window": "week", "unit": "week"
+        "method": method(plain), "count": 3, "decay": 0.2, "window": "week", "unit": "week"
     }  # fmt: skip
 
 
@@ -121,24 +146,86 @@ def test_the_reading_beats_the_unigram(plain: Path) -> None:
     assert reading["held_out_documents"] > 10
     assert reading["tokens"] + reading["held_out_tokens"] == 40 * 4 * 3 * 12
     assert reading["coherence"] <= 0
+    assert reading["windows"] == 4
 
 
-def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_windows_make_up_the_whole(plain: Path) -> None:
+    reading = json.loads((plain / "topics.json").read_text())
+    windows = pl.read_csv(plain / "topics.csv")
+    assert windows["window"].to_list() == ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]
+    assert windows["documents"].sum() == reading["held_out_documents"]
+    for name in ("perplexity", "unigram_perplexity"):
+        nats = (windows["words"] * windows[name].log()).sum() / windows["words"].sum()
+        assert np.exp(nats) == pytest.approx(reading[name])
+    assert windows["perplexity"].n_unique() == 4
+    assert reading["windows_under_unigram"] == 1
+    assert (windows["coherence"] < 0.7).all()
+
+
+def test_a_window_by_hand() -> None:
+    keys = pl.DataFrame({"user": [1, 2, 1, 2], "window": [1, 1, 2, 3]})
+    nats_2D = np.array([[2.0, 4.0, 5.0, 0.0], [1.0, 2.0, 9.0, 0.0]])
+    found = by_window(keys, np.array([1.0, 2.0, 5.0, 0.0]), nats_2D)
+    assert found.rows() == [
+        (1, 2, 3, pytest.approx(np.exp(2)), pytest.approx(np.exp(1))),
+        (2, 1, 5, pytest.approx(np.exp(1)), pytest.approx(np.exp(1.8))),
+    ]
+    # window 1: items 1 and 2; word 0 in both, word 1 in one; word 2 leads the second topic and occurs nowhere
+    word_NV = csr_matrix(np.array([[0, 0, 0], [3, 1, 0], [1, 0, 0], [0, 0, 5]]))
+    done = pl.DataFrame({"item": [1, 2, 2, 3], "window": [1, 1, 1, 9]})
+    coherent = coherence_in(pl.Series([1, 2]), done, word_NV, np.array([[0, 1], [2, 0]]))
+    assert coherent.to_list() == [pytest.approx(0.0), None]  # log((1 + 1) / 2)
+    coherent = coherence_in(pl.Series([1]), done, word_NV, np.array([[1, 0]]))
+    assert coherent.to_list() == [pytest.approx(np.log(2))]  # log((1 + 1) / 1)
+
+
+def test_snapshots_end_in_the_topics_as_they_are(plain: Path) -> None:
+    found, words, reading = read(plain, "snapshots"), read(plain, "words"), (plain / "topics.json").read_text()
+    last = found.filter(pl.col("documents") == found["documents"].max())
+    assert found["documents"].n_unique() == 3
+    assert found.height == 9
+    assert last["documents"][0] == json.loads(reading)["documents"]
+    assert last["words"].to_list() == words.group_by("topic", maintain_order=True).agg("word")["word"].to_list()
+    assert found.group_by("documents").agg(pl.col("share").sum())["share"].to_list() == pytest.approx([1, 1, 1])
+    assert found["window"].is_sorted()
+    assert last["window"].to_list() == [MONDAY + timedelta(weeks=3)] * 3
+
+
+def test_halves_are_parts_of_what_was_said() -> None:
+    """Rows whose columns are in no order, as a product of sparse matrices leaves them."""
+    word_DV = csr_matrix(
+        (np.array([9.0, 1.0, 5.0], np.float32), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(2, 3)
+    )
+    for part in halves(word_DV, 1):
+        assert part.data.min() > 0
+        assert (part.toarray() <= [[1, 0, 9], [0, 5, 0]]).all()
+
+
+@pytest.mark.parametrize("name", ["online_vb", "gibbs"])
+def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     """Words at random, and nobody acts on what another acted on: there is nothing to find."""
     draws = np.random.default_rng(1)
     letters = np.array([a + b + a for a in "bcdfghjk" for b in "aeiou"])
     noise = catalog().with_columns(text=pl.Series([" ".join(draws.choice(letters, 40)) for _ in range(30)]))
     own = split(users=30, weeks=2).with_columns(item=pl.col("user"))
-    found = made(tmp_path, params(count=12, vb={"word_prior": 0.001, "topic_prior": 0.01, "seeds": 1}), own, noise)
+    tiny = {"word_prior": 0.001, "topic_prior": 0.01}
+    settings = {
+        "method": name,
+        "count": 12,
+        "vb": tiny | {"seeds": 1},
+        "gibbs": GIBBS | {"word_prior": 1e-6, "batch": 1, "forgetting": 0.99},
+    }
+    found = made(tmp_path, params(**settings), own, noise)
     reading = json.loads((found / "topics.json").read_text())
     assert reading["perplexity"] > reading["unigram_perplexity"]
     assert "NOT LOWER" in caplog.text
+    assert f"topics.{name}." in caplog.text
 
 
 def test_the_same_seed_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> None:
-    again = made(tmp_path / "again", params(), split())
-    other = made(tmp_path / "other", params(seed=2), split())
-    for name in ("history.parquet", "items.parquet", "words.parquet", "topics.json"):
+    again = made(tmp_path / "again", params(method=method(plain)), split())
+    other = made(tmp_path / "other", params(seed=2, method=method(plain)), split())
+    for name in ("history.parquet", *FITTED):
         assert (plain / name).read_bytes() == (again / name).read_bytes(), name
     assert (plain / "items.parquet").read_bytes() != (other / "items.parquet").read_bytes()
 
@@ -147,8 +234,8 @@ def test_nothing_fitted_sees_what_came_after_train(plain: Path, tmp_path: Path) 
     """Other items in valid and test: same topics, same items, same reading, same histories of the weeks before."""
     later = pl.col("part") != "train"
     moved = split().with_columns(item=pl.when(later).then(30 - pl.col("item")).otherwise("item").cast(pl.UInt32))
-    other = made(tmp_path, params(), moved)
-    for name in ("items.parquet", "words.parquet", "topics.json"):
+    other = made(tmp_path, params(method=method(plain)), moved)
+    for name in FITTED:
         assert (plain / name).read_bytes() == (other / name).read_bytes(), name
     before = pl.col("window") < MONDAY + timedelta(weeks=4)
     assert read(plain, "history").filter(before).equals(read(other, "history").filter(before))
@@ -238,6 +325,8 @@ def test_holding_out_hangs_on_the_document_alone() -> None:
 def test_events_without_times_give_items_alone(tmp_path: Path) -> None:
     found = made(tmp_path, params(), split(timed=False))
     assert read(found, "history").height == 0
+    assert read(found, "snapshots")["window"].to_list() == [None] * 3
+    assert pl.read_csv(found / "topics.csv").height == 1
     assert read(found, "items").height == 29
     assert json.loads((found / "topics.json").read_text())["documents"] <= 40
     assert store.meta(found / "history.parquet")["unit"] == "event"
@@ -245,9 +334,20 @@ def test_events_without_times_give_items_alone(tmp_path: Path) -> None:
 
 def test_none_writes_empty_tables(tmp_path: Path) -> None:
     found = made(tmp_path, params(method="none"), split())
-    assert [read(found, name).height for name in ("history", "items", "words")] == [0, 0, 0]
+    assert [read(found, name).height for name in ("history", "items", "words", "snapshots")] == [0] * 4
+    assert pl.read_csv(found / "topics.csv").height == 0
     assert json.loads((found / "topics.json").read_text()) == {"topics": 0}
     assert store.meta(found / "items.parquet")["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("method", "lda"), ("count", 0), ("decay", -1), ("held_out", 1.5), ("top", 0), ("relevance", 2), ("snapshots", 0)],
+)
+def test_settings_are_refused_by_name(place: str, value: object) -> None:
+    good = params().topics.model_dump()
+    with pytest.raises(ValueError, match=rf"params\.yaml: topics\.{place}: .*found {value!r}"):
+        checked(Topics, good | {place: value}, "topics")
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
@@ -271,7 +371,8 @@ def test_without_held_out_words_it_says_that_it_did_not_check(tmp_path: Path, ca
 
 
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL is not set: no real MovieLens here")
-def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["online_vb", "gibbs"])
+def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path, name: str) -> None:
     real = Path(os.environ["WHYREC_REAL"]) / "data"
     films = (
         pl.read_csv(real / "movies_with_overview.csv").unique("movieId", maintain_order=True).with_row_index("item", 1)
@@ -289,7 +390,7 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path) -> 
     texts = films.select(
         "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")
     )
-    settings = read_yaml(Path("params.yaml"))["topics"] | {"method": "online_vb", "count": 70, "window": "week"}
+    settings = read_yaml(Path("params.yaml"))["topics"] | {"method": name, "count": 70, "window": "week"}
     found = made(tmp_path, topics.Params.model_validate({"topics": settings, "seed": 1}), events, texts)
     reading = json.loads((found / "topics.json").read_text())
     assert reading["perplexity"] < 0.9 * reading["unigram_perplexity"]

@@ -1,0 +1,107 @@
+"""Streaming Gibbs beside gensim's online variational Bayes on the same documents in time order.
+
+    python -m benchmarks.topics CATALOG EVENTS [topics.count=70 …]
+
+CATALOG and EVENTS are the tables that `topics` reads (catalog.parquet, events.parquet of a split); the settings are
+those of params.yaml with the overrides. Documents of the training part, some held out, as the stage has it.
+Each way is read twice on the same halves of the same held-out documents: with its own reading of a document, which is
+what the stage writes, and with one reading for all (the topics as they are, CVB0, the same prior). Ways: gensim as the
+settings have it, gensim with one pass, as Gibbs has one, gensim with chunks of the same settings but its own defaults
+else, and Gibbs. Tokens are token visits in the fit (tokens times sweeps, or times passes), a second of one core.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from gensim.models import LdaModel
+
+from engine import store
+from engine.params import checked, override, read_yaml
+from engine.tables import CATALOG, SPLIT
+from stages.topics import gibbs, online_vb
+from stages.topics.documents import acts, corpus, held_out
+from stages.topics.quality import Found, coherence, halves, perplexity, top_words, unigram, unigram_perplexity
+from stages.topics.settings import Topics
+
+
+class OneReading:
+    """Topics of any method, documents read in one way."""
+
+    def __init__(self, found: Found, settings: gibbs.Gibbs):
+        self.word_TV, self._settings = found.word_TV, settings
+
+    def shares(self, word_DV, title):  # type: ignore[no-untyped-def]
+        """Topic shares [D, T]."""
+        return gibbs.fold_in(self.word_TV, word_DV, self._settings.topic_prior, self._settings.fold_in, title)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("catalog", type=Path)
+    parser.add_argument("events", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    arguments = parser.parse_args()
+    logging.disable()
+    params = read_yaml(Path("params.yaml"))
+    for assignment in arguments.overrides:
+        override(params, assignment)
+    settings, seed = checked(Topics, params["topics"], "topics"), int(params["seed"])
+    columns = ["user", "position", "item", "time", "part"]
+    split = store.read(arguments.events, SPLIT, columns)
+    told = corpus(store.read(arguments.catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
+    keys, word_DV = told.documents(acts(split, settings.window).filter(pl.col("part") == "train"))
+    kept = held_out(keys, settings.held_out, seed)
+    fit_DV = word_DV[~kept]
+    read_DV, score_DV = halves(word_DV[kept], seed)
+    plain_V = unigram(fit_DV, settings.word_prior)
+    spoken_NV = told.word_NV[np.diff(told.word_NV.indptr) > 0]
+
+    def defaults() -> Found:
+        model = LdaModel(
+            online_vb.Stream(fit_DV, "gensim, its defaults"),
+            num_topics=settings.count,
+            id2word=dict(enumerate(told.words)),
+            chunksize=settings.online_vb.chunk,
+            eval_every=None,
+            random_state=seed,
+        )
+        return online_vb.Fitted(model)
+
+    def vb(passes: int) -> Found:
+        how = settings.online_vb.model_copy(update={"passes": passes})
+        return online_vb.fit(fit_DV, told.words, settings.count, how, seed)
+
+    gibbs.fit(fit_DV[:2], settings.count, settings.gibbs.model_copy(update={"iterations": 2, "burn_in": 1}), seed)
+    passes, sweeps = settings.online_vb.passes, settings.gibbs.iterations
+    ways: dict[str, tuple[Callable[[], Found], int]] = {
+        "gensim, its defaults, one pass": (defaults, 1),
+        "online_vb, one pass": (lambda: vb(1), 1),
+        f"online_vb, {passes} passes": (lambda: vb(passes), passes),
+        "gibbs, one pass": (lambda: gibbs.fit(fit_DV, settings.count, settings.gibbs, seed), sweeps),
+    }
+    sizes = f"{fit_DV.shape[0]:,} documents, {fit_DV.sum():,.0f} tokens, {len(told.words):,} words"
+    plain = unigram_perplexity(plain_V, score_DV)
+    print(f"{sizes}, {settings.count} topics; plain word frequencies: held-out perplexity {plain:,.0f}", flush=True)
+    for name, (way, visits) in ways.items():
+        started = time.process_time()
+        found = way()
+        used = time.process_time() - started
+        best_TR = top_words(found.word_TV, plain_V, settings.relevance, settings.top)
+        own = perplexity(found, read_DV, score_DV)
+        same = perplexity(OneReading(found, settings.gibbs), read_DV, score_DV)
+        coherent = coherence(best_TR, told.words, spoken_NV)
+        speed = f"{fit_DV.sum() * visits / used:,.0f} tokens a second of one core"
+        print(
+            f"{name}: held-out perplexity {own:,.0f}, with one reading for all {same:,.0f}, coherence {coherent:.2f}, "
+            f"fitted in {used:.1f} s, {speed}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
