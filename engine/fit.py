@@ -1,5 +1,6 @@
 """Models, training events and a validation reading to the best state: learned or solved for."""
 
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -12,20 +13,33 @@ from engine.contract import Learner, Recommender, Solver
 from engine.loop import Loop
 from engine.schedule import Progressed, Train
 
-__all__ = ["Progressed", "Train", "accelerator", "fit", "peak_gib"]
+__all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
+
+
+def leads() -> bool:
+    """Whether this process writes what is to be written once: the only one, or the first that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def accelerator(device: str) -> str:
-    """`auto` to what is there.
+    """`auto` to what is there; of several processes on a machine each gets a card of its own.
 
     Raises:
-        ValueError: cuda is asked for and there is none.
+        ValueError: cuda is asked for and there is none, or fewer cards than processes.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, and torch sees none; set device to auto or cpu")
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device is auto, cpu or cuda; found {device!r}")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if found == "cuda" and "LOCAL_RANK" in os.environ:
+        place, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if place >= cards:
+            raise ValueError(
+                f"process {place + 1} of this machine has no card, torch sees {cards}: start {cards} there"
+            )
+        torch.cuda.set_device(place)
+    return found
 
 
 def fit(

@@ -7,10 +7,11 @@ consumed it). Words are given vectors (BERT's), read by a bi-GRU or a dense laye
 standardised over the catalog first, without which epochs pass before it learns more than what is popular. Eq. 5 is a
 mean, not a sum, of the weighed regions (`readings.regions: none` is the sum). An event's text is attended with the
 topics of that event, and keeps it when it is looked back at. Time of week is calendar time, so its 169th slot is
-unused; the gap is to the newest event. torch's GRU resets after the product, eq. 21 before. Sums of eq. 24 are means,
-and the hardest texts are sought among some of the batch's items. An item without words or picture is met by what it
-has (the paper's have both). A candidate's own words and picture do not enter its score: they are explained as drawn
-afterwards.
+unused; the gap is to the newest event. torch's GRU (`readings.gru: torch`) resets after the product and has biases;
+`paper` is eq. 21. Sums of eq. 24 are means, and the hardest texts are sought among some of the batch's items. An item
+without words or picture is met by what it has (the paper's have both). A candidate's own words and picture do not
+enter its score: they are explained as drawn afterwards. `readings.tied_content_head` is an extension, not the paper's:
+there they do, read under even topics and added to its row of W_s.
 """
 
 from collections.abc import Callable
@@ -25,9 +26,10 @@ from engine.batch import Batch
 from engine.catalog import Catalog
 from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
 from engine.params import Record
-from models.blocks import alignment, fusion, ragged, softmax, topical
+from models.blocks import alignment, context, fusion, ragged, softmax, topical
 from models.blocks.content import Content, ContentEncoder, distinct
-from models.blocks.context import ContextAttention, ContextMean, NoContext, over_history
+from models.blocks.gru import PaperGRU
+from models.blocks.heads import ContentHead, RowHead
 
 WORDS = {"gru": ragged.GRUParts, "linear": ragged.LinearParts}
 FUSIONS = {
@@ -47,18 +49,17 @@ class Triplet(Record):
 
 
 class Readings(Record):
-    """Where the paper leaves a choice: eq. 17 or 18, the affinities' inverse temperature, what eq. 5 divides by."""
+    """Eq. 17 or 18; an inverse temperature of eq. 1; what eq. 5 divides by; whose GRU; what a candidate is known by."""
 
     transform: Literal["linear", "sigmoid"] = "linear"
     affinity: float = 1.0
     regions: Literal["none", "mean", "softmax"] = "mean"
-    gru: Literal["torch"] = "torch"
+    gru: Literal["torch", "paper"] = "torch"
+    tied_content_head: bool = False
 
 
 class Config(Settings):
-    """The paper's rows: -D `fusion: product`, -N `mlp`; t- `image: none`, v- `text: none` (both `fusion: single`);
-    None `text: mean, context: off`; T `context: off`; C `text: mean`; -Tw `times: [gap]`, -dt `times: [hour_of_week]`.
-    """
+    """The rows of the paper's tables as settings: `docs/models.md`, which a test reads."""
 
     dim: int = 64
     length: int = 30
@@ -114,11 +115,14 @@ def build(config: Config, catalog: Catalog, users: int) -> "AnteRNN":
         fusion=FUSIONS[config.fusion](dim),
     )
     contexts: dict[str, Callable[[], nn.Module]] = {
-        "attention": lambda: ContextAttention(dim, config.window, config.times, readings.transform),
-        "mean": lambda: ContextMean(config.window),
-        "off": NoContext,
+        "attention": lambda: context.ContextAttention(dim, config.window, config.times, readings.transform),
+        "mean": lambda: context.ContextMean(config.window),
+        "off": context.NoContext,
     }
-    return AnteRNN(config, content, contexts[config.context](), softmax.LOSSES[config.loss], catalog.items)
+    met = contexts[config.context]()
+    gru = PaperGRU(dim) if readings.gru == "paper" else nn.GRU(dim, dim, batch_first=True)
+    tied = ContentHead(dim, catalog.topics, config.loss == "sampled") if readings.tied_content_head else None
+    return AnteRNN(config, content, met, gru, tied or RowHead(dim), softmax.LOSSES[config.loss], catalog.items)
 
 
 @final
@@ -126,16 +130,20 @@ class AnteRNN(Learner, Factored, Explainer):
     """Content in, ids out: fused items through the context and a GRU to a softmax over the catalog."""
 
     def __init__(
-        self, config: Config, content: ContentEncoder, context: nn.Module, objective: softmax.Loss, items: int
+        self,
+        config: Config,
+        content: ContentEncoder,
+        context: nn.Module,
+        gru: nn.Module,
+        head: RowHead | ContentHead,
+        objective: softmax.Loss,
+        items: int,
     ):
         super().__init__()
-        self.config = config
-        self.content = content
-        self.context = context
-        self.objective = objective
+        self.config, self.objective = config, objective
+        self.content, self.context, self.gru, self.head = content, context, gru, head
         self.dropout = nn.Dropout(config.dropout)
-        self.gru = nn.GRU(config.dim, config.dim, batch_first=True)
-        self.out_ID = nn.Parameter(torch.randn(items, config.dim) * config.dim**-0.5)
+        self.out_ID = nn.Parameter(torch.randn(items, config.dim) * head.spread)
 
     @property
     def needs(self) -> Needs:
@@ -148,7 +156,8 @@ class AnteRNN(Learner, Factored, Explainer):
             raise ValueError("a batch to learn from has targets; this one has none")
         state_BLD, content, _, _ = self._read(batch)
         asked_BL = batch.target_BL > 0
-        choice = self.objective(state_BLD[asked_BL], self.out_ID, batch.target_BL[asked_BL], batch)
+        over = self.head.compared(self.out_ID, batch.target_BL[asked_BL], batch, self.content)
+        choice = self.objective(state_BLD[asked_BL], *over)
         return choice + self.config.triplet.share * self.content.alignment(content)
 
     def query(self, batch: Batch) -> Tensor:
@@ -156,8 +165,9 @@ class AnteRNN(Learner, Factored, Explainer):
         return batch.last(self._read(batch)[0])
 
     def keys(self) -> Tensor:
-        """The rows of W_s; eq. 23 has no bias."""
-        return F.pad(self.out_ID, (0, 0, 1, 0))
+        """The rows of W_s, eq. 23 has no bias, and with a tied head what the items themselves add."""
+        every_N = torch.arange(len(self.out_ID) + 1, device=self.out_ID.device)
+        return self.head.keys(self.out_ID, every_N, self.content)
 
     def score_all(self, batch: Batch) -> Tensor:
         """Eq. 23 before the softmax."""
@@ -165,26 +175,22 @@ class AnteRNN(Learner, Factored, Explainer):
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         """Eq. 23 before the softmax, of some items."""
-        return (self.keys()[item_BK] @ self.query(batch)[..., None])[..., 0]
+        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
+        key_UD = self.head.keys(self.out_ID, item_U, self.content)
+        return (key_UD[place_BK] @ self.query(batch)[..., None])[..., 0]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """The weights of the history, which the score was computed from, and of the asked items, drawn afterwards.
+        """The weights of the history, which the score was computed from, and of the asked items as the head read them.
 
         "history" holds the last window's weights; what is older acts through the GRU, with the weights of its time.
         "view" is picture, then text; "word_region" the mean over the regions of each one's shares of the words.
         """
         _, met, where_BL, context_BLW = self._read(batch)
         topic_BT = batch.topic_BLT if batch.topic_BLT is None else batch.last(batch.topic_BLT)
-        asked = self.content(item_B, met.item_VD.new_zeros(len(item_B), 0) if topic_BT is None else topic_BT)
+        asked, scored = self.head.read(item_B, topic_BT, self.content)
         found = met.reasons(where_BL, batch.item_BL, faithful=True)
-        found += asked.reasons(torch.arange(len(item_B), device=item_B.device), item_B, faithful=False)
-        if topic_BT is not None:
-            followed_BT = (topic_BT.sum(1, keepdim=True) > 0).expand_as(topic_BT)
-            found.append(Weights(topic_BT, "topic", "share", True, followed_BT))
-        if context_BLW is not None:
-            last_BL = over_history(batch.last(context_BLW), batch.length_B, batch.item_BL.shape[1])
-            found.append(Weights(last_BL, "history", "share", True, batch.valid_BL))
-        return found
+        found += asked.reasons(torch.arange(len(item_B), device=item_B.device), item_B, faithful=scored)
+        return found + topical.reasons(topic_BT) + context.reasons(batch, context_BLW)
 
     def _read(self, batch: Batch) -> tuple[Tensor, Content, Tensor, Tensor | None]:
         item_V, topic_VT, where_BL = distinct(batch.event_BL, batch.item_BL, batch.topic_BLT)

@@ -9,7 +9,7 @@ import torch
 import models
 from engine import store
 from engine.contract import Rater, Recommender
-from engine.fit import Progressed, Train, accelerator, fit, peak_gib
+from engine.fit import Progressed, Train, accelerator, fit, leads, peak_gib
 from engine.measures.ranking import ndcg, positions, recall
 from engine.params import Choice, Record, cache, checked, run
 from engine.rank import rank
@@ -47,7 +47,7 @@ def main(
     valid_plot: Path,
 ) -> None:
     """Train the chosen model, keep its best state by validation NDCG@10, or RMSE where its loss is of ratings; killed
-    and started again, it goes on.
+    and started again, it goes on. Several processes (torchrun) learn together, and the first one writes.
     """
     source = Source(split, cases, regions, image, text, words, history, topics, items)
     settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
@@ -59,6 +59,8 @@ def main(
     name = source.digest(needs, params.model_dump_json(), torch.__version__)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
     done = fit(model, data.train, lambda: _reading(model, data, params.seen), settings, params.seed, checkpoint)
+    if not leads():
+        return
     with store.whole(weights) as temporary:
         torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
     _write(model, data, params, done, device, {"valid": valid, "cost": cost, "loss": loss_plot, "ndcg": valid_plot})

@@ -40,10 +40,10 @@ class Content:
         if self.view_share_V2 is not None and faithful:
             present = self.present_V2[event] & there
             found.append(Weights(self.view_share_V2[event] * present, "view", "share", True, present, about))
-        if self.aligned_UNM is not None and not faithful:
+        if self.aligned_UNM is not None and about.ndim == 1:  # of a whole history they would be many
             pair = said[..., :, None] & seen[..., None, :]
             each = self.aligned_UNM[place] * pair / seen.sum(-1).clamp(min=1)[..., None, None]
-            found.append(Weights(each, "word_region", "share", False, pair, about))
+            found.append(Weights(each, "word_region", "share", faithful, pair, about))
         return found
 
 

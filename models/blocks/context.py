@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.batch import Batch
+from engine.contract import Weights
 from models.blocks import masked, times
 
 
@@ -88,3 +90,11 @@ def over_history(share_BW: Tensor, length_B: Tensor, length: int) -> Tensor:
     place_BW = (length_B - 1).clamp(min=0)[:, None] + torch.arange(width, device=share_BW.device)
     share_BX = share_BW.new_zeros(len(share_BW), length + width - 1)
     return share_BX.scatter(1, place_BW, share_BW)[:, width - 1 :]
+
+
+def reasons(batch: Batch, share_BLW: Tensor | None) -> list[Weights]:
+    """The weights of the last event's window over each row's history; nothing where nothing was weighed."""
+    if share_BLW is None:
+        return []
+    last_BL = over_history(batch.last(share_BLW), batch.length_B, batch.item_BL.shape[1])
+    return [Weights(last_BL, "history", "share", True, batch.valid_BL)]

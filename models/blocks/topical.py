@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from engine.contract import Weights
 from models.blocks import masked
 
 CHUNK = 1 << 22  # floats of [events, words, width] at a time: what stays in cache costs less than what it saves
@@ -43,3 +44,11 @@ class MeanWords(nn.Module):
     def forward(self, word_UND: Tensor, valid_UN: Tensor, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, None]:
         """text_VD; nothing is weighed."""
         return masked.mean(word_UND, valid_UN).index_select(0, place_V), None
+
+
+def reasons(topic_BT: Tensor | None) -> list[Weights]:
+    """The topics that each row's last event was read under; nothing where texts do not ask for them."""
+    if topic_BT is None:
+        return []
+    followed_BT = (topic_BT.sum(1, keepdim=True) > 0).expand_as(topic_BT)
+    return [Weights(topic_BT, "topic", "share", True, followed_BT)]

@@ -1,9 +1,12 @@
 """What Ante-RNN's card asks of it beside the laws; its equations are tested with the blocks."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,9 +16,11 @@ from engine.contract import Needs
 from engine.params import Choice
 from models import ante_rnn, configure
 from models.ante_rnn import AnteRNN, Config
+from models.blocks import alignment, context, fusion, heads, softmax, topical
 from models.blocks.context import ContextAttention
+from models.blocks.gru import PaperGRU
 from models.blocks.topical import TopicalAttention
-from tests.models.world import World, rows
+from tests.models.world import World, rows, section
 
 SMALL: dict[str, Any] = {"dim": 8, "length": 8, "dropout": 0.0, "shared": 15}
 ONE_VIEW: dict[str, Any] = {"fusion": "single"}
@@ -74,6 +79,63 @@ def test_a_variant_asks_for_what_it_uses(settings: dict[str, Any], expected: Nee
     assert Config(**(SMALL | settings)).needs == expected
 
 
+# ---- the rows of the paper's tables
+
+TEXTS = {"T": topical.TopicalAttention, "mean": topical.MeanWords}
+TABLES: dict[tuple[str, str], tuple[type, type, type, set[str] | None]] = {
+    ("Ante-RNN", "4"): (TEXTS["T"], alignment.AlignedRegions, fusion.AttentionFusion, {"hour_of_week", "gap"}),
+    ("Ante-RNN-D", "4"): (TEXTS["T"], alignment.AlignedRegions, fusion.ProductFusion, {"hour_of_week", "gap"}),
+    ("Ante-RNN-N", "4"): (TEXTS["T"], alignment.AlignedRegions, fusion.DenseFusion, {"hour_of_week", "gap"}),
+    ("t-Ante-RNN", "4"): (TEXTS["T"], alignment.MeanRegions, fusion.SingleView, {"hour_of_week", "gap"}),
+    ("v-Ante-RNN", "4"): (TEXTS["mean"], alignment.MeanRegions, fusion.SingleView, {"hour_of_week", "gap"}),
+    ("None", "6"): (TEXTS["mean"], alignment.AlignedRegions, fusion.AttentionFusion, None),
+    ("T", "6"): (TEXTS["T"], alignment.AlignedRegions, fusion.AttentionFusion, None),
+    ("C-Tw", "6"): (TEXTS["mean"], alignment.AlignedRegions, fusion.AttentionFusion, {"gap"}),
+    ("C-δt", "6"): (TEXTS["mean"], alignment.AlignedRegions, fusion.AttentionFusion, {"hour_of_week"}),
+    ("C", "6"): (TEXTS["mean"], alignment.AlignedRegions, fusion.AttentionFusion, {"hour_of_week", "gap"}),
+    ("T+C-Tw", "6"): (TEXTS["T"], alignment.AlignedRegions, fusion.AttentionFusion, {"gap"}),
+    ("T+C-δt", "6"): (TEXTS["T"], alignment.AlignedRegions, fusion.AttentionFusion, {"hour_of_week"}),
+    ("T+C", "6"): (TEXTS["T"], alignment.AlignedRegions, fusion.AttentionFusion, {"hour_of_week", "gap"}),
+}
+
+
+def documented() -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of docs/models.md with their settings."""
+    found = {}
+    for line in Path("docs/models.md").read_text().split("## ante_rnn")[1].split("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[1] in ("4", "6"):
+            stated = re.findall("`([^`]*)`", cells[2])
+            assert bool(stated) != (cells[2] == "as it stands")
+            found[cells[0], cells[1]] = {k: v for one in stated for k, v in YAML(typ="safe").load(one).items()}
+    return found
+
+
+def test_every_row_of_tables_4_and_6_is_documented() -> None:
+    assert set(documented()) == set(TABLES)
+
+
+@pytest.mark.parametrize("row", TABLES, ids=" of ".join)
+def test_a_row_of_the_paper_s_tables_is_its_settings(row: tuple[str, str], world: World) -> None:
+    settings = section("ante_rnn").settings | {"dim": 8} | documented()[row]
+    config = configure(Choice(name="ante_rnn", settings=settings))
+    assert isinstance(config, Config)
+    model = ante_rnn.build(config, world.catalog, world.users)
+    text, image, fused, factors = TABLES[row]
+    assert type(model.content.text) is text
+    assert type(model.content.image) is image
+    assert type(model.content.fusion) is fused
+    if factors is None:
+        assert isinstance(model.context, context.NoContext)
+    else:
+        assert isinstance(model.context, ContextAttention)
+        assert model.context.factors is not None
+        assert set(model.context.factors.tables) == factors
+    views = {"t-Ante-RNN": {"words"}, "v-Ante-RNN": {"regions"}}.get(row[0], {"words", "regions"})
+    assert config.needs.views == views
+    model.loss(rows(world, model.needs, targets=True)).backward()
+
+
 # ---- reductions of the card
 
 
@@ -113,7 +175,69 @@ def test_product_fusion_is_symmetric_in_the_views(world: World) -> None:
     torch.testing.assert_close(model.score_all(batch), score_BN)
 
 
+def test_the_paper_s_gru_is_torch_s_where_nothing_is_mixed_after_the_reset(world: World) -> None:
+    paper, torchs = made(world, readings={"gru": "paper"}), made(world)
+    same_parameters(torchs, paper)
+    assert isinstance(paper.gru, PaperGRU)
+    batch = rows(world, paper.needs)
+    with torch.no_grad():
+        for name in ("bias_ih_l0", "bias_hh_l0"):
+            getattr(torchs.gru, name).zero_()
+        for own, other in ((paper.gru.input_ED, "weight_ih_l0"), (paper.gru.state_ED, "weight_hh_l0")):
+            update_DD, reset_DD, able_DD = own.chunk(3)
+            getattr(torchs.gru, other).copy_(torch.cat([reset_DD, -update_DD, able_DD]))
+    assert (paper.score_all(batch) - torchs.score_all(batch)).abs().max() > 1e-3
+    with torch.no_grad():
+        kept_D = paper.gru.state_ED[16:].diagonal().clone()
+        paper.gru.state_ED[16:] = torch.diag(kept_D)
+        torchs.gru.weight_hh_l0[16:] = torch.diag(kept_D)
+    torch.testing.assert_close(paper.score_all(batch), torchs.score_all(batch))
+
+
+TIED: dict[str, Any] = {"readings": {"tied_content_head": True}}
+
+
+def test_a_tied_head_that_reads_nothing_is_the_rows_alone(world: World) -> None:
+    rows_alone = made(world)
+    tied = same_parameters(made(world, **TIED), rows_alone)
+    batch = rows(world, tied.needs)
+    assert (tied.score_all(batch) - rows_alone.score_all(batch)).abs().max() > 1e-3
+    assert isinstance(tied.head, heads.ContentHead)
+    torch.nn.init.zeros_(tied.head.dense.weight)
+    assert torch.equal(tied.score_all(batch), rows_alone.score_all(batch))
+
+
 # ---- the whole model by its equations
+
+
+def test_a_tied_key_is_the_row_and_the_item_under_even_topics(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "ITEMS", 4)  # so that several readings make the table
+    model = made(world, **TIED)
+    assert isinstance(model.head, heads.ContentHead)
+    even_1T = torch.full((1, world.topics), 1 / world.topics)
+    for item in (1, 2, 9, world.items):
+        own_D = model.content(torch.tensor([item]), even_1T).item_VD[0]
+        expected_D = model.out_ID[item - 1] + model.head.dense.weight @ own_D
+        torch.testing.assert_close(model.keys()[item], expected_D)
+    assert not model.keys()[0].any()
+
+
+def test_a_sampled_softmax_reads_only_what_it_compares(world: World) -> None:
+    model = made(world, loss="sampled", **TIED)
+    whole = same_parameters(made(world, **TIED), model)
+    shared_S = torch.tensor([7, 3, 3, 12])
+    batch = rows(world, model.needs.__class__(length=8, topics=True, times=True), targets=True)
+    batch = batch.but(shared_S=shared_S, expected_S=torch.tensor([0.1, -0.4, -0.4, 0.7]))
+    assert batch.target_BL is not None
+    read: list[int] = []
+    model.content.register_forward_hook(lambda part, given, found: read.append(len(given[0])))
+    found = model.loss(batch)
+    asked_BL = batch.target_BL > 0
+    assert read[1:] == [len(torch.unique(torch.cat([batch.target_BL[asked_BL], shared_S])))]
+    state_BLD, met, _, _ = whole._read(batch)
+    torch.manual_seed(0)
+    sampled = softmax.sampled(state_BLD[asked_BL], whole.keys()[1:], batch.target_BL[asked_BL], batch)
+    torch.testing.assert_close(found - 0.2 * model.content.alignment(met), sampled)
 
 
 def test_the_state_is_a_gru_over_the_context_and_the_score_its_product(world: World) -> None:
@@ -167,9 +291,9 @@ def test_an_item_without_words_or_picture_still_counts(world: World) -> None:
         offset_N[5:] -= last - first
         value_XD = torch.cat([ragged.value_XD[:first], ragged.value_XD[last:]])
         catalog = Catalog(world.items, {}, lacking | {view: Ragged(value_XD, offset_N)}, world.topics)
-        for fusion in ("attention", "product", "mlp"):
+        for way in ("attention", "product", "mlp"):
             torch.manual_seed(3)
-            model = ante_rnn.build(Config(**(SMALL | {"fusion": fusion})), catalog, world.users).eval()
+            model = ante_rnn.build(Config(**(SMALL | {"fusion": way})), catalog, world.users).eval()
             met = model.content(torch.tensor([4, 5]), torch.rand(2, world.topics))
             assert bool(met.item_VD.isfinite().all())
             assert bool(met.item_VD[0].any())
@@ -335,3 +459,30 @@ def test_no_history_scores_zero(world: World) -> None:
     events: Interactions = world.interactions()
     batch = events.before(torch.tensor([1, 2]), torch.tensor([0, 0]), model.needs)
     assert not model.score_all(batch).any()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_only_a_tied_head_finds_an_item_that_nobody_chose(tied: bool, world: World) -> None:
+    """Items are followed by the next in a ring of 8; the ninth looks and reads like the fourth."""
+    items = 9
+    like_N = torch.cat([torch.eye(8), torch.eye(8)[3:4]])
+    ragged = {v: Ragged(like_N.half(), torch.tensor([0, *range(items + 1)])) for v in ("words", "regions")}
+    torch.manual_seed(0)
+    config = Config(**(SMALL | {"dim": 16, "readings": {"tied_content_head": tied}}))
+    model = ante_rnn.build(config, Catalog(items, {}, ragged, world.topics), 1)
+    start_B = torch.arange(8)
+    item_BL = (start_B[:, None] + torch.arange(6)) % 8 + 1
+    batch = Batch(
+        user_B=start_B, item_BL=item_BL, length_B=torch.full((8,), 6), target_BL=item_BL % 8 + 1,
+        event_BL=torch.arange(1, 49).view(8, 6), time_BL=1_500_000_000 + 18000 * torch.arange(6).expand(8, 6),
+        topic_BLT=torch.full((8, 6, world.topics), 1 / world.topics),
+    )  # fmt: skip
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(40):
+        optimiser.zero_grad()
+        model.loss(batch).backward()
+        optimiser.step()
+    after_three = int((item_BL[:, -1] == 3).nonzero()[0, 0])
+    order = model.eval().score_all(batch)[after_three, 1:].argsort(descending=True).add(1).tolist()
+    assert order[0] == 4
+    assert (order[1] == 9) == tied

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 import models
 from engine.batch import Batch, Interactions
 from engine.contract import CatalogScorer, Explainer, Factored, Learner, Rater, Recommender, Solver
+from engine.erasure import blanked
 from engine.fit import Train, fit
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
@@ -529,6 +530,28 @@ def test_9_neighbours_and_padding_change_no_reason(name: str, variant: str, worl
         for one, many in zip(model.explain(alone, item_B[[row]]), model.explain(batch, item_B), strict=True):
             own = many.value[row][many.valid[row]]
             close(one.value[0][one.valid[0]], own)
+
+
+@explaining
+def test_9_what_is_shown_of_a_candidate_is_in_its_score_or_marked(name: str, variant: str, world: World) -> None:
+    """Where its words or regions are said to be weighed on the way to its score, blanking them moves it; else not."""
+    model = ready(name, variant, world)
+    assert isinstance(model, Explainer)
+    batch = rows(world, model.needs)
+    own_BN = F.one_hot(batch.item_BL, world.items + 1).sum(1) > 0
+    own_BN[:, [0, 2]] = True  # item 2 has nothing to blank
+    item_B = (~own_BN).long().argmax(1)  # one that is not in the row's history
+    assert bool((item_B > 0).any())
+    row_B = (item_B > 0).nonzero()[:, 0]
+    batch, item_B = take(batch, row_B), item_B[row_B]
+    reasons = [r for r in model.explain(batch, item_B) if r.about is not None and r.about.ndim == 1]
+    for over, view in (("word", "words"), ("region", "regions"), ("word_region", "regions")):
+        for reason in (r for r in reasons if r.over == over):
+            parts, before_B1 = world.catalog.ragged(view), model.score(batch, item_B[:, None])  # type: ignore[arg-type]
+            for row, item in enumerate(item_B.tolist()):
+                with blanked(parts, torch.arange(int(parts.offset_N[item]), int(parts.offset_N[item + 1]))):
+                    moved = (model.score(batch, item_B[:, None]) - before_B1)[row].abs().item()
+                assert (moved > 1e-6) == reason.faithful
 
 
 @explaining

@@ -41,6 +41,7 @@ TINY: dict[str, dict[str, Any]] = {
     "iarn": {"dim": 6, "hidden": 8, "inner": 8, "length": 8, "item_length": 6, "dropout": 0.0},
 }
 
+TIED = {"tied_content_head": True}  # of ante_rnn
 AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}  # of min_net
 
 # Every variant that a model has, as overrides of its tiny section. A model without an entry fails the laws.
@@ -79,6 +80,14 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "no_times": {"times": []},
         "chunked": {"loss": "chunked"},
         "sampled": {"loss": "sampled"},
+        "paper_gru": {"readings": {"gru": "paper"}},
+        "tied": {"readings": TIED},
+        "tied_full": {"readings": TIED, "loss": "full"},
+        "tied_sampled": {"readings": TIED, "loss": "sampled"},
+        "tied_product": {"readings": TIED, "fusion": "product"},
+        "tied_text_only": {"readings": TIED, "image": "none", "fusion": "single"},
+        "tied_image_only": {"readings": TIED, "image": "mean", "text": "none", "fusion": "single"},
+        "tied_mean_text": {"readings": TIED, "text": "mean"},
     },
     "mahn": {
         "cat_cat": {},
