@@ -10,7 +10,7 @@ from urllib3.util.retry import Retry
 
 from stages.crawl.answers import Answer, Answers
 from stages.crawl.key import Key
-from stages.crawl.manners import Failure, Fault, Manners
+from stages.crawl.manners import Failure, Fault, Manners, Stopped
 from stages.crawl.pace import Pace
 from stages.crawl.wire import Wire
 
@@ -78,6 +78,9 @@ class Fetcher:
                 note = read(answer)
                 self.pace.ease(host)
                 return Answer(answer.status, answer.body, note)
+            except Stopped as stopped:
+                self.pace.halt(str(stopped))  # the other threads ask nothing more either
+                raise
             except Fault as fault:
                 self._count("faults")
                 try:

@@ -19,7 +19,7 @@ class Pace:
         self.rate, self.longest = rate, longest
         self._least = 1 / rate if always else 0.0
         self._lock = threading.Lock()
-        self._halted = threading.Event()
+        self._halted, self._why = threading.Event(), ""
         self._next: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._gap: dict[str, float] = {}
@@ -60,8 +60,11 @@ class Pace:
     def rest(self, seconds: float) -> None:
         """Sleep, unless the crawl is halted: then Stopped."""
         if self._halted.is_set() or (seconds > 0 and self._halted.wait(seconds)):
-            raise Stopped("the crawl was halted")
+            raise Stopped(self._why)
 
-    def halt(self) -> None:
-        """Let nobody ask or sleep any longer."""
-        self._halted.set()
+    def halt(self, why: str = "the crawl was halted") -> None:
+        """Let nobody ask or sleep any longer; `why` is said to all who would have, the first time counts."""
+        with self._lock:
+            if not self._halted.is_set():
+                self._why = why
+                self._halted.set()
