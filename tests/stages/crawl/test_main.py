@@ -6,13 +6,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.params import checked
+from engine.params import checked, read_yaml
 from engine.pictures import inspect
 from engine.store import read, read_shards, write, write_shards
 from engine.tables import CATALOG, IMAGES, ITEMS
 from stages.crawl.__main__ import main
 from stages.crawl.manners import Stopped
-from stages.crawl.plan import Params
+from stages.crawl.plan import Params, ordered
 from stages.crawl.tmdb import Settings
 
 from .conftest import ABROAD, KEY, Handler, Service, jpeg
@@ -304,6 +304,15 @@ def test_a_quota_spent_on_the_way_leaves_nothing_half_and_goes_on(
     service.says("/omdb/", answer)
     assert contents(crawl(20, section=section)) == whole
     assert service.paths()[asked:].count("/omdb/") == 13
+
+
+DATASETS = read_yaml(Path(__file__).parents[3] / "params.yaml")["datasets"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_sections_of_params_yaml_are_good(dataset: str) -> None:
+    for name, one in ordered(checked(Params, {"crawl": DATASETS[dataset]["crawl"]}, dataset)).items():
+        assert name == one.service
 
 
 @pytest.mark.parametrize(
