@@ -85,7 +85,7 @@ class Wire:
         for _ in range(most + 1):
             reply = self._reply(self._abroad, place, _Unsigned())
             if reply.status not in _MOVED or not reply.location:
-                return _judged(reply)
+                return self._judged_abroad(reply)
             place = moved(place, reply.location)
         raise Failure(f"more than {most} redirects")
 
@@ -95,6 +95,15 @@ class Wire:
         self._abroad.close()
         if self.key:
             self.key.close()
+
+    def _judged_abroad(self, reply: _Reply) -> Answer:
+        try:
+            return _judged(reply)
+        except Fault as fault:
+            # the service's own would stop the crawl; some host in the net has no such say
+            if (fault.wait or 0) > self.manners.longest_wait:
+                raise Failure(f"{fault.why}, asks to wait {fault.wait:.0f} seconds") from None
+            raise
 
     def _reply(self, session: requests.Session, address: str, auth: AuthBase) -> _Reply:
         proxies = _DIRECT if session is self._abroad else None

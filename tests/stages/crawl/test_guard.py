@@ -83,6 +83,14 @@ def test_a_picture(service: Service, look: Look) -> None:
     assert look(f"{service.host}/4.jpg").picture == State("failed", "HTTP 403")
 
 
+def test_a_host_that_asks_to_wait_long_does_not_stop_the_crawl(service: Service, look: Look) -> None:
+    service.says("/1.jpg", (429, b"", {"Retry-After": "3600"}))
+    assert look(f"{service.host}/1.jpg", retries=2).picture == State("failed", "HTTP 429, asks to wait 3600 seconds")
+    assert len(service.asked) == 1
+    service.says("/2.jpg", (429, b"", {"Retry-After": "0"}), (200, jpeg()))
+    assert look(f"{service.host}/2.jpg", retries=2).picture == OK
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [(b"<html>gone", "cannot identify"), (b"GIF89a", "bad picture"), (b"\xff" * 1_100_000, "more than 1 megabytes")],
