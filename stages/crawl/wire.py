@@ -101,7 +101,7 @@ class Wire:
             return _judged(reply)
         except Fault as fault:
             # the service's own would stop the crawl; some host in the net has no such say
-            if (fault.wait or 0) > self.manners.longest_wait:
+            if fault.wait is not None and fault.wait > self.manners.longest_wait:
                 raise Failure(f"{fault.why}, asks to wait {fault.wait:.0f} seconds") from None
             raise
 
