@@ -1,9 +1,10 @@
-"""The crawl of MovieLens latest-small against the replay server: faultless, with faults, and killed on the way.
+"""A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key.
 
-    WHYREC_REAL=… python -m benchmarks.crawl [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
+    WHYREC_REAL=… python -m benchmarks.crawl [--service tmdb] [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
 
 Prints whether the tables are equal byte for byte, and what was asked for again. The folder that WHYREC_REAL names holds
-tools/replay_server.py and data/ml-latest-small. The whole takes about half an hour; --movies takes the first ones.
+tools/replay_server.py and data/. TMDb and Pinterest have the 9,742 films of MovieLens latest-small, OMDb its records of
+the 1,682 of ml-100k. The whole of TMDb takes about half an hour; --movies takes the first ones, --set another setting.
 """
 
 import argparse
@@ -37,26 +38,41 @@ from engine.tables import CATALOG, IMAGES, ITEMS
 
 FAULTS = {"fail": 0.05, "reset": 0.02, "truncate": 0.02, "garbage": 0.02}
 TABLES = ("catalog.parquet", "images", "report.json")
+SERVICES = {"tmdb": ("movielens", "3"), "omdb": ("movielens", "omdb"), "pinterest": ("pinterest", "v5")}
+KEYS = ("TMDB_API_KEY", "OMDB_API_KEY", "PINTEREST_ACCESS_TOKEN")
+PIN = 900_000_000  # the replay server's pins are its movies' numbers and this
 
 
-def items(real: Path, folder: Path, movies: int) -> int:
+def items(real: Path, folder: Path, movies: int, service: str = "tmdb") -> int:
     """The items table of the first `movies` (0: all) and empty given tables in `folder`; gives the number of items."""
-    data = real / "data" / "ml-latest-small"
-    names, links = (pl.read_csv(data / name, infer_schema=False) for name in ("movies.csv", "links.csv"))
-    frame = names.join(links, on="movieId", how="left", maintain_order="left")
+    frame = (_records if service == "omdb" else _movies)(real / "data", service)
     frame = frame.head(movies) if movies else frame
-    ids = [[{"service": "tmdb", "id": tmdb}] if tmdb else [] for tmdb in frame["tmdbId"]]
     columns = {
         "item": range(1, frame.height + 1),
         "raw": frame["movieId"],
         "title": frame["title"],
         "categories": [[[genre] for genre in genres.split("|")] for genres in frame["genres"]],
-        "ids": ids,
+        "ids": [
+            [{"service": "imdb" if service == "omdb" else service, "id": one}] if one else [] for one in frame["id"]
+        ],
     }
     write(pl.DataFrame(columns, schema=dict(ITEMS.columns)), folder / "items.parquet", ITEMS)
     write(pl.DataFrame(schema=dict(CATALOG.columns)), folder / "given" / "catalog.parquet", CATALOG)
     write_shards([], folder / "given" / "images", IMAGES)
     return frame.height
+
+
+def _movies(data: Path, service: str) -> pl.DataFrame:
+    names, links = (pl.read_csv(data / "ml-latest-small" / n, infer_schema=False) for n in ("movies.csv", "links.csv"))
+    pin = (pl.col("movieId").cast(pl.Int64) + PIN).cast(pl.String)
+    own = pl.col("tmdbId") if service == "tmdb" else pin
+    return names.join(links, on="movieId", how="left", maintain_order="left").with_columns(id=own)
+
+
+def _records(data: Path, _: str) -> pl.DataFrame:
+    lines = [json.loads(line) for line in (data / "omdb_ml100k.jsonl").read_text().splitlines()]
+    rows = [(str(one["movie_id"]), one["title"], one["omdb"]["Genre"], f"tt{one['imdbId']}") for one in lines]
+    return pl.DataFrame(rows, schema=["movieId", "title", "genres", "id"], orient="row")
 
 
 class Server(ThreadingHTTPServer):
@@ -102,13 +118,26 @@ class Replay:
         self.server.count = self.server.in_flight = self.server.max_in_flight = 0
         self.server.statuses, self.server.kinds, self.server.served = Counter(), Counter(), Counter()
         self.host = f"http://127.0.0.1:{self.server.server_port}"
-        self.base = f"{self.host}/3"
+        self._house_posters()
 
-    def images(self) -> str:
+    def _house_posters(self) -> None:
+        """OMDb's posters lie at Amazon: here they are those of the same films that the server has, or not found."""
+        files = {one["imdb_id"]: one["poster_path"] for one in self.server.tmdb_movies.values()}
+        for film, record in self.server.imdb_movies.items():
+            if record["Poster"] != "N/A":
+                record["Poster"] = f"{self.host}/t/p/original{files.get(film) or '/none.jpg'}"
+
+    def settings(self, service: str) -> list[str]:
+        """What to set for a crawl of `service`."""
+        found = [f"base={self.host}/{SERVICES[service][1]}"]
+        return [*found, f"images={self._images()}"] if service == "tmdb" else found
+
+    def _images(self) -> str:
         """`configuration` where /3/configuration answers, else where the server has its pictures."""
+        base = f"{self.host}/3"
         for _ in range(50):
             try:
-                with urllib.request.urlopen(f"{self.base}/configuration?api_key=replay", timeout=10) as answer:
+                with urllib.request.urlopen(f"{base}/configuration?api_key=replay", timeout=10) as answer:
                     json.load(answer)
                 return "configuration"
             except urllib.error.HTTPError as error:
@@ -116,7 +145,7 @@ class Replay:
                     return f"{self.host}/t/p"
             except (OSError, ValueError):
                 continue
-        raise ConnectionError(f"{self.base}: fifty faults in a row")
+        raise ConnectionError(f"{base}: fifty faults in a row")
 
     def stats(self) -> dict[str, Any]:
         """What /__stats says."""
@@ -128,7 +157,7 @@ class Replay:
 def plain(path: str) -> str:
     """A request's path without its key."""
     parts = urlsplit(path)
-    query = "&".join(part for part in parts.query.split("&") if not part.startswith("api_key="))
+    query = "&".join(part for part in parts.query.split("&") if not part.startswith(("api_key=", "apikey=")))
     return urlunsplit(parts._replace(query=query))
 
 
@@ -146,9 +175,10 @@ def replay(real: Path, rate: int = 0, **faults: float) -> Iterator[Replay]:
         thread.join()
 
 
-def start(folder: Path, out: Path, base: str, images: str, *overrides: str) -> "subprocess.Popen[str]":
+def start(folder: Path, out: Path, service: str, *settings: str, key: str = "replay") -> "subprocess.Popen[str]":
     """A crawl of `folder`'s items into `out`, its answers under `out`/.cache, in a process of its own."""
-    section = "datasets.movielens.crawl"
+    dataset = SERVICES[service][0]
+    section = f"datasets.{dataset}.crawl"
     paths = {
         "items": folder / "items.parquet",
         "given-catalog": folder / "given" / "catalog.parquet",
@@ -156,11 +186,11 @@ def start(folder: Path, out: Path, base: str, images: str, *overrides: str) -> "
         **dict(zip(("catalog", "images", "report"), (out / name for name in TABLES), strict=True)),
     }
     arguments = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    settings = ["dataset=movielens", f"{section}.base={base}", f"{section}.images={images}"]
-    settings += [f"{section}.{override}" for override in overrides]
+    overrides = [f"dataset={dataset}", f"{section}.order=[{service}]"]
+    overrides += [f"{section}.services.{service}.{one}" for one in settings]
     return subprocess.Popen(
-        [sys.executable, "-m", "stages.crawl", *arguments, *settings],
-        env={**os.environ, "DVC_ROOT": str(out), "TMDB_API_KEY": "replay"},
+        [sys.executable, "-m", "stages.crawl", *arguments, *overrides],
+        env={**os.environ, "DVC_ROOT": str(out), **dict.fromkeys(KEYS, key)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -173,10 +203,20 @@ def finish(crawl: "subprocess.Popen[str]") -> str:
     return said
 
 
+def refused(crawl: "subprocess.Popen[str]") -> str:
+    """What a crawl printed that had to stop."""
+    said, _ = crawl.communicate()
+    if not crawl.returncode:
+        raise RuntimeError(f"the crawl ended well, and had to stop: {said}")
+    return " ".join(said.split())
+
+
 def stored(out: Path) -> set[str]:
     """Paths of the answers kept under `out`."""
-    with closing(sqlite3.connect(out / ".cache" / "http" / "tmdb" / "answers.sqlite")) as connection:
-        addresses = [row[0] for row in connection.execute("SELECT address FROM answers")]
+    addresses = []
+    for path in (out / ".cache" / "http").glob("*/answers.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            addresses += [row[0] for row in connection.execute("SELECT address FROM answers")]
     return {urlunsplit(urlsplit(address)._replace(scheme="", netloc="")) for address in addresses}
 
 
@@ -203,6 +243,17 @@ def killed(server: Replay, begin: Any, out: Path, every: int, kills: int) -> dic
     return {"kept_at_last_kill": len(kept), "asked_again_though_kept": again}
 
 
+def spent(server: Replay, begin: Any, out: Path, quota: int) -> dict[str, Any]:
+    """Run `begin()` until OMDb's `quota` is spent, and again on the day after; as `killed`, and what was said."""
+    server.server.opts.quota = quota
+    said = refused(begin())
+    seen, kept, left = len(server.asked), stored(out), sorted(path.name for path in out.glob("*.*") if path.is_file())
+    server.server.opts.quota = 0
+    finish(begin())
+    again = sum(path in kept for path in server.asked[seen:])
+    return {"said": said, "kept": len(kept), "asked_again_though_kept": again, "tables_left": left}
+
+
 def same(one: Path, two: Path) -> bool:
     """Whether two crawls left the same bytes: catalog, pictures, report."""
 
@@ -213,41 +264,68 @@ def same(one: Path, two: Path) -> bool:
     return files(one) == files(two)
 
 
-def main() -> None:
-    """Crawl faultless, with faults, and killed; print what differs and what was asked for again."""
+def options() -> Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--service", choices=SERVICES, default="tmdb")
     parser.add_argument("--movies", type=int, default=0)
     parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--rate", type=int, default=40)
-    parser.add_argument("--only", choices=("faulty", "killed"))
+    parser.add_argument("--rate", type=int, default=40, help="of the server; a crawl asks as params.yaml says")
+    parser.add_argument("--only", choices=("faulty", "killed", "quota", "key"))
+    parser.add_argument("--set", action="append", default=[], metavar="key=value", help="another setting of the crawl")
     for name, share in FAULTS.items():
         parser.add_argument(f"--{name}", type=float, default=share)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Crawl faultless, with faults, killed, over a quota and with a wrong key; print what differs or is asked again."""
+    chosen = options()
     if "WHYREC_REAL" not in os.environ:
-        sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/ml-latest-small")
-    real = Path(os.environ["WHYREC_REAL"])
-    faults = {name: getattr(options, name) for name in FAULTS}
+        sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/")
+    real, service = Path(os.environ["WHYREC_REAL"]), chosen.service
+    ways = (chosen.only,) if chosen.only else ("faulty", "killed", "key", *(("quota",) if service == "omdb" else ()))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        count = items(real, folder, options.movies)
+        count = items(real, folder, chosen.movies, service)
         with replay(real) as server:
-            finish(start(folder, folder / "clean", server.base, server.images(), "rate=1000"))
-            print(f"{count} movies, faultless: {server.stats()}\n{(folder / 'clean' / 'report.json').read_text()}")
-        for way in (options.only,) if options.only else ("faulty", "killed"):
-            with replay(real, options.rate, **faults) as server:
-                images, began, out = server.images(), time.monotonic(), folder / way
-                begin = lambda: start(folder, out, server.base, images)  # noqa: B023, E731
-                found = killed(server, begin, out, count // options.kills, options.kills) if way == "killed" else {}
-                print(finish(begin()) if way == "faulty" else found)
-                repeated = sum(n - 1 for n in server.whole.values())
-                print(
-                    f"{way} ({faults}, rate {options.rate}): {time.monotonic() - began:.0f} s, "
-                    f"tables equal the faultless crawl's: {same(folder / 'clean', out)}\n"
-                    f"  /__stats {server.stats()}\n"
-                    f"  of its repeated_200: {repeated} whole answers sent again, the others garbage sent as 200 "
-                    f"({server.garbage.total()} in all)",
-                    flush=True,
-                )
+            finish(start(folder, folder / "clean", service, *server.settings(service), "rate=1000"))
+            print(f"{count} items, faultless: {server.stats()}\n{(folder / 'clean' / 'report.json').read_text()}")
+        for way in ways:
+            attempt(real, folder, way, chosen, count)
+
+
+def attempt(real: Path, folder: Path, way: str, chosen: Namespace, count: int) -> None:
+    """One way to crawl, and what came of it."""
+    faults = {name: getattr(chosen, name) for name in FAULTS}
+    out, service, found = folder / way, chosen.service, {}
+    with replay(real, chosen.rate, **faults) as server:
+        settings, before, began = [*server.settings(service), *chosen.set], len(server.asked), time.monotonic()
+
+        def begin() -> "subprocess.Popen[str]":
+            return start(folder, out, service, *settings, key="bad-key" if way == "key" else "replay")
+
+        match way:
+            case "key":
+                said = refused(begin())
+                asked = len(server.asked) - before
+                print(f"wrong key: {asked} requests, key shown: {'bad-key' in said}\n  {said}", flush=True)
+                return
+            case "killed":
+                found = killed(server, begin, out, count // chosen.kills, chosen.kills)
+            case "quota":
+                found = spent(server, begin, out, count // 2)
+            case "faulty":
+                finish(begin())
+        repeated = sum(n - 1 for n in server.whole.values())
+        print(
+            f"{way} ({faults}, rate {chosen.rate}): {time.monotonic() - began:.0f} s, {found}, "
+            f"tables equal the faultless crawl's: {same(folder / 'clean', out)}\n"
+            f"  /__stats {server.stats()}\n"
+            f"  of its repeated_200: {repeated} whole answers sent again, the others garbage sent as 200 "
+            f"({server.garbage.total()} in all)",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

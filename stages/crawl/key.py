@@ -17,13 +17,16 @@ _LOGGERS = tuple(map(logging.getLogger, ("urllib3.connectionpool", "requests_rat
 
 
 class Key(AuthBase, logging.Filter):
-    """Signs requests: a JSON web token as a bearer header, any other key as the query parameter `parameter`.
+    """Signs requests: with any key as the query parameter `parameter`, with a JSON web token as a bearer header.
 
-    It is read when first needed, so that a finished crawl can be read again without one. As a logging filter it takes
-    itself out of the lines of libraries.
+    Without a parameter every key is a bearer. The HTTP statuses in `refusals` are about the key and not about what was
+    asked for. The key is read when first needed, so that a finished crawl can be read again without one. As a logging
+    filter it takes itself out of the lines of libraries.
     """
 
-    def __init__(self, service: str, variable: str, parameter: str) -> None:
+    refusals: tuple[int, ...] = (401, 403)
+
+    def __init__(self, service: str, variable: str, parameter: str = "") -> None:
         logging.Filter.__init__(self)
         self.service, self.variable, self.parameter = service, variable, parameter
         for logger in _LOGGERS:
@@ -36,7 +39,7 @@ class Key(AuthBase, logging.Filter):
                 f"{self.service} wants a key, and the environment variable {self.variable} "
                 f"{'holds characters that no key has' if secret else 'is not set'}; {self._advice()}"
             )
-        if _JWT.fullmatch(secret):
+        if not self.parameter or _JWT.fullmatch(secret):
             request.headers["Authorization"] = f"Bearer {secret}"
         else:
             request.prepare_url(request.url, {self.parameter: secret})

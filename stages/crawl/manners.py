@@ -10,13 +10,12 @@ from engine.params import Record
 class Manners(Record):
     """The settings that every service shares; a service's own Settings extend them.
 
-    `base` is its address; `rate` its calls a second (pictures do not count), asked by `workers` threads. `timeout` and
-    `deadline` are seconds without a byte and for a whole answer. A fault is tried again `retries` times, at once and
-    then after `backoff` times 2, 4, 8 … seconds, or as Retry-After says; at most `longest_wait` seconds. `megabytes`
-    limits an answer. A greater share than `failed` of items that failed fails the stage.
+    `rate` is its calls a second (pictures do not count), asked by `workers` threads. `timeout` and `deadline` are
+    seconds without a byte and for a whole answer. A fault is tried again `retries` times, at once and then after
+    `backoff` times 2, 4, 8 … seconds, or as Retry-After says; at most `longest_wait` seconds. `megabytes` limits an
+    answer. A greater share than `failed` of items that failed fails the stage.
     """
 
-    base: str = Field(pattern=r"^https?://[^\s?#@]+$")
     rate: float = Field(gt=0)
     workers: int = Field(ge=1)
     timeout: float = Field(gt=0)
@@ -26,6 +25,22 @@ class Manners(Record):
     longest_wait: float = Field(ge=0)
     megabytes: float = Field(gt=0)
     failed: float = Field(ge=0, le=1)
+
+
+class Called(Manners):
+    """A service with an address of its own, `base`."""
+
+    base: str = Field(pattern=r"^https?://[^\s?#@]+$")
+
+
+class Abroad(Manners):
+    """A service whose pictures lie anywhere: how many `redirects` are followed, and which private hosts are `allowed`.
+
+    Those are names as in the addresses, with spaces between; the host of `base` is one of them, others are public.
+    """
+
+    redirects: int = Field(ge=0, le=3)
+    allowed: str
 
 
 class Stopped(ValueError):

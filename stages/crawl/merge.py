@@ -3,8 +3,9 @@
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ _NOTHING = Found("", _NOT_GIVEN, _NOT_GIVEN)
 
 @dataclass(frozen=True)
 class Merged:
-    """The catalog, its counts, and where in the answers the found pictures lie (item, address), in item order."""
+    """The catalog, its counts, and where the found pictures lie (item, whose answers, address), in item order."""
 
     catalog: pl.DataFrame
     counts: dict[str, Any]
-    pictures: list[tuple[int, str]]
+    pictures: list[tuple[int, str, str]]
 
 
 def given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, Found]:
@@ -60,30 +61,33 @@ def given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, Found]:
     return found
 
 
-def wanted(items: pl.DataFrame, have: dict[int, Found]) -> list[Wanted]:
-    """The items that lack a text or a picture; what was given is never asked for."""
+def wanted(items: pl.DataFrame, have: dict[int, Found], found: Sequence[dict[int, Found]] = ()) -> list[Wanted]:
+    """The items that lack a text or a picture yet; what was given, or found before, is never asked for."""
     lacking = []
     for item, ids in items.select("item", "ids").iter_rows():
-        one = have.get(item, _NOTHING)
-        if one.text.kind != "ok" or one.picture.kind != "ok":
+        there = [have.get(item, _NOTHING), *(one.get(item, _NOTHING) for one in found)]
+        text, picture = (any(getattr(one, what).kind == "ok" for one in there) for what in ("text", "picture"))
+        if not (text and picture):
             services = {each["service"]: each["id"] for each in ids or ()}
-            lacking.append(Wanted(item, services, one.picture.kind != "ok"))
+            lacking.append(Wanted(item, services, not picture))
     return lacking
 
 
-def merged(items: pl.DataFrame, have: dict[int, Found], found: dict[int, Found]) -> Merged:
-    """Each item once: what was given wins, what was found fills."""
+def merged(items: pl.DataFrame, have: dict[int, Found], found: dict[str, dict[int, Found]]) -> Merged:
+    """Each item once: what was given wins, then the first that found it; a text and a picture each for itself."""
     rows, pictures, counts, why = [], [], Counter[str](), Counter[str]()
     for item, title in items.select("item", "title").iter_rows():
-        old, new = have.get(item, _NOTHING), found.get(item, _NOTHING)
-        by_text, by_picture = _better(old, new, "text"), _better(old, new, "picture")
+        old, new = have.get(item, _NOTHING), {name: one[item] for name, one in found.items() if item in one}
+        by_text, by_picture = (reduce(partial(_better, what=what), new.values(), old) for what in ("text", "picture"))
         text, picture = by_text.text, by_picture.picture
-        if by_picture is new and picture.kind == "ok":
-            pictures.append((item, new.address))
+        if by_picture is not old and picture.kind == "ok":
+            name = next(name for name, one in new.items() if one is by_picture)
+            pictures.append((item, name, by_picture.address))
         sources = [one.source for one, state in ((by_text, text), (by_picture, picture)) if state.kind == "ok"]
-        source = " + ".join(dict.fromkeys(sources)) or new.source or old.source
+        source = _joined(sources) or _joined(one.source for one in new.values()) or old.source
         words = by_text.words if text.kind == "ok" else None
-        rows.append((item, old.title or title or new.title or None, words, str(text), str(picture), source or None))
+        called = next((one.title for one in new.values() if one.title), None)
+        rows.append((item, old.title or title or called, words, str(text), str(picture), source or None))
         counts.update((f"text_{text.kind}", f"picture_{picture.kind}"))
         why.update(f"{what} {s.kind}: {s.why}" for what, s in (("text", text), ("picture", picture)) if s.why)
     plain = {f"{what}_{kind}": 0 for what in ("text", "picture") for kind in ("ok", "missing", "failed")}
@@ -91,13 +95,23 @@ def merged(items: pl.DataFrame, have: dict[int, Found], found: dict[int, Found])
     return Merged(frame, {"items": items.height, **plain, **counts, "why": dict(sorted(why.items()))}, pictures)
 
 
+def _joined(sources: Iterable[str]) -> str:
+    return " + ".join(dict.fromkeys(sources))
+
+
 def _better(old: Found, new: Found, what: str) -> Found:
-    was, is_now = getattr(old, what).kind, getattr(new, what).kind
-    stays = was == "ok" or new is _NOTHING or (was == "failed" and is_now == "missing")
-    return old if stays else new
+    """`old`, unless `new` has it, or knows more of why there is none."""
+    was, is_now = getattr(old, what), getattr(new, what)
+    return new if _worth(is_now) > _worth(was) else old
 
 
-def shards(images: Path, pictures: Iterable[tuple[int, str]], answers: Answers | None) -> Iterator[pl.DataFrame]:
+def _worth(state: State) -> int:
+    return -1 if state == _NOT_GIVEN else ("missing", "failed", "ok").index(state.kind)
+
+
+def shards(
+    images: Path, pictures: Iterable[tuple[int, str, str]], answers: Mapping[str, Answers]
+) -> Iterator[pl.DataFrame]:
     """Given and found pictures in item order, in frames of bounded size."""
     rows: list[dict[str, Any]] = []
     size = 0
@@ -112,8 +126,8 @@ def shards(images: Path, pictures: Iterable[tuple[int, str]], answers: Answers |
         yield pl.DataFrame(rows, schema=dict(IMAGES.columns))
 
 
-def _kept(pictures: Iterable[tuple[int, str]], answers: Answers | None) -> Iterator[dict[str, Any]]:
-    for item, address in pictures:
-        answer = answers.find(address) if answers else None
+def _kept(pictures: Iterable[tuple[int, str, str]], answers: Mapping[str, Answers]) -> Iterator[dict[str, Any]]:
+    for item, name, address in pictures:
+        answer = answers[name].find(address)
         assert answer is not None, f"{address}: kept, and gone"
         yield {"item": item, "image": answer.body, **json.loads(answer.note)}

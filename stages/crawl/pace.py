@@ -12,13 +12,14 @@ class Pace:
     """Holds a host's askers back as long as it says, and lets them ask a fifth more slowly after each "too many".
 
     `rate` (calls a second) is where the slowing starts from, an eighth of it where it ends; each good answer takes a
-    little of it back. Until a host complains nobody is held back here.
+    little of it back. Until a host complains nobody is held back here, unless `rate` holds `always`, for each host.
     """
 
-    def __init__(self, rate: float, longest: float) -> None:
+    def __init__(self, rate: float, longest: float, always: bool = False) -> None:
         self.rate, self.longest = rate, longest
+        self._least = 1 / rate if always else 0.0
         self._lock = threading.Lock()
-        self._halted = threading.Event()
+        self._halted, self._why = threading.Event(), ""
         self._next: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._gap: dict[str, float] = {}
@@ -28,7 +29,7 @@ class Pace:
         with self._lock:
             now = time.monotonic()
             start = max(now, self._next.get(host, now))
-            self._next[host] = start + self._gap.get(host, 0.0)
+            self._next[host] = start + self._gap.get(host, self._least)
         self.rest(start - now)
 
     def hold(self, host: str, wait: float, crowded: bool) -> None:
@@ -54,13 +55,16 @@ class Pace:
         """`host` gave a good answer."""
         with self._lock:
             if host in self._gap:
-                self._gap[host] *= _EASIER
+                self._gap[host] = max(self._gap[host] * _EASIER, self._least)
 
     def rest(self, seconds: float) -> None:
         """Sleep, unless the crawl is halted: then Stopped."""
         if self._halted.is_set() or (seconds > 0 and self._halted.wait(seconds)):
-            raise Stopped("the crawl was halted")
+            raise Stopped(self._why)
 
-    def halt(self) -> None:
-        """Let nobody ask or sleep any longer."""
-        self._halted.set()
+    def halt(self, why: str = "the crawl was halted") -> None:
+        """Let nobody ask or sleep any longer; `why` is said to all who would have, the first time counts."""
+        with self._lock:
+            if not self._halted.is_set():
+                self._why = why
+                self._halted.set()

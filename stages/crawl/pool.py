@@ -23,7 +23,7 @@ def look(service: Service, fetcher: Fetcher, wanted: list[Wanted], items: int) -
     """
     found: dict[int, Found] = {}
     failures: Counter[str] = Counter()
-    with _bar(len(wanted)) as bar, ThreadPoolExecutor(fetcher.manners.workers) as pool:
+    with _bar(service.name, len(wanted)) as bar, ThreadPoolExecutor(fetcher.manners.workers) as pool:
         try:
             for item, one in _results(pool, service, iter(wanted), fetcher.manners.workers * _AHEAD):
                 found[item] = one
@@ -60,9 +60,9 @@ def _judge(failures: Counter[str], items: int, fetcher: Fetcher) -> None:
         )
 
 
-def _bar(total: int) -> Progress:
+def _bar(name: str, total: int) -> Progress:
     columns = (
-        TextColumn("crawl"),
+        TextColumn(f"crawl {name}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[asked]} asked, {task.fields[rate]:.0f}/s, {task.fields[faults]} faults"),

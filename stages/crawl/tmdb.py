@@ -1,29 +1,30 @@
-"""The Movie Database, version 3: overviews and posters by TMDb's own id (https://developer.themoviedb.org/docs)."""
+"""The Movie Database, version 3: overviews, posters and stills by TMDb's own id (https://developer.themoviedb.org)."""
 
-import json
 import re
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from stages.crawl.answers import Answer
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.key import Key
-from stages.crawl.manners import Failure, Fault, Manners, Stopped
-from stages.crawl.service import OK, Found, Service, State, Wanted, picture_note
+from stages.crawl.manners import Called, Failure, Fault, Stopped
+from stages.crawl.service import NOT_ASKED, OK, Found, Service, State, parsed
 
 _PATH = re.compile(r"/\w[\w.-]*", re.ASCII)
 
 
-class Settings(Manners):
+class Settings(Called):
     """`images` is `configuration` (ask TMDb where its pictures lie) or the address of a mirror that has them.
 
-    `size` is one of TMDb's poster sizes, `language` that of the overviews (e.g. de-DE).
+    `kind` is which picture of a film: its poster or its backdrop (a still of it), `size` one of TMDb's sizes of that
+    kind, `language` that of the overviews (e.g. de-DE).
     """
 
     service: Literal["tmdb"]
     images: str = Field(pattern=r"^(configuration|https?://[^\s?#@]+)$")
+    kind: Literal["poster", "backdrop"]
     size: str
     language: str = Field(pattern=r"^[A-Za-z-]+$")
 
@@ -31,6 +32,7 @@ class Settings(Manners):
 class _Pictures(BaseModel):
     secure_base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
     poster_sizes: list[str]
+    backdrop_sizes: list[str] = []
 
 
 class _Configuration(BaseModel):
@@ -42,22 +44,11 @@ class _Movie(BaseModel):
     title: str | None = None
     overview: str | None = None
     poster_path: str | None = None
+    backdrop_path: str | None = None
 
 
 class _Message(BaseModel):
     status_code: int
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _parsed(answer: Answer, model: type[M]) -> M:
-    try:
-        # a lone surrogate is good JSON and no text: by way of UTF-8 it becomes a question mark
-        text = json.dumps(json.loads(answer.body), ensure_ascii=False)
-        return model.model_validate_json(text.encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        raise Fault("not the JSON expected") from None
 
 
 def key() -> Key:
@@ -66,40 +57,34 @@ def key() -> Key:
 
 
 class Tmdb(Service):
-    """Asks /configuration once, then /movie/{id} and the poster that it names.
+    """Asks /configuration once, then /movie/{id} and the picture that it names.
 
     Raises:
-        Stopped: there is no TMDb at the base address, or it has no posters of that size.
+        Stopped: there is no TMDb at the base address, or it has no pictures of that size.
     """
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
-        self.settings, self.fetcher = settings, fetcher
-        images = self._images() if settings.images == "configuration" else settings.images
-        self.posters = f"{images.rstrip('/')}/{settings.size}"
+    name, by = "tmdb", "tmdb"
+    form, form_name = re.compile(r"\d{1,12}", re.ASCII), "a number"
 
-    def look(self, wanted: Wanted) -> Found:
-        """The overview and the poster of the film whose id in `tmdb` the item has."""
-        film = wanted.ids.get("tmdb")
-        if not film:
-            nothing = State("missing", "no tmdb id")
-            return Found("tmdb: no id", nothing, nothing)
-        if not re.fullmatch(r"\d{1,12}", film, re.ASCII):
-            wrong = State("failed", "the tmdb id is not a number")
-            return Found("tmdb", wrong, wrong)
-        address = f"{self.fetcher.base}movie/{film}?language={self.settings.language}"
-        try:
-            answer = self.fetcher.get(address, partial(self._film, film=int(film)))
-        except Failure as failure:
-            lost = State("failed", failure.why)
-            return Found("tmdb", lost, lost)
+    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+        super().__init__(fetcher)
+        self.settings = settings
+        images = self._images() if settings.images == "configuration" else settings.images
+        self.pictures = f"{images.rstrip('/')}/{settings.size}"
+
+    def find(self, own: str, picture: bool) -> Found:
+        """The overview and the poster or backdrop of the film `own`."""
+        address = f"{self.fetcher.base}movie/{own}?language={self.settings.language}"
+        answer = self.fetcher.get(address, partial(self._film, film=int(own)))
         if answer.status == 404:
             unknown = State("missing", "not found")
-            return Found("tmdb", unknown, unknown)
-        movie = _parsed(answer, _Movie)
+            return Found(self.name, unknown, unknown)
+        movie = parsed(answer, _Movie)
         words, title = (movie.overview or "").strip(), (movie.title or "").strip()
         text = OK if words else State("missing", "no overview")
-        picture, poster = self._poster(movie.poster_path) if wanted.picture else (State("missing", "not asked"), "")
-        return Found("tmdb", text, picture, title, words, poster)
+        path = movie.poster_path if self.settings.kind == "poster" else movie.backdrop_path
+        state, place = self._picture(path) if picture else (NOT_ASKED, "")
+        return Found(self.name, text, state, title, words, place)
 
     def _images(self) -> str:
         address = f"{self.fetcher.base}configuration"
@@ -109,34 +94,30 @@ class Tmdb(Service):
             raise Stopped(
                 f"{address}: {failure.why}; set crawl.base to TMDb's address, or crawl.images to that of its pictures"
             ) from None
-        images = _parsed(answer, _Configuration).images
-        if self.settings.size not in images.poster_sizes:
-            raise Stopped(f"crawl.size: found {self.settings.size!r}; TMDb has posters of {images.poster_sizes}")
+        images, kind = parsed(answer, _Configuration).images, self.settings.kind
+        sizes = images.poster_sizes if kind == "poster" else images.backdrop_sizes
+        if self.settings.size not in sizes:
+            raise Stopped(f"crawl.size: found {self.settings.size!r}; TMDb has {kind}s of {sizes}")
         return images.secure_base_url
 
-    def _poster(self, path: str | None) -> tuple[State, str]:
+    def _picture(self, path: str | None) -> tuple[State, str]:
         if not path:
-            return State("missing", "no poster"), ""
+            return State("missing", f"no {self.settings.kind}"), ""
         if not _PATH.fullmatch(path):
             return State("failed", "unsafe picture path"), ""
-        address = self.posters + path
-        try:
-            answer = self.fetcher.get(address, picture_note)
-        except Failure as failure:
-            return State("failed", failure.why), ""
-        return (OK, address) if answer.status == 200 else (State("missing", "poster not found"), "")
+        return self.picture(self.settings.kind, self.pictures + path, self.fetcher.get)
 
     @staticmethod
     def _configuration(answer: Answer) -> str:
         if answer.status == 404:
             raise Failure("HTTP 404")
-        _parsed(answer, _Configuration)
+        parsed(answer, _Configuration)
         return ""
 
     @staticmethod
     def _film(answer: Answer, film: int) -> str:
         if answer.status == 404:  # TMDb says so in JSON; a proxy's page says nothing about the film
-            _parsed(answer, _Message)
-        elif _parsed(answer, _Movie).id != film:
+            parsed(answer, _Message)
+        elif parsed(answer, _Movie).id != film:
             raise Fault("the answer is about another film")
         return ""

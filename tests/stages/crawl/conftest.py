@@ -13,12 +13,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
-from stages.crawl import tmdb
+from stages.crawl import plan, tmdb
 from stages.crawl.answers import Answers
 from stages.crawl.fetcher import Fetcher
+from stages.crawl.service import Found, Wanted
 
 KEY = "0123456789abcdef0123456789abcdef"
+MANNERS: dict[str, Any] = {
+    "rate": 500, "workers": 4, "timeout": 2, "deadline": 4, "retries": 3, "backoff": 0.01, "longest_wait": 5,
+    "megabytes": 1, "failed": 0.0,
+}  # fmt: skip
+ABROAD: dict[str, Any] = MANNERS | {"redirects": 3, "allowed": ""}
 
 
 def jpeg(red: int = 200) -> bytes:
@@ -79,7 +86,7 @@ class Service:
         self.http.service = self  # type: ignore[attr-defined]
         self.host = f"http://127.0.0.1:{self.http.server_port}"
         self.base = f"{self.host}/3"
-        images = {"secure_base_url": f"{self.host}/t/p/", "poster_sizes": ["w92", "w342"]}
+        images = {"secure_base_url": f"{self.host}/t/p/", "poster_sizes": ["w92", "w342"], "backdrop_sizes": ["w300"]}
         self.says("/3/configuration", (200, {"images": images}))
 
     def says(self, path: str, *replies: Any) -> None:
@@ -111,7 +118,8 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TMDB_API_KEY", KEY)
+    for name in ("TMDB_API_KEY", "OMDB_API_KEY", "PINTEREST_ACCESS_TOKEN"):
+        monkeypatch.setenv(name, KEY)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
@@ -119,11 +127,10 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def settings(service: Service) -> Callable[..., tmdb.Settings]:
     def make(**more: Any) -> tmdb.Settings:
         plain: dict[str, Any] = {
-            "service": "tmdb", "base": service.base, "images": "configuration", "size": "w342", "language": "en-US",
-            "rate": 500, "workers": 4, "timeout": 2, "deadline": 4, "retries": 3, "backoff": 0.01, "longest_wait": 5,
-            "megabytes": 1, "failed": 0.0,
+            "service": "tmdb", "base": service.base, "images": "configuration", "kind": "poster", "size": "w342",
+            "language": "en-US",
         }  # fmt: skip
-        return tmdb.Settings(**plain | more)
+        return tmdb.Settings(**plain | MANNERS | more)
 
     return make
 
@@ -142,3 +149,20 @@ def fetch(settings: Callable[..., tmdb.Settings], tmp_path: Path) -> Iterator[Ca
     yield make
     for one in opened:
         one.thing.close()
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator[Callable[..., Found]]:
+    """What the service of a section has for ids; its answers are kept from call to call."""
+    opened: list[Any] = []
+
+    def call(section: dict[str, Any], ids: dict[str, str], picture: bool = True) -> Found:
+        settings: plan.One = TypeAdapter(plan.One).validate_python(section)
+        answers = Answers(tmp_path / f"{settings.service}.sqlite")
+        fetcher = Fetcher(settings, plan.key(settings), answers)
+        opened.extend((fetcher, answers))
+        return plan.opened(settings, fetcher).look(Wanted(1, ids, picture))
+
+    yield call
+    for one in opened:
+        one.close()

@@ -6,15 +6,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.params import checked
+from engine.params import checked, read_yaml
 from engine.pictures import inspect
 from engine.store import read, read_shards, write, write_shards
 from engine.tables import CATALOG, IMAGES, ITEMS
-from stages.crawl.__main__ import Params, main
+from stages.crawl.__main__ import main
 from stages.crawl.manners import Stopped
+from stages.crawl.plan import Params, ordered
 from stages.crawl.tmdb import Settings
 
-from .conftest import KEY, Handler, Service, jpeg
+from .conftest import ABROAD, KEY, Handler, Service, jpeg
 
 Crawl = Callable[..., Path]
 
@@ -24,7 +25,8 @@ def crawl(tmp_path: Path, settings: Callable[..., Settings]) -> Crawl:
     """Crawls items 1 … count (`share` of them are one film), gives the folder of what came out."""
 
     def call(count: int, out: str = "out", section: dict[str, Any] | None = None, share: int = 1, **more: Any) -> Path:
-        ids = [[{"service": "tmdb", "id": str((n - 1) // share + 1)}] for n in range(1, count + 1)]
+        films = [(n - 1) // share + 1 for n in range(1, count + 1)]
+        ids = [[{"service": "tmdb", "id": str(n)}, {"service": "imdb", "id": f"tt{n}"}] for n in films]
         rows = [(n, str(n), f"Title {n}", [], ids[n - 1]) for n in range(1, count + 1)]
         write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), tmp_path / "items.parquet", ITEMS)
         if not (tmp_path / "given.parquet").exists():
@@ -156,7 +158,7 @@ def test_a_wrong_key_stops_at_once(service: Service, crawl: Crawl, tmp_path: Pat
         service.says(path, refusal)
     with pytest.raises(Stopped, match=r"TMDB_API_KEY.*Invalid API key") as caught:
         crawl(200, images=images)
-    assert len(service.asked) <= 4 * 4
+    assert len(service.asked) <= 4
     assert KEY not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -215,3 +217,115 @@ def test_everything_given_asks_nobody(
     write_shards([pl.DataFrame([picture], schema=dict(IMAGES.columns))], tmp_path / "given", IMAGES)
     assert read(crawl(1) / "catalog.parquet", CATALOG).rows() == [row]
     assert service.asked == []
+
+
+def several(service: Service, settings: Callable[..., Settings], *order: str, **more: Any) -> dict[str, Any]:
+    """OMDb has the plots of odd films and a poster of film 2; `films` says what TMDb has."""
+
+    def answer(handler: Handler) -> None:
+        film = handler.path.partition("?i=tt")[2].partition("&")[0]
+        if int(film) % 2 == 0 and film != "2":
+            return handler.say(200, {"Response": "False", "Error": "Movie not found!"})
+        poster = f"{service.host}/p/2.jpg" if film == "2" else "N/A"
+        words = {"Title": f"OMDb {film}", "Plot": "N/A" if film == "2" else f"Long {film}.", "Poster": poster}
+        return handler.say(200, {"Response": "True", "imdbID": f"tt{film}", **words})
+
+    service.says("/omdb/", answer)
+    service.says("/p/2.jpg", (200, jpeg(99)))
+    omdb = ABROAD | {"service": "omdb", "base": f"{service.host}/omdb"} | more
+    return {
+        "service": "several",
+        "order": list(order),
+        "services": {"plots": omdb, "films": settings().model_dump()},
+    }
+
+
+def test_several_services_in_order(
+    service: Service, crawl: Crawl, settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    films(service, 8)
+    out = crawl(8, section=several(service, settings, "plots", "films"))
+    catalog = read(out / "catalog.parquet", CATALOG)
+    assert [row[2:] for row in catalog.iter_rows()] == [
+        ("Long 1.", "ok", "ok", "omdb + tmdb"),
+        ("Plot 2.", "ok", "ok", "tmdb + omdb"),
+        ("Long 3.", "ok", "ok", "omdb + tmdb"),
+        ("Plot 4.", "ok", "ok", "tmdb"),
+        ("Long 5.", "ok", "missing", "omdb"),
+        (None, "missing", "missing", "omdb + tmdb"),
+        ("Long 7.", "ok", "ok", "omdb + tmdb"),
+        ("Plot 8.", "ok", "ok", "tmdb"),
+    ]
+    pictures = pl.concat(list(read_shards(out / "images", IMAGES)))
+    assert pictures["item"].to_list() == [1, 2, 3, 4, 7, 8]
+    assert pictures["image"].to_list() == [jpeg(n) for n in (1, 99, 3, 4, 7, 8)]
+    assert "/t/p/w342/2.jpg" not in service.paths(), "who has a picture is not asked for one"
+    first, asked = contents(out), len(service.asked)
+    assert contents(crawl(8, section=several(service, settings, "plots", "films"))) == first
+    assert len(service.asked) == asked
+    files = contents(tmp_path)
+    assert {".cache/http/tmdb/answers.sqlite", ".cache/http/omdb/answers.sqlite"} <= set(files)
+    assert not [name for name, data in files.items() if KEY.encode() in data]
+
+
+def test_what_the_first_has_is_not_asked_of_the_second(
+    service: Service, crawl: Crawl, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 5):
+        service.film(number)
+    monkeypatch.delenv("OMDB_API_KEY")
+    out = crawl(4, section=several(service, settings, "films", "plots"))
+    assert read(out / "catalog.parquet", CATALOG)["source"].to_list() == ["tmdb"] * 4
+    assert "/omdb/" not in service.paths()
+
+
+def test_no_order_asks_nobody(service: Service, crawl: Crawl, settings: Callable[..., Settings]) -> None:
+    out = crawl(2, section=several(service, settings))
+    assert read(out / "catalog.parquet", CATALOG)["status"].to_list() == ["missing"] * 2
+    assert service.asked == []
+
+
+def test_a_quota_spent_on_the_way_leaves_nothing_half_and_goes_on(
+    service: Service, crawl: Crawl, settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    films(service, 20)
+    whole = contents(crawl(20, "whole", section=several(service, settings, "plots")))
+    (tmp_path / ".cache/http/omdb/answers.sqlite").unlink()
+    section = several(service, settings, "plots", workers=1)
+    answer = service.scripts["/omdb/"][0]
+    spent = (401, {"Response": "False", "Error": "Request limit reached!"})
+    service.says("/omdb/", *[answer] * 7, spent)
+    asked = len(service.asked)
+    with pytest.raises(Stopped, match="again tomorrow"):
+        crawl(20, section=section)
+    assert not (tmp_path / "out").exists()
+    assert service.paths()[asked:].count("/omdb/") == 8, "one worker asks nothing after the refusal"
+    asked = len(service.asked)
+    service.says("/omdb/", answer)
+    assert contents(crawl(20, section=section)) == whole
+    assert service.paths()[asked:].count("/omdb/") == 13
+
+
+DATASETS = read_yaml(Path(__file__).parents[3] / "params.yaml")["datasets"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_sections_of_params_yaml_are_good(dataset: str) -> None:
+    for name, one in ordered(checked(Params, {"crawl": DATASETS[dataset]["crawl"]}, dataset)).items():
+        assert name == one.service
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"order": ["plots", "plots"]}, "names a service twice"),
+        ({"order": ["omdb"]}, r"\['omdb'\] are not among the services \['films', 'plots'\]"),
+        ({"services": {"plots": {"service": "none"}}}, "does not match any of the expected tags"),
+        ({"services": {"plots": {"service": "omdb", "rate": 1}}}, r"crawl\.several\.services\.plots\.omdb\.base"),
+    ],
+)
+def test_wrong_orders_are_refused(
+    service: Service, settings: Callable[..., Settings], change: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        checked(Params, {"crawl": several(service, settings, "plots") | change}, "crawl")

@@ -56,7 +56,7 @@ def test_given_wins_and_found_fills(tmp_path: Path) -> None:
         3: Found("tmdb", MISSING, OK, "", "", "http://x/3"),
         4: Found("tmdb", FAILED, FAILED),
     }
-    result = merge.merged(table, have, found)
+    result = merge.merged(table, have, {"tmdb": found})
     assert result.catalog.rows() == [
         (1, "Mine", "my text", "ok", "ok", "table + tmdb"),
         (2, "Title 2", "their text", "ok", "ok", "tmdb + table"),
@@ -64,7 +64,7 @@ def test_given_wins_and_found_fills(tmp_path: Path) -> None:
         (4, "Title 4", None, "failed: HTTP 500", "failed: HTTP 500", "tmdb"),
         (5, "Title 5", "own", "ok", "ok", "given"),
     ]
-    assert result.pictures == [(1, "http://x/1"), (3, "http://x/3")]
+    assert result.pictures == [(1, "tmdb", "http://x/1"), (3, "tmdb", "http://x/3")]
     assert result.counts == {
         "items": 5,
         "text_ok": 3,
@@ -115,7 +115,8 @@ def test_shards_are_in_item_order_and_bounded(tmp_path: Path, monkeypatch: pytes
         noise = big(0)
         for item in (1, 3, 5, 7, 701):
             answers.keep(f"http://x/{item}", Answer(200, noise, picture_note(Answer(200, noise))))
-        frames = list(merge.shards(folder, [(item, f"http://x/{item}") for item in (1, 3, 5, 7, 701)], answers))
+        places = [(item, "tmdb", f"http://x/{item}") for item in (1, 3, 5, 7, 701)]
+        frames = list(merge.shards(folder, places, {"tmdb": answers}))
     assert [item for frame in frames for item in frame["item"]] == sorted([*range(2, 700, 2), 1, 3, 5, 7, 701])
     assert all(frame.height <= 256 for frame in frames)
     assert all(sum(map(len, frame["image"])) <= 3_000_000 for frame in frames)
@@ -132,7 +133,7 @@ def test_every_item_stands_there_once_and_the_counts_add_up(pairs: list[tuple[st
     for item, (status, new) in enumerate(pairs, 1):
         have[item] = Found("given", State.parse(status), State.parse(status), "", "old" if status == "ok" else "")
         found[item] = Found("tmdb", new, new, "", "new", f"http://x/{item}")
-    result = merge.merged(table, have, found)
+    result = merge.merged(table, have, {"tmdb": found})
     assert result.catalog["item"].to_list() == list(range(1, len(pairs) + 1))
     for row, (status, new) in zip(result.catalog.iter_rows(named=True), pairs, strict=True):
         assert (row["status"] == "ok") == ("ok" in (status, new.kind)) == (row["text"] is not None)
@@ -140,3 +141,34 @@ def test_every_item_stands_there_once_and_the_counts_add_up(pairs: list[tuple[st
         assert row["status"] == row["picture"]
     for what in ("text", "picture"):
         assert sum(result.counts[f"{what}_{kind}"] for kind in ("ok", "missing", "failed")) == len(pairs)
+
+
+def test_the_first_service_that_has_it_wins_text_and_picture_each() -> None:
+    table = items(1, 2, 3, 4, 5)
+    none, unasked = State("missing", "no plot"), State("missing", "not asked")
+    first = {
+        1: Found("omdb", OK, OK, "First", "first", "http://o/1"),
+        2: Found("omdb", none, OK, "First", "", "http://o/2"),
+        3: Found("omdb", OK, FAILED, "First", "first"),
+        4: Found("omdb", FAILED, none),
+        5: Found("omdb: no id", none, none),
+    }
+    second = {
+        2: Found("tmdb", OK, unasked, "Second", "second"),
+        3: Found("tmdb", OK, OK, "Second", "second", "http://t/3"),
+        4: Found("tmdb", none, unasked),
+        5: Found("tmdb", State("failed", "HTTP 500"), none),
+    }
+    assert [(one.item, one.picture) for one in merge.wanted(table, {}, [first])] == [
+        (2, False), (3, True), (4, True), (5, True),
+    ]  # fmt: skip
+    result = merge.merged(table, {}, {"a": first, "b": second})
+    assert [row[2:] for row in result.catalog.iter_rows()] == [
+        ("first", "ok", "ok", "omdb"),
+        ("second", "ok", "ok", "tmdb + omdb"),
+        ("first", "ok", "ok", "omdb + tmdb"),
+        (None, "failed: HTTP 500", "missing", "omdb + tmdb"),
+        (None, "failed: HTTP 500", "missing", "omdb: no id + tmdb"),
+    ]
+    assert result.pictures == [(1, "a", "http://o/1"), (2, "a", "http://o/2"), (3, "b", "http://t/3")]
+    assert result.counts["why"] == {"picture missing: no plot": 2, "text failed: HTTP 500": 2}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine.params import checked
-from stages.crawl.__main__ import Params
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.manners import Stopped
+from stages.crawl.plan import Params
 from stages.crawl.service import OK, Found, State, Wanted
 from stages.crawl.tmdb import Settings, Tmdb
 
@@ -160,6 +160,18 @@ def test_configuration(service: Service, look: Look) -> None:
     assert look("7", base=f"{service.base}", images=f"{service.host}/t/p/").picture == OK
 
 
+def test_a_still_of_a_film(service: Service, look: Look) -> None:
+    service.film(7, backdrop_path="/still.jpg")
+    service.says("/t/p/w300/still.jpg", (200, jpeg()))
+    found = look("7", kind="backdrop", size="w300")
+    assert (found.picture, found.address) == (OK, f"{service.host}/t/p/w300/still.jpg")
+    assert "/t/p/w342/7.jpg" not in service.paths()
+    service.film(8)
+    assert look("8", kind="backdrop", size="w300").picture == State("missing", "no backdrop")
+    with pytest.raises(Stopped, match=r"crawl.size: found 'w342'; TMDb has backdrops of \['w300'\]"):
+        look("7", kind="backdrop")
+
+
 def test_a_mirror_of_the_pictures_needs_no_configuration(service: Service, look: Look) -> None:
     service.film(7)
     assert look("7", images=f"{service.host}/t/p").picture == OK
@@ -168,8 +180,8 @@ def test_a_mirror_of_the_pictures_needs_no_configuration(service: Service, look:
 
 def test_wrong_settings_are_refused_by_name(settings: Callable[..., Settings]) -> None:
     plain = settings().model_dump()
-    for key, value in {"sise": 1, "rate": 0, "workers": 0, "base": "ftp://x", "failed": 2, "images": "x"}.items():
+    for key, value in {"sise": 1, "rate": 0, "workers": 0, "base": "ftp://x", "failed": 2, "kind": "still"}.items():
         with pytest.raises(ValueError, match=key):
             checked(Params, {"crawl": plain | {key: value}}, "crawl")
-    with pytest.raises(ValueError, match=r"'none', 'tmdb'"):
+    with pytest.raises(ValueError, match=r"'none', 'several', 'tmdb', 'omdb', 'pinterest', 'addresses'"):
         checked(Params, {"crawl": plain | {"service": "tmbd"}}, "crawl")
