@@ -45,20 +45,11 @@ def main(
     settings = params.topics
     split = store.read(events, SPLIT)
     timed = bool(split.height) and split["time"].null_count() == 0
-    meta = {
-        "method": settings.method,
-        "count": settings.count if settings.method != "none" else 0,
-        "decay": settings.decay,
-        "window": settings.window,
-        "unit": settings.window if timed else "event",
-    }
+    meta = _meta(settings, timed)
     if settings.method == "none":
-        tables = {history: TOPIC_HISTORY, items: TOPIC_ITEMS, words: TOPIC_WORDS, snapshots: TOPIC_SNAPSHOTS}
-        for path, table in tables.items():
-            store.write(pl.DataFrame(schema=dict(table.columns)), path, table, meta)
+        _empty({history: TOPIC_HISTORY, items: TOPIC_ITEMS, words: TOPIC_WORDS, snapshots: TOPIC_SNAPSHOTS}, meta)
         store.write_text(pl.DataFrame(schema=COLUMNS).write_csv(), window_plot)
-        store.write_json({"topics": 0}, report)
-        return
+        return store.write_json({"topics": 0}, report)
     if not timed and split["time"].null_count() < split.height:
         raise ValueError(f"{events}: {split['time'].null_count()} of {split.height} events have no time")
     told = corpus(store.read(catalog, CATALOG), settings.vocabulary, int(split["item"].max() or 0))  # type: ignore[arg-type]
@@ -72,7 +63,19 @@ def main(
     store.write(made.snapshots, snapshots, TOPIC_SNAPSHOTS, meta)
     store.write_text(made.windows.write_csv(), window_plot)
     reading = made.reading | {"coherence": coherence(made.best_TR, told.words, told.word_NV[spoken])}
-    store.write_json(reading, report)
+    return store.write_json(reading, report)
+
+
+def _meta(settings: Topics, timed: bool) -> dict[str, Any]:
+    """What the profiles read of how the tables were made."""
+    count = settings.count if settings.method != "none" else 0
+    about = {"method": settings.method, "count": count, "decay": settings.decay, "window": settings.window}
+    return about | {"unit": settings.window if timed else "event"}
+
+
+def _empty(tables: dict[Path, Table], meta: dict[str, Any]) -> None:
+    for path, table in tables.items():
+        store.write(pl.DataFrame(schema=dict(table.columns)), path, table, meta)
 
 
 def _write_history(found: Found, told: Corpus, done: pl.DataFrame, path: Path, meta: dict[str, Any]) -> None:
