@@ -73,14 +73,8 @@ class Factors(Factored):
     def query(self, batch: Batch) -> Tensor:
         return self.user_UD[batch.user_B]
 
-    def keys(self) -> Tensor:
-        return self.item_ND
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return torch.einsum("bd,bkd->bk", self.query(batch), self.item_ND[item_BK])
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.item_ND.T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return self.item_ND if item_U is None else self.item_ND[item_U]
 
 
 def peer(train: Interactions, epochs: int, reading: Reading | None = None) -> tuple[list[float], list[float]]:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor, nn
 
 from engine.params import Record
@@ -101,8 +102,17 @@ class Factored(CatalogScorer):
         """One vector a row, query_BD."""
 
     @abstractmethod
-    def keys(self) -> Tensor:
-        """One vector an item, key_ND with N = items + 1; score_all = query @ keys.T."""
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        """One vector an item: key_UD of some items, or of all (None: U = items + 1)."""
+
+    def score(self, batch: "Batch", item_BK: Tensor) -> Tensor:
+        """Inner products; the vector of each distinct item is made once."""
+        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
+        return torch.einsum("bd,bkd->bk", self.query(batch), self.keys(item_U)[place_BK])
+
+    def score_all(self, batch: "Batch") -> Tensor:
+        """Inner products with all."""
+        return self.query(batch) @ self.keys().T
 
 
 class Learner(Recommender):

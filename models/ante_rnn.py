@@ -164,20 +164,10 @@ class AnteRNN(Learner, Factored, Explainer):
         """The state after each row's last event; zeros for a row without events."""
         return batch.last(self._read(batch)[0])
 
-    def keys(self) -> Tensor:
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
         """The rows of W_s, eq. 23 has no bias, and with a tied head what the items themselves add."""
         every_N = torch.arange(len(self.out_ID) + 1, device=self.out_ID.device)
-        return self.head.keys(self.out_ID, every_N, self.content)
-
-    def score_all(self, batch: Batch) -> Tensor:
-        """Eq. 23 before the softmax."""
-        return self.query(batch) @ self.keys().T
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        """Eq. 23 before the softmax, of some items."""
-        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
-        key_UD = self.head.keys(self.out_ID, item_U, self.content)
-        return (key_UD[place_BK] @ self.query(batch)[..., None])[..., 0]
+        return self.head.keys(self.out_ID, every_N if item_U is None else item_U, self.content)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """The weights of the history, which the score was computed from, and of the asked items as the head read them.

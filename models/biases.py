@@ -76,14 +76,9 @@ class Biases(Solver, Rater, Factored):
         base_B = self.mean + self.user_U[batch.user_B]
         return torch.stack([base_B, torch.ones_like(base_B)], 1)
 
-    def keys(self) -> Tensor:
-        return torch.stack([torch.ones_like(self.item_N), self.item_N], 1)
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return (self.mean + self.user_U[batch.user_B])[:, None] + self.item_N[item_BK]
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        own_U = self.item_N if item_U is None else self.item_N[item_U]
+        return torch.stack([torch.ones_like(own_U), own_U], 1)
 
 
 def _damped(over_E: Tensor, owner_E: Tensor, owners: int, damping: float) -> Tensor:

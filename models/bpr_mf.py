@@ -63,11 +63,5 @@ class BPRMF(Learner, Factored):
     def query(self, batch: Batch) -> Tensor:
         return F.pad(self.user_UD[batch.user_B], (0, 1), value=1.0)
 
-    def keys(self) -> Tensor:
-        return self.item_NE
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return torch.einsum("be,bke->bk", self.query(batch), self.item_NE[item_BK])
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.item_NE.T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return self.item_NE if item_U is None else self.item_NE[item_U]

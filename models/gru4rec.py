@@ -100,11 +100,6 @@ class GRU4Rec(Learner, Factored):
         state_BE = batch.last(self.states(batch))
         return torch.cat([state_BE[:, :-1], torch.ones_like(state_BE[:, -1:])], 1)
 
-    def keys(self) -> Tensor:
-        return torch.cat([self.output_ND, self.bias_N[:, None]], 1)
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return torch.einsum("be,bke->bk", self.query(batch), self.keys()[item_BK])
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        key_NE = torch.cat([self.output_ND, self.bias_N[:, None]], 1)
+        return key_NE if item_U is None else key_NE[item_U]

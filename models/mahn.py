@@ -123,7 +123,7 @@ class MAHN(Learner, Factored, Explainer):
         return self.dropout(self.second(_join(self.config.second, [*passed, first_BLX]))[0]), alpha
 
     def loss(self, batch: Batch) -> Tensor:
-        choice = against(self.config.objective, self.states(batch), self._encode, batch)
+        choice = against(self.config.objective, self.states(batch), self.keys, batch)
         return choice + self.config.reconstruction * self._reconstruction(batch)
 
     def _reconstruction(self, batch: Batch) -> Tensor:
@@ -137,21 +137,11 @@ class MAHN(Learner, Factored, Explainer):
         missed = [part.missed(item_U, code_UD) for part in self.items.views]  # type: ignore[operator]
         return torch.stack(missed).sum() if missed else row_UD.new_zeros(())
 
-    def _encode(self, item_U: Tensor | None) -> Tensor:
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
         return torch.cat(self.items(item_U)[0], 1)
 
     def query(self, batch: Batch) -> Tensor:
         return batch.last(self.states(batch))
-
-    def keys(self) -> Tensor:
-        return self._encode(None)
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
-        return torch.einsum("be,bke->bk", self.query(batch), F.embedding(place_BK, self._encode(item_U)))
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """The score in its parts picture, text and row, which sum to it; and how far the gates let each past view."""

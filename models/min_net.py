@@ -117,7 +117,7 @@ class MIN(Learner, Factored, Explainer):
             return torch.stack([p.where(t[..., None], 1.0) for p, t in zip(part, there, strict=True)]).prod(0)
         return torch.cat(part, -1) if self.config.fusion == "concatenation" else torch.stack(part).sum(0)
 
-    def _encode(self, item_U: Tensor | None) -> Tensor:
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
         part, there, _ = self._told(item_U)
         return self._fused(part, there) * there[-1][:, None]
 
@@ -131,7 +131,7 @@ class MIN(Learner, Factored, Explainer):
         state, seen = self.sequence(part, there)
         weight = self.config.auxiliary
         choice = against(
-            self.config.objective, self._fused(state, seen), self._encode, batch, weight=self.config.negatives
+            self.config.objective, self._fused(state, seen), self.keys, batch, weight=self.config.negatives
         )
         return choice + weight.translation * missed + weight.contrast * self._contrast(batch, state, seen)
 
@@ -156,16 +156,6 @@ class MIN(Learner, Factored, Explainer):
 
     def query(self, batch: Batch) -> Tensor:
         return batch.last(self.states(batch))
-
-    def keys(self) -> Tensor:
-        return self._encode(None)
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
-        return torch.einsum("be,bke->bk", self.query(batch), F.embedding(place_BK, self._encode(item_U)))
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """The score in its parts picture, text and row; and in those of the history's events, or what attends to them.

@@ -42,11 +42,5 @@ class Popularity(Solver, Factored):
     def query(self, batch: Batch) -> Tensor:
         return self.count_N.new_ones(len(batch.user_B), 1)
 
-    def keys(self) -> Tensor:
-        return self.count_N[:, None]
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return self.count_N[item_BK]
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return (self.count_N if item_U is None else self.count_N[item_U])[:, None]

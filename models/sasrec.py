@@ -184,14 +184,8 @@ class SASRec(Learner, Factored, Explainer):
     def query(self, batch: Batch) -> Tensor:
         return batch.last(self.states(batch))
 
-    def keys(self) -> Tensor:
-        return self.embedding.weight
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return torch.einsum("bd,bkd->bk", self.query(batch), self.keys()[item_BK])
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.keys().T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return self.embedding.weight if item_U is None else self.embedding(item_U)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """How much the last state attends to each event in the last block."""

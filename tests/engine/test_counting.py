@@ -53,14 +53,8 @@ class Constant(Factored):
     def query(self, batch: Batch) -> Tensor:
         return self.query_BD[batch.user_B]
 
-    def keys(self) -> Tensor:
-        return self.key_ND
-
-    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return torch.einsum("bd,bkd->bk", self.query(batch), self.key_ND[item_BK])
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.key_ND.T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return self.key_ND if item_U is None else self.key_ND[item_U]
 
 
 def test_a_constant_scorer_ties_with_all_and_is_at_chance() -> None:

@@ -37,11 +37,8 @@ class Dot(Factored):
     def query(self, batch: Batch) -> Tensor:
         return self.key_ND[batch.item_BL].sum(1)
 
-    def keys(self) -> Tensor:
-        return self.key_ND
-
-    def score_all(self, batch: Batch) -> Tensor:
-        return self.query(batch) @ self.key_ND.T
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        return self.key_ND if item_U is None else self.key_ND[item_U]
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         return self.score_all(batch).gather(1, item_BK)
