@@ -24,8 +24,8 @@ from rich.table import Table
 from engine.backbone import Encoder
 from engine.detector import PYRAMID, Limits
 from engine.device import passes, place
-from engine.extraction import Plan, Reader
 from engine.language import batches
+from engine.parts import Plan, Reader
 from engine.passages import Passages, Reading
 from engine.readers import Objects, Whole
 

@@ -14,7 +14,7 @@ from torchvision import models
 from torchvision.models.feature_extraction import NodePathTracer
 
 from engine import pretrained
-from engine.extraction import Engine
+from engine.parts import Engine
 
 
 class Encoder(Engine):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.extraction import Part, Plan, Slice
+from engine.parts import Part, Plan, Slice
 from engine.schema import Table
 
 _ENGINE = Path(__file__).parent

@@ -11,8 +11,8 @@ import torch
 
 from engine import language, store
 from engine.device import arithmetic, place
-from engine.extraction import Engine, Part, Plan, Reader
 from engine.language import Language
+from engine.parts import Engine, Part, Plan, Reader
 from engine.projection import half
 from engine.tables import VECTORS, WORDS
 

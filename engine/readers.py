@@ -16,7 +16,7 @@ from engine.backbone import Backbone, Encoder
 from engine.decoding import Decoder, Waiting
 from engine.detector import Detector, Limits
 from engine.device import arithmetic, passes, place
-from engine.extraction import Part, Plan, Reader
+from engine.parts import Part, Plan, Reader
 from engine.projection import half
 from engine.tables import REGIONS, VECTORS
 

@@ -7,8 +7,9 @@ import polars as pl
 
 from engine import backbone, store
 from engine.detector import Limits
-from engine.extraction import Plan, Target, extract
+from engine.extraction import Target, extract
 from engine.params import Record, run
+from engine.parts import Plan
 from engine.readers import Cells, Objects
 from engine.tables import IMAGES, REGIONS
 

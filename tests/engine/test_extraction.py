@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from engine import extraction, store
-from engine.extraction import Engine, Part, Plan, Reader, Target, extract, slices
+from engine.extraction import Target, extract, slices
+from engine.parts import Engine, Part, Plan, Reader
 from engine.tables import IMAGES, VECTORS
 
 HERE = Engine(engine="local", address="", workers=2)
