@@ -4,7 +4,9 @@ rating = m + b_u + b_i, each bias the damped mean of what the others leave over:
 (r - m - b_u) / (damping + count), then b_u likewise, `sweeps` times over.
 
 **Departs from the paper:** solved by sweeps that damp by counts, not by gradient descent with a penalty. It is the row
-that every table of ratings shows; `of: none` is the mean alone, `of: user` and `of: item` one side.
+that every table of ratings shows; `of: none` is the mean alone, `of: user` and `of: item` one side. With `person:
+history` b_u is the damped mean of (r - m - b_i) over the last `length` ratings before the moment that is asked about,
+so that somebody who came after training has one too; b_i stays what training gave.
 """
 
 from typing import Literal, final
@@ -19,17 +21,24 @@ from engine.contract import Factored, Needs, Rater, Settings, Solver
 
 
 class Config(Settings):
-    """`of`: whose biases there are; damping in ratings that say nothing."""
+    """`of`: whose biases there are; damping in ratings that say nothing; `person`: what a user's bias is made from."""
 
     of: Literal["both", "user", "item", "none"]
+    person: Literal["trained", "history"]
+    length: int = Field(ge=1)
     user_damping: float = Field(ge=0)
     item_damping: float = Field(ge=0)
     sweeps: int = Field(ge=1)
 
     @property
+    def reads(self) -> bool:
+        """Whether a user's bias comes from the history."""
+        return self.person == "history" and self.of in ("both", "user")
+
+    @property
     def needs(self) -> Needs:
-        """Ratings to predict, no history."""
-        return Needs(predicts="rating")
+        """Ratings to predict; a history only where a user's bias is made of it."""
+        return Needs(length=self.length if self.reads else 0, ratings=self.reads, predicts="rating")
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "Biases":
@@ -39,7 +48,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "Biases":
 
 @final
 class Biases(Solver, Rater, Factored):
-    """Whoever has no rating in training has no bias."""
+    """Whoever has no rating to go by has no bias."""
 
     mean: Tensor
     user_U: Tensor
@@ -73,12 +82,19 @@ class Biases(Solver, Rater, Factored):
         return self.score(batch, item_B[:, None])[:, 0]
 
     def query(self, batch: Batch) -> Tensor:
-        base_B = self.mean + self.user_U[batch.user_B]
+        base_B = self.mean + (self._read(batch) if self.config.reads else self.user_U[batch.user_B])
         return torch.stack([base_B, torch.ones_like(base_B)], 1)
 
     def keys(self, item_U: Tensor | None = None) -> Tensor:
         own_U = self.item_N if item_U is None else self.item_N[item_U]
         return torch.stack([torch.ones_like(own_U), own_U], 1)
+
+    def _read(self, batch: Batch) -> Tensor:
+        """The damped mean of what the ratings of a history leave over."""
+        if batch.rating_BL is None:
+            raise ValueError("`person: history` reads the ratings of the history; the batch has none")
+        over_BL = (batch.rating_BL - self.mean - self.item_N[batch.item_BL]) * batch.valid_BL
+        return over_BL.sum(1) / (batch.length_B + self.config.user_damping).clamp(min=1e-12)
 
 
 def _damped(over_E: Tensor, owner_E: Tensor, owners: int, damping: float) -> Tensor:

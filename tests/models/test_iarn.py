@@ -305,6 +305,18 @@ def test_biases_by_hand() -> None:
     assert model.rate(batch, torch.tensor([1, 3])).tolist() == pytest.approx([2.5 + 1 / 3 + 0.5, 2.5 - 1 / 3])
 
 
+def test_a_users_bias_from_the_history_by_hand() -> None:
+    """As above, and user 3 came later: ratings 5 and 4 of items 1 and 2, then item 1 is asked; the mean stays 2.5."""
+    known = [(1, 1, 4.0, 1), (1, 2, 2.0, 2), (2, 1, 3.0, 1), (2, 2, 1.0, 2)]
+    model = solved(few(known), sweeps=1, item_damping=2, user_damping=1, person="history", length=8)
+    later = few([*known, (3, 1, 5.0, 3), (3, 2, 4.0, 4), (3, 1, 0.5, 5)])
+    batch = later.before(torch.tensor([3, 3]), torch.tensor([0, 2]), model.needs)
+    # nobody's history: 2.5 + .5; then (5 - 2.5 - .5 + 4 - 2.5 + .5) / (2 + 1) = 4 / 3
+    assert model.rate(batch, torch.tensor([1, 1])).tolist() == pytest.approx([3.0, 3.0 + 4 / 3])
+    with pytest.raises(ValueError, match="reads the ratings of the history"):
+        model.rate(replace(batch, rating_BL=None), torch.tensor([1, 1]))
+
+
 def test_the_mean_is_a_variant_and_sweeps_converge() -> None:
     events = few([(1, 1, 4.0, 1), (1, 2, 2.0, 2), (2, 1, 3.0, 1)])
     batch = events.pairs(torch.tensor([0, 1, 2]))

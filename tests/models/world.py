@@ -37,7 +37,7 @@ TINY: dict[str, dict[str, Any]] = {
         "objective": "bce_popular",
     },
     "iris": {"dim": 16, "hidden": 7, "length": 8},
-    "biases": {"user_damping": 1, "item_damping": 1},
+    "biases": {"user_damping": 1, "item_damping": 1, "length": 8},
     "iarn": {"dim": 6, "hidden": 8, "inner": 8, "length": 8, "item_length": 6, "dropout": 0.0},
 }
 
@@ -153,6 +153,8 @@ VARIANTS["biases"] = {
     "user": {"of": "user"},
     "item": {"of": "item"},
     "mean": {"of": "none"},
+    "history": {"person": "history"},
+    "user_history": {"of": "user", "person": "history"},
 }
 VARIANTS["iarn"] = {
     "iarn_flat": {"features": "flat"},
