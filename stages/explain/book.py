@@ -53,6 +53,8 @@ def film(book: Book, item: int, of: dict[tuple[int, str, int], Reason]) -> Film:
     """An item with what was weighed inside it for the first recommendation."""
     words, seen = of.get((1, "word", item)), of.get((1, "region", item))
     pairs, views = of.get((1, "word_region", item)), of.get((1, "view", item))
+    parts = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
+    signed = views is not None and views.kind == "signed"
     text, spans = book.texts.get(item) or "", book.spans.get(item, [])
     said = {part: label or "" for part, label, _ in pairs.parts} if pairs else {}
     status, picture = book.status.get(item, ("missing", "missing"))
@@ -66,6 +68,8 @@ def film(book: Book, item: int, of: dict[tuple[int, str, int], Reason]) -> Film:
         regions=drawing.regions(book.boxes[item], seen.weights, seen.kind, said) if seen and poster.uri else [],
         words_used=words.faithful if words else None,
         regions_used=seen.faithful if seen and poster.uri else None,
-        views=[(label or f"view {part}", weight) for part, label, weight in views.parts] if views else [],
+        views=[] if signed else parts,
+        adds=parts if signed else [],
+        adds_used=views.faithful if views and signed else None,
         even=words is not None and words.kind == "share",
     )

@@ -14,13 +14,15 @@ from stages.explain.reasons import Found
 
 @dataclass(frozen=True)
 class Case:
-    """A person before an act, the act, where the model put it, and what it recommended with which scores."""
+    """A person before an act, the act, where the model put it among how many rivals (`frozen`: the case's own), and
+    what it recommended of the whole catalogue, with which scores."""
 
     user: int
     position: int
     target: int
     place: float
     rivals: int
+    frozen: bool
     best: list[tuple[int, float]]
 
 
@@ -44,11 +46,12 @@ def chosen(table: pl.DataFrame, names: dict[int, str], users: int | tuple[str | 
 
 def answered(model: Recommender, events: Interactions, asked: pl.DataFrame, found: Found, seen: Seen) -> list[Case]:
     """The cases with the rank of what came next and the recommendations."""
-    counts = rank(model, Cases.of(asked, events.item_E.device.type), events, seen)
+    table = Cases.of(asked, events.item_E.device.type)
+    counts, frozen = rank(model, table, events, seen), table.candidate_CK is not None
     place = positions(counts.greater, counts.ties).tolist()
     cases = []
     for row, (user, position, target) in enumerate(asked.select("user", "position", "target").iter_rows()):
         best = zip(found.item_BK[row].tolist(), found.score_BK[row].tolist(), strict=True)
         kept = [(item, score) for item, score in best if item]
-        cases.append(Case(user, position, target, place[row], int(counts.others[row]), kept))
+        cases.append(Case(user, position, target, place[row], int(counts.others[row]), frozen, kept))
     return cases

@@ -14,7 +14,7 @@ from stages.explain.posters import Poster
 @dataclass(frozen=True)
 class Film:
     """An item as it is shown; `words_used` and `regions_used` say whether the score was computed from those weights;
-    `even`: the words' weights are shares."""
+    `even`: the words' weights are shares; `views` are shares of the whole, `adds` what each view adds to the score."""
 
     item: int
     title: str
@@ -25,6 +25,8 @@ class Film:
     words_used: bool | None
     regions_used: bool | None
     views: list[tuple[str, float]]
+    adds: list[tuple[str, float]]
+    adds_used: bool | None
     even: bool
 
     @property
@@ -73,6 +75,7 @@ class Person:
     target: Film
     place: float
     rivals: int
+    frozen: bool
     hit: bool
     truth: dict[str, Any] | None
     more: list[str]

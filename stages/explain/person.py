@@ -118,6 +118,7 @@ def person(sources: Sources, case: Case, reasons: pl.DataFrame, shown: int, line
         target=film(book, case.target, {}),
         place=case.place,
         rivals=case.rivals,
+        frozen=case.frozen,
         hit=case.target in [item for item, _ in case.best],
         truth=_truth(truth, book) if truth.height else None,
         more=sorted({over for _, over, _ in of} - DRAWN),

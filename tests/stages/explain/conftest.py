@@ -62,6 +62,8 @@ class Toy(CatalogScorer, Explainer):
             found.append(Weights(torch.tensor([-0.4, 0.8]) * seen, "region", "signed", faithful, seen, about))
         there = (batch.item_BL > 0)[..., None].expand(*batch.item_BL.shape, 2)
         found.append(Weights(torch.tensor([0.25, 0.75]) * there, "view", "share", True, there, batch.item_BL))
+        known = (item_B > 0)[:, None].expand(-1, 3)
+        found.append(Weights(torch.tensor([-0.75, 1.5, 0.25]) * known, "view", "signed", True, known, item_B))
         pair = told[item_B][:, None, None].expand(len(item_B), TOLD, REGIONS)
         shares = torch.tensor([[0.1, 0.6], [0.2, 0.2], [0.7, 0.1], [0.0, 0.1]])
         found.append(Weights(shares * pair, "word_region", "share", False, pair, item_B))

@@ -117,6 +117,29 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
     assert marks[1] is True
 
 
+def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None:
+    main(params(users=["person-1"]), **toy.paths)
+    adds = toy.page.split("What each view adds to the score")[1].split("</table>")[0]
+    assert "used by the score" in adds
+    row = r'row">(.*?)</th>.*?<i class="(.*?)" style="width: (.*?)%".*?"figure">(.*?)</td>'
+    rows = re.findall(row, adds, re.DOTALL)
+    assert rows[:2] == [("picture", "minus", "50.0", "-0.750"), ("text", "", "100.0", "+1.500")]
+    assert rows[2:] == [("the item&#39;s own row", "", "16.7", "+0.250")]
+    assert toy.page.count("What each view adds") == 1
+    # an act's shares of its views stay shares
+    assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
+
+
+def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
+    main(params(users=["person-1"]), **toy.paths)
+    assert "compared with" not in toy.page
+    cases = store.read(toy.paths["cases"], tables.CASES)
+    few = cases.with_columns(candidates=pl.Series([[6], [6], [6]], dtype=cases.schema["candidates"]))
+    store.write(few, toy.paths["cases"], tables.CASES, store.meta(toy.paths["cases"]))
+    main(params(users=["person-1"]), **toy.paths)
+    assert "at rank 1 of 2 that it was compared with; what is recommended below is of the whole" in toy.page
+
+
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
     main(params(users=["person-1"]), **toy.paths)
     assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
