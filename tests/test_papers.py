@@ -70,7 +70,7 @@ LISTED = {
 def test_a_table_compares_with_the_paper_s_own(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
     ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
-    rows = list(csv.DictReader(io.StringIO(tables(LISTED, tmp_path, "ndcg@10")["p"])))
+    rows = list(csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"])))
     assert [row["cell"] for row in rows] == ["p_own", "p_b"]  # p_c was not run
     assert rows[0]["difference"] == ""
     assert float(rows[1]["difference"]) < -0.5
@@ -82,10 +82,24 @@ def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0], [1, 2])
     ran(tmp_path, "p_c", [0, 0], [1, 3])
     with pytest.raises(ValueError, match="p_c and p_own ranked other cases: 1 of 2"):
-        tables(LISTED, tmp_path, "ndcg@10")
+        tables(LISTED, tmp_path, {"p": "ndcg@10"})
+
+
+def test_each_paper_has_its_metric(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
+    ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
+    found = {
+        metric: list(csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": metric})["p"])))[1]["difference"]
+        for metric in ("ndcg@10", "auc")
+    }
+    assert float(found["auc"]) == pytest.approx(-(5 + 9 + 20 + 6) / 4 / 99, abs=1e-4)
+    assert found["ndcg@10"] != found["auc"]
+    with pytest.raises(ValueError, match="metrics: none for p, found q"):
+        tables(LISTED, tmp_path, {"q": "auc"})
+    assert set(read_yaml(ROOT / "papers/cells.yaml")["metrics"]) == {cell["paper"] for cell in CELLS.values()}
 
 
 def test_a_table_without_its_first_cell_is_refused(tmp_path: Path) -> None:
     ran(tmp_path, "p_b", [0, 0], [1, 2])
     with pytest.raises(ValueError, match="p_own is not there"):
-        tables(LISTED, tmp_path, "ndcg@10")
+        tables(LISTED, tmp_path, {"p": "ndcg@10"})

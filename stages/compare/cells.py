@@ -20,11 +20,12 @@ from stages.compare.paired import CASE, per_case
 COST = ("epochs", "seconds_an_epoch", "peak_gib")
 
 
-def tables(listed: dict[str, dict[str, Any]], cells: Path, metric: str) -> dict[str, str]:
-    """A CSV a paper: each of its cells that was run, and how `metric` differs from the first one's over the cases.
+def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, str]) -> dict[str, str]:
+    """A CSV a paper: each of its cells that was run, and how the paper's metric differs from the first one's.
 
     Raises:
-        ValueError: a cell ranked other cases than the first of its paper, or a paper's first cell was not run.
+        ValueError: a cell ranked other cases than the first of its paper, a paper's first cell was not run, or no
+            metric is named for a paper.
     """
     papers: dict[str, list[str]] = {}
     for name, cell in listed.items():
@@ -34,8 +35,11 @@ def tables(listed: dict[str, dict[str, Any]], cells: Path, metric: str) -> dict[
         there = [name for name in names if (cells / name / "test.json").exists()]
         if there and there[0] != names[0]:
             raise ValueError(f"{cells / names[0]} is not there, and the others of {paper} are compared with it")
+        if there and paper not in metrics:
+            raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: ndcg@10 would do")
         if there:
-            found[paper] = _csv([_row(name, listed[name], cells) for name in there], _against(there, cells, metric))
+            verdicts = _against(there, cells, metrics[paper])
+            found[paper] = _csv([_row(name, listed[name], cells) for name in there], verdicts)
     return found
 
 
@@ -86,10 +90,10 @@ def main() -> None:
     parser.add_argument("listed", type=Path, help="cells.yaml")
     parser.add_argument("cells", type=Path, help="the folder of what was run")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--metric", default="ndcg@10", help="that is tested against the first cell's")
     given = parser.parse_args()
     try:
-        found = tables(read_yaml(given.listed)["cells"], given.cells, given.metric)
+        listed = read_yaml(given.listed)
+        found = tables(listed["cells"], given.cells, listed["metrics"])
     except ValueError as error:
         sys.exit(f"compare: {error}")
     given.out.mkdir(parents=True, exist_ok=True)
