@@ -16,7 +16,7 @@ import models
 from engine import store
 from engine.params import Choice, override, read_yaml
 from engine.tables import RANKS
-from stages.compare.cells import tables
+from stages.compare.cells import markdown, tables
 
 ROOT = Path(__file__).parent.parent
 CELLS: dict[str, dict[str, Any]] = read_yaml(ROOT / "papers/cells.yaml")["cells"]
@@ -76,6 +76,17 @@ def test_a_table_compares_with_the_paper_s_own(tmp_path: Path) -> None:
     assert float(rows[1]["difference"]) < -0.5
     assert float(rows[1]["p"]) < 0.05
     assert float(rows[1]["seconds_an_epoch"]) == 1.5
+
+
+def test_a_table_can_be_read(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
+    ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
+    listed = LISTED | {"p_b": LISTED["p_b"] | {"settings": "models.sasrec.dim=8 models.sasrec.heads=1"}}
+    lines = markdown(tables(listed, tmp_path, {"p": "auc"})["p"]).splitlines()
+    assert lines[0] == ("| cell | settings | ndcg@10 | epochs | seconds_an_epoch | peak_gib | difference | p_holm |")
+    assert lines[2] == "| p_own |  | 0.5 | 2 | 1.5 | 0.25 |  |  |"
+    assert lines[3].startswith("| p_b | dim=8 heads=1 | 0.5 | 2 | 1.5 | 0.25 | -0.101 | 0.0")
+    assert len(lines) == 4
 
 
 def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:

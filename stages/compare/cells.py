@@ -18,6 +18,7 @@ from engine.tables import RANKS
 from stages.compare.paired import CASE, per_case
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib")
+PRINTED = ("recall@10", "recall@20", "ndcg@10", "auc", "rmse", *COST, "difference", "p_holm")  # where they are there
 
 
 def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, str]) -> dict[str, str]:
@@ -84,8 +85,19 @@ def _csv(rows: list[dict[str, Any]], verdicts: list[Verdict | None]) -> str:
     return text.getvalue()
 
 
+def markdown(text: str) -> str:
+    """A CSV of `tables` as a Markdown table: what a reader asks first, to four digits."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    heads = ["cell", "settings", *(name for name in PRINTED if any(row.get(name) for row in rows))]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        settings = row["settings"].replace(f"models.{row['model']}.", "")
+        lines.append([row["cell"], settings, *(f"{float(row[n]):.4g}" if row[n] else "" for n in heads[2:])])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def main() -> None:
-    """Write a CSV a paper."""
+    """Write a CSV a paper and print them."""
     parser = argparse.ArgumentParser(prog="python -m stages.compare.cells", description=__doc__)
     parser.add_argument("listed", type=Path, help="cells.yaml")
     parser.add_argument("cells", type=Path, help="the folder of what was run")
@@ -99,6 +111,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     for paper, text in found.items():
         store.write_text(text, given.out / f"{paper}.csv")
+        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
 
 
 if __name__ == "__main__":
