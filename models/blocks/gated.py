@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-Activation = Literal["relu", "softplus"]
+Activation = Literal["relu", "softplus", "tanh"]
 SHARP = 5.0  # the softplus of the authors' code
 
 
@@ -42,6 +42,8 @@ def influence(gate_X: Tensor, sizes: list[int]) -> Tensor:
 def _active(value: Tensor, activation: Activation) -> Tensor:
     if activation == "relu":
         return value.relu_()
+    if activation == "tanh":
+        return value.tanh_()
     return value.copy_(torch.nn.functional.softplus(value, beta=SHARP))
 
 
@@ -49,6 +51,8 @@ def _slope(grad: Tensor, active: Tensor, activation: Activation, out: Tensor) ->
     """The gradient times the derivative, which follows from the value."""
     if activation == "relu":
         torch.ops.aten.threshold_backward.grad_input(grad, active, 0, grad_input=out)
+    elif activation == "tanh":
+        torch.ops.aten.tanh_backward.grad_input(grad, active, grad_input=out)
     else:
         torch.mul(grad, -torch.expm1(-SHARP * active), out=out)
 

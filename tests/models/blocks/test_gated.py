@@ -13,6 +13,9 @@ from models.blocks.packed import Layout
 lengths = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 
 
+ACTIVE = {"relu": torch.relu, "tanh": torch.tanh, "softplus": lambda value: F.softplus(value, beta=5)}
+
+
 def drawn(layout: Layout, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     shapes = ((len(layout.row_X), 3), (3, 3))
@@ -21,7 +24,7 @@ def drawn(layout: Layout, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return values[0], values[1], gate_X
 
 
-@given(lengths, st.booleans(), st.sampled_from(["relu", "softplus"]), st.booleans())
+@given(lengths, st.booleans(), st.sampled_from(["relu", "softplus", "tanh"]), st.booleans())
 @settings(deadline=None, max_examples=40)
 def test_it_is_the_plain_loop(length: list[int], reverse: bool, activation: Activation, gated: bool) -> None:
     layout = Layout(torch.tensor(length))
@@ -33,7 +36,7 @@ def test_it_is_the_plain_loop(length: list[int], reverse: bool, activation: Acti
         for t in range(steps - 1, -1, -1) if reverse else range(steps):
             place = int(layout.at(torch.tensor(row), torch.tensor(t)))
             value_H = weight_HH @ state_H + input_XH[place]
-            able_H = torch.relu(value_H) if activation == "relu" else F.softplus(value_H, beta=5)
+            able_H = ACTIVE[activation](value_H)
             gate = gate_X[place] if gated else torch.ones(())
             state_H = (1 - gate) * state_H + gate * able_H
             share = share * (1 - gate)
@@ -45,7 +48,7 @@ def test_it_is_the_plain_loop(length: list[int], reverse: bool, activation: Acti
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "softplus"])
+@pytest.mark.parametrize("activation", ["relu", "softplus", "tanh"])
 @pytest.mark.parametrize("gated", [False, True])
 def test_its_gradients_are_those_of_finite_differences(reverse: bool, activation: Activation, gated: bool) -> None:
     layout = Layout(torch.tensor([3, 0, 5, 1]))
