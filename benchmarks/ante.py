@@ -32,50 +32,36 @@ from engine.sampling import Shared, batches
 from engine.source import load
 from models.ante_rnn import AnteRNN
 from models.blocks.alignment import MeanRegions
+from models.blocks.ragged import Parts, places
 
 PARTS = ("words", "regions", "image", "text", "fusion")
 
 
-class HeldWords(nn.Module):
-    """Words read once."""
+class Held(nn.Module):
+    """Parts of items that were read before."""
 
-    def __init__(self, words: nn.Module, items: int):
+    def __init__(self, read: list[Parts]):
         super().__init__()
-        read = [words(item_C) for item_C in torch.arange(items + 1).split(512)]  # type: ignore[no-untyped-call]
-        width = max(part.shape[1] for part, _ in read)
-        self.word_NWD = torch.cat([nn.functional.pad(w, (0, 0, 0, width - w.shape[1])) for w, _ in read])
-        self.valid_NW = torch.cat([nn.functional.pad(v, (0, width - v.shape[1])) for _, v in read])
+        offset_N = torch.cat([part.length_U for part in read]).cumsum(0)
+        self.ragged = Ragged(torch.cat([part.value_XD for part in read]), nn.functional.pad(offset_N, (1, 0)))
 
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_UWD and valid_UW."""
-        valid_UW = self.valid_NW[item_U]
-        width = max(int(valid_UW.sum(1).max()), 1)
-        return self.word_NWD[item_U, :width], valid_UW[:, :width]
-
-
-class HeldPicture(nn.Module):
-    """Each item's picture as eq. 5 left it, as its one region."""
-
-    def __init__(self, model: AnteRNN, items: int):
-        super().__init__()
-        pictures, seen = [], []
-        for item_C in torch.arange(items + 1).split(512):  # type: ignore[no-untyped-call]
-            word, region = model.content.words(item_C), model.content.regions(item_C)
-            pictures.append(model.content.image(*region, *word)[0])
-            seen.append(region[1].any(1))
-        self.image_ND, self.seen_N = torch.cat(pictures), torch.cat(seen)
-
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_U1D and valid_U1."""
-        return self.image_ND[item_U][:, None], self.seen_N[item_U][:, None]
+    def forward(self, item_U: Tensor) -> Parts:
+        """The parts of some items."""
+        place_X, length_U = places(self.ragged, item_U)
+        return Parts(self.ragged.value_XD.index_select(0, place_X), length_U)
 
 
 @torch.no_grad()
 def hold(model: AnteRNN, items: int) -> float:
-    """Replace what reads the items by tables of what it read; seconds of that."""
+    """Replace what reads the items by tables of what it read: words, and the picture as its one region; seconds."""
     started = time.perf_counter()
-    words, picture = HeldWords(model.content.words, items), HeldPicture(model, items)
-    model.content.words, model.content.regions, model.content.image = words, picture, MeanRegions()
+    words, pictures, content = [], [], model.content
+    for item_C in torch.arange(items + 1).split(256):  # type: ignore[no-untyped-call]
+        word, region = content.words(item_C), content.regions(item_C)
+        seen_C = region.length_U > 0
+        words.append(word)
+        pictures.append(Parts(content.image(region, word)[0][seen_C], seen_C.long()))
+    content.words, content.regions, content.image = Held(words), Held(pictures), MeanRegions()
     return time.perf_counter() - started
 
 
