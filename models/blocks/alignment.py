@@ -27,12 +27,12 @@ class AlignedRegions(nn.Module):
     def forward(self, region: Parts, word: Parts) -> tuple[Tensor, Tensor, Tensor]:
         """image_UD, relevance_UM (cosines; 1 where the item has no words) and share_UNM of each region's words."""
         region_UMD, valid_UM, word_UND, valid_UN = _padded(region, word)
-        logit_UNM = torch.tanh(word_UND @ self.affinity(region_UMD).transpose(1, 2)) * self.temperature
-        share_UNM = masked.softmax(logit_UNM, valid_UN[:, :, None], dim=1)
-        said_UMD = share_UNM.transpose(1, 2) @ word_UND
+        logit_UMN = torch.tanh(self.affinity(region_UMD) @ word_UND.transpose(1, 2)) * self.temperature
+        share_UMN = masked.softmax(logit_UMN, valid_UN[:, None])
+        said_UMD = share_UMN @ word_UND
         cosine_UM = F.cosine_similarity(region_UMD, said_UMD, dim=-1)
         relevance_UM = torch.where(valid_UN.any(1, keepdim=True), cosine_UM, 1.0) * valid_UM
-        return self._sum(relevance_UM, region_UMD, valid_UM), relevance_UM, share_UNM
+        return self._sum(relevance_UM, region_UMD, valid_UM), relevance_UM, share_UMN.transpose(1, 2)
 
     def _sum(self, relevance_UM: Tensor, region_UMD: Tensor, valid_UM: Tensor) -> Tensor:
         if self.norm == "softmax":
