@@ -78,6 +78,7 @@ def hold(model: AnteRNN, items: int) -> float:
 def drawn(asked: argparse.Namespace) -> tuple[Interactions, Catalog]:
     """Histories of very different lengths, and items with words and regions."""
     rng = np.random.default_rng(1)
+    torch.manual_seed(1)
     weight = rng.lognormal(0, 1.2, asked.users)
     length = np.maximum(20, weight / weight.sum() * asked.events).astype(int)
     share = 1 / (np.arange(asked.items) + 20.0)
