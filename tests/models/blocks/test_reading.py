@@ -100,4 +100,6 @@ def test_no_events_and_no_words() -> None:
     text_VD, share_VN = reading.attend(word, torch.tensor([1, 0, 1]), weight_DD, torch.ones(3, D), out_D)
     assert torch.equal(text_VD, torch.zeros(3, D))
     assert share_VN.shape == (3, 0)
-    assert reading.attend(word, torch.zeros(0, dtype=torch.long), weight_DD, torch.ones(0, D), out_D)[0].shape == (0, D)
+    nobody, none_VD = torch.zeros(0, dtype=torch.long), torch.ones(0, D)
+    assert reading.able(word, none_VD)
+    assert reading.attend(word, nobody, weight_DD, none_VD, out_D)[0].shape == (0, D)
