@@ -1,16 +1,24 @@
 """An epoch of Ante-RNN beside the plain GRU's of the same width, length, batches and softmax: end to end, and held.
 
-    python -m benchmarks.ante [--dataset demo --protocol temporal] [--steps 12] [--set models.ante_rnn.dim=64] …
+    python -m benchmarks.ante [--dataset demo --protocol temporal] [--steps 24] [--set models.ante_rnn.dim=64] …
 
 With --dataset the tables under data/ as `dvc repro` left them, else ids, words, regions and topics drawn in the shape
-of MovieLens latest-small (or as asked). All learn from the same steps in turn: loss, gradients, Adam. `held` keeps each
-item's words, regions and aligned picture as they were at the epoch's begin, in a table: no gradient reaches the layers
-below, so that what is left to learn is the topics' attention, the fusion, the context, the GRU and the rows. Then where
-the time of a step goes, forth by part, and back.
+of MovieLens latest-small (or as asked). All learn from the same steps, some in a row and then the next one: loss,
+gradients, Adam; medians.
+
+`gru4rec` is the model of that name with Ante-RNN's sizes, dropout and loss; its keys are a column wider, for the items'
+biases. `bare` is Ante-RNN's own recurrence, rows and head with a free row an item where the content was: no biases.
+`held` keeps each item's words and aligned picture in tables: no gradient reaches the layers below, so that what is left
+to learn is the topics' attention, the fusion, the context, the GRU and the rows. Since what is held does not change,
+one reading serves a whole training; `held, read` pays for it in every epoch. `whole` is Ante-RNN end to end.
+
+Then each part alone, forth and back, and its floor: the part's matrix products at the rate of a large one, and its
+output written once.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,68 +28,57 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import models
 from benchmarks.clicks import about
 from benchmarks.variants import source
 from engine.batch import Batch, Interactions
 from engine.catalog import Catalog, Ragged
-from engine.contract import Learner
 from engine.params import Choice, override, read_yaml
 from engine.sampling import Shared, batches
 from engine.source import load
 from models.ante_rnn import AnteRNN
 from models.blocks.alignment import MeanRegions
+from models.blocks.ragged import Parts, places
+from models.blocks.softmax import LOSSES, Loss
 
+TURN = 4  # steps that one model takes before it is the next one's turn
 PARTS = ("words", "regions", "image", "text", "fusion")
 
 
-class HeldWords(nn.Module):
-    """Words read once."""
+class Held(nn.Module):
+    """Parts of items that were read before."""
 
-    def __init__(self, words: nn.Module, items: int):
+    def __init__(self, read: list[Parts]):
         super().__init__()
-        read = [words(item_C) for item_C in torch.arange(items + 1).split(512)]  # type: ignore[no-untyped-call]
-        width = max(part.shape[1] for part, _ in read)
-        self.word_NWD = torch.cat([nn.functional.pad(w, (0, 0, 0, width - w.shape[1])) for w, _ in read])
-        self.valid_NW = torch.cat([nn.functional.pad(v, (0, width - v.shape[1])) for _, v in read])
+        offset_N = torch.cat([part.length_U for part in read]).cumsum(0)
+        self.ragged = Ragged(torch.cat([part.value_XD for part in read]), nn.functional.pad(offset_N, (1, 0)))
 
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_UWD and valid_UW."""
-        valid_UW = self.valid_NW[item_U]
-        width = max(int(valid_UW.sum(1).max()), 1)
-        return self.word_NWD[item_U, :width], valid_UW[:, :width]
-
-
-class HeldPicture(nn.Module):
-    """Each item's picture as eq. 5 left it, as its one region."""
-
-    def __init__(self, model: AnteRNN, items: int):
-        super().__init__()
-        pictures, seen = [], []
-        for item_C in torch.arange(items + 1).split(512):  # type: ignore[no-untyped-call]
-            word, region = model.content.words(item_C), model.content.regions(item_C)
-            pictures.append(model.content.image(*region, *word)[0])
-            seen.append(region[1].any(1))
-        self.image_ND, self.seen_N = torch.cat(pictures), torch.cat(seen)
-
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_U1D and valid_U1."""
-        return self.image_ND[item_U][:, None], self.seen_N[item_U][:, None]
+    def forward(self, item_U: Tensor) -> Parts:
+        """The parts of some items."""
+        place_X, length_U = places(self.ragged, item_U)
+        return Parts(self.ragged.value_XD.index_select(0, place_X), length_U)
 
 
 @torch.no_grad()
 def hold(model: AnteRNN, items: int) -> float:
-    """Replace what reads the items by tables of what it read; seconds of that."""
+    """Replace what reads the items by tables of what it read: words, and the picture as its one region; seconds."""
     started = time.perf_counter()
-    words, picture = HeldWords(model.content.words, items), HeldPicture(model, items)
-    model.content.words, model.content.regions, model.content.image = words, picture, MeanRegions()
+    words, pictures, content = [], [], model.content
+    for item_C in torch.arange(items + 1).split(128):  # type: ignore[no-untyped-call]
+        word, region = content.words(item_C), content.regions(item_C)
+        seen_C = region.length_U > 0
+        words.append(word)
+        pictures.append(Parts(content.image(region, word)[0][seen_C], seen_C.long()))
+    content.words, content.regions, content.image = Held(words), Held(pictures), MeanRegions()
     return time.perf_counter() - started
 
 
 def drawn(asked: argparse.Namespace) -> tuple[Interactions, Catalog]:
     """Histories of very different lengths, and items with words and regions."""
     rng = np.random.default_rng(1)
+    torch.manual_seed(1)
     weight = rng.lognormal(0, 1.2, asked.users)
     length = np.maximum(20, weight / weight.sum() * asked.events).astype(int)
     share = 1 / (np.arange(asked.items) + 20.0)
@@ -102,21 +99,24 @@ def drawn(asked: argparse.Namespace) -> tuple[Interactions, Catalog]:
     return Interactions.of(frame, asked.items, topic), Catalog(asked.items, {}, views, asked.topics)
 
 
-class Clock:
-    """Seconds of the parts of a model's forward pass."""
+class Bare(nn.Module):
+    """Rows in, a GRU, rows out."""
 
-    def __init__(self, parts: dict[str, nn.Module]):
-        self.seconds = dict.fromkeys(parts, 0.0)
-        self.begun: dict[str, float] = {}
-        for name, part in parts.items():
-            part.register_forward_pre_hook(lambda *_, n=name: self.begun.update({n: time.perf_counter()}))
-            part.register_forward_hook(lambda *_, n=name: self._end(n))
+    def __init__(self, items: int, dim: int, dropout: float, objective: Loss):
+        super().__init__()
+        self.row, self.dropout = nn.Embedding(items + 1, dim, padding_idx=0), nn.Dropout(dropout)
+        self.gru = nn.GRU(dim, dim, batch_first=True)
+        self.out_ID, self.objective = nn.Parameter(torch.randn(items, dim) * dim**-0.5), objective
 
-    def _end(self, name: str) -> None:
-        self.seconds[name] += time.perf_counter() - self.begun[name]
+    def loss(self, batch: Batch) -> Tensor:
+        """The mean over the targets."""
+        assert batch.target_BL is not None
+        state_BLD = self.dropout(self.gru(self.dropout(self.row(batch.item_BL)))[0])
+        asked_BL = batch.target_BL > 0
+        return self.objective(state_BLD[asked_BL], self.out_ID, batch.target_BL[asked_BL], batch)
 
 
-def step(model: Learner, batch: Batch, optimizer: torch.optim.Optimizer) -> tuple[float, float, float]:
+def step(model: Any, batch: Batch, optimizer: torch.optim.Optimizer) -> tuple[float, float, float]:
     """Seconds forth, back, and of the optimiser."""
     marks = [time.perf_counter()]
     loss = model.loss(batch)
@@ -128,19 +128,20 @@ def step(model: Learner, batch: Batch, optimizer: torch.optim.Optimizer) -> tupl
     return marks[1] - marks[0], marks[2] - marks[1], time.perf_counter() - marks[2]
 
 
-def contestants(params: dict[str, Any], train: Interactions, catalog: Catalog) -> tuple[dict[str, Learner], float]:
-    """The plain GRU, Ante-RNN, and Ante-RNN with its items held; seconds of holding them."""
+def contestants(params: dict[str, Any], train: Interactions, catalog: Catalog) -> tuple[dict[str, Any], float]:
+    """Plain GRUs, Ante-RNN, and Ante-RNN with its items held; seconds of holding them."""
     ante = {key: value for key, value in params["models"]["ante_rnn"].items() if key != "train"}
     same = {key: ante[key] for key in ("dim", "length", "dropout", "shared")} | {"objective": ante["loss"]}
     plain = {key: value for key, value in params["models"]["gru4rec"].items() if key != "train"} | same
-    found: dict[str, Learner] = {}
-    made = {"gru4rec": ("gru4rec", plain), "held": ("ante_rnn", ante), "whole": ("ante_rnn", ante)}
-    for name, (model, settings) in made.items():
+    found: dict[str, Any] = {}
+    for name, (model, settings) in {
+        "gru4rec": ("gru4rec", plain),
+        "held": ("ante_rnn", ante),
+        "whole": ("ante_rnn", ante),
+    }.items():
         torch.manual_seed(1)
-        built = models.build(Choice(name=model, settings=settings), catalog, train.users)
-        assert isinstance(built, Learner)
-        found[name] = built.train()
-    assert isinstance(found["held"], AnteRNN)
+        found[name] = models.build(Choice(name=model, settings=settings), catalog, train.users).train()
+    found["bare"] = Bare(train.items, ante["dim"], ante["dropout"], LOSSES[ante["loss"]]).train()
     return found, hold(found["held"], train.items)
 
 
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument("--protocol", default="temporal")
     for name, value in (("users", 610), ("items", 9742), ("events", 80_000), ("words", 60), ("regions", 12)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    for name, value in (("topics", 26), ("steps", 12), ("rows", 0)):
+    for name, value in (("topics", 26), ("steps", 24), ("rows", 0)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param for this run")
     asked = parser.parse_args()
@@ -168,44 +169,109 @@ def main() -> None:
     compare(found, holding, train, rows, asked.steps)
 
 
-def compare(found: dict[str, Learner], holding: float, train: Interactions, rows: int, count: int) -> None:
+def compare(found: dict[str, Any], holding: float, train: Interactions, rows: int, count: int) -> None:
     """Take the steps in turn and print what each costs."""
     needs, generator = found["whole"].needs, torch.Generator().manual_seed(1)
     steps = list(batches(train, needs.length, rows, generator))
     shared = Shared(train) if needs.shared else None
     optimizers = {name: torch.optim.Adam(model.parameters(), lr=1e-3, fused=True) for name, model in found.items()}
     seconds: dict[str, list[tuple[float, float, float]]] = {name: [] for name in found}
-    clocks = {name: Clock(_parts(model)) for name, model in found.items()}
-    for number, (start_B, stop_B) in enumerate(steps[: count + 1]):
+    taken = []
+    for start_B, stop_B in steps[:count]:
         batch = train.targets(start_B, stop_B, needs)
-        batch = shared.draw(batch, needs.shared, generator) if shared is not None else batch
+        taken.append(shared.draw(batch, needs.shared, generator) if shared is not None else batch)
+    for first in range(0, count, TURN):
         for name, model in found.items():
-            taken = step(model, batch, optimizers[name])
-            if number:  # the first one is for warming up
-                seconds[name].append(taken)
-            else:
-                clocks[name].seconds = dict.fromkeys(clocks[name].seconds, 0.0)
-    mean = {name: np.mean(values, axis=0) for name, values in seconds.items()}
+            turn = [step(model, batch, optimizers[name]) for batch in [taken[first], *taken[first : first + TURN]]]
+            seconds[name] += turn[1:]  # the first comes to what another one left in caches and heap
+    usual = {name: np.median(values, axis=0) for name, values in seconds.items()}
     title = f"{about(train)}; {count} of {len(steps)} steps of {rows} rows; {torch.get_num_threads()} threads"
-    table = Table("", "s a step", "s an epoch", "of gru4rec", "forth", "back", "optimiser", title=title)
-    for name, parts in mean.items():
-        whole = parts.sum() * len(steps) + (holding if name == "held" else 0.0)
-        ratio = whole / (mean["gru4rec"].sum() * len(steps))
-        table.add_row(name, f"{parts.sum():.4f}", f"{whole:.1f}", f"{ratio:.2f}", *(f"{p:.4f}" for p in parts))
-    console = Console(width=120)
-    console.print(table)
-    console.print(f"the epoch of `held` has {holding:.2f} s of reading all items once; forth, ms a step:")
-    shown = Table("", *clocks["whole"].seconds, "rest: softmax, alignment loss, gathering")
-    for name, clock in clocks.items():
-        each = {part: 1e3 * value / count for part, value in clock.seconds.items()}
-        rest = 1e3 * float(mean[name][0]) - sum(each.values())
-        shown.add_row(name, *(f"{each[p]:.2f}" if p in each else "" for p in clocks["whole"].seconds), f"{rest:.2f}")
-    console.print(shown)
+    heads = ("", "ms a step", "forth", "back", "optimiser", "s an epoch", "of gru4rec", "of bare")
+    table = Table(*heads, title=title)
+    for name in ("gru4rec", "bare", "held", "held, read", "whole"):
+        parts = usual[name.removesuffix(", read")]
+        whole = parts.sum() * len(steps) + (holding if "read" in name else 0.0)
+        ratios = [f"{whole / (usual[other].sum() * len(steps)):.2f}" for other in ("gru4rec", "bare")]
+        table.add_row(name, *(f"{1e3 * p:.1f}" for p in (parts.sum(), *parts)), f"{whole:.1f}", *ratios)
+    Console(width=120).print(table)
+    print(f"all items were read once in {holding:.2f} s")
+    for name in ("held", "whole"):
+        Console(width=120).print(profile(name, found[name], taken[-1], float(usual["bare"].sum())))
 
 
-def _parts(model: Any) -> dict[str, nn.Module]:
-    content = {name: getattr(model.content, name) for name in PARTS} if isinstance(model, AnteRNN) else {}
-    return content | ({"context": model.context} if content else {}) | {"gru": model.gru}
+def profile(name: str, model: AnteRNN, batch: Batch, step: float) -> Table:
+    """Each part alone on what it was given in a step of the model, beside a step of `bare`."""
+    parts: dict[str, nn.Module] = {part: getattr(model.content, part) for part in PARTS}
+    parts |= {"context": model.context, "gru": model.gru}
+    given: dict[str, tuple[Any, ...]] = {}
+    hooks = [p.register_forward_pre_hook(lambda _, args, n=n: given.update({n: args})) for n, p in parts.items()]
+    model.loss(batch)
+    for hook in hooks:
+        hook.remove()
+    works: dict[str, Callable[[], Any]] = {n: (lambda n=n: parts[n](*(fresh(a) for a in given[n]))) for n in parts}  # type: ignore[misc]
+    works["alignment loss"] = lambda: model.content.image.loss(*(fresh(a) for a in given["image"]))  # type: ignore[operator]
+    assert batch.target_BL is not None
+    target_P = batch.target_BL[batch.target_BL > 0]
+    state_PD = torch.randn(len(target_P), model.config.dim, requires_grad=True)
+    works["softmax"] = lambda: model.objective(state_PD, model.out_ID, target_P, batch)
+    rate, copied = rates()
+    title = f"parts of `{name}` alone, ms; products at {1e-9 * rate:.0f} GFLOP/s; {1e-9 * copied:.1f} GB/s written"
+    table = Table("", "forth", "back", "of bare's step", "floor", "floor of bare's step", title=title)
+    for part, work in works.items():
+        forth, back, products, written = alone(work)
+        floor = products / rate + written / copied
+        shares = [f"{value / step:.2f}" for value in (forth + back, floor)]
+        table.add_row(part, f"{1e3 * forth:.2f}", f"{1e3 * back:.2f}", shares[0], f"{1e3 * floor:.2f}", shares[1])
+    return table
+
+
+def fresh(value: Any) -> Any:
+    """The same outside of the graph that it came from, learning where it did; parts not yet padded."""
+    if isinstance(value, Parts):
+        return Parts(fresh(value.value_XD), value.length_U)
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().requires_grad_(value.requires_grad)
+    return value
+
+
+def alone(work: Callable[[], Any]) -> tuple[float, float, float, int]:
+    """Median seconds forth and back, floating point operations of products in both, bytes of what it gives."""
+    with FlopCounterMode(display=False) as counter:
+        out = _first(work())
+        if out.requires_grad:
+            out.backward(torch.ones_like(out))
+    marks = []
+    for _ in range(9):
+        started = time.perf_counter()
+        out = _first(work())
+        forth = time.perf_counter()
+        if out.requires_grad:
+            out.backward(torch.ones_like(out))
+        marks.append((forth - started, time.perf_counter() - forth))
+    forth, back = np.median(marks, axis=0)
+    return float(forth), float(back), counter.get_total_flops(), out.nbytes
+
+
+def rates() -> tuple[float, float]:
+    """Floating point operations a second of a large product, and bytes a second of a large copy."""
+    square, target = torch.randn(1536, 1536), torch.empty(1 << 23)
+    source, product = torch.randn(1 << 23), torch.empty(1536, 1536)
+    marks = []
+    for _ in range(9):
+        started = time.perf_counter()
+        torch.mm(square, square, out=product)
+        between = time.perf_counter()
+        target.copy_(source)
+        marks.append((between - started, time.perf_counter() - between))
+    products, copies = np.median(marks, axis=0)
+    return 2 * 1536**3 / products, target.nbytes / copies
+
+
+def _first(out: Any) -> Tensor:
+    """What the next part reads of it."""
+    found = out[0] if isinstance(out, tuple) else out
+    value: Tensor = found.value_XD if isinstance(found, Parts) else found
+    return value
 
 
 if __name__ == "__main__":

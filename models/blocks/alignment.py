@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.blocks import masked
+from models.blocks.ragged import Parts
 
 
 class AlignedRegions(nn.Module):
@@ -23,16 +24,15 @@ class AlignedRegions(nn.Module):
         self.margin = margin
         self.items = items
 
-    def forward(
-        self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, region: Parts, word: Parts) -> tuple[Tensor, Tensor, Tensor]:
         """image_UD, relevance_UM (cosines; 1 where the item has no words) and share_UNM of each region's words."""
-        logit_UNM = torch.tanh(word_UND @ self.affinity(region_UMD).transpose(1, 2)) * self.temperature
-        share_UNM = masked.softmax(logit_UNM, valid_UN[:, :, None], dim=1)
-        said_UMD = share_UNM.transpose(1, 2) @ word_UND
+        region_UMD, valid_UM, word_UND, valid_UN = _padded(region, word)
+        logit_UMN = torch.tanh(self.affinity(region_UMD) @ word_UND.transpose(1, 2)) * self.temperature
+        share_UMN = masked.softmax(logit_UMN, valid_UN[:, None])
+        said_UMD = share_UMN @ word_UND
         cosine_UM = F.cosine_similarity(region_UMD, said_UMD, dim=-1)
         relevance_UM = torch.where(valid_UN.any(1, keepdim=True), cosine_UM, 1.0) * valid_UM
-        return self._sum(relevance_UM, region_UMD, valid_UM), relevance_UM, share_UNM
+        return self._sum(relevance_UM, region_UMD, valid_UM), relevance_UM, share_UMN.transpose(1, 2)
 
     def _sum(self, relevance_UM: Tensor, region_UMD: Tensor, valid_UM: Tensor) -> Tensor:
         if self.norm == "softmax":
@@ -51,26 +51,28 @@ class AlignedRegions(nn.Module):
         cosine_TIM = F.cosine_similarity(region_UMD[None], said_TIMD, dim=-1) * valid_UM
         return (cosine_TIM.sum(2) / valid_UM.sum(1).clamp(min=1)).T
 
-    def loss(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
+    def loss(self, region: Parts, word: Parts) -> Tensor:
         """Eq. 6 over at most `items` of the items that have both a picture and words."""
-        both_A = (valid_UM.any(1) & valid_UN.any(1)).nonzero()[:, 0]
+        both_A = ((region.length_U > 0) & (word.length_U > 0)).nonzero()[:, 0]
         some_A = both_A[torch.randperm(len(both_A), device=both_A.device)[: self.items]]
-        parts = (region_UMD, valid_UM, word_UND, valid_UN)
-        return hardest(self.similarity(*(part.index_select(0, some_A) for part in parts)), self.margin)
+        some = (part.index_select(0, some_A) for part in _padded(region, word))
+        return hardest(self.similarity(*some), self.margin)
 
 
 class MeanRegions(nn.Module):
     """An image as the mean of its regions."""
 
-    def forward(
-        self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor
-    ) -> tuple[Tensor, None, None]:
+    def forward(self, region: Parts, word: Parts) -> tuple[Tensor, None, None]:
         """image_UD; nothing is weighed."""
-        return masked.mean(region_UMD, valid_UM), None, None
+        return masked.mean(region.padded_UXD, region.valid_UX), None, None
 
-    def loss(self, region_UMD: Tensor, valid_UM: Tensor, word_UND: Tensor, valid_UN: Tensor) -> Tensor:
+    def loss(self, region: Parts, word: Parts) -> Tensor:
         """Nothing to align."""
-        return region_UMD.new_zeros(())
+        return region.value_XD.new_zeros(())
+
+
+def _padded(region: Parts, word: Parts) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return region.padded_UXD, region.valid_UX, word.padded_UXD, word.valid_UX
 
 
 def hardest(similarity_UU: Tensor, margin: float) -> Tensor:

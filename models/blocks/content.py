@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.contract import Weights
+from models.blocks.ragged import Parts
 
 
 @dataclass(frozen=True)
@@ -13,20 +14,28 @@ class Content:
     """The distinct items u of some events v (event v is of item place_V), and each event's item as one vector.
 
     What was not weighed is None: word_share_VN of the words, view_share_V2 of picture and text, relevance_UM (signed)
-    of the regions, aligned_UNM of the words for each region. said_UN and seen_UM: which words and regions there are.
+    of the regions, aligned_UNM of the words for each region.
     """
 
     item_VD: Tensor
     place_V: Tensor
-    word_UND: Tensor
-    said_UN: Tensor
-    region_UMD: Tensor
-    seen_UM: Tensor
+    word: Parts
+    region: Parts
     present_V2: Tensor
     relevance_UM: Tensor | None
     aligned_UNM: Tensor | None
     word_share_VN: Tensor | None
     view_share_V2: Tensor | None
+
+    @property
+    def said_UN(self) -> Tensor:
+        """Which words there are."""
+        return self.word.valid_UX
+
+    @property
+    def seen_UM(self) -> Tensor:
+        """Which regions there are."""
+        return self.region.valid_UX
 
     def reasons(self, event: Tensor, about: Tensor, faithful: bool) -> list[Weights]:
         """What was weighed inside the items `about` [B] or [B, L] (0 padding), each met at one of the events v."""
@@ -61,19 +70,16 @@ class ContentEncoder(nn.Module):
     def forward(self, item_V: Tensor, topic_VT: Tensor) -> Content:
         """The items of some events, with the topics that were followed at each."""
         item_U, place_V = torch.unique(item_V, return_inverse=True)
-        word_UND, said_UN = self.words(item_U)
-        region_UMD, seen_UM = self.regions(item_U)
-        image_UD, relevance_UM, aligned_UNM = self.image(region_UMD, seen_UM, word_UND, said_UN)
-        text_VD, word_share_VN = self.text(word_UND, said_UN, place_V, topic_VT)
-        present_V2 = torch.stack([seen_UM.any(1), said_UN.any(1)], 1)[place_V]
+        word, region = self.words(item_U), self.regions(item_U)
+        image_UD, relevance_UM, aligned_UNM = self.image(region, word)
+        text_VD, word_share_VN = self.text(word, place_V, topic_VT)
+        present_V2 = torch.stack([region.length_U > 0, word.length_U > 0], 1)[place_V]
         item_VD, view_share_V2 = self.fusion(image_UD.index_select(0, place_V), text_VD, present_V2)
         return Content(
             item_VD=item_VD,
             place_V=place_V,
-            word_UND=word_UND,
-            said_UN=said_UN,
-            region_UMD=region_UMD,
-            seen_UM=seen_UM,
+            word=word,
+            region=region,
             present_V2=present_V2,
             relevance_UM=relevance_UM,
             aligned_UNM=aligned_UNM,
@@ -83,7 +89,7 @@ class ContentEncoder(nn.Module):
 
     def alignment(self, content: Content) -> Tensor:
         """How badly pictures and texts match, a scalar (0 where nothing is aligned)."""
-        found: Tensor = self.image.loss(content.region_UMD, content.seen_UM, content.word_UND, content.said_UN)  # type: ignore[operator]
+        found: Tensor = self.image.loss(content.region, content.word)  # type: ignore[operator]
         return found
 
 

@@ -61,7 +61,7 @@ class ContextAttention(nn.Module):
         if self.factors is not None and time_BL is not None:
             hidden_BLWD = hidden_BLWD + self.factors(windows(time_BL, self.window))
         share_BLW = masked.softmax(self.out(hidden_BLWD.relu())[..., 0], windows(valid_BL, self.window))
-        return torch.einsum("blw,blwd->bld", share_BLW, windows(item_BLD, self.window)), share_BLW
+        return (share_BLW[..., None] * windows(item_BLD, self.window)).sum(2), share_BLW
 
 
 class ContextMean(nn.Module):

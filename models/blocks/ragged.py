@@ -1,5 +1,8 @@
 """An item's words or regions as vectors of the model's width, from those of the catalog."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -8,6 +11,46 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from engine.catalog import Ragged
 
 ROWS = 1 << 16  # parts that the standard is taken from
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of some items u, X in all, one item's after the other's; length_U says how many each has."""
+
+    value_XD: Tensor
+    length_U: Tensor
+
+    @staticmethod
+    def of(part_UXD: Tensor, valid_UX: Tensor) -> "Parts":
+        """From padded rows."""
+        cell_X = valid_UX.flatten().nonzero()[:, 0]
+        return Parts(part_UXD.reshape(-1, part_UXD.shape[2]).index_select(0, cell_X), valid_UX.sum(1))
+
+    @cached_property
+    def offset_U(self) -> Tensor:
+        """Item u's are value_XD[offset_U[u] : offset_U[u + 1]]."""
+        return F.pad(self.length_U.cumsum(0), (1, 0))
+
+    @cached_property
+    def valid_UX(self) -> Tensor:
+        """Which places of the padded rows hold one."""
+        width = int(self.length_U.max()) if len(self.length_U) else 0
+        return torch.arange(width, device=self.length_U.device) < self.length_U[:, None]
+
+    @cached_property
+    def padded_UXD(self) -> Tensor:
+        """A row an item, zero after its end; made once, where it is asked for."""
+        cell_X = self.valid_UX.flatten().nonzero()[:, 0]
+        flat_YD = self.value_XD.new_zeros(self.valid_UX.numel(), self.value_XD.shape[1])
+        return flat_YD.index_copy_(0, cell_X, self.value_XD).view(*self.valid_UX.shape, self.value_XD.shape[1])
+
+
+def places(ragged: Ragged, item_U: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the parts of some items are in the catalog's flat table, place_X, and how many each has, length_U."""
+    start_U = ragged.offset_N[item_U]
+    length_U = ragged.offset_N[item_U + 1] - start_U
+    shift_X = torch.repeat_interleave(start_U - (length_U.cumsum(0) - length_U), length_U)
+    return shift_X + torch.arange(len(shift_X), device=item_U.device), length_U
 
 
 class Standard(nn.Module):
@@ -46,19 +89,11 @@ class LinearParts(nn.Module):
         self.standard = Standard(ragged.value_XD)
         self.dense = nn.Linear(ragged.value_XD.shape[1], dim)
 
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_UXD, zero on padding, and valid_UX."""
-        start_U = self.ragged.offset_N[item_U]
-        length_U = self.ragged.offset_N[item_U + 1] - start_U
-        row_X = torch.repeat_interleave(torch.arange(len(item_U), device=item_U.device), length_U)
-        step_X = torch.arange(len(row_X), device=item_U.device) - (length_U.cumsum(0) - length_U)[row_X]
-        flat_XD = self.standard.into(self.dense, self.ragged.value_XD.index_select(0, start_U[row_X] + step_X).float())
-        width = int(length_U.max()) if len(row_X) else 1
-        valid_UX = torch.arange(width, device=item_U.device) < length_U[:, None]
-        part_YD = flat_XD.new_zeros(len(item_U) * width, flat_XD.shape[1]).index_copy(
-            0, row_X * width + step_X, flat_XD
-        )
-        return part_YD.view(len(item_U), width, -1), valid_UX
+    def forward(self, item_U: Tensor) -> Parts:
+        """The parts of some items."""
+        place_X, length_U = places(self.ragged, item_U)
+        part_XC = self.ragged.value_XD.index_select(0, place_X).float()
+        return Parts(self.standard.into(self.dense, part_XC), length_U)
 
 
 class GRUParts(nn.Module):
@@ -70,14 +105,14 @@ class GRUParts(nn.Module):
         self.standard = Standard(ragged.value_XD)
         self.gru = nn.GRU(ragged.value_XD.shape[1], dim, batch_first=True, bidirectional=True)
 
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_UXD, zero on padding, and valid_UX."""
+    def forward(self, item_U: Tensor) -> Parts:
+        """The words of some items."""
         part_UXC, valid_UX = self.ragged.rows(item_U)
         length_U = valid_UX.sum(1).clamp(min=1).cpu()
         packed = pack_padded_sequence(self.standard(part_UXC), length_U, batch_first=True, enforce_sorted=False)
         both_UXE, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=valid_UX.shape[1])
         forth_UXD, back_UXD = both_UXE.chunk(2, dim=-1)
-        return (forth_UXD + back_UXD) / 2 * valid_UX[..., None], valid_UX
+        return Parts.of((forth_UXD + back_UXD) / 2, valid_UX)
 
 
 class NoParts(nn.Module):
@@ -87,7 +122,6 @@ class NoParts(nn.Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
-        """part_UXD and valid_UX with X = 0."""
-        count, device = len(item_U), item_U.device
-        return torch.zeros(count, 0, self.dim, device=device), torch.zeros(count, 0, dtype=torch.bool, device=device)
+    def forward(self, item_U: Tensor) -> Parts:
+        """None at all."""
+        return Parts(torch.zeros(0, self.dim, device=item_U.device), torch.zeros_like(item_U))

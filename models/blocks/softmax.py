@@ -36,9 +36,15 @@ class _Chunked(torch.autograd.Function):
         rows = max(LOGITS[state_PD.device.type] // len(weight_ID), ROWS)
         total = state_PD.new_zeros((), dtype=torch.float32)
         state_grad_PD, weight_grad_ID = torch.empty_like(state_PD), torch.zeros_like(weight_ID)
+        cast = torch.is_autocast_enabled(state_PD.device.type)
+        plain = state_PD.dtype == weight_ID.dtype == torch.float32 and not cast
+        room_CI = state_PD.new_empty(min(rows, len(state_PD)) if plain else 0, len(weight_ID))  # one for all chunks
         for start in range(0, len(state_PD), rows):
             state_CD, target_C1 = state_PD[start : start + rows], target_P[start : start + rows, None]
-            logit_CI = (state_CD @ weight_ID.T).float()
+            if plain:
+                logit_CI = torch.mm(state_CD, weight_ID.T, out=room_CI[: len(state_CD)])
+            else:
+                logit_CI = (state_CD @ weight_ID.T).float()
             own_C1, most_C1 = logit_CI.gather(1, target_C1), logit_CI.amax(1, keepdim=True)
             weight_CI = logit_CI.sub_(most_C1).exp_()  # not yet divided by their sum: that is done where it is narrow
             sum_C1 = weight_CI.sum(1, keepdim=True)

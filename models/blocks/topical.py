@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.contract import Weights
-from models.blocks import masked
+from models.blocks import masked, reading
+from models.blocks.ragged import Parts
 
 CHUNK = 1 << 22  # floats of [events, words, width] at a time: what stays in cache costs less than what it saves
 
@@ -18,10 +19,16 @@ class TopicalAttention(nn.Module):
         self.word = nn.Linear(dim, dim, bias=False)
         self.out = nn.Linear(dim, 1, bias=False)
 
-    def forward(self, word_UND: Tensor, valid_UN: Tensor, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, Tensor]:
-        """text_VD and share_VN of events v, each with item place_V of the items u and its topics."""
-        key_UND = self.word(word_UND)
+    def forward(self, word: Parts, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, Tensor]:
+        """text_VD and share_VN of events v, each with item place_V of the items u and its topics.
+
+        On a CPU in 32 bits by a compiled loop.
+        """
         query_VD = self.topic(topic_VT)
+        if reading.able(word, query_VD):
+            return reading.attend(word, place_V, self.word.weight, query_VD, self.out.weight[0])
+        word_UND, valid_UN = word.padded_UXD, word.valid_UX
+        key_UND = self.word(word_UND)
         rows = max(CHUNK // max(word_UND.shape[1] * word_UND.shape[2], 1), 1)
         parts = [
             self._attend(word_UND, key_UND, valid_UN, place_V[i : i + rows], query_VD[i : i + rows])
@@ -41,9 +48,9 @@ class TopicalAttention(nn.Module):
 class MeanWords(nn.Module):
     """The mean of the words, whatever the topics."""
 
-    def forward(self, word_UND: Tensor, valid_UN: Tensor, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, None]:
+    def forward(self, word: Parts, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, None]:
         """text_VD; nothing is weighed."""
-        return masked.mean(word_UND, valid_UN).index_select(0, place_V), None
+        return masked.mean(word.padded_UXD, word.valid_UX).index_select(0, place_V), None
 
 
 def reasons(topic_BT: Tensor | None) -> list[Weights]:

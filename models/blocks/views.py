@@ -93,7 +93,8 @@ class SharedUnit(nn.Module):
     def forward(self, item_U: Tensor) -> list[Tensor]:
         """v2_UD and t2_UD."""
         (vector_UC, seen_U1), (text_UH, said_U1) = self.image(item_U), self.text(item_U)
-        image_UH = F.relu(self.first(vector_UC)) * seen_U1
-        image_UD = self.unit(self.of_image(image_UH) + self.common(text_UH)) * seen_U1
-        text_UD = self.unit(self.of_text(text_UH) + self.common(image_UH)) * said_U1
-        return [image_UD, text_UD]
+        # each view is read once, through its own and the common weights; a missing picture's row is blanked behind them
+        read_UE = F.linear(F.relu_(self.first(vector_UC)), torch.cat([self.of_image.weight, self.common.weight]))
+        of_image_UD, from_image_UD = (read_UE * seen_U1).chunk(2, 1)
+        of_text_UD, from_text_UD = F.linear(text_UH, torch.cat([self.of_text.weight, self.common.weight])).chunk(2, 1)
+        return [self.unit(of_image_UD + from_text_UD) * seen_U1, self.unit(of_text_UD + from_image_UD) * said_U1]

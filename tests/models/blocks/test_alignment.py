@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.blocks.alignment import AlignedRegions, MeanRegions, hardest
+from models.blocks.ragged import Parts
 
 U, M, N, D = 3, 4, 5, 6
 
@@ -17,6 +18,12 @@ def views(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     seen_UM = torch.arange(M) < torch.tensor([4, 2, 3])[:, None]
     said_UN = torch.arange(N) < torch.tensor([5, 3, 4])[:, None]
     return torch.randn(U, M, D) * seen_UM[..., None], seen_UM, torch.randn(U, N, D) * said_UN[..., None], said_UN
+
+
+def parts(*given: Tensor) -> tuple[Parts, Parts]:
+    """The same without the padding."""
+    region_UMD, seen_UM, word_UND, said_UN = given
+    return Parts.of(region_UMD, seen_UM), Parts.of(word_UND, said_UN)
 
 
 def part(norm: str = "none", temperature: float = 1.0, items: int = 8) -> AlignedRegions:
@@ -40,7 +47,7 @@ def by_loops(region_MD: Tensor, word_ND: Tensor, weight_DD: Tensor, temperature:
 def test_equations_1_to_5_beside_loops(temperature: float) -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     model = part(temperature=temperature)
-    image_UD, relevance_UM, share_UNM = model(region_UMD, seen_UM, word_UND, said_UN)
+    image_UD, relevance_UM, share_UNM = model(*parts(region_UMD, seen_UM, word_UND, said_UN))
     weight_DD = model.affinity.weight
     for u in range(U):
         relevance, image_D = by_loops(
@@ -55,7 +62,7 @@ def test_equations_1_to_5_beside_loops(temperature: float) -> None:
 
 def test_norm_of_equation_5() -> None:
     given = views()
-    plain, mean, soft = (part(norm)(*given) for norm in ("none", "mean", "softmax"))
+    plain, mean, soft = (part(norm)(*parts(*given)) for norm in ("none", "mean", "softmax"))
     torch.testing.assert_close(mean[0] * given[1].sum(1, keepdim=True), plain[0])
     weight_M = torch.softmax(soft[1][1, :2], 0)
     torch.testing.assert_close(soft[0][1], weight_M @ given[0][1, :2])
@@ -65,7 +72,7 @@ def test_no_affinity_is_uniform_words() -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     model = part()
     torch.nn.init.zeros_(model.affinity.weight)
-    _, relevance_UM, share_UNM = model(region_UMD, seen_UM, word_UND, said_UN)
+    _, relevance_UM, share_UNM = model(*parts(region_UMD, seen_UM, word_UND, said_UN))
     torch.testing.assert_close(share_UNM[1, :, 0], torch.tensor([1 / 3, 1 / 3, 1 / 3, 0, 0]))
     mean_D = word_UND[1, :3].mean(0)
     torch.testing.assert_close(relevance_UM[1, :2], torch.cosine_similarity(region_UMD[1, :2], mean_D[None], dim=1))
@@ -74,35 +81,36 @@ def test_no_affinity_is_uniform_words() -> None:
 def test_identical_words_give_their_cosine() -> None:
     region_UMD, seen_UM, _, said_UN = views()
     word_D = torch.randn(D)
-    relevance_UM = part()(region_UMD, seen_UM, word_D * said_UN[..., None], said_UN)[1]
+    relevance_UM = part()(*parts(region_UMD, seen_UM, word_D * said_UN[..., None], said_UN))[1]
     torch.testing.assert_close(relevance_UM, torch.cosine_similarity(region_UMD, word_D[None, None], dim=2) * seen_UM)
 
 
 def test_padding_changes_nothing() -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     model = part("mean")
-    image_UD, relevance_UM, _ = model(region_UMD, seen_UM, word_UND, said_UN)
+    image_UD, relevance_UM, _ = model(*parts(region_UMD, seen_UM, word_UND, said_UN))
     junk = torch.full((U, 2, D), 7.0)
     wider = torch.zeros(U, 2, dtype=torch.bool)
     image, relevance, share = model(
-        torch.cat([region_UMD, junk], 1),
-        torch.cat([seen_UM, wider], 1),
-        torch.cat([word_UND, junk], 1),
-        torch.cat([said_UN, wider], 1),
+        *parts(
+            torch.cat([region_UMD, junk], 1),
+            torch.cat([seen_UM, wider], 1),
+            torch.cat([word_UND, junk], 1),
+            torch.cat([said_UN, wider], 1),
+        )
     )
     torch.testing.assert_close(image, image_UD)
-    torch.testing.assert_close(relevance[:, :M], relevance_UM)
-    assert not relevance[:, M:].any()
-    assert not share[:, N:].any()
+    torch.testing.assert_close(relevance, relevance_UM)
+    assert share.shape == (U, N, M)
 
 
 def test_without_words_each_region_counts_whole() -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
     said_UN[1] = False
     word_UND[1] = 0
-    image_UD, relevance_UM, share_UNM = part("mean")(region_UMD, seen_UM, word_UND.requires_grad_(), said_UN)
+    image_UD, relevance_UM, share_UNM = part("mean")(*parts(region_UMD, seen_UM, word_UND.requires_grad_(), said_UN))
     assert relevance_UM[1].tolist() == [1, 1, 0, 0]
-    torch.testing.assert_close(image_UD[1], MeanRegions()(region_UMD, seen_UM, word_UND, said_UN)[0][1])
+    torch.testing.assert_close(image_UD[1], MeanRegions()(*parts(region_UMD, seen_UM, word_UND, said_UN))[0][1])
     image_UD.sum().backward()
     assert not share_UNM[1].any()
     assert word_UND.grad is not None
@@ -111,7 +119,7 @@ def test_without_words_each_region_counts_whole() -> None:
 
 def test_without_regions_the_image_is_zero() -> None:
     region_UMD, seen_UM, word_UND, said_UN = views()
-    image_UD = part("mean")(region_UMD * 0, seen_UM & False, word_UND, said_UN)[0]
+    image_UD = part("mean")(*parts(region_UMD * 0, seen_UM & False, word_UND, said_UN))[0]
     assert not image_UD.any()
 
 
@@ -140,8 +148,8 @@ def test_the_loss_is_over_items_with_both_views() -> None:
     some = torch.tensor([0, 2])
     expected = hardest(model.similarity(region_UMD[some], seen_UM[some], word_UND[some], said_UN[some]), 0.3)
     said_UN[1] = False
-    torch.testing.assert_close(model.loss(region_UMD, seen_UM, word_UND, said_UN), expected)
-    assert part(items=1).loss(region_UMD, seen_UM, word_UND, said_UN) == 0
+    torch.testing.assert_close(model.loss(*parts(region_UMD, seen_UM, word_UND, said_UN)), expected)
+    assert part(items=1).loss(*parts(region_UMD, seen_UM, word_UND, said_UN)) == 0
 
 
 def test_the_loss_brings_pictures_to_their_own_texts() -> None:
@@ -153,7 +161,7 @@ def test_the_loss_brings_pictures_to_their_own_texts() -> None:
     optimiser = torch.optim.Adam([*model.parameters(), *dense.parameters()], 0.05)
     losses = []
     for _ in range(40):
-        loss = model.loss(dense(region), seen, word, said)
+        loss = model.loss(*parts(dense(region), seen, word, said))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

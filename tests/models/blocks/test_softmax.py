@@ -88,3 +88,16 @@ def test_logits_in_16_bits_lose_nothing_but_their_own_precision() -> None:
         loss.backward()
         assert loss.dtype == torch.float32
         torch.testing.assert_close(loss, full(state_PD, weight_ID, target_P, batch), rtol=0.02, atol=0.02)
+
+
+def test_the_chunked_loss_is_cast_where_all_is() -> None:
+    state_PD, weight_ID, target_P, batch = problem()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = chunked(state_PD, weight_ID, target_P, batch)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    whole = full(state_PD, weight_ID, target_P, batch)
+    assert loss != whole  # the products were rounded
+    torch.testing.assert_close(loss, whole, rtol=0.02, atol=0.02)
+    assert state_PD.grad is not None
+    assert bool(state_PD.grad.isfinite().all())

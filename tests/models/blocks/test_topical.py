@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.blocks import topical
+from models.blocks.ragged import Parts
 from models.blocks.topical import MeanWords, TopicalAttention
 
 U, N, D, T = 3, 4, 5, 2
@@ -19,12 +20,22 @@ def given() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.randn(U, N, D) * said_UN[..., None], said_UN, torch.rand(5, T)
 
 
-@pytest.mark.parametrize("chunk", [1, 2 * N * D, 1 << 20])
-def test_equations_8_to_10_beside_loops(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topical, "CHUNK", chunk)
+WAYS = ("compiled", "tensors", "tensors, two events at a time", "tensors, one by one")
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """By the compiled loop, or by tensors in chunks of any size."""
+    if request.param != "compiled":
+        monkeypatch.setattr(topical.reading, "able", lambda word, query_VD: False)
+        monkeypatch.setattr(topical, "CHUNK", dict(zip(WAYS[1:], (1 << 20, 2 * N * D, 1), strict=True))[request.param])
+    return str(request.param)
+
+
+def test_equations_8_to_10_beside_loops(way: str) -> None:
     word_UND, said_UN, topic_VT = given()
     model = TopicalAttention(D, T)
-    text_VD, share_VN = model(word_UND, said_UN, PLACE_V, topic_VT)
+    text_VD, share_VN = model(Parts.of(word_UND, said_UN), PLACE_V, topic_VT)
     for v, u in enumerate(PLACE_V.tolist()):
         word_ND = word_UND[u][said_UN[u]]
         g = [
@@ -42,8 +53,8 @@ def test_without_q_it_is_the_mean() -> None:
     word_UND, said_UN, topic_VT = given()
     model = TopicalAttention(D, T)
     torch.nn.init.zeros_(model.out.weight)
-    text_VD, share_VN = model(word_UND, said_UN, PLACE_V, topic_VT)
-    mean_VD, nothing = MeanWords()(word_UND, said_UN, PLACE_V, topic_VT)
+    text_VD, share_VN = model(Parts.of(word_UND, said_UN), PLACE_V, topic_VT)
+    mean_VD, nothing = MeanWords()(Parts.of(word_UND, said_UN), PLACE_V, topic_VT)
     torch.testing.assert_close(text_VD, mean_VD)
     torch.testing.assert_close(text_VD[0], word_UND[2, :2].mean(0))
     assert share_VN[0].tolist() == [0.5, 0.5, 0, 0]
@@ -52,23 +63,24 @@ def test_without_q_it_is_the_mean() -> None:
 
 def test_the_same_item_reads_differently_under_other_topics() -> None:
     word_UND, said_UN, topic_VT = given()
-    text_VD, _ = TopicalAttention(D, T)(word_UND, said_UN, PLACE_V, topic_VT)
+    text_VD, _ = TopicalAttention(D, T)(Parts.of(word_UND, said_UN), PLACE_V, topic_VT)
     assert (text_VD[0] - text_VD[2]).abs().max() > 1e-3
 
 
 def test_padding_changes_nothing() -> None:
     word_UND, said_UN, topic_VT = given()
     model = TopicalAttention(D, T)
-    text_VD, _ = model(word_UND, said_UN, PLACE_V, topic_VT)
+    text_VD, _ = model(Parts.of(word_UND, said_UN), PLACE_V, topic_VT)
     wide, none = torch.full((U, 3, D), 9.0), torch.zeros(U, 3, dtype=torch.bool)
-    text, share = model(torch.cat([word_UND, wide], 1), torch.cat([said_UN, none], 1), PLACE_V, topic_VT)
+    padded = Parts.of(torch.cat([word_UND, wide], 1), torch.cat([said_UN, none], 1))
+    text, share = model(padded, PLACE_V, topic_VT)
     torch.testing.assert_close(text, text_VD)
-    assert not share[:, N:].any()
+    assert share.shape == (len(PLACE_V), N)
 
 
 def test_no_words_at_all_is_zero() -> None:
     topic_VT = torch.rand(2, T)
-    empty_UND, none_UN = torch.zeros(1, 0, D), torch.zeros(1, 0, dtype=torch.bool)
+    none = Parts(torch.zeros(0, D), torch.zeros(1, dtype=torch.long))
     for model in (TopicalAttention(D, T), MeanWords()):
-        text_VD, _ = model(empty_UND, none_UN, torch.tensor([0, 0]), topic_VT)
+        text_VD, _ = model(none, torch.tensor([0, 0]), topic_VT)
         assert torch.equal(text_VD, torch.zeros(2, D))
