@@ -12,9 +12,11 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from engine.attention import STEADY
 from engine.device import passes
 from engine.pretrained import digest
 
+_LEAST = 1024  # tokens of a batch in 16 bits: of fewer, products are summed in another order
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # letters and digits, joined by apostrophes and hyphens; scripts without spaces give a word a character
 _SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -40,7 +42,8 @@ class Language:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            network = AutoModel.from_pretrained(folder, dtype=torch.float32)
+            steadily = {} if dtype is torch.float32 else {"attn_implementation": STEADY}
+            network = AutoModel.from_pretrained(folder, dtype=torch.float32, **steadily)
         except (OSError, ValueError) as error:
             raise ValueError(f"no encoder {encoder!r}: {str(error).partition(chr(10))[0]}") from None
         if not self.tokenizer.is_fast:
@@ -52,6 +55,7 @@ class Language:
             raise ValueError(f"text.tokens is {tokens}; {encoder} reads from 3 to {most} tokens a text")
         self.network = network.to(device).eval()
         self.tokens, self.device, self.dtype = tokens, device, dtype
+        self.least = 0 if dtype is torch.float32 else _LEAST
         self.cut = 0
         files = sorted([*Path(folder).glob("model*.safetensors"), *Path(folder).glob("pytorch_model*.bin")])
         known = {"sha256": digest(files[0])} if files else {"commit": str(network.config._commit_hash)}
@@ -72,15 +76,21 @@ class Language:
         """The part of `read` that does."""
         self.cut += sum(bool(encoding.overflowing) for encoding in found.encodings)
         readings: list[Reading | None] = [None] * len(texts)
-        for batch in batches([len(ids) for ids in found["input_ids"]], budget):
-            padded = self.tokenizer.pad({"input_ids": [found["input_ids"][i] for i in batch]}, return_tensors="pt")
-            mask_BL = padded["attention_mask"].to(self.device)
-            with passes(self.device, self.dtype):
-                said_BLD = self.network(padded["input_ids"].to(self.device), mask_BL).last_hidden_state.float()
-                mean_BD = (said_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
-            for i, said_LD, mean_D in zip(batch, said_BLD.cpu().numpy(), mean_BD.cpu().numpy(), strict=True):
+        for batch in batches([len(ids) for ids in found["input_ids"]], max(budget, self.least)):
+            said_BLD, mean_BD = self._ask([found["input_ids"][i] for i in batch])
+            for i, said_LD, mean_D in zip(batch, said_BLD, mean_BD, strict=True):
                 readings[i] = _words(texts[i], np.array(found["offset_mapping"][i]), said_LD, mean_D, limit)
         return readings
+
+    def _ask(self, ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        many, longest = len(ids), len(ids[0])
+        ids = ids + ids[-1:] * (-(-self.least // longest) - many)
+        padded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+        mask_BL = padded["attention_mask"].to(self.device)
+        with passes(self.device, self.dtype):
+            said_BLD = self.network(padded["input_ids"].to(self.device), mask_BL).last_hidden_state.float()
+            mean_BD = (said_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
+        return said_BLD[:many].cpu().numpy(), mean_BD[:many].cpu().numpy()
 
 
 def spans(text: str) -> np.ndarray:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,30 @@ def test_the_same_whatever_the_batch(tiny: Path) -> None:
                 continue
             np.testing.assert_allclose(one.word_ND, other.word_ND, atol=1e-4)
             np.testing.assert_allclose(one.vector_D, other.vector_D, atol=1e-4)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None:
+    if not torch.cpu.get_capabilities().get("avx512_bf16"):
+        pytest.skip("this processor has no bf16")
+    found = Language("minilm", 256, torch.device("cpu"), torch.bfloat16)
+    random = np.random.default_rng(1)
+    vocabulary = [word for word in found.tokenizer.get_vocab() if word.isascii() and word.isalpha()]
+    texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(5, 60, 40)]
+    whole = found.read(texts, 0, 100_000)
+    for budget in (1, 1100, 2000):
+        for one, other in zip(whole, found.read(texts, 0, budget), strict=True):
+            assert one is not None
+            assert other is not None
+            for a_XD, b_XD in ((one.vector_D[None], other.vector_D[None]), (one.word_ND, other.word_ND)):
+                assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
 
 
 def test_the_limit_keeps_first_words_read_in_the_whole_text(tiny: Path) -> None:
