@@ -1,10 +1,12 @@
 """A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key.
 
-    WHYREC_REAL=… python -m benchmarks.crawl [--service tmdb] [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
+    WHYREC_REAL=… python -m benchmarks.crawl [--order tmdb] [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
 
 Prints whether the tables are equal byte for byte, and what was asked for again. The folder that WHYREC_REAL names holds
-tools/replay_server.py and data/. TMDb and Pinterest have the 9,742 films of MovieLens latest-small, OMDb its records of
-the 1,682 of ml-100k. The whole of TMDb takes about half an hour; --movies takes the first ones, --set another setting.
+tools/replay_server.py and data/. TMDb, Pinterest and several services in order have the 9,742 films of MovieLens
+latest-small, OMDb alone its records of the 1,682 of ml-100k. The whole of TMDb takes about half an hour; --movies takes
+the first ones, --set another setting (of one service: omdb.rate=20). Of several services it is also worked out from the
+files themselves whose text and picture each film has to get.
 """
 
 import argparse
@@ -33,27 +35,31 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
-from engine.store import write, write_shards
+from engine.store import read, read_shards, write, write_shards
 from engine.tables import CATALOG, IMAGES, ITEMS
 
 FAULTS = {"fail": 0.05, "reset": 0.02, "truncate": 0.02, "garbage": 0.02}
 TABLES = ("catalog.parquet", "images", "report.json")
 SERVICES = {"tmdb": ("movielens", "3"), "omdb": ("movielens", "omdb"), "pinterest": ("pinterest", "v5")}
+DATASETS = {"addresses": "amazon"} | {name: dataset for name, (dataset, _) in SERVICES.items()}
+ORDERS = (*SERVICES, "tmdb,omdb", "omdb,tmdb")
 KEYS = ("TMDB_API_KEY", "OMDB_API_KEY", "PINTEREST_ACCESS_TOKEN")
 PIN = 900_000_000  # the replay server's pins are its movies' numbers and this
 
 
-def items(real: Path, folder: Path, movies: int, service: str = "tmdb") -> int:
+def items(real: Path, folder: Path, movies: int, order: str = "tmdb") -> int:
     """The items table of the first `movies` (0: all) and empty given tables in `folder`; gives the number of items."""
-    frame = (_records if service == "omdb" else _movies)(real / "data", service)
+    frame = (_records if order == "omdb" else _movies)(real / "data")
     frame = frame.head(movies) if movies else frame
+    known = [{"omdb": "imdb"}.get(service, service) for service in order.split(",")]
     columns = {
         "item": range(1, frame.height + 1),
         "raw": frame["movieId"],
         "title": frame["title"],
         "categories": [[[genre] for genre in genres.split("|")] for genres in frame["genres"]],
         "ids": [
-            [{"service": "imdb" if service == "omdb" else service, "id": one}] if one else [] for one in frame["id"]
+            [{"service": by, "id": row[by]} for by in known if row[by]]
+            for row in frame.select(known).iter_rows(named=True)
         ],
     }
     write(pl.DataFrame(columns, schema=dict(ITEMS.columns)), folder / "items.parquet", ITEMS)
@@ -62,17 +68,19 @@ def items(real: Path, folder: Path, movies: int, service: str = "tmdb") -> int:
     return frame.height
 
 
-def _movies(data: Path, service: str) -> pl.DataFrame:
+def _movies(data: Path) -> pl.DataFrame:
     names, links = (pl.read_csv(data / "ml-latest-small" / n, infer_schema=False) for n in ("movies.csv", "links.csv"))
-    pin = (pl.col("movieId").cast(pl.Int64) + PIN).cast(pl.String)
-    own = pl.col("tmdbId") if service == "tmdb" else pin
-    return names.join(links, on="movieId", how="left", maintain_order="left").with_columns(id=own)
+    return names.join(links, on="movieId", how="left", maintain_order="left").with_columns(
+        tmdb=pl.col("tmdbId"),
+        imdb="tt" + pl.col("imdbId"),
+        pinterest=(pl.col("movieId").cast(pl.Int64) + PIN).cast(pl.String),
+    )
 
 
-def _records(data: Path, _: str) -> pl.DataFrame:
+def _records(data: Path) -> pl.DataFrame:
     lines = [json.loads(line) for line in (data / "omdb_ml100k.jsonl").read_text().splitlines()]
     rows = [(str(one["movie_id"]), one["title"], one["omdb"]["Genre"], f"tt{one['imdbId']}") for one in lines]
-    return pl.DataFrame(rows, schema=["movieId", "title", "genres", "id"], orient="row")
+    return pl.DataFrame(rows, schema=["movieId", "title", "genres", "imdb"], orient="row")
 
 
 class Server(ThreadingHTTPServer):
@@ -106,6 +114,7 @@ class Replay:
                     (record.garbage if garbage else record.whole)[plain(self.path)] += 1
                 super().send(status, body, *rest, cut=cut, **more)
 
+        self.posters = real / "data" / "posters"
         self.asked: list[str] = []
         self.whole, self.garbage = Counter[str](), Counter[str]()
         self.server: Any = Server(("127.0.0.1", 0), Handler)
@@ -127,10 +136,22 @@ class Replay:
             if record["Poster"] != "N/A":
                 record["Poster"] = f"{self.host}/t/p/original{files.get(film) or '/none.jpg'}"
 
-    def settings(self, service: str) -> list[str]:
-        """What to set for a crawl of `service`."""
-        found = [f"base={self.host}/{SERVICES[service][1]}"]
-        return [*found, f"images={self._images()}"] if service == "tmdb" else found
+    def settings(self, order: str) -> list[str]:
+        """What to set for a crawl of the services in `order`."""
+        names = order.split(",")
+        found = [f"{name}.base={self.host}/{SERVICES[name][1]}" for name in names]
+        return [*found, f"tmdb.images={self._images()}"] if "tmdb" in names else found
+
+    def has(self, service: str, ids: dict[str, str]) -> tuple[str, Path | None]:
+        """The words and the picture's file that TMDb or OMDb has for a film, by the server's own records."""
+        if service == "tmdb":
+            record = self.server.tmdb_movies.get(int(ids.get("tmdb", 0)), {})
+            words, poster = record.get("overview"), record.get("poster_path")
+        else:
+            record = self.server.imdb_movies.get(ids.get("imdb"), {})
+            words, poster = (record.get(name, "").replace("N/A", "") for name in ("Plot", "Poster"))
+        file = self.posters / (poster or "none.jpg").rpartition("/")[2]
+        return (words or "").strip(), file if file.exists() else None
 
     def _images(self) -> str:
         """`configuration` where /3/configuration answers, else where the server has its pictures."""
@@ -175,9 +196,13 @@ def replay(real: Path, rate: int = 0, **faults: float) -> Iterator[Replay]:
         thread.join()
 
 
-def start(folder: Path, out: Path, service: str, *settings: str, key: str = "replay") -> "subprocess.Popen[str]":
-    """A crawl of `folder`'s items into `out`, its answers under `out`/.cache, in a process of its own."""
-    dataset = SERVICES[service][0]
+def start(folder: Path, out: Path, order: str, *settings: str, key: str = "replay") -> "subprocess.Popen[str]":
+    """A crawl of `folder`'s items into `out`, its answers under `out`/.cache, in a process of its own.
+
+    A setting is one service's (`tmdb.rate=40`) or that of all in the `order` (`rate=40`).
+    """
+    names = order.split(",")
+    dataset = DATASETS[names[0]]
     section = f"datasets.{dataset}.crawl"
     paths = {
         "items": folder / "items.parquet",
@@ -186,8 +211,10 @@ def start(folder: Path, out: Path, service: str, *settings: str, key: str = "rep
         **dict(zip(("catalog", "images", "report"), (out / name for name in TABLES), strict=True)),
     }
     arguments = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    overrides = [f"dataset={dataset}", f"{section}.order=[{service}]"]
-    overrides += [f"{section}.services.{service}.{one}" for one in settings]
+    overrides = [f"dataset={dataset}", f"{section}.order=[{order}]"]
+    for one in settings:
+        named = [one] if "." in one.partition("=")[0] else [f"{name}.{one}" for name in names]
+        overrides += [f"{section}.services.{each}" for each in named]
     return subprocess.Popen(
         [sys.executable, "-m", "stages.crawl", *arguments, *overrides],
         env={**os.environ, "DVC_ROOT": str(out), **dict.fromkeys(KEYS, key)},
@@ -264,14 +291,31 @@ def same(one: Path, two: Path) -> bool:
     return files(one) == files(two)
 
 
+def ruled(server: Replay, folder: Path, out: Path, order: str) -> str:
+    """Whether each film has the first text and the first picture that there is in the `order`, and whose they are."""
+    catalog, items = read(out / "catalog.parquet", CATALOG), read(folder / "items.parquet", ITEMS)
+    pictures = {row["item"]: row["image"] for part in read_shards(out / TABLES[1], IMAGES) for row in part.to_dicts()}
+    wrong, sources = [], Counter[str]()
+    for row, ids in zip(catalog.to_dicts(), items["ids"], strict=True):
+        has = {name: server.has(name, {one["service"]: one["id"] for one in ids}) for name in order.split(",")}
+        text, picture = (next((name for name, one in has.items() if one[i]), None) for i in (0, 1))
+        shown = picture and has[picture][1]
+        due = (has[text][0] if text else None, shown.read_bytes() if shown else None)
+        whose = " + ".join(dict.fromkeys(name for name in (text, picture) if name))
+        if (row["text"], pictures.get(row["item"])) != due or (whose and row["source"] != whose):
+            wrong.append(row["item"])
+        sources[whose or "nobody"] += 1
+    return f"{len(wrong)} of {catalog.height} films against the rule {wrong[:5]}; {dict(sources.most_common())}"
+
+
 def options() -> Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--service", choices=SERVICES, default="tmdb")
+    parser.add_argument("--order", "--service", choices=ORDERS, default="tmdb", help="a service, or several in order")
     parser.add_argument("--movies", type=int, default=0)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--rate", type=int, default=40, help="of the server; a crawl asks as params.yaml says")
-    parser.add_argument("--only", choices=("faulty", "killed", "quota", "key"))
+    parser.add_argument("--only", choices=("clean", "faulty", "killed", "quota", "key"))
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="another setting of the crawl")
     for name, share in FAULTS.items():
         parser.add_argument(f"--{name}", type=float, default=share)
@@ -283,27 +327,29 @@ def main() -> None:
     chosen = options()
     if "WHYREC_REAL" not in os.environ:
         sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/")
-    real, service = Path(os.environ["WHYREC_REAL"]), chosen.service
-    ways = (chosen.only,) if chosen.only else ("faulty", "killed", "key", *(("quota",) if service == "omdb" else ()))
+    real, order = Path(os.environ["WHYREC_REAL"]), chosen.order
+    ways = (chosen.only,) if chosen.only else ("faulty", "killed", "key", *(("quota",) if "omdb" in order else ()))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        count = items(real, folder, chosen.movies, service)
+        count = items(real, folder, chosen.movies, order)
         with replay(real) as server:
-            finish(start(folder, folder / "clean", service, *server.settings(service), "rate=1000"))
+            finish(start(folder, folder / "clean", order, *server.settings(order), "rate=1000"))
             print(f"{count} items, faultless: {server.stats()}\n{(folder / 'clean' / 'report.json').read_text()}")
-        for way in ways:
+            if "," in order:
+                print(f"{order}: {ruled(server, folder, folder / 'clean', order)}", flush=True)
+        for way in ways if chosen.only != "clean" else ():
             attempt(real, folder, way, chosen, count)
 
 
 def attempt(real: Path, folder: Path, way: str, chosen: Namespace, count: int) -> None:
     """One way to crawl, and what came of it."""
     faults = {name: getattr(chosen, name) for name in FAULTS}
-    out, service, found = folder / way, chosen.service, {}
+    out, order, found = folder / way, chosen.order, {}
     with replay(real, chosen.rate, **faults) as server:
-        settings, before, began = [*server.settings(service), *chosen.set], len(server.asked), time.monotonic()
+        settings, before, began = [*server.settings(order), *chosen.set], len(server.asked), time.monotonic()
 
         def begin() -> "subprocess.Popen[str]":
-            return start(folder, out, service, *settings, key="bad-key" if way == "key" else "replay")
+            return start(folder, out, order, *settings, key="bad-key" if way == "key" else "replay")
 
         match way:
             case "key":
@@ -312,9 +358,10 @@ def attempt(real: Path, folder: Path, way: str, chosen: Namespace, count: int) -
                 print(f"wrong key: {asked} requests, key shown: {'bad-key' in said}\n  {said}", flush=True)
                 return
             case "killed":
-                found = killed(server, begin, out, count // chosen.kills, chosen.kills)
+                found = killed(server, begin, out, count * len(order.split(",")) // chosen.kills, chosen.kills)
             case "quota":
-                found = spent(server, begin, out, count // 2)
+                # the server counts all requests; of TMDb's there are 1.7 a film
+                found = spent(server, begin, out, int(count * (1.9 if order == "tmdb,omdb" else 0.5)))
             case "faulty":
                 finish(begin())
         repeated = sum(n - 1 for n in server.whole.values())

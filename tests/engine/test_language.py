@@ -93,7 +93,7 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None
     found = Language("minilm", 256, torch.device("cpu"), torch.bfloat16)
     random = np.random.default_rng(1)
     vocabulary = [word for word in found.tokenizer.get_vocab() if word.isascii() and word.isalpha()]
-    texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(5, 60, 40)]
+    texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(10, 110, 24)]
     whole = found.read(texts, 0, 100_000)
     for budget in (1, 1100, 2000):
         for one, other in zip(whole, found.read(texts, 0, budget), strict=True):
