@@ -9,7 +9,8 @@ import pytest
 from engine.params import checked, read_yaml
 from engine.pictures import inspect
 from engine.store import read, read_shards, write, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS
+from engine.tables import CATALOG, IMAGES, ITEMS, WORDS
+from stages import text
 from stages.crawl.__main__ import main
 from stages.crawl.manners import Stopped
 from stages.crawl.plan import Params, ordered
@@ -18,6 +19,7 @@ from stages.crawl.tmdb import Settings
 from .conftest import ABROAD, KEY, Handler, Service, jpeg
 
 Crawl = Callable[..., Path]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -306,7 +308,64 @@ def test_a_quota_spent_on_the_way_leaves_nothing_half_and_goes_on(
     assert service.paths()[asked:].count("/omdb/") == 13
 
 
-DATASETS = read_yaml(Path(__file__).parents[3] / "params.yaml")["datasets"]
+HOSTILE = [
+    '<script>alert("x")</script><img src=http://example.org onerror=alert(1)>',
+    "{{ 7 * 7 }}{% for x in y %}${x}%(x)s%n",
+    "'; DROP TABLE answers; --",
+    '=HYPERLINK(1)\r\n,\t;"',
+    "a\x00b\x1b[2J\x7f",
+    "\u202eback\u2066 \u200b\u2028\ufeffon",
+    "a" + "\u0301" * 5_000,
+    "long" * 100_000,
+    "word " * 50_000 + "end",
+    "\U0001f4a9" * 2_000 + " \ud83d",
+]
+
+
+def test_hostile_words_come_in_as_they_are_and_break_no_stage(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    for number, words in enumerate(HOSTILE, 1):
+        service.film(number, title=words, overview=words)
+    out = crawl(len(HOSTILE))
+    table = read(out / "catalog.parquet", CATALOG)
+    assert table["text"].to_list() == [words.replace("\ud83d", "?") for words in HOSTILE]
+    section = read_yaml(ROOT / "params.yaml")["text"] | {
+        "encoder": "minilm",
+        "precision": "fp32",
+        "limit": 20,
+        "width": 0,
+    }
+    text.main(
+        checked(text.Params, {"text": section, "device": "cpu", "seed": 1}, "text"),
+        out / "catalog.parquet", tmp_path / "words.parquet", tmp_path / "text.parquet",
+    )  # fmt: skip
+    said = read(tmp_path / "words.parquet", WORDS)
+    for item, tokens, spans in said.select("item", "token", "span").iter_rows():
+        words = table["text"][item - 1]
+        assert [words[a:b] for a, b in spans] == tokens, f"film {item}"
+    assert set(said["item"]) == set(range(1, len(HOSTILE)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"id": 1, "overview": "x", "poster_path": ' + b"[" * 100_000 + b"}",
+        b'{"id": 1' + b"0" * 5_000 + b', "overview": "x"}',
+        b'{"id": 1e999, "overview": "x"}',
+        b'{"id": 1, "overview": {"a": 1}}',
+        b'{"id": 1, "overview": NaN}',
+        b"\xff\xfe{\x00",
+    ],
+    ids=["deep", "deep inside", "a long number", "infinite", "an object", "no number", "UTF-16"],
+)
+def test_hostile_json_fails_its_item_alone(service: Service, crawl: Crawl, body: bytes) -> None:
+    service.film(2)
+    service.says("/3/movie/1", (200, body))
+    table = read(crawl(2, failed=0.5, retries=0) / "catalog.parquet", CATALOG)
+    assert table["status"].to_list() == ["failed: not the JSON expected", "ok"]
+
+
+DATASETS = read_yaml(ROOT / "params.yaml")["datasets"]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
