@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torchvision import models
 
 from engine import passages, store
+from engine.backbone import seeded
 from engine.tables import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
 from stages import images as images_stage
 from stages import regions as regions_stage
@@ -186,6 +188,90 @@ def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(images: P
     assert store.meta(tmp_path / "b.parquet")["precision"] == "bfloat16"
     with pytest.raises(ValueError, match="fp16 is for CUDA"):
         images_stage.main(whole(precision="fp16"), images, tmp_path / "c.parquet")
+
+
+def normal_BCHW(folder: Path) -> torch.Tensor:
+    """The pictures of a folder of shards, of 64 x 64, as torchvision's networks were trained on them."""
+    frames = store.read_shards(folder, IMAGES, columns=["image"])
+    picture_BHWC = np.stack([np.asarray(Image.open(io.BytesIO(data))) for part in frames for data in part["image"]])
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return ((torch.from_numpy(picture_BHWC) / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def noise(folder: Path, many: int = 3) -> Path:
+    data = {}
+    for item in range(1, many + 1):
+        out = io.BytesIO()
+        Image.fromarray(np.random.default_rng(item).integers(0, 256, (64, 64, 3), np.uint8)).save(out, "PNG")
+        data[item] = out.getvalue()
+    return shards(folder, data)
+
+
+def test_vgg16_says_its_second_layer_of_4096(tmp_path: Path) -> None:
+    """MAHN's and MIN's vector of a picture: what the second fully connected layer puts out, rectified."""
+    few = noise(tmp_path)
+    images_stage.main(whole(backbone="vgg16", layer="classifier.4"), few, tmp_path / "i.parquet")
+    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+    assert vector_UD.shape == (3, 4096)
+    assert vector_UD.min() == 0
+    assert store.meta(tmp_path / "i.parquet")["layer"] == "classifier.4"
+    with seeded(1), torch.inference_mode():
+        network = models.vgg16(weights=None).eval()
+        wanted_UD = network.classifier[:5](network.avgpool(network.features(normal_BCHW(few))).flatten(1)).numpy()
+    np.testing.assert_allclose(vector_UD, wanted_UD, rtol=2e-3, atol=2e-3 * wanted_UD.max())
+
+
+def test_resnet50_says_2048_at_either_name_of_its_last_layer(tmp_path: Path) -> None:
+    """Multimodal IRIS's vector of a picture."""
+    few = noise(tmp_path)
+    torch.manual_seed(4)
+    network = models.resnet50(weights=None).eval()
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    network.fc = torch.nn.Identity()
+    with torch.inference_mode():
+        wanted_UD = network(normal_BCHW(few)).numpy()
+    for layer, called in (("", "layer4.2.relu_2"), ("flatten", "flatten")):
+        settings = whole(backbone="resnet50", layer=layer, weights=str(tmp_path / "w.pth"))
+        images_stage.main(settings, few, tmp_path / "i.parquet")
+        vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+        assert vector_UD.shape == (3, 2048)
+        np.testing.assert_allclose(vector_UD, wanted_UD, rtol=2e-3, atol=2e-3 * wanted_UD.max())
+        assert store.meta(tmp_path / "i.parquet")["layer"] == called
+
+
+def test_a_region_of_resnet101_c4_is_2048_wide_through_the_stage(tmp_path: Path) -> None:
+    few = shards(tmp_path, {item: poster(item) for item in (1, 2)})
+    limits = {**LIMITS, "proposals": 6, "classes": 6}
+    settings = regions(detector="faster_rcnn", backbone="resnet101_c4", faster_rcnn=limits)
+    regions_stage.main(settings, few, tmp_path / "r.parquet")
+    found = store.read(tmp_path / "r.parquet", REGIONS)
+    assert found["item"].to_list() == [1, 2]
+    region_XD, offsets = store.ragged(found["region"])
+    assert region_XD.shape[1] == 2048
+    assert ((np.diff(offsets) >= 1) & (np.diff(offsets) <= 5)).all()
+    assert store.meta(tmp_path / "r.parquet")["backbone"] == "resnet101_c4"
+
+
+def test_in_half_precision_the_same_whatever_the_batch(images: Path, tmp_path: Path) -> None:
+    if not torch.cpu.get_capabilities().get("avx512_bf16"):
+        pytest.skip("this processor has no bf16")
+
+    def close(one_XD: np.ndarray, other_XD: np.ndarray) -> bool:
+        one_XD, other_XD = one_XD.astype(np.float64), other_XD.astype(np.float64)
+        return bool((np.linalg.norm(one_XD - other_XD, axis=1) <= 1e-3 * np.linalg.norm(one_XD, axis=1)).all())
+
+    said = []
+    for size in (1, 5, 48):
+        half = {"precision": "bf16", "batch_size": size}
+        images_stage.main(whole(layer="", **half), images, tmp_path / "i.parquet")
+        regions_stage.main(regions(**half), images, tmp_path / "r.parquet")
+        vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
+        said.append((vector_UD, store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0]))
+    for other in said[1:]:
+        assert all(close(a, b) for a, b in zip(said[0], other, strict=True))
 
 
 def catalog(folder: Path, rows: dict[int, str | None]) -> Path:
