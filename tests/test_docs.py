@@ -1,0 +1,134 @@
+"""The pages tell the truth: their commands name modules, paths and params that are there, and read what they say."""
+
+import gzip
+import importlib.util
+import inspect
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import bson
+import pytest
+
+from engine.params import checked, declared, override, read_yaml
+from stages.ingest.__main__ import Params, tables
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SET = re.compile(r"-S (?:'([^']+)'|([^\s`']+))")
+PEOPLE, THINGS, DAY = 4, 21, 1_400_000_000
+
+
+def blocks(page: Path) -> list[str]:
+    """The lines of command blocks, continued ones joined."""
+    found = re.findall(r"^```\w*\n(.*?)^```", page.read_text().replace("\\\n", " "), re.M | re.S)
+    return [line.partition("  #")[0] for block in found for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_param_of_a_command_is_there(page: Path) -> None:
+    stages = [shlex.split(line) for line in blocks(page) if re.match(r"python -m stages\.\w+ ", line)]
+    named = [a or b for a, b in SET.findall(page.read_text())]
+    for words in stages:
+        named += [word for word in words[3:] if re.match(r"\w[\w.]*=", word)]
+    for one in named:
+        override(read_yaml(ROOT / "params.yaml"), one)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
+    for line in blocks(page):
+        for module in re.findall(r"python -m ((?:stages|benchmarks)[\w.]*)", line):
+            assert importlib.util.find_spec(module), line
+        if run := re.match(r"python -m (stages\.\w+) (?!--help)", line):
+            package = importlib.import_module(run[1])
+            main = (importlib.import_module(f"{run[1]}.__main__") if hasattr(package, "__path__") else package).main
+            known = {f"--{name.replace('_', '-')}" for name in inspect.signature(main).parameters if name != "params"}
+            assert set(re.findall(r"--[\w-]+", line)) == known, f"{line}: the stage has {sorted(known)}"
+
+
+def movielens(folder: Path, release: str) -> dict[str, str]:
+    """People 1 … each rate every film."""
+    folder.mkdir()
+    dat = release == "ml-1m"
+    rows = [(u, i, 4, DAY + u * 100 + i) for u in range(1, PEOPLE + 1) for i in range(1, THINGS + 1)]
+    films = [(i, f"Film {i} (1999)", "Drama|Comedy") for i in range(1, THINGS + 1)]
+    heads = {"ratings": "userId,movieId,rating,timestamp", "movies": "movieId,title,genres"}
+    for name, lines in (("ratings", rows), ("movies", films)):
+        text = "\n".join(("::" if dat else ",").join(map(str, line)) for line in lines) + "\n"
+        (folder / f"{name}.{'dat' if dat else 'csv'}").write_text(text if dat else f"{heads[name]}\n{text}")
+    links = "".join(f"{i},{i:07},{i}\n" for i in range(1, THINGS + 1))
+    (folder / "links.csv").write_text(f"movieId,imdbId,tmdbId\n{links}")
+    return {"folder": str(folder)}
+
+
+def pinterest(folder: Path, _: str) -> dict[str, str]:
+    folder.mkdir()
+    pins = [str(i) for i in range(1, THINGS + 1)]
+    files = {
+        "board_pins": [{"board_id": str(u), "board_url": f"/u{u}/b/", "pins": pins} for u in range(1, PEOPLE + 1)],
+        "pin_im": [{"pin_id": pin, "im_name": f"p{pin}", "im_url": f"http://x.com/{pin}.jpg"} for pin in pins],
+        "board_cate": [{"board_id": str(u), "cate_id": "1"} for u in range(1, PEOPLE + 1)],
+    }
+    for name, records in files.items():
+        (folder / f"subset_iccv_{name}.bson").write_bytes(b"".join(map(bson.encode, records)))
+    (folder / "categories.txt").write_text("food\n")
+    return {"folder": str(folder)}
+
+
+def netflix(folder: Path, _: str) -> dict[str, str]:
+    inner = folder / "training_set"
+    inner.mkdir(parents=True)
+    for film in range(1, THINGS + 1):
+        days = "".join(f"{user},4,2005-01-{film:02}\n" for user in range(1, PEOPLE + 1))
+        (inner / f"mv_{film:07}.txt").write_text(f"{film}:\n{days}")
+    (folder / "movie_titles.csv").write_text("".join(f"{i},1999,Film {i}\n" for i in range(1, THINGS + 1)))
+    return {"folder": str(folder)}
+
+
+def amazon(folder: Path, command: str) -> dict[str, str]:
+    """The dumps of 2014: JSON reviews or bare ratings, products as Python literals."""
+    folder.mkdir()
+    events = [(f"A{u}", f"{i:010}", 5.0, DAY + u * 100 + i) for u in range(1, PEOPLE + 1) for i in range(1, THINGS + 1)]
+    if ".csv" in command:
+        reviews = folder / "ratings_X.csv"
+        reviews.write_text("".join(f"{u},{i},{r},{t}\n" for u, i, r, t in events))
+    else:
+        reviews = folder / "reviews_X_5.json.gz"
+        names = ("reviewerID", "asin", "overall", "unixReviewTime")
+        reviews.write_bytes(
+            gzip.compress("".join(json.dumps(dict(zip(names, e, strict=True))) + "\n" for e in events).encode())
+        )
+    products = [
+        {"asin": f"{i:010}", "title": "It's", "imUrl": "http://x.com/1.jpg", "categories": [["Shoes"]]}
+        for i in range(1, THINGS + 1)
+    ]
+    meta = folder / "meta_X.json.gz"
+    meta.write_bytes(gzip.compress("".join(f"{product!r}\n" for product in products).encode()))
+    return {"reviews": str(reviews), "metadata": str(meta)}
+
+
+MAKERS: dict[str, Callable[[Path, str], dict[str, str]]] = {
+    "movielens": movielens, "pinterest": pinterest, "netflix": netflix, "amazon": amazon,
+}  # fmt: skip
+COMMANDS = [
+    line.split("`")[-2]
+    for line in (ROOT / "docs" / "data.md").read_text().splitlines()
+    if line.startswith("|") and "`-S dataset=" in line
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_papers_dataset_is_read_by_its_command(tmp_path: Path, command: str) -> None:
+    params = read_yaml(ROOT / "params.yaml")
+    for a, b in SET.findall(command):
+        override(params, a or b)
+    source = params["dataset"]
+    section = params["datasets"][source]
+    made = MAKERS[source](tmp_path / "raw", section.get("release", "") if source == "movielens" else command)
+    assert set(made) <= set(section)
+    section |= made
+    raw, _ = tables(checked(Params, declared("ingest", params, read_yaml(ROOT / "dvc.yaml")), "ingest"))
+    assert (raw.events.height, raw.users.height, raw.items.height) == (PEOPLE * THINGS, PEOPLE, THINGS)
