@@ -76,8 +76,16 @@ def test_good_blocks_are_read_at_once(tmp_path: Path, section: Section, monkeypa
         raise AssertionError("line by line")
 
     monkeypatch.setattr(netflix, "_line_by_line", never)
-    raw, _ = tables(section("netflix", folder=laid(tmp_path / "n"), **ALL))
+    for first in (FIRST, FIRST.replace("\n", "\r\n")):
+        raw, _ = tables(section("netflix", folder=laid(tmp_path / "n", first), **ALL))
+        assert rows(raw) == WANTED
+
+
+def test_windows_lines_around_a_bad_one(tmp_path: Path, section: Section) -> None:
+    first = (FIRST + "822109,9,2005-05-13\n").replace("\n", "\r\n")
+    raw, report = tables(section("netflix", folder=laid(tmp_path / "n", first), **ALL, bad_rows=0.3))
     assert rows(raw) == WANTED
+    assert (report["rows_read"], report["bad_rows"]) == (5, 1)
 
 
 def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
