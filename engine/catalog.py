@@ -132,7 +132,7 @@ class Catalog:
             value_ND = self._vectors[view].clone()
             mean_D = value_ND[item_P].mean(0) if len(item_P) else value_ND[0]
             value_ND[item_P] = value_ND[item_P[order_P]] if how == "shuffled" else mean_D
-            return Catalog(self.items, self._vectors | {view: value_ND}, self._ragged, self.topics)
+            return self._but(self._vectors | {view: value_ND}, self._ragged)
         ragged = self.ragged(view)
         if how == "constant":
             offset_N = torch.cat([ragged.offset_N[:1], (ragged.offset_N.diff() > 0).cumsum(0)])
@@ -145,7 +145,10 @@ class Catalog:
             offset_N = torch.cat([ragged.offset_N[:1], length_N.cumsum(0)])
             step_X = torch.arange(int(offset_N[-1]), device=item_P.device) - offset_N[:-1].repeat_interleave(length_N)
             changed = Ragged(ragged.value_XD[ragged.offset_N[whose_N].repeat_interleave(length_N) + step_X], offset_N)
-        return Catalog(self.items, self._vectors, self._ragged | {view: changed}, self.topics)
+        return self._but(self._vectors, self._ragged | {view: changed})
+
+    def _but(self, vectors: dict[str, Tensor], ragged: dict[str, Ragged]) -> "Catalog":
+        return Catalog(self.items, vectors, ragged, self.topics, self._categories)
 
     def _missing(self, view: str) -> str:
         return f"no view {view!r} in the catalog; it has {sorted([*self._vectors, *self._ragged])}"

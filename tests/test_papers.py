@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import ttest_rel
 
 import models
 from engine import store
@@ -52,10 +55,10 @@ def test_the_sub_project_lists_its_cells() -> None:
     assert "tables" in found
 
 
-def ran(folder: Path, name: str, greater: list[int], users: list[int]) -> None:
+def ran(folder: Path, name: str, greater: list[int], users: list[int], others: list[int] | None = None) -> None:
     frame = pl.DataFrame(
         {"case": range(1, len(users) + 1), "user": users, "position": [3] * len(users), "target": users}
-        | {"greater": greater, "ties": [0] * len(users), "others": [99] * len(users)}
+        | {"greater": greater, "ties": [0] * len(users), "others": others or [99] * len(users)}
     ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
     store.write(frame, folder / name / "ranks.parquet", RANKS)
     store.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
@@ -114,3 +117,39 @@ def test_a_table_without_its_first_cell_is_refused(tmp_path: Path) -> None:
     ran(tmp_path, "p_b", [0, 0], [1, 2])
     with pytest.raises(ValueError, match="p_own is not there"):
         tables(LISTED, tmp_path, {"p": "ndcg@10"})
+
+
+def test_each_cell_is_tested_against_its_own_paper_s_first_and_corrected(tmp_path: Path) -> None:
+    users = list(range(1, 9))
+    gains = {
+        name: [1 / math.log2(place + 2) for place in places]
+        for name, places in {
+            "p_own": [0, 1, 0, 3, 0, 2, 1, 0],
+            "p_b": [1, 1, 2, 3, 1, 4, 1, 2],
+            "p_c": [5, 8, 6, 7, 4, 9, 3, 6],
+            "q_own": [8, 2, 9, 1, 0, 6, 5, 3],
+            "q_b": [9, 2, 8, 1, 1, 6, 5, 2],
+        }.items()
+        if not ran(tmp_path, name, places, users)
+    }
+    listed = LISTED | {name: LISTED["p_own"] | {"paper": "q"} for name in ("q_own", "q_b")}
+    found = tables(listed, tmp_path, {"p": "ndcg@10", "q": "ndcg@10"})
+    rows = {row["cell"]: row for text in found.values() for row in csv.DictReader(io.StringIO(text))}
+    assert {paper: text.count("\n") - 1 for paper, text in found.items()} == {"p": 3, "q": 2}
+    for name, first, times in (("p_b", "p_own", 1), ("p_c", "p_own", 2), ("q_b", "q_own", 1)):
+        change = np.subtract(gains[name], gains[first])
+        assert float(rows[name]["difference"]) == pytest.approx(change.mean(), rel=1e-4)
+        assert float(rows[name]["effect"]) == pytest.approx(change.mean() / change.std(ddof=1), rel=1e-4)
+        p = ttest_rel(gains[name], gains[first]).pvalue
+        assert float(rows[name]["p"]) == pytest.approx(p, rel=1e-4)
+        assert float(rows[name]["p_holm"]) == pytest.approx(times * p, rel=1e-4)
+
+
+def test_a_case_that_one_side_cannot_measure_is_left_out_and_a_metric_of_no_case_is_refused(tmp_path: Path) -> None:
+    users = [1, 2, 3, 4]
+    ran(tmp_path, "p_own", [0, 10, 0, 5], users)
+    ran(tmp_path, "p_b", [9, 20, 0, 50], users, [99, 99, 0, 99])
+    (_, row) = csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "auc"})["p"]))
+    assert float(row["difference"]) == pytest.approx(-(9 + 10 + 45) / 99 / 3, rel=1e-4)
+    with pytest.raises(ValueError, match="coverage is no mean over cases"):
+        tables(LISTED, tmp_path, {"p": "coverage"})

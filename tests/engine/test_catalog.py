@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine import store
 from engine.catalog import Catalog, Ragged
+from engine.categories import Categories
 from engine.contract import View
 from engine.schema import Table
 from engine.tables import REGIONS, VECTORS, WORDS
@@ -108,6 +109,8 @@ def test_a_view_is_knocked_out_among_those_who_have_it() -> None:
     assert not torch.equal(shuffled, image_ND)
     assert sorted(map(tuple, shuffled.tolist())) == sorted(map(tuple, image_ND.tolist()))
     assert torch.equal(catalog.knocked("image", "shuffled", 1).vector("image"), shuffled)
+    drawn = {str(catalog.knocked("image", "shuffled", seed).vector("image").tolist()) for seed in range(6)}
+    assert len(drawn) > 2, "the seed draws who gets what"
     constant = catalog.knocked("image", "constant", 1).vector("image")
     assert torch.equal(constant[[1, 3, 4, 5]], image_ND[[1, 3, 4, 5]].mean(0).expand(4, -1))
     assert bool((constant[[0, 2]] == 0).all())
@@ -126,3 +129,14 @@ def test_a_view_is_knocked_out_among_those_who_have_it() -> None:
     assert catalog.knocked("words", "constant", 1).topics == 4
     with pytest.raises(KeyError, match="no view 'text'"):
         catalog.knocked("text", "shuffled", 1)
+
+
+def test_what_is_not_knocked_out_stays() -> None:
+    words = Ragged(torch.ones(3, 2), torch.tensor([0, 0, 1, 3]))
+    tree = Categories.of(pl.DataFrame({"item": [1, 2], "categories": [[["a", "b"]], None]}), 2)
+    catalog = Catalog(2, {"image": torch.ones(3, 4), "text": torch.ones(3, 5)}, {"words": words}, 4, tree)
+    for view in ("image", "words"):
+        for how in ("shuffled", "constant"):
+            knocked = catalog.knocked(view, how, 1)  # type: ignore[arg-type]
+            assert knocked.categories is tree
+            assert (knocked.items, knocked.topics, knocked.width("text"), knocked.width("words")) == (2, 4, 5, 2)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
+from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import box_iou, roi_pool
 
 from engine import bottom_up, detector
 from engine.backbone import Encoder
@@ -53,6 +54,7 @@ def published() -> dict[str, Tensor]:
             convolution(f"{place}.{block}.conv2", width, width, 3)
             convolution(f"{place}.{block}.conv3", 4 * width, width, 1)
             into = 4 * width
+    found["proposal_generator.anchor_generator.cell_anchors.0"] = 1.25 * bottom_up._Anchors().cell_A4
     linear("proposal_generator.rpn_head.conv", 512, 1024, 3, 3)
     linear("proposal_generator.rpn_head.objectness_logits", 12, 512, 1, 1)
     linear("proposal_generator.rpn_head.anchor_deltas", 48, 512, 1, 1)
@@ -101,32 +103,98 @@ def test_a_region_does_not_see_its_neighbours(c4: Detector) -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
+def normed(weights: dict[str, Tensor], x_BCHW: Tensor, name: str, stride: int, padding: int, apart: int = 1) -> Tensor:
+    x_BCHW = torch.conv2d(x_BCHW, weights[f"{name}.weight"], None, stride, padding, apart)
+    kept = [weights[f"{name}.norm.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    return torch.batch_norm(x_BCHW, kept[2], kept[3], kept[0], kept[1], False, 0, 1e-5, False)
+
+
+def block_BCHW(weights: dict[str, Tensor], x_BCHW: Tensor, name: str, stride: int, apart: int = 1) -> Tensor:
+    """A bottleneck whose first convolution strides and whose second is dilated by `apart`."""
+    y_BCHW = torch.relu(normed(weights, x_BCHW, f"{name}.conv1", stride, 0))
+    y_BCHW = torch.relu(normed(weights, y_BCHW, f"{name}.conv2", 1, apart, apart))
+    y_BCHW = normed(weights, y_BCHW, f"{name}.conv3", 1, 0)
+    shortcut = normed(weights, x_BCHW, f"{name}.shortcut", stride, 0) if name.endswith(".0") else x_BCHW
+    return torch.relu(y_BCHW + shortcut)
+
+
 def reference_BCHW(weights: dict[str, Tensor], bgr_BCHW: Tensor) -> Tensor:
     """The published network up to its fourth stage, written from its description, in BGR."""
-
-    def step(x_BCHW: Tensor, name: str, stride: int, padding: int) -> Tensor:
-        x_BCHW = torch.conv2d(x_BCHW, weights[f"{name}.weight"], None, stride, padding)
-        kept = [weights[f"{name}.norm.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
-        return torch.batch_norm(x_BCHW, kept[2], kept[3], kept[0], kept[1], False, 0, 1e-5, False)
-
-    x_BCHW = torch.relu(step(bgr_BCHW, "backbone.stem.conv1", 2, 3))
+    x_BCHW = torch.relu(normed(weights, bgr_BCHW, "backbone.stem.conv1", 2, 3))
     x_BCHW = torch.max_pool2d(x_BCHW, 3, 2, 0, 1, True)
     for stage, blocks in ((2, 3), (3, 4), (4, 23)):
         for block in range(blocks):
-            name = f"backbone.res{stage}.{block}"
             stride = 2 if block == 0 and stage > 2 else 1
-            y_BCHW = torch.relu(step(x_BCHW, f"{name}.conv1", stride, 0))
-            y_BCHW = step(torch.relu(step(y_BCHW, f"{name}.conv2", 1, 1)), f"{name}.conv3", 1, 0)
-            x_BCHW = torch.relu(y_BCHW + (step(x_BCHW, f"{name}.shortcut", stride, 0) if block == 0 else x_BCHW))
+            x_BCHW = block_BCHW(weights, x_BCHW, f"backbone.res{stage}.{block}", stride)
     return x_BCHW
+
+
+def map_BDHW(c4: Detector) -> Tensor:
+    said_BDHW: Tensor = c4.trunk(((picture_BHWC() - c4.shift_C) * c4.scale_C).permute(0, 3, 1, 2))["0"]
+    return said_BDHW
+
+
+def test_a_region_is_what_the_published_head_says_of_its_box(c4: Detector, weights: dict[str, Tensor]) -> None:
+    classes = [weights[f"roi_heads.box_predictor.cls_score.{part}"] for part in ("weight", "bias")]
+    with torch.inference_mode():
+        said_BDHW, found = map_BDHW(c4), c4(picture_BHWC())
+        for i, (box_M4, score_M, region_MD) in enumerate(found):
+            x_MCHW = roi_pool(said_BDHW[i : i + 1], [box_M4 * torch.tensor([96, 64, 96, 64])], (14, 14), 1 / 16)
+            for block in range(3):
+                x_MCHW = block_BCHW(weights, x_MCHW, f"roi_heads.res5.{block}", 1, 2)
+            wanted_MD = x_MCHW.mean((2, 3))
+            torch.testing.assert_close(region_MD, wanted_MD, rtol=1e-3, atol=1e-3 * float(wanted_MD.max()))
+            chance_MK = torch.nn.functional.linear(wanted_MD, *classes).softmax(1)[:, :-1]  # the background is last
+            torch.testing.assert_close(score_M[0], chance_MK[0].max(), rtol=1e-3, atol=1e-5)
+            assert ((chance_MK - score_M[:, None]).abs().amin(1) < 1e-4).all()
+
+
+def test_proposals_are_the_published_head_s_without_those_that_overlap(
+    c4: Detector, weights: dict[str, Tensor]
+) -> None:
+    head = {name: weights[f"proposal_generator.rpn_head.{name}"] for name in
+            (f"{layer}.{part}" for layer in ("conv", "objectness_logits", "anchor_deltas")
+             for part in ("weight", "bias"))}  # fmt: skip
+    with torch.inference_mode():
+        said_BDHW = map_BDHW(c4)
+        hidden_BDHW = torch.relu(torch.conv2d(said_BDHW, head["conv.weight"], head["conv.bias"], 1, 1))
+        for found, name in zip(c4.rpn.head([said_BDHW]), ("objectness_logits", "anchor_deltas"), strict=True):  # type: ignore[operator]
+            wanted = torch.conv2d(hidden_BDHW, head[f"{name}.weight"], head[f"{name}.bias"])
+            torch.testing.assert_close(found[0], wanted, rtol=1e-3, atol=1e-4)
+        whole = ImageList(torch.zeros(2, 3, 64, 96), [(64, 96)] * 2)
+        for box_M4 in c4.rpn(whole, {"0": said_BDHW})[0]:
+            assert len(box_M4) > 5
+            assert (box_iou(box_M4, box_M4).fill_diagonal_(0) <= LIMITS.overlap + 1e-6).all()
+    anchor_A4 = weights["proposal_generator.anchor_generator.cell_anchors.0"]
+    assert torch.equal(c4.rpn.anchor_generator.cell_anchors[0], anchor_A4)  # type: ignore[union-attr, index]
+    assert torch.equal(bottom_up.convert({}, "")["rpn.anchor_generator.cell_A4"], anchor_A4 / 1.25)
+
+
+def test_pictures_are_padded_after_their_end_and_proposals_read_some_at_a_time(
+    c4: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd_BHWC, seen = picture_BHWC()[:, :50, :70], []
+    told = c4.trunk.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.inference_mode():
+        plain = c4(odd_BHWC)
+        monkeypatch.setattr(detector, "_STEP", 5)
+        again = c4(odd_BHWC)
+    told.remove()
+    normed_BCHW = ((odd_BHWC - c4.shift_C) * c4.scale_C).permute(0, 3, 1, 2)
+    assert seen[0].shape == (2, 3, 64, 96)
+    assert torch.equal(seen[0][:, :, :50, :70], normed_BCHW)
+    assert not seen[0][:, :, 50:].any()
+    assert not seen[0][..., 70:].any()
+    for one, other in zip(plain, again, strict=True):
+        for value, same in zip(one, other, strict=True):
+            torch.testing.assert_close(value, same, rtol=1e-3, atol=1e-4)
 
 
 def test_published_weights_say_what_the_published_network_says(c4: Detector, weights: dict[str, Tensor]) -> None:
     bgr_BCHW = picture_BHWC().flip(3).permute(0, 3, 1, 2) - torch.tensor([102.9801, 115.9465, 122.7717])[:, None, None]
     with torch.inference_mode():
         wanted_BDHW = reference_BCHW(weights, bgr_BCHW)
-        rgb_BCHW = ((picture_BHWC() - c4.shift_C) * c4.scale_C).permute(0, 3, 1, 2)
-        said_BDHW = c4.trunk(rgb_BCHW)["0"]
+        said_BDHW = map_BDHW(c4)
     torch.testing.assert_close(said_BDHW, wanted_BDHW, rtol=1e-3, atol=1e-3 * float(wanted_BDHW.abs().max()))
     # the published background is the last class, ours the first
     torch.testing.assert_close(c4.classes.bias[0], weights["roi_heads.box_predictor.cls_score.bias"][-1])
@@ -176,7 +244,8 @@ def test_selection_by_hand() -> None:
 
 def test_a_pyramid_gives_regions_and_the_seed_draws_it() -> None:
     limits = LIMITS.model_copy(update={"proposals": 8})
-    one, again = (detector.load(encoder(detector.PYRAMID), limits, 1) for _ in range(2))
+    one, again, other = (detector.load(encoder(detector.PYRAMID), limits, seed) for seed in (1, 1, 2))
+    assert not torch.equal(one.classes.weight, other.classes.weight)  # type: ignore[arg-type]
     with torch.inference_mode():
         first, second = one(picture_BHWC()), again(picture_BHWC())
     for (box_M4, _, region_MD), (_, _, other_MD) in zip(first, second, strict=True):

@@ -3,7 +3,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,103 @@ def test_parts_of_other_files_or_settings_are_not_taken(tmp_path: Path, monkeypa
     third = Counting()
     run(third, images, tmp_path / "v.parquet")
     assert len(third.reader.seen) == 18
+
+
+@pytest.mark.parametrize("what", ["weights", "code", "goal"])
+def test_parts_of_other_weights_code_or_goals_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    images, network = pictures(tmp_path), tmp_path / "network" / "w.pt"
+    network.parent.mkdir()
+    network.write_bytes(b"1")
+    monkeypatch.setattr(Counting, "weights", network.parent)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    if what == "weights":
+        os.utime(network, (1, 1))
+    elif what == "code":
+        monkeypatch.setattr(extraction, "digest", lambda _: "of code that was changed")
+    other = Counting()
+    run(other, images, tmp_path / ("other.parquet" if what == "goal" else "v.parquet"))
+    assert len(other.reader.seen) == 18
+
+
+class Twice(Counter):
+    """Says the same for two tables."""
+
+    def read(self, prepared: pl.DataFrame) -> Part:
+        part = super().read(prepared)
+        return Part({"said": part.frames["said"], "again": part.frames["said"]}, part.counts, part.meta)
+
+
+def test_a_part_is_done_when_all_its_tables_are(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path)
+    targets = {name: Target(tmp_path / f"{name}.parquet", VECTORS, "vector", 0, {}) for name in ("said", "again")}
+    plan = Counting()
+    plan.reader = Twice(stop=13)
+    with pytest.raises(RuntimeError, match="stopped"):
+        extract(plan, images, IMAGES, ["item", "image"], targets)
+    (lost,) = cache.glob("*/000001.again.parquet")
+    lost.unlink()  # as where a kill came between the two
+    plan.reader = Twice(stop=0)
+    extract(plan, images, IMAGES, ["item", "image"], targets)
+    assert plan.reader.seen == [5, 6, 7, *range(12, 19)]
+    assert (tmp_path / "said.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+
+
+class Ray(SimpleNamespace):
+    """In place of Ray: notes what it is asked for and runs the actors here, parts from last to first."""
+
+    def __init__(self) -> None:
+        super().__init__(begun={}, asked={}, open=False, data=self, ActorPoolStrategy=dict)
+        self.DataContext = SimpleNamespace(get_current=SimpleNamespace)
+
+    def init(self, **asked: Any) -> None:
+        self.begun, self.open = asked, True
+
+    def shutdown(self) -> None:
+        self.open = False
+
+    def from_items(self, rows: list[dict[str, int]], **asked: Any) -> "Ray":
+        self.rows, self.asked = rows, self.asked | asked
+        return self
+
+    def map_batches(self, actor: type, *, fn_constructor_args: tuple[Any, ...], **asked: Any) -> "Ray":
+        self.actor, self.asked = actor(*fn_constructor_args), self.asked | asked
+        return self
+
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
+        for row in reversed(self.rows):
+            said = self.actor({name: np.array([value]) for name, value in row.items()})
+            yield {name: value[0] for name, value in said.items()}
+
+
+@pytest.mark.parametrize("accelerated", [False, True])
+@pytest.mark.parametrize("address", ["", "ray://head:10001"])
+def test_what_ray_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, accelerated: bool
+) -> None:
+    images, ray = pictures(tmp_path), Ray()
+    run(Counting(), images, tmp_path / "here.parquet")
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[misc]
+    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address=address, workers=3))
+    monkeypatch.setattr(Counting, "accelerated", accelerated)
+    run(Counting(), images, tmp_path / "there.parquet")
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+    assert (ray.begun.get("address"), ray.begun.get("num_cpus")) == ((address, None) if address else (None, 4))
+    assert (ray.asked["compute"], ray.asked["num_gpus"]) == ({"size": 3}, int(accelerated))
+    assert ray.asked["override_num_blocks"] == 5
+    assert not ray.open
+    with pytest.raises(RuntimeError, match="stopped"):
+        run(Counting(stop=13), images, tmp_path / "there.parquet")
+    assert not ray.open
+
+
+def test_ray_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # type: ignore[arg-type]
+    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address="", workers=2))
+    with pytest.raises(ValueError, match="engine ray: Ray is not installed; pip install"):
+        run(Counting(), pictures(tmp_path), tmp_path / "v.parquet")
 
 
 def test_a_table_without_the_column_is_refused(tmp_path: Path) -> None:

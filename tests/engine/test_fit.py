@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from engine.batch import Batch, Interactions
 from engine.contract import Learner, Needs, Recommender
 from engine.fit import Train, accelerator, fit
+from engine.loop import Loop
 from engine.params import checked
 from engine.tables import SPLIT
 
@@ -135,3 +136,12 @@ def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> No
         fit(model, events(), lambda m=model: m.value.item(), train(decay=decay), 1, tmp_path / "c.pt")  # type: ignore[misc]
         ends[decay] = model.value.item()
     assert 0 < ends["cosine"] < ends["none"] * 0.8
+
+
+def test_a_batch_that_stands_in_for_rows_counts_for_nothing(tmp_path: Path) -> None:
+    loop = Loop(Slope(), events(), train(), 1, tmp_path / "c.pt")
+    for batch, own in loop._batches(torch.Generator().manual_seed(1)):
+        assert own
+        assert batch.target_BL is not None
+        assert loop._step(batch, True)[1] == int((batch.target_BL > 0).sum()) > 0
+        assert loop._step(batch, False)[1] == 0

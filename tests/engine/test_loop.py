@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch.distributed
 
-from tests.engine.processes import EPOCHS, RUNS, resumed, staged, trained, world
+from tests.engine.processes import EPOCHS, ROWS, RUNS, resumed, staged, trained, world
 
 pytestmark = pytest.mark.skipif(
     not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
@@ -42,6 +42,10 @@ def test_two_processes_learn_what_one_does(run: str, told: list[dict[str, Any]],
     assert first["weights"] == pytest.approx(alone["weights"], abs=2e-3)
     assert second["losses"] == first["losses"]
     assert second["weights"] == first["weights"]
+
+
+def test_one_process_gets_no_row_of_a_last_step() -> None:
+    assert len(world().interactions(1)) % ROWS == 1
 
 
 def test_the_first_process_validates_and_all_keep_what_it_says(told: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ import models
 from engine.batch import Interactions
 from engine.catalog import Catalog
 from engine.categories import Categories
+from models import iarn as module
 from models.biases import Biases
 from models.iarn import IARN
 from tests.models.world import World, built, rows, section
@@ -135,6 +136,10 @@ def test_tagm_is_iarn_without_the_cross_input(world: World) -> None:
     tagm = alike(iarn, shaken("tagm_backbone", world))
     batch, item_BK = rows(world, iarn.needs), everything(world)
     assert not torch.allclose(iarn.score(batch, item_BK), tagm.score(batch, item_BK), atol=1e-3)
+    printed = iarn.config
+    iarn.config = printed.model_copy(update={"readings": printed.readings.model_copy(update={"summary": 0.0})})
+    torch.testing.assert_close(iarn.score(batch, item_BK), tagm.score(batch, item_BK))
+    iarn.config = printed
     with torch.no_grad():
         for side in (iarn.user, iarn.item):
             side.cross.weight.zero_()  # type: ignore[union-attr, operator]
@@ -216,6 +221,48 @@ def test_the_last_state_is_the_weighed_sum_of_what_the_steps_bring(world: World)
         total_BH = total_BH + share_BL[:, t, None] * brought_BH
     torch.testing.assert_close(met.last_PH, state_BH)
     torch.testing.assert_close(met.last_PH, total_BH)
+
+
+def test_the_attention_s_activation_is_a_setting(world: World) -> None:
+    relu, softplus = shaken("iarn_plain", world), shaken("official", world)
+    assert (softplus.user.activation, softplus.item.activation) == ("softplus", "softplus")  # type: ignore[union-attr]
+    read = softplus._users(rows(world, softplus.needs))
+    assert read.summary_BS is not None
+    assert bool((read.summary_BS[read.layout.length_B > 0] > 0).all())
+    assert bool((relu._users(rows(world, relu.needs)).summary_BS == 0).any())  # type: ignore[union-attr]
+
+
+def test_a_rating_is_one_more_channel_from_the_middle_of_its_scale(world: World) -> None:
+    model = shaken("iarn_plain", world)
+    batch = few(STORY).before(torch.tensor([1]), torch.tensor([2]), model.needs)
+    value_XE, layout = model.histories.of_users(batch)
+    assert layout.spread(value_XE, 2)[0, :, -1].tolist() == [0.5, -0.5]  # of 4 and 2
+    history_U2, _ = model.histories.asked(batch, torch.tensor([[3]]))
+    value_XE, layout, user_X = model.histories.of_items(batch, history_U2, 6)
+    assert layout.spread(user_X, 2).tolist() == [[2, 3]]
+    assert layout.spread(value_XE, 2)[0, :, -1].tolist() == [0.0, 1.0]  # of 3 and 5
+    value_XE, layout, user_X = model.histories.of_items(batch, history_U2, 1)
+    assert user_X.tolist() == [3], "the last ones are read"
+
+
+def test_the_lstm_s_last_state_is_torch_s_of_each_row_alone(world: World) -> None:
+    model = shaken("lstm_backbone", world)
+    batch = rows(world, model.needs)
+    value_XE, layout = model.histories.of_users(batch)
+    met = model.user.meet(model.user(value_XE, layout), None, None)
+    width = batch.item_BL.shape[1]
+    for value_LE, steps, last_H in zip(layout.spread(value_XE, width), layout.length_B, met.last_PH, strict=True):
+        torch.testing.assert_close(last_H, model.user.lstm(value_LE[:steps])[0][-1])  # type: ignore[operator, union-attr]
+
+
+@pytest.mark.parametrize("variant", ["iarn_plain", "lstm_backbone"])
+def test_scores_are_the_same_block_by_block(world: World, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+    model, item_BK = shaken(variant, world), everything(world)
+    batch = rows(world, model.needs)
+    whole_BK = model.score(batch, item_BK)
+    monkeypatch.setattr(module, "ROWS", 5)
+    monkeypatch.setattr(module, "PAIRS", 3)
+    torch.testing.assert_close(model.score(batch, item_BK), whole_BK)
 
 
 # ---- what a pair may see, ratings changed in place

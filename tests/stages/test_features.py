@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 from torchvision import models
 
-from engine import passages, store
+from engine import language, passages, store
 from engine.backbone import seeded
 from engine.tables import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
 from stages import images as images_stage
@@ -356,3 +356,50 @@ def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path) -> None:
     rare = {**few, "minimum": 50}
     with pytest.raises(ValueError, match=r"no word of .* occurs so often"):
         text_stage.main(texts(encoder="doc2vec", doc2vec=rare), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+
+
+def test_doc2vec_follows_its_settings_and_the_seed(tmp_path: Path) -> None:
+    texts_ = {1: "Love and war", 2: "war and love", 3: "  ", 4: "the sea and the war"}
+    path = catalog(tmp_path, texts_)
+
+    def learnt(seed: int = 1, **changes: int) -> pl.DataFrame:
+        few = {"dim": 6, "window": 3, "minimum": 1, "epochs": 2, **changes}
+        settings = texts(encoder="doc2vec", doc2vec=few).model_copy(update={"seed": seed})
+        text_stage.main(settings, path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+        return store.read(tmp_path / "w.parquet", WORDS)
+
+    plain = learnt()
+    words = store.ragged(plain["word"])[0]
+    assert plain["item"].to_list() == [1, 2, 4]
+    assert plain["token"].to_list()[0] == ["Love", "and", "war"]
+    assert (words[0] == words[5]).all(), "a word is the same in capitals"
+    assert {name: store.meta(tmp_path / "w.parquet")[name] for name in ("texts", "wordless")} == {
+        "texts": 3,
+        "wordless": 0,
+    }
+    for other in (learnt(seed=2), learnt(epochs=9)):  # words are learnt, not only texts
+        assert other["token"].to_list() == plain["token"].to_list()
+        assert not np.allclose(store.ragged(other["word"])[0], words, atol=1e-4)
+
+
+def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    batches = language.batches
+
+    def noted(lengths: list[int], budget: int) -> Any:
+        asked.append(budget)
+        return batches(lengths, budget)
+
+    monkeypatch.setattr(language, "batches", noted)
+    path = catalog(tmp_path, {1: "one two three four five six seven eight", 2: "A boat."})
+    for budget in (0, 7):
+        settings = texts(tokens=6, batch_tokens=budget)
+        text_stage.main(settings, path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+        assert store.meta(tmp_path / "w.parquet")["cut"] == 1
+    assert asked == [512, 7]
+    assert store.read(tmp_path / "w.parquet", WORDS)["token"].to_list() == [
+        ["one", "two", "three", "four"],
+        ["A", "boat"],
+    ]
+    reading = passages.Reading(**settings.text.model_dump(include=set(passages.Reading.model_fields)))
+    assert passages.Passages(reading.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")

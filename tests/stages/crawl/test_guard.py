@@ -89,6 +89,8 @@ def test_a_host_that_asks_to_wait_long_does_not_stop_the_crawl(service: Service,
     assert len(service.asked) == 1
     service.says("/2.jpg", (429, b"", {"Retry-After": "0"}), (200, jpeg()))
     assert look(f"{service.host}/2.jpg", retries=2).picture == OK
+    service.says("/3.jpg", (503, b""), (200, jpeg()))  # it does not say how long
+    assert look(f"{service.host}/3.jpg", retries=1).picture == OK
 
 
 @pytest.mark.parametrize(

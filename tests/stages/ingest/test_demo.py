@@ -262,6 +262,17 @@ def test_idle_acts_are_alone_and_keep_their_hours(lived: tuple[People, Calendar,
     assert not idle[real & ~when.idle_UN].any()
 
 
+def test_an_idle_act_is_no_household_s_and_switches_nothing(lived: tuple[People, Calendar, Acts]) -> None:
+    chosen = settings().sessions.model_copy(update={"idle_hours": (18, 24)})  # when the household sits together
+    when = calendar(np.full(50, 60), 78, chosen, np.random.default_rng(3))
+    evening_UN = household_minutes(chosen)[when.minute_UN % WEEK]
+    assert (when.idle_UN & evening_UN).any()
+    assert not (when.idle_UN & when.household_UN).any()
+    found, when, done = lived
+    early = np.arange(done.switched_UN.shape[1]) < np.minimum(found.acts_U, 20)[:, None]
+    assert done.switched_UN[early & when.idle_UN].mean() < 0.01  # an interest of which nothing is left
+
+
 def test_chances_beyond_one_are_refused() -> None:
     with pytest.raises(ValueError, match=r"evening and idle are 0\.7 and 0\.45"):
         SessionSettings.model_validate(settings().sessions.model_dump() | {"evening": 0.7})

@@ -76,8 +76,16 @@ def test_good_blocks_are_read_at_once(tmp_path: Path, section: Section, monkeypa
         raise AssertionError("line by line")
 
     monkeypatch.setattr(netflix, "_line_by_line", never)
-    raw, _ = tables(section("netflix", folder=laid(tmp_path / "n"), **ALL))
+    for first in (FIRST, FIRST.replace("\n", "\r\n")):
+        raw, _ = tables(section("netflix", folder=laid(tmp_path / "n", first), **ALL))
+        assert rows(raw) == WANTED
+
+
+def test_windows_lines_around_a_bad_one(tmp_path: Path, section: Section) -> None:
+    first = (FIRST + "822109,9,2005-05-13\n").replace("\n", "\r\n")
+    raw, report = tables(section("netflix", folder=laid(tmp_path / "n", first), **ALL, bad_rows=0.3))
     assert rows(raw) == WANTED
+    assert (report["rows_read"], report["bad_rows"]) == (5, 1)
 
 
 def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,11 +117,15 @@ def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatc
         ("8221\xe909,3,2005-05-13", "expected user,rating"),
     ],
 )
-def test_bad_lines_are_told_by_number_or_counted(tmp_path: Path, section: Section, line: str, why: str) -> None:
-    folder = laid(tmp_path / "n", FIRST + "\n")
+@pytest.mark.parametrize("blank", ["", "\n"], ids=["alone", "after a blank line"])
+def test_bad_lines_are_told_by_number_or_counted(
+    tmp_path: Path, section: Section, line: str, why: str, blank: str
+) -> None:
+    """A blank line alone keeps a block from being read at once."""
+    folder = laid(tmp_path / "n", FIRST + blank)
     with Path(folder, "combined_data_1.txt").open("ab") as file:
         file.write(line.encode("latin-1") + b"\n")
-    with pytest.raises(ValueError, match=rf"combined_data_1.txt line 7: {why}.*1 of 4 rows are bad"):
+    with pytest.raises(ValueError, match=rf"combined_data_1.txt line {6 + len(blank)}: {why}.*1 of 4 rows are bad"):
         tables(section("netflix", folder=folder, **ALL))
     raw, report = tables(section("netflix", folder=folder, **ALL, bad_rows=0.25))
     assert rows(raw) == WANTED

@@ -103,6 +103,8 @@ def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatc
             "record 4: cate_id: 3 is no line of categories.txt",
         ),
         ({"labels": [*LABELS, {"board_id": "70", "cate_id": 0}]}, "record 4: cate_id: 0 is no line"),
+        ({"labels": [*LABELS, {"board_id": "70", "cate_id": "x"}]}, "record 4: cate_id: x is no line"),
+        ({"labels": [*LABELS, {"board_id": "70", "cate_id": "²"}]}, "record 4: cate_id: ² is no line"),
     ],
 )
 def test_bad_records_are_told_by_number_or_counted(
@@ -114,6 +116,24 @@ def test_bad_records_are_told_by_number_or_counted(
     raw, report = tables(section("pinterest", folder=folder, bad_rows=0.5))
     assert report["bad_rows"] + report["bad_pins"] + report["bad_labels"] == 1
     assert raw.events.height == 6
+
+
+def test_a_board_that_holds_a_picture_twice_has_one_say_in_its_category(tmp_path: Path, section: Section) -> None:
+    boards = [
+        {"board_id": str(board), "board_url": f"/u{board}/b/", "pins": pins}
+        for board, pins in ((80, ["1", "4"]), (81, ["1"]), (82, ["4"]))
+    ]
+    labels = [{"board_id": str(board), "cate_id": cate} for board, cate in ((80, 1), (81, 2), (82, 2))]
+    raw, _ = tables(section("pinterest", folder=laid(tmp_path / "p", boards, labels=labels)))
+    assert raw.items["categories"].to_list() == [[["hats"]]]
+
+
+def test_a_pin_told_twice_is_one_and_an_address_may_ask(tmp_path: Path, section: Section) -> None:
+    boards = [BOARDS[0] | {"board_url": "/ann/food/?utm=a/b"}, *BOARDS[1:]]
+    plain, wanted = tables(section("pinterest", folder=laid(tmp_path / "p"), user="owner"))
+    raw, report = tables(section("pinterest", folder=laid(tmp_path / "q", boards, [*PINS, PINS[0]]), user="owner"))
+    assert named(raw) == named(plain)
+    assert (report["bad_pins"], report["dropped_duplicates"]) == (0, wanted["dropped_duplicates"])
 
 
 def test_an_owner_must_stand_in_the_address(tmp_path: Path, section: Section) -> None:

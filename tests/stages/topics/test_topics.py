@@ -191,6 +191,14 @@ def test_snapshots_end_in_the_topics_as_they_are(plain: Path) -> None:
     assert last["window"].to_list() == [MONDAY + timedelta(weeks=3)] * 3
 
 
+def test_the_last_pass_alone_is_watched() -> None:
+    word_DV = csr_matrix(np.random.default_rng(1).integers(0, 3, (40, 12)).astype(np.float64))
+    told: list[int] = []
+    settings = OnlineVB(**VB | {"chunk": 10, "passes": 3})
+    fit(word_DV, [f"word{v}" for v in range(12)], 2, settings, 1, lambda documents, _: told.append(documents))
+    assert told == [10, 20, 30, 40]
+
+
 def test_halves_are_parts_of_what_was_said() -> None:
     """Rows whose columns are in no order, as a product of sparse matrices leaves them."""
     word_DV = csr_matrix(
