@@ -24,10 +24,10 @@ from rich.table import Table
 from engine.backbone import Encoder
 from engine.detector import PYRAMID, Limits
 from engine.device import passes, place
-from engine.language import batches
 from engine.parts import Plan, Reader
 from engine.passages import Passages, Reading
 from engine.readers import Objects, Whole
+from engine.tokens import batches
 
 ENGINE = {"engine": "local", "address": "", "workers": 2}
 LIMITS = Limits(longest=400, proposals=300, overlap=0.7, class_overlap=0.3, confidence=0.0, most=36, classes=1600)
@@ -81,12 +81,10 @@ def extraction(reader: Reader, frame: pl.DataFrame) -> Callable[[], int]:
 
 def bare_text(reader: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
     """The network over length-sorted batches of ids, round and round."""
-    found = reader.language.tokenize(frame["text"].to_list())
+    found = reader.language.tokenize(frame["text"].to_list(), 0)
     ready = []
-    for batch in batches([len(ids) for ids in found["input_ids"]], size):
-        padded = reader.language.tokenizer.pad(
-            {"input_ids": [found["input_ids"][i] for i in batch]}, return_tensors="pt"
-        )
+    for batch in batches([len(ids) for ids in found.ids], size):
+        padded = reader.language.tokenizer.pad({"input_ids": [found.ids[i] for i in batch]}, return_tensors="pt")
         ready.append((padded["input_ids"].to(DEVICE), padded["attention_mask"].to(DEVICE)))
 
     def step() -> int:
@@ -118,7 +116,7 @@ def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., C
     if what == "text":
         reading = Reading(encoder="minilm", limit=64, tokens=256, batch_tokens=0, precision=precision, **ENGINE)
         return Passages(reading, "auto"), overviews(1024 if cuda else 256), bare_text, (
-            (16384, 65536) if cuda else (512, 1024, 4096)
+            (16384, 65536) if cuda else (512, 1024, 2048, 4096)
         )  # fmt: skip
     if what == "pictures":
         encoder = Encoder(backbone="resnet50", size=224, **usual)

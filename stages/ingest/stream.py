@@ -74,7 +74,9 @@ def opened(path: Path) -> BinaryIO:
         start = file.read(2)
     if start in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
-    return cast(BinaryIO, igzip.open(path, "rb") if start == _MAGIC else path.open("rb"))
+    if start != _MAGIC:
+        return path.open("rb")
+    return cast(BinaryIO, igzip.IGzipFile(path))  # type: ignore[no-untyped-call]
 
 
 def _pieces(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -82,7 +84,7 @@ def _pieces(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
     while True:
         try:
             part = file.read(min(_READ, size))
-        except (EOFError, isal_zlib.error, igzip.BadGzipFile) as error:
+        except (EOFError, isal_zlib.error, igzip.BadGzipFile) as error:  # type: ignore[misc]
             where = f"after {come + have} good bytes"
             raise ValueError(f"{path}: cut off or damaged {where} ({error}); load it again") from None
         have += len(part)

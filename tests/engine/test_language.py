@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from engine import language
-from engine.language import Language, batches
+from engine.language import Language
+from engine.tokens import batches
 
 TEXTS = [
     "Spider-Man doesn't sleep; a café, naïve.",
@@ -119,7 +120,7 @@ def test_a_long_text_is_cut_and_counted(tiny: Path) -> None:
     assert reading is not None
     assert short is not None
     assert reading.token == ["film"] * 3
-    assert found.cut == 1
+    assert found.tokenize([TEXTS[4], "a"], 0).cut == 1
     with pytest.raises(ValueError, match="reads from 3 to 64 tokens"):
         load(tiny, tokens=65)
 
