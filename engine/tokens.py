@@ -81,4 +81,4 @@ def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
 
 
 def _pairs(found: Iterable[list[tuple[int, int]]]) -> NDArray[np.int64]:
-    return np.array(list(chain.from_iterable(found)), np.int64).reshape(-1, 2)
+    return np.fromiter(chain.from_iterable(chain.from_iterable(found)), np.int64).reshape(-1, 2)
