@@ -4,9 +4,9 @@ import html
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import polars as pl
-
-_NAMES = pl.List(pl.List(pl.String))
+import pyarrow as pa
 
 
 def clean(text: str) -> str:
@@ -50,8 +50,17 @@ def paths(found: pl.Series) -> pl.Series | None:
     name = each.drop_nulls().explode(empty_as_null=False)
     if each.null_count() or name.null_count():
         return None
-    if not (column(name).eq_missing(name).all() and (each.list.len() > 0).all()):
-        kept = ([path(tuple(names)) for names in of or []] for of in found.to_list())
-        found = pl.Series(found.name, [[names for names in of if names] for of in kept], dtype=_NAMES)
+    read = column(name)
+    if not read.eq_missing(name).all():
+        each = _lists(read, each.list.len()).list.drop_nulls()
+        found = _lists(each, found.list.len().fill_null(0)).alias(found.name)
+    if (each.list.len() == 0).any():
+        found = found.list.eval(pl.element().filter(pl.element().list.len() > 0))
     many = found.list.len().alias("many")
     return pl.DataFrame([found, many]).select(pl.when(pl.col("many") > 0).then(pl.col(found.name))).to_series()
+
+
+def _lists(flat: pl.Series, length: pl.Series) -> pl.Series:
+    """The rows of `flat` as lists, `length` rows each."""
+    offsets = pa.array(np.concatenate([[0], length.cum_sum().to_numpy()]), pa.int64())
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(offsets, flat.to_arrow())))

@@ -104,6 +104,15 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None
                 assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
 
 
+def test_weights_are_cast_once_for_all_batches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, passes = [], language.passes
+    monkeypatch.setattr(language, "passes", lambda *how: entered.append(how) or passes(*how))
+    found = load(tiny)
+    assert len(list(batches([len(ids) for ids in found.tokenize(TEXTS, 0).ids], 20))) > 2
+    found.read(TEXTS, 0, 20)
+    assert entered == [(torch.device("cpu"), torch.float32)]
+
+
 def test_the_limit_keeps_first_words_read_in_the_whole_text(tiny: Path) -> None:
     found = load(tiny)
     (whole,), (first,) = found.read(TEXTS[2:3], 0, 512), found.read(TEXTS[2:3], 3, 512)
