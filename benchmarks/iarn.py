@@ -9,14 +9,16 @@ only slows it down (the figure for a second of a core, with --threads 1, hangs o
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 import models
-from engine.batch import Interactions
+from engine.batch import Batch, Interactions
 from engine.catalog import Catalog
 from engine.categories import Categories
 from engine.fit import Train
@@ -43,19 +45,50 @@ def world(length: int, seed: int = 1) -> tuple[Interactions, Catalog]:
     return Interactions.of(frame, ITEMS), Catalog(ITEMS, categories=Categories.of(items, ITEMS))
 
 
+def learnt(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: Train,
+    events: Interactions,
+    parts: Sequence[Tensor],
+) -> tuple[float, float, Batch]:
+    """Pairs learnt from a second, of the clock and of one core; and the last batch."""
+    model.train()
+    started, used, done = time.perf_counter(), time.process_time(), 0
+    for part_B in parts:
+        batch = events.pairs(part_B, model.needs)
+        if model.needs.negatives:
+            batch = batch.but(negative_BLK=torch.randint(1, ITEMS + 1, (len(part_B), 1, model.needs.negatives)))
+        loss = model.loss(batch)  # type: ignore[operator]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        done += len(part_B)
+    return done / (time.perf_counter() - started), done / (time.process_time() - used), batch
+
+
+@torch.no_grad()
+def scored(model: torch.nn.Module, events: Interactions, drawn_E: Tensor) -> float:
+    """Pairs that a ranking meets a second."""
+    model.eval()
+    few = events.pairs(drawn_E[:16], model.needs)
+    item_BK = torch.arange(1, ITEMS + 1).expand(16, -1)
+    started = time.perf_counter()
+    model.score(few, item_BK)
+    return item_BK.numel() / (time.perf_counter() - started)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--length", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
+    for name, value in (("threads", 2), ("length", 50), ("steps", 10), ("rounds", 3)):
+        parser.add_argument(f"--{name}", type=int, default=value)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     params = read_yaml(Path("params.yaml"))
-    for assignment in [f"models.iarn.{key}={arguments.length}" for key in ("length", "item_length")]:
-        override(params, assignment)
-    for assignment in arguments.overrides:
+    lengths = [f"models.iarn.{key}={arguments.length}" for key in ("length", "item_length")]
+    for assignment in [*lengths, *arguments.overrides]:
         override(params, assignment)
     choice = Choice(name="iarn", settings=params["models"]["iarn"])
     settings = checked(Train, params["train"] | choice.settings["train"], "train")
@@ -65,31 +98,13 @@ def main() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
     full_E = (torch.arange(len(events)) % (3 * arguments.length) >= 2 * arguments.length).nonzero()[:, 0]
     for number in range(1, arguments.rounds + 1):
-        model.train()
-        generator = torch.Generator().manual_seed(number)
-        drawn = full_E[torch.randperm(len(full_E), generator=generator)]
-        started, used, done = time.perf_counter(), time.process_time(), 0
-        for part_B in drawn.split(settings.batch_size)[: arguments.steps]:
-            batch = events.pairs(part_B, model.needs)
-            if model.needs.negatives:
-                batch = batch.but(negative_BLK=torch.randint(1, ITEMS + 1, (len(part_B), 1, model.needs.negatives)))
-            loss = model.loss(batch)  # type: ignore[operator]
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            done += len(part_B)
-        learnt, own = done / (time.perf_counter() - started), done / (time.process_time() - used)
-        model.eval()
+        drawn_E = full_E[torch.randperm(len(full_E), generator=torch.Generator().manual_seed(number))]
+        parts = drawn_E.split(settings.batch_size)[: arguments.steps]
+        wall, own, batch = learnt(model, optimizer, settings, events, parts)
         rows = float(batch.length_B.float().mean())
-        with torch.no_grad():
-            few = events.pairs(drawn[:16], model.needs)
-            item_BK = torch.arange(1, ITEMS + 1).expand(16, -1)
-            started = time.perf_counter()
-            model.score(few, item_BK)
-            scored = item_BK.numel() / (time.perf_counter() - started)
-        speed = f"{learnt:,.0f} pairs a second learnt ({own:,.0f} a second of one core), {scored:,.0f} scored"
-        print(f"round {number}: {speed}; histories of {rows:.1f}")
+        met = scored(model, events, drawn_E)
+        speed = f"{wall:,.0f} pairs a second learnt ({own:,.0f} a second of one core), {met:,.0f} scored"
+        print(f"round {number}: {speed}; histories of {rows:.1f}", flush=True)
 
 
 if __name__ == "__main__":

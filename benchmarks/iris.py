@@ -10,7 +10,8 @@ rows. `refined` is the floor of what IRIS adds: the views' layers alone, forth a
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,48 @@ def refined(model: IRIS, batch: Batch) -> Tensor:
     return halves.past_NA.sum() + halves.target_NA.sum()
 
 
+@dataclass
+class Taken:
+    """What was measured: seconds of each step by name, and of each step its pairs and distinct items."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {"kernel": [], "refined": [], "iris": []})
+    pairs: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+
+
+def measured(iris: IRIS, kernel: Kernel, drawn: Iterable[Batch], clock: Callable[[], float]) -> Taken:
+    """Both models and the floor take every step in turn; the first one compiles, and is not counted."""
+    optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3, fused=True) for model in (iris, kernel)]
+    taken = Taken()
+    for number, batch in enumerate(drawn):
+        found = {
+            "kernel": timed(lambda b=batch: kernel.loss(b, True), optimizers[1], clock),  # type: ignore[misc]
+            "iris": timed(lambda b=batch: iris.loss(b), optimizers[0], clock),  # type: ignore[misc]
+            "refined": timed(lambda b=batch: refined(iris, b), None, clock),  # type: ignore[misc]
+        }
+        iris.zero_grad()
+        if number:
+            for name, value in found.items():
+                taken.seconds[name].append(value)
+            taken.pairs.append(int((batch.length_B**2).sum()) * (1 + iris.needs.negatives))
+            met = torch.cat([batch.item_BL.flatten(), batch.negative_BLK.flatten()])  # type: ignore[union-attr]
+            taken.items.append(len(torch.unique(met)))
+    return taken
+
+
+def told(taken: Taken, title: str, steps: int) -> None:
+    """A table, and what a step holds."""
+    many, whole = len(taken.pairs), {name: sum(values) for name, values in taken.seconds.items()}
+    table = Table("", "s a step", "s an epoch", "of the kernel", title=title)
+    for name, value in whole.items():
+        each = value / many
+        table.add_row(name, f"{each:.3f}", f"{each * steps:.1f}", f"{value / whole['kernel']:.2f}")
+    Console(width=100).print(table)
+    pairs = sum(taken.pairs)
+    print(f"{pairs / many:,.0f} pairs a step, {1e9 * whole['kernel'] / pairs:.1f} ns each in the kernel")
+    print(f"{statistics.mean(taken.items):,.0f} distinct items a step, each refined once")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("users", 6040), ("items", 3685), ("events", 998_034), ("image", 2048), ("text", 768)):
@@ -94,7 +137,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--cpu", action="store_true", help="seconds of the processor, not of the wall: a busy machine")
     asked = parser.parse_args()
-    clock = time.process_time if asked.cpu else time.perf_counter
     train = drawn(asked.users, asked.items, asked.events)
     settings = read_yaml(Path("params.yaml"))["models"]["iris"]
     settings |= {"dim": asked.dim, "length": asked.length, "history": "others", "fusion": "shared"}
@@ -102,38 +144,18 @@ def main() -> None:
     iris = models.build(Choice(name="iris", settings=settings), catalog(asked.items, asked.image, asked.text), 0)
     assert isinstance(iris, IRIS)
     kernel = Kernel(asked.items, asked.dim, settings["beta"])
-    optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3, fused=True) for model in (iris, kernel)]
-    seconds: dict[str, list[float]] = {"iris": [], "kernel": [], "refined": []}
-    generator, negatives, pairs, items = torch.Generator().manual_seed(1), Negatives(train), 0, []
+    generator, negatives = torch.Generator().manual_seed(1), Negatives(train)
     needs = Needs(asked.length, negatives=iris.needs.negatives, ahead=0)
     steps = list(batches(train, asked.length, asked.rows, generator, ahead=0))
-    for number, (start_B, stop_B) in enumerate(steps[: asked.steps + 1]):
-        batch = train.targets(start_B, stop_B, needs)
-        shape = (*batch.item_BL.shape, needs.negatives)
-        batch = batch.but(negative_BLK=negatives.draw(batch.user_B, shape, generator))
-        found = (
-            timed(lambda b=batch: kernel.loss(b, True), optimizers[1], clock),  # type: ignore[misc]
-            timed(lambda b=batch: iris.loss(b), optimizers[0], clock),  # type: ignore[misc]
-            timed(lambda b=batch: refined(iris, b), None, clock),  # type: ignore[misc]
-        )
-        iris.zero_grad()
-        if number:  # the first one compiles
-            for name, value in zip(("kernel", "iris", "refined"), found, strict=True):
-                seconds[name].append(value)
-            pairs += int((batch.length_B**2).sum()) * (1 + needs.negatives)
-            met = torch.cat([batch.item_BL.flatten(), batch.negative_BLK.flatten()])  # type: ignore[union-attr]
-            items.append(len(torch.unique(met)))
-    whole = {name: sum(values) for name, values in seconds.items()}
-    title = f"{about(train)}; {len(seconds['iris'])} of {len(steps)} steps"
-    table = Table("", "s a step", "s an epoch", "of the kernel", title=title)
-    for name in ("kernel", "refined", "iris"):
-        each = whole[name] / len(seconds[name])
-        table.add_row(name, f"{each:.3f}", f"{each * len(steps):.1f}", f"{whole[name] / whole['kernel']:.2f}")
-    Console(width=100).print(table)
-    print(
-        f"{pairs / len(seconds['iris']):,.0f} pairs a step, {1e9 * whole['kernel'] / pairs:.1f} ns each in the kernel"
-    )
-    print(f"{statistics.mean(items):,.0f} distinct items a step, each refined once")
+
+    def windows() -> Iterator[Batch]:
+        for start_B, stop_B in steps[: asked.steps + 1]:
+            batch = train.targets(start_B, stop_B, needs)
+            shape = (*batch.item_BL.shape, needs.negatives)
+            yield batch.but(negative_BLK=negatives.draw(batch.user_B, shape, generator))
+
+    taken = measured(iris, kernel, windows(), time.process_time if asked.cpu else time.perf_counter)
+    told(taken, f"{about(train)}; {len(taken.pairs)} of {len(steps)} steps", len(steps))
     print(f"{torch.get_num_threads()} threads; dim {asked.dim}, vectors of {asked.image} and {asked.text}")
 
 

@@ -14,11 +14,13 @@ import argparse
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from gensim.models import LdaModel
+from scipy.sparse import csr_matrix
 
 from engine import store
 from engine.params import checked, override, read_yaml
@@ -40,6 +42,74 @@ class OneReading:
         return gibbs.fold_in(self.word_TV, word_DV, self._settings.topic_prior, self._settings.fold_in, title)
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Documents to fit and halves of those held out; words, and the texts of the items that have some."""
+
+    settings: Topics
+    seed: int
+    words: list[str]
+    fit_DV: csr_matrix
+    read_DV: csr_matrix
+    score_DV: csr_matrix
+    spoken_NV: csr_matrix
+
+    @classmethod
+    def of(cls, catalog: Path, events: Path, settings: Topics, seed: int) -> "Texts":
+        """The training part's documents, as the stage has them."""
+        split = store.read(events, SPLIT, ["user", "position", "item", "time", "part"])
+        told = corpus(store.read(catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
+        keys, word_DV = told.documents(acts(split, settings.window).filter(pl.col("part") == "train"))
+        kept = held_out(keys, settings.held_out, seed)
+        spoken_NV = told.word_NV[np.diff(told.word_NV.indptr) > 0]
+        return cls(settings, seed, told.words, word_DV[~kept], *halves(word_DV[kept], seed), spoken_NV)
+
+
+def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
+    """How topics are fitted, and how often each token is visited."""
+    settings, seed, fit_DV = texts.settings, texts.seed, texts.fit_DV
+
+    def defaults() -> Found:
+        model = LdaModel(
+            online_vb.Stream(fit_DV, "gensim, its defaults"),
+            num_topics=settings.count,
+            id2word=dict(enumerate(texts.words)),
+            chunksize=settings.online_vb.chunk,
+            eval_every=None,
+            random_state=seed,
+        )
+        return online_vb.Fitted(model)
+
+    def vb(passes: int) -> Found:
+        how = settings.online_vb.model_copy(update={"passes": passes})
+        return online_vb.fit(fit_DV, texts.words, settings.count, how, seed)
+
+    passes, sweeps = settings.online_vb.passes, settings.gibbs.iterations
+    return {
+        "gensim, its defaults, one pass": (defaults, 1),
+        "online_vb, one pass": (lambda: vb(1), 1),
+        f"online_vb, {passes} passes": (lambda: vb(passes), passes),
+        "gibbs, one pass": (lambda: gibbs.fit(fit_DV, settings.count, settings.gibbs, seed), sweeps),
+    }
+
+
+def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], Found], visits: int) -> str:
+    """What one way gives, and what it takes."""
+    settings = texts.settings
+    started = time.process_time()
+    found = way()
+    used = time.process_time() - started
+    best_TR = top_words(found.word_TV, plain_V, settings.relevance, settings.top)
+    own = perplexity(found, texts.read_DV, texts.score_DV)
+    same = perplexity(OneReading(found, settings.gibbs), texts.read_DV, texts.score_DV)
+    coherent = coherence(best_TR, texts.words, texts.spoken_NV)
+    speed = f"{texts.fit_DV.sum() * visits / used:,.0f} tokens a second of one core"
+    return (
+        f"{name}: held-out perplexity {own:,.0f}, with one reading for all {same:,.0f}, coherence {coherent:.2f}, "
+        f"fitted in {used:.1f} s, {speed}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("catalog", type=Path)
@@ -51,56 +121,15 @@ def main() -> None:
     for assignment in arguments.overrides:
         override(params, assignment)
     settings, seed = checked(Topics, params["topics"], "topics"), int(params["seed"])
-    columns = ["user", "position", "item", "time", "part"]
-    split = store.read(arguments.events, SPLIT, columns)
-    told = corpus(store.read(arguments.catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
-    keys, word_DV = told.documents(acts(split, settings.window).filter(pl.col("part") == "train"))
-    kept = held_out(keys, settings.held_out, seed)
-    fit_DV = word_DV[~kept]
-    read_DV, score_DV = halves(word_DV[kept], seed)
-    plain_V = unigram(fit_DV, settings.word_prior)
-    spoken_NV = told.word_NV[np.diff(told.word_NV.indptr) > 0]
-
-    def defaults() -> Found:
-        model = LdaModel(
-            online_vb.Stream(fit_DV, "gensim, its defaults"),
-            num_topics=settings.count,
-            id2word=dict(enumerate(told.words)),
-            chunksize=settings.online_vb.chunk,
-            eval_every=None,
-            random_state=seed,
-        )
-        return online_vb.Fitted(model)
-
-    def vb(passes: int) -> Found:
-        how = settings.online_vb.model_copy(update={"passes": passes})
-        return online_vb.fit(fit_DV, told.words, settings.count, how, seed)
-
-    gibbs.fit(fit_DV[:2], settings.count, settings.gibbs.model_copy(update={"iterations": 2, "burn_in": 1}), seed)
-    passes, sweeps = settings.online_vb.passes, settings.gibbs.iterations
-    ways: dict[str, tuple[Callable[[], Found], int]] = {
-        "gensim, its defaults, one pass": (defaults, 1),
-        "online_vb, one pass": (lambda: vb(1), 1),
-        f"online_vb, {passes} passes": (lambda: vb(passes), passes),
-        "gibbs, one pass": (lambda: gibbs.fit(fit_DV, settings.count, settings.gibbs, seed), sweeps),
-    }
-    sizes = f"{fit_DV.shape[0]:,} documents, {fit_DV.sum():,.0f} tokens, {len(told.words):,} words"
-    plain = unigram_perplexity(plain_V, score_DV)
+    texts = Texts.of(arguments.catalog, arguments.events, settings, seed)
+    short = settings.gibbs.model_copy(update={"iterations": 2, "burn_in": 1})
+    gibbs.fit(texts.fit_DV[:2], settings.count, short, seed)  # compiles
+    plain_V = unigram(texts.fit_DV, settings.word_prior)
+    plain = unigram_perplexity(plain_V, texts.score_DV)
+    sizes = f"{texts.fit_DV.shape[0]:,} documents, {texts.fit_DV.sum():,.0f} tokens, {len(texts.words):,} words"
     print(f"{sizes}, {settings.count} topics; plain word frequencies: held-out perplexity {plain:,.0f}", flush=True)
-    for name, (way, visits) in ways.items():
-        started = time.process_time()
-        found = way()
-        used = time.process_time() - started
-        best_TR = top_words(found.word_TV, plain_V, settings.relevance, settings.top)
-        own = perplexity(found, read_DV, score_DV)
-        same = perplexity(OneReading(found, settings.gibbs), read_DV, score_DV)
-        coherent = coherence(best_TR, told.words, spoken_NV)
-        speed = f"{fit_DV.sum() * visits / used:,.0f} tokens a second of one core"
-        print(
-            f"{name}: held-out perplexity {own:,.0f}, with one reading for all {same:,.0f}, coherence {coherent:.2f}, "
-            f"fitted in {used:.1f} s, {speed}",
-            flush=True,
-        )
+    for name, (way, visits) in ways(texts).items():
+        print(line(name, texts, plain_V, way, visits), flush=True)
 
 
 if __name__ == "__main__":

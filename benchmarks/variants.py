@@ -29,7 +29,7 @@ from engine.measures.significance import holm, t_test
 from engine.params import Choice, checked, override, read_yaml
 from engine.rank import rank
 from engine.rate import Errors, rates
-from engine.source import Source, load
+from engine.source import Data, Source, load
 from engine.tables import ORACLE, SPLIT
 
 CUTOFFS = (5, 10, 15, 20, 25)
@@ -66,23 +66,10 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     data = load(tables, needs, "valid", device)
     torch.manual_seed(params["seed"])
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
-
-    def reading() -> float:
-        if rates(model):
-            return -Errors.of(model, data.train, data.events, data.part_E).rmse  # type: ignore[arg-type]
-        counts = rank(model, data.cases, data.events, seen)
-        return float(ndcg(positions(counts.greater, counts.ties), 10).mean())
-
     started = time.perf_counter()
-    done = fit(model, data.train, reading, settings, params["seed"], keep / f"{file.stem}.pt")
-    test = load(tables, needs, "test", device)
-    counts = rank(model, test.cases, test.events, seen)
-    errors = Errors.of(model, test.train, test.events, test.part_E) if rates(model) else None  # type: ignore[arg-type]
+    done = fit(model, data.train, lambda: valid(model, data, seen), settings, params["seed"], keep / f"{file.stem}.pt")
     row = {
-        "auc": float(np.nanmean(auc(counts.greater, counts.ties, counts.others))),
-        "rmse": None if errors is None else errors.rmse,
-        "mae": None if errors is None else errors.mae,
-        "place": positions(counts.greater, counts.ties).tolist(),
+        **tested(model, load(tables, needs, "test", device), seen),
         "epochs": done.epoch,
         "best": done.best_epoch,
         "an_epoch": done.seconds_an_epoch,
@@ -91,6 +78,26 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     }
     store.write_text(json.dumps(row), file)
     return row
+
+
+def valid(model: Any, data: Data, seen: Any) -> float:
+    """What training is steered by: the higher, the better."""
+    if rates(model):
+        return -Errors.of(model, data.train, data.events, data.part_E).rmse
+    counts = rank(model, data.cases, data.events, seen)
+    return float(ndcg(positions(counts.greater, counts.ties), 10).mean())
+
+
+def tested(model: Any, test: Data, seen: Any) -> dict[str, Any]:
+    """The readings of the test cases, and the place of each target."""
+    counts = rank(model, test.cases, test.events, seen)
+    errors = Errors.of(model, test.train, test.events, test.part_E) if rates(model) else None
+    return {
+        "auc": float(np.nanmean(auc(counts.greater, counts.ties, counts.others))),
+        "rmse": None if errors is None else errors.rmse,
+        "mae": None if errors is None else errors.mae,
+        "place": positions(counts.greater, counts.ties).tolist(),
+    }
 
 
 def without(catalog: Catalog, knocks: str, seed: int) -> Catalog:
@@ -114,6 +121,23 @@ def oracle(dataset: str, tables: Source) -> float | None:
     )
 
 
+def cells(row: dict[str, Any], best: float | None, against: str) -> str:
+    """A row of the table: measures of the places, errors, cost."""
+    place = np.array(row["place"])
+    found = [f"{recall(place, k).mean():.4f}" for k in CUTOFFS] + [f"{ndcg(place, k).mean():.4f}" for k in CUTOFFS]
+    found += ["" if row[name] is None else f"{row[name]:.4f}" for name in ("auc", "rmse", "mae")]
+    found += ["" if best is None else f"{recall(place, 20).mean() / best:.3f}"]
+    found += [f"{row['epochs']} ({row['best']})", f"{row['an_epoch']:.2f}", f"{row['gib']:.2f}", against]
+    return " | ".join(found)
+
+
+def head() -> str:
+    """The table's first two lines."""
+    names = ["variant", *(f"recall@{k}" for k in CUTOFFS), *(f"ndcg@{k}" for k in CUTOFFS), "auc", "rmse", "mae"]
+    names += ["of the oracle", "epochs (best)", "s an epoch", "GiB", "against the first"]
+    return "| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
@@ -125,14 +149,7 @@ def main() -> None:
     arguments.keep.mkdir(parents=True, exist_ok=True)
     tables = source(arguments.dataset, arguments.protocol)
     best = oracle(arguments.dataset, tables)
-    print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}", flush=True)
-    heads = [f"recall@{k}" for k in CUTOFFS] + [f"ndcg@{k}" for k in CUTOFFS]
-    print(
-        "| variant | "
-        + " | ".join(heads)
-        + " | auc | rmse | mae | of the oracle | epochs (best) | s an epoch | GiB | against the first |"
-    )
-    print("|---" * (len(heads) + 9) + "|", flush=True)
+    print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}\n{head()}", flush=True)
     first: np.ndarray | None = None
     tests: list[tuple[str, float]] = []
     for name in arguments.variants:
@@ -140,20 +157,14 @@ def main() -> None:
         for assignment in arguments.set:
             override(params, assignment)
         row = measured(name, params, tables, params["protocols"][arguments.protocol]["seen"], arguments.keep)
-        place = np.array(row["place"])
-        hit = recall(place, 20)
-        share = "" if best is None else f"{hit.mean() / best:.3f}"
-        against = ""
+        hit, against = recall(np.array(row["place"]), 20), ""
         if first is None:
             first = hit
         else:
             p = t_test(hit, first).p
             tests.append((name, p))
             against = f"{hit.mean() - first.mean():+.4f}, p = {p:.1e}"
-        cells = [f"{recall(place, k).mean():.4f}" for k in CUTOFFS] + [f"{ndcg(place, k).mean():.4f}" for k in CUTOFFS]
-        cells += ["" if row[name] is None else f"{row[name]:.4f}" for name in ("auc", "rmse", "mae")]
-        cells += [share, f"{row['epochs']} ({row['best']})", f"{row['an_epoch']:.2f}", f"{row['gib']:.2f}", against]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {name} | {cells(row, best, against)} |", flush=True)
     for (name, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
         print(f"Holm-corrected p of {name}: {p:.1e}")
 

@@ -1,27 +1,25 @@
 """Texts through a BERT: a vector a word with its place in the text, and one for the whole."""
 
 import importlib.util
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from engine.attention import STEADY
 from engine.device import passes
 from engine.pretrained import digest
+from engine.tokens import Tokens, batches
 
 _LEAST = 1024  # tokens of a batch in 16 bits: of fewer, products are summed in another order
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# letters and digits, joined by apostrophes and hyphens; scripts without spaces give a word a character
-_SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_LETTER = rf"[^\W_{_SPACELESS}]"
-_WORD = re.compile(rf"[{_SPACELESS}]|{_LETTER}+(?:['’‑-]{_LETTER}+)*")
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Reading:
 
 
 class Language:
-    """A tokenizer and its network; `meta` tells which, `cut` counts texts longer than `tokens`."""
+    """A tokenizer and its network; `meta` tells which."""
 
     def __init__(self, encoder: str, tokens: int, device: torch.device, dtype: torch.dtype):
         folder = _minilm() if encoder == "minilm" else encoder
@@ -56,7 +54,6 @@ class Language:
         self.network = network.to(device).eval()
         self.tokens, self.device, self.dtype = tokens, device, dtype
         self.least = 0 if dtype is torch.float32 else _LEAST
-        self.cut = 0
         files = sorted([*Path(folder).glob("model*.safetensors"), *Path(folder).glob("pytorch_model*.bin")])
         known = {"sha256": digest(files[0])} if files else {"commit": str(network.config._commit_hash)}
         self.meta: dict[str, Any] = {"encoder": Path(encoder).name, "tokens": tokens, **known}
@@ -66,59 +63,56 @@ class Language:
 
         `budget`: tokens a batch; texts of like length go together.
         """
-        return self.answer(texts, self.tokenize(texts), limit, budget)
+        return self.answer(self.tokenize(texts, limit), budget)
 
-    def tokenize(self, texts: list[str]) -> Any:
+    def tokenize(self, texts: list[str], limit: int) -> Tokens:
         """The part of `read` that needs no network."""
-        return self.tokenizer(texts, return_offsets_mapping=True, truncation=True, max_length=self.tokens)
+        found = self.tokenizer(
+            texts,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            truncation=True,
+            max_length=self.tokens,
+        )
+        cut = sum(bool(encoding.overflowing) for encoding in found.encodings)
+        return Tokens.of(texts, found["input_ids"], found["offset_mapping"], limit, cut)
 
-    def answer(self, texts: list[str], found: Any, limit: int, budget: int) -> list[Reading | None]:
+    def answer(self, tokens: Tokens, budget: int) -> list[Reading | None]:
         """The part of `read` that does."""
-        self.cut += sum(bool(encoding.overflowing) for encoding in found.encodings)
-        readings: list[Reading | None] = [None] * len(texts)
-        for batch in batches([len(ids) for ids in found["input_ids"]], max(budget, self.least)):
-            said_BLD, mean_BD = self._ask([found["input_ids"][i] for i in batch])
-            for i, said_LD, mean_D in zip(batch, said_BLD, mean_BD, strict=True):
-                readings[i] = _words(texts[i], np.array(found["offset_mapping"][i]), said_LD, mean_D, limit)
+        readings: list[Reading | None] = [None] * len(tokens.order)
+        # one context for all batches: it keeps the weights that it casts
+        with passes(self.device, self.dtype):
+            for batch in batches([len(ids) for ids in tokens.ids], max(budget, self.least)):
+                start, stop = batch[0], batch[-1] + 1
+                said_BLD, mask_BL = self._pass(tokens.ids[start:stop])
+                word_ND = _means(said_BLD, *tokens.bags(start, stop, said_BLD.shape[1]))
+                length_B = mask_BL.sum(1)
+                mean_BD = _means(said_BLD, mask_BL.flatten().nonzero()[:, 0], length_B.cumsum(0) - length_B)
+                for row, u in enumerate(range(start, stop)):
+                    one_N = slice(*tokens.word_U[u : u + 2].tolist())
+                    if one_N.start < one_N.stop:
+                        vector_ND = word_ND[one_N.start - tokens.word_U[start] : one_N.stop - tokens.word_U[start]]
+                        reading = Reading(tokens.token[one_N], tokens.span_N2[one_N], vector_ND, mean_BD[row])
+                        readings[tokens.order[u]] = reading
         return readings
 
-    def _ask(self, ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    def _pass(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """What the network says of texts, and where they have tokens."""
         many, longest = len(ids), len(ids[0])
         ids = ids + ids[-1:] * (-(-self.least // longest) - many)
-        padded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
-        mask_BL = padded["attention_mask"].to(self.device)
-        with passes(self.device, self.dtype):
-            said_BLD = self.network(padded["input_ids"].to(self.device), mask_BL).last_hidden_state.float()
-            mean_BD = (said_BLD * mask_BL[..., None]).sum(1) / mask_BL.sum(1, keepdim=True)
-        return said_BLD[:many].cpu().numpy(), mean_BD[:many].cpu().numpy()
+        ids_BL = pad_sequence([torch.tensor(each) for each in ids], True, self.tokenizer.pad_token_id)
+        length_B = torch.tensor([len(each) for each in ids])
+        mask_BL = (torch.arange(ids_BL.shape[1]) < length_B[:, None]).long().to(self.device)
+        said_BLD = self.network(ids_BL.to(self.device), mask_BL).last_hidden_state
+        return said_BLD[:many].float(), mask_BL[:many]
 
 
-def spans(text: str) -> np.ndarray:
-    """Start and end [N, 2] of each word."""
-    return np.array([match.span() for match in _WORD.finditer(text)], np.int64).reshape(-1, 2)
-
-
-def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
-    """Places of texts, longest first, as many at a time as keep their padded tokens within `budget` (at least one)."""
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    while order:
-        many = max(budget // lengths[order[0]], 1)
-        yield order[:many]
-        order = order[many:]
-
-
-def _words(text: str, piece_L2: np.ndarray, said_LD: np.ndarray, mean_D: np.ndarray, limit: int) -> Reading | None:
-    """Word pieces merged to words by their mean; a word beyond the last token read is left out."""
-    span_N2 = spans(text)[: limit or None]
-    if not len(span_N2):
-        return None
-    word_L = np.searchsorted(span_N2[:, 0], piece_L2[:, 0], side="right") - 1
-    inside_L = (word_L >= 0) & (piece_L2[:, 1] > piece_L2[:, 0]) & (piece_L2[:, 0] < span_N2[word_L, 1])
-    if not inside_L.any():
-        return None
-    read_N, first_N, pieces_N = np.unique(word_L[inside_L], return_index=True, return_counts=True)
-    word_ND = np.add.reduceat(said_LD[: len(piece_L2)][inside_L], first_N) / pieces_N[:, None]
-    return Reading([text[a:b] for a, b in span_N2[read_N]], span_N2[read_N].astype(np.uint32), word_ND, mean_D)
+def _means(said_BLD: Tensor, bag_X: Any, first_N: Any) -> np.ndarray:
+    """Means [N, D] of tokens, of which `bag_X` names some in a row for each, from the place `first_N` on."""
+    bag, first = (torch.as_tensor(each, device=said_BLD.device) for each in (bag_X, first_N))
+    found: np.ndarray = embedding_bag(bag, said_BLD.flatten(0, 1), first, mode="mean").cpu().numpy()
+    return found
 
 
 def _minilm() -> str:

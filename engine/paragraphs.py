@@ -13,6 +13,7 @@ from engine.params import Record
 from engine.passages import Reading, frames
 from engine.projection import reduced
 from engine.tables import CATALOG
+from engine.tokens import spans
 
 
 class Learning(Record):
@@ -37,7 +38,7 @@ def learn(learning: Learning, reading: Reading, seed: int, catalog: Path, target
         raise ValueError("text.encoder doc2vec learns in one process: set text.engine to local")
     written = store.read(catalog, CATALOG, ["item", "text"]).filter(pl.col("text").str.strip_chars() != "")
     texts = dict(zip(written["item"].to_list(), written["text"].to_list(), strict=True))
-    found = {item: language.spans(text) for item, text in texts.items()}
+    found = {item: spans(text) for item, text in texts.items()}
     tokens = {item: [texts[item][a:b].lower() for a, b in span_N2] for item, span_N2 in found.items()}
     model = Doc2Vec(
         dm=1, vector_size=learning.dim, window=learning.window, min_count=learning.minimum, epochs=learning.epochs,

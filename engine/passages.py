@@ -2,11 +2,13 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import torch
 
 from engine import language, store
@@ -15,6 +17,7 @@ from engine.language import Language
 from engine.parts import Engine, Part, Plan, Reader
 from engine.projection import half
 from engine.tables import VECTORS, WORDS
+from engine.tokens import Tokens
 
 ROWS = 1024  # texts that are sorted by length together and written together
 
@@ -29,7 +32,7 @@ class Reading(Engine):
     precision: Literal["auto", "fp32", "bf16", "fp16"]
 
 
-Prepared = tuple[pl.DataFrame, int, "Future[Any]"]
+Prepared = tuple[pl.DataFrame, int, "Future[Tokens]"]
 
 
 class Texts(Reader):
@@ -38,22 +41,23 @@ class Texts(Reader):
     def __init__(self, reading: Reading, device: torch.device):
         dtype = arithmetic(reading.precision, device)
         self.language = Language(reading.encoder, reading.tokens, device, dtype)
-        fits = 16384 if device.type == "cuda" else 512 if dtype is torch.float32 else 4096
+        # on a processor what a core works on fits its cache
+        share = (512 if dtype is torch.float32 else 2048) * min(torch.get_num_threads(), 8)
+        fits = 16384 if device.type == "cuda" else share
         self.budget, self.limit = reading.batch_tokens or fits, reading.limit
         self.meta = {**self.language.meta, "precision": str(dtype).removeprefix("torch.")}
         self.pool = ThreadPoolExecutor(1)
 
     def prepare(self, frame: pl.DataFrame) -> Prepared:
         written = frame.filter(pl.col("text").str.strip_chars() != "").select("item", "text")
-        return written, frame.height, self.pool.submit(self.language.tokenize, written["text"].to_list())
+        return written, frame.height, self.pool.submit(self.language.tokenize, written["text"].to_list(), self.limit)
 
     def read(self, prepared: Prepared) -> Part:
-        written, _, tokens = prepared
-        texts, found = written["text"].to_list(), tokens.result()
-        readings = self.language.answer(texts, found, self.limit, self.budget)
+        written, _, submitted = prepared
+        tokens = submitted.result()
+        readings = self.language.answer(tokens, self.budget)
         said = {item: r for item, r in zip(written["item"].to_list(), readings, strict=True) if r is not None}
-        cut = sum(bool(encoding.overflowing) for encoding in found.encodings)
-        counts = {"texts": len(readings), "wordless": len(readings) - len(said), "cut": cut}
+        counts = {"texts": len(readings), "wordless": len(readings) - len(said), "cut": tokens.cut}
         return Part(frames(said), counts, self.meta)
 
 
@@ -94,9 +98,15 @@ def frames(said: dict[int, language.Reading]) -> dict[str, pl.DataFrame]:
     word_XD = half(np.concatenate([reading.word_ND for reading in readings]), where)
     words = {
         "item": item_U,
-        "token": [reading.token for reading in readings],
+        "token": _tokens(readings, length_U),
         "span": store.lists(np.concatenate([reading.span_N2 for reading in readings]), length_U),
         "word": store.lists(word_XD, length_U),
     }
     vector_UD = half(np.stack([reading.vector_D for reading in readings]), where)
     return {"text": pl.DataFrame({"item": item_U, "vector": vector_UD}), "words": pl.DataFrame(words)}
+
+
+def _tokens(readings: list[language.Reading], length_U: np.ndarray) -> pl.Series:
+    token = pa.array(list(chain.from_iterable(reading.token for reading in readings)), pa.large_string())
+    offsets = pa.array(np.concatenate([[0], np.cumsum(length_U)]), pa.int64())
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(offsets, token)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from engine import store
 from engine.schema import Table
@@ -19,10 +20,11 @@ def half(value_XD: np.ndarray, where: str) -> np.ndarray:
     Raises:
         ValueError: they do not fit 16 bits, being too large or all next to nothing.
     """
-    most = float(np.abs(value_XD).max(initial=0))
+    value = torch.from_numpy(np.ascontiguousarray(value_XD))  # which converts on all cores
+    most = float(max(value.max(), -value.min())) if value.numel() else 0.0
     if value_XD.size and not 1e-4 < most < 65504:
         raise ValueError(f"{where}: vectors up to {most:.3g} do not fit 16 bits; take other weights or another layer")
-    return value_XD.astype(np.float16)
+    return value.half().numpy()
 
 
 @contextmanager

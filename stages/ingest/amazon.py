@@ -101,7 +101,8 @@ def _products(settings: Settings, only: pl.Series | None, counts: dict[str, int 
     if not settings.metadata:
         return none.drop("line")
     tally = Tally(Path(settings.metadata))
-    parts = records.read(tally.path, shape, products.fields(settings.release), tally, settings.limits)
+    typed = products.typed(settings.release, tuple(settings.text))
+    parts = records.read(tally.path, shape, products.fields(settings.release), tally, settings.limits, typed)
     kept = [none, *(part if only is None else part.filter(pl.col("item").is_in(only.implode())) for part in parts)]
     found, counts["repeated_products"] = products.once(pl.concat(kept), tally)
     counts["bad_products"] = tally.settle(settings.bad_rows)["bad_rows"]

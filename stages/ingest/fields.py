@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from stages.ingest.records import Rows
 from stages.ingest.rows import Tally
+from stages.ingest.work import Rows
 
 Kinds = tuple[type, ...]
 _NONE = type(None)

@@ -1,29 +1,27 @@
 """Amazon's products, a record a line, as items with category paths, texts and the address of a picture."""
 
-import html
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from stages.ingest.fields import sound
-from stages.ingest.records import Rows
 from stages.ingest.releases import PRODUCT
 from stages.ingest.rows import Tally
+from stages.ingest.wording import clean, column, joined, path, paths
+from stages.ingest.work import Rows, Typed
 
-_PRICE = re.compile(r"\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?")  # dumps hold style sheets in its place
-_ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
+_PRICE = r"^\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?$"  # dumps hold style sheets in its place
+_ADDRESS = r"^https?://[^\s\"'<>]+$"
 _SIZES = ("hi_res", "large", "thumb")
+_TEXT = pa.large_string()
 _SCHEMA: dict[str, Any] = {
     "line": pa.int64(),
-    "item": pa.large_string(),
-    "title": pa.large_string(),
-    "categories": pa.large_list(pa.large_list(pa.large_string())),
-    "text": pa.large_string(),
-    "picture": pa.large_string(),
+    **dict.fromkeys(("item", "title", "brand", "price", "description", "features", "picture"), _TEXT),
+    "categories": pa.large_list(pa.large_list(_TEXT)),
 }
 
 
@@ -32,27 +30,61 @@ def fields(release: int) -> frozenset[str]:
     return frozenset(PRODUCT[release])
 
 
+def typed(release: int, text: Sequence[str]) -> Typed | None:
+    """What the literals of 2014 hold; the other releases are JSON."""
+    if release != 2014:
+        return None
+    kinds = {**dict.fromkeys(PRODUCT[2014], pa.string()), "price": pa.float64()}
+    return Typed(pa.schema(kinds | {"categories": pa.list_(pa.list_(pa.string()))}), partial(_columns, text=text))
+
+
 def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Sequence[str]) -> pl.DataFrame:
     """line, item, title, categories, text (the fields of that name that are there, a line each), picture (address)."""
     key = "parent_asin" if release == 2023 else "asin"
     if release == 2023:
         rows = [row if "parent_asin" in row or "asin" not in row else row | {key: row["asin"]} for row in rows]
     rows, lines = sound(rows, lines, tally, PRODUCT[release], [key])
-    found: list[tuple[Any, ...]] = []
+    found: list[dict[str, Any]] = []
     for row, line in zip(rows, lines, strict=True):
-        item, paths = row[key].strip(), _paths(row, release)
-        if not item or paths is None:
+        item, names = row[key].strip(), _paths(row, release)
+        if not item or names is None:
             tally.add(line, f"{key}: no id there" if not item else "categories: expected lists of names")
             continue
-        title = _clean(row.get("title") or "")
-        parts = [title if name == "title" else _part(name, row, release, paths) for name in text]
-        written = "\n".join([part for part in parts if part])
-        found.append((line, item, title or None, paths or None, written or None, _picture(row, release)))
+        found.append({"line": line, "item": item, "categories": names or None, **_words(row, release)})
     tally.rows += len(found)
     # Arrow builds nested lists from objects many times faster than polars
-    columns = list(zip(*found, strict=True)) if found else [()] * len(_SCHEMA)
-    arrays = {name: pa.array(columns[place], kind) for place, (name, kind) in enumerate(_SCHEMA.items())}
-    return pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()})
+    arrays = {name: pa.array([row[name] for row in found], kind) for name, kind in _SCHEMA.items()}
+    return _made(pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()}), text)
+
+
+def _columns(told: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame | None:
+    """The same of 2014's fields as columns; None where a product is not what it should be, for `shaped` to tell."""
+    item, categories = told["asin"].str.strip_chars(), paths(told["categories"])
+    if categories is None or item.null_count() or (item == "").any():
+        return None
+    words = {name: column(told[name]) for name in ("title", "brand", "description")}
+    price = told.select(pl.when(pl.col("price") != 0).then(pl.col("price").cast(pl.String))).to_series()
+    picture = told["imUrl"].str.strip_chars()
+    return _made(pl.DataFrame({"line": told["line"], "item": item, "price": price, "picture": picture,
+                               "categories": categories, "features": None, **words}), text)  # fmt: skip
+
+
+def _made(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
+    """Of clean fields the text that is asked for, and the picture if its address is one of the web."""
+    steps = pl.col("categories").list.eval(pl.element().explode()).list.unique(maintain_order=True)
+    parts = {
+        "price": pl.when(pl.col("price").str.contains(_PRICE)).then(pl.col("price")),
+        "categories": pl.when(steps.list.len() > 0).then(steps.list.join(", ")),
+    }
+    written = pl.concat_str([parts.get(name, pl.col(name)) for name in text], separator="\n", ignore_nulls=True)
+    return found.select(
+        "line",
+        "item",
+        "title",
+        "categories",
+        pl.when(written != "").then(written).alias("text"),
+        pl.when(pl.col("picture").str.contains(_ADDRESS)).then(pl.col("picture")),
+    )
 
 
 def once(found: pl.DataFrame, tally: Tally) -> tuple[pl.DataFrame, int]:
@@ -76,53 +108,31 @@ def _paths(row: dict[str, Any], release: int) -> list[list[str]] | None:
         names = [found] if isinstance(found, str) else found
         main = row.get("main_category")
         found = [names or [main]] if names or main else []
-    if any(type(path) is not list for path in found):
+    if any(type(names) is not list for names in found):
         return None
     try:
-        paths = [_path(tuple(path)) for path in found]
+        clean_paths = [path(tuple(names)) for names in found]
     except TypeError:
         return None
-    return [path for path in paths if path]
+    return [names for names in clean_paths if names]
 
 
-@lru_cache(1 << 14)
-def _path(names: tuple[str, ...]) -> list[str]:
-    """One path, its names cleaned; they are the same for many products.
-
-    Raises:
-        TypeError: a name is no text.
-    """
-    if any(type(name) is not str for name in names):
-        raise TypeError(names)
-    return [cleaned for name in names if (cleaned := _clean(name))]
-
-
-def _part(name: str, row: dict[str, Any], release: int, paths: list[list[str]]) -> str:
-    if name == "description":
-        return _joined(row.get(name))
-    if name == "features":
-        return _joined(row.get("features" if release == 2023 else "feature"))
-    if name == "categories":
-        return ", ".join(dict.fromkeys(step for path in paths for step in path))
-    if name == "price":
-        price = str(row.get(name) or "").strip()
-        return price if _PRICE.fullmatch(price) else ""
-    return _clean(row.get("store" if name == "brand" and release == 2023 else name) or "")
-
-
-def _joined(found: Any) -> str:
-    if isinstance(found, str):
-        return _clean(found)
-    parts = found or []
-    return " ".join(text for part in parts if isinstance(part, str) and (text := _clean(part)))
-
-
-def _clean(text: str) -> str:
-    return (html.unescape(text) if "&" in text and ";" in text else text).strip()
+def _words(row: dict[str, Any], release: int) -> dict[str, str | None]:
+    """The fields that are text, clean; None where nothing is there."""
+    price = row.get("price")
+    found = {
+        "title": clean(row.get("title") or ""),
+        "brand": clean(row.get("store" if release == 2023 else "brand") or ""),
+        "price": str((float(price) if release == 2014 else price) if price else "").strip(),
+        "description": joined(row.get("description")),
+        "features": joined(row.get("features" if release == 2023 else "feature")),
+        "picture": _picture(row, release),
+    }
+    return {name: text or None for name, text in found.items()}
 
 
 def _picture(row: dict[str, Any], release: int) -> str | None:
-    """The address of its best picture, if that is one of the web."""
+    """The address of its best picture, the first that is one of the web."""
     if release == 2014:
         found = [row.get("imUrl")]
     elif release == 2018:
@@ -132,4 +142,4 @@ def _picture(row: dict[str, Any], release: int) -> str | None:
         pictures = [one for one in row.get("images") or [] if isinstance(one, dict)]
         pictures.sort(key=lambda one: one.get("variant") != "MAIN")
         found = [one.get(size) for one in pictures for size in _SIZES]
-    return next((a.strip() for a in found if isinstance(a, str) and _ADDRESS.fullmatch(a.strip())), None)
+    return next((a.strip() for a in found if isinstance(a, str) and re.match(_ADDRESS, a.strip())), None)

@@ -5,9 +5,9 @@ from typing import Any
 import polars as pl
 
 from stages.ingest.fields import Kinds, column, sound
-from stages.ingest.records import Rows
 from stages.ingest.releases import REVIEW
 from stages.ingest.rows import Column, Tally, judged
+from stages.ingest.work import Rows
 
 _DAY = "%m %d, %Y"  # "09 13, 2009"
 

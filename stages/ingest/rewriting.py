@@ -17,7 +17,7 @@ _DIGIT = table(b"0123456789")
 
 @njit(cache=True, nogil=True)
 def rewritten(source, out, starts, ends, sure, keys, bounds):  # type: ignore[no-untyped-def]
-    """Fills `out` with each line's JSON; gives how many lines there are."""
+    """Fills `out` with the JSON of each line that it is sure of, a line each; gives how many lines there are."""
     i, o, line, n = 0, 0, 0, len(source)
     state = np.zeros(4, np.int64)
     while i < n:
@@ -25,6 +25,11 @@ def rewritten(source, out, starts, ends, sure, keys, bounds):  # type: ignore[no
         while i < n and source[i] != _NEWLINE:
             i += 1
         i += 1
+        if sure[line]:
+            out[o] = _NEWLINE
+            o += 1
+        else:
+            o = ends[line]
         line += 1
         starts[line], ends[line] = min(i, n), o
     return line

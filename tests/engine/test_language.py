@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from engine import language
-from engine.language import Language, batches
+from engine.language import Language
+from engine.tokens import batches
 
 TEXTS = [
     "Spider-Man doesn't sleep; a café, naïve.",
@@ -103,6 +104,15 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None
                 assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
 
 
+def test_weights_are_cast_once_for_all_batches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, passes = [], language.passes
+    monkeypatch.setattr(language, "passes", lambda *how: entered.append(how) or passes(*how))
+    found = load(tiny)
+    assert len(list(batches([len(ids) for ids in found.tokenize(TEXTS, 0).ids], 20))) > 2
+    found.read(TEXTS, 0, 20)
+    assert entered == [(torch.device("cpu"), torch.float32)]
+
+
 def test_the_limit_keeps_first_words_read_in_the_whole_text(tiny: Path) -> None:
     found = load(tiny)
     (whole,), (first,) = found.read(TEXTS[2:3], 0, 512), found.read(TEXTS[2:3], 3, 512)
@@ -119,7 +129,7 @@ def test_a_long_text_is_cut_and_counted(tiny: Path) -> None:
     assert reading is not None
     assert short is not None
     assert reading.token == ["film"] * 3
-    assert found.cut == 1
+    assert found.tokenize([TEXTS[4], "a"], 0).cut == 1
     with pytest.raises(ValueError, match="reads from 3 to 64 tokens"):
         load(tiny, tokens=65)
 

@@ -2,7 +2,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.ingest.stream import Limits, blocks
@@ -10,6 +10,7 @@ from stages.ingest.stream import Limits, blocks
 LIMITS = Limits(gigabytes=1, megabytes=1)
 
 
+@settings(deadline=None)  # files: as slow as the disk
 @given(
     st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\n", b" ")), max_size=20),
     st.integers(1, 40),
