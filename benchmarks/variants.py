@@ -4,7 +4,8 @@
 
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
 overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
-variant's ranks are kept in --keep, so that a run that was stopped goes on and several can share the work.
+variant's ranks are kept in --keep, so that a run that was stopped goes on and several can share the work. --cases ranks
+so many cases of validation and of test, the same for all: a model that meets every pair alone takes hours for all.
 Behind an @ stand views that are knocked out, for training and test alike: `iris@image=shuffled,text=constant` (vectors
 change hands among the items that have them, or all of those get the mean one).
 """
@@ -12,7 +13,7 @@ change hands among the items that have them, or all of those get the mean one).
 import argparse
 import json
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from engine.fit import Train, accelerator, fit, peak_gib
 from engine.measures.ranking import auc, ndcg, positions, recall
 from engine.measures.significance import holm, t_test
 from engine.params import Choice, checked, override, read_yaml
-from engine.rank import rank
+from engine.rank import Cases, rank
 from engine.rate import Errors, rates
 from engine.source import Data, Source, load
 from engine.tables import ORACLE, SPLIT
@@ -48,7 +49,7 @@ def source(dataset: str, protocol: str) -> Source:
     return Source(**{field.name: places[field.name] for field in fields(Source)})
 
 
-def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path) -> dict[str, Any]:
+def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path, most: int) -> dict[str, Any]:
     """Train and rank one variant, or take what an earlier run kept of it."""
     name, _, knocks = name.partition("@")
     model_name, _, changes = name.partition(":")
@@ -58,18 +59,18 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
     made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen]
-    digest = tables.digest(needs, *made_by, *filter(None, [knocks]))
+    digest = tables.digest(needs, *made_by, *filter(None, [knocks, most and f"{most} cases"]))
     file = keep / f"{model_name}-{digest}.json"
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
         return found
-    data = load(tables, needs, "valid", device)
+    data, test = (some(load(tables, needs, part, device), most, params["seed"]) for part in ("valid", "test"))
     torch.manual_seed(params["seed"])
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
     started = time.perf_counter()
     done = fit(model, data.train, lambda: valid(model, data, seen), settings, params["seed"], keep / f"{file.stem}.pt")
     row = {
-        **tested(model, load(tables, needs, "test", device), seen),
+        **tested(model, test, seen),
         "epochs": done.epoch,
         "best": done.best_epoch,
         "an_epoch": done.seconds_an_epoch,
@@ -78,6 +79,17 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     }
     store.write_text(json.dumps(row), file)
     return row
+
+
+def some(data: Data, most: int, seed: int) -> Data:
+    """The same with so many of its cases, drawn by the seed; 0: all."""
+    cases = data.cases
+    if not most or most >= len(cases):
+        return data
+    place_C = torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(cases))[:most]))
+    rivals = None if cases.candidate_CK is None else cases.candidate_CK[place_C]
+    drawn = Cases(cases.user_C[place_C], cases.position_C[place_C], cases.target_C[place_C], rivals)
+    return replace(data, cases=drawn, table=data.table[place_C.numpy()])
 
 
 def valid(model: Any, data: Data, seen: Any) -> float:
@@ -144,6 +156,7 @@ def main() -> None:
     parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value@view=knock")
     parser.add_argument("--protocol", default="temporal")
     parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
+    parser.add_argument("--cases", type=int, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
@@ -156,7 +169,8 @@ def main() -> None:
         params = read_yaml(Path("params.yaml"))
         for assignment in arguments.set:
             override(params, assignment)
-        row = measured(name, params, tables, params["protocols"][arguments.protocol]["seen"], arguments.keep)
+        seen = params["protocols"][arguments.protocol]["seen"]
+        row = measured(name, params, tables, seen, arguments.keep, arguments.cases)
         hit, against = recall(np.array(row["place"]), 20), ""
         if first is None:
             first = hit

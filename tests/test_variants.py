@@ -1,10 +1,14 @@
 """benchmarks/variants: what stands behind an @ is taken out of the catalog."""
 
+import polars as pl
 import pytest
 import torch
 
-from benchmarks.variants import without
+from benchmarks.variants import some, without
+from engine.batch import Interactions
 from engine.catalog import Catalog
+from engine.rank import Cases
+from engine.source import Data
 
 
 def test_views_are_knocked_out_as_written() -> None:
@@ -23,3 +27,22 @@ def test_views_are_knocked_out_as_written() -> None:
 def test_another_way_to_knock_out_is_refused(knock: str) -> None:
     with pytest.raises(ValueError, match=r"@.*: a view is knocked out as view=shuffled or view=constant"):
         without(Catalog(2, {"a": torch.ones(3, 1), "b": torch.ones(3, 1)}), knock, 1)
+
+
+def test_so_many_cases_are_drawn_by_the_seed_and_stay_whole() -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    events = Interactions(none, none, none, torch.zeros(2, dtype=torch.long), 0, 0)
+    user_C = torch.arange(1, 51)
+    cases = Cases(user_C, user_C + 100, user_C + 200, torch.stack([user_C, user_C + 300], 1))
+    data = Data(events, events, cases, pl.DataFrame({"user": user_C.numpy()}), Catalog(2), 0, none)
+    found = some(data, 20, 1).cases
+    assert some(data, 20, 1).table["user"].to_list() == found.user_C.tolist()
+    assert len(found) == 20
+    assert found.user_C.tolist() == sorted(set(found.user_C.tolist()))
+    assert torch.equal(found.position_C, found.user_C + 100)
+    assert torch.equal(found.target_C, found.user_C + 200)
+    assert found.candidate_CK is not None
+    assert torch.equal(found.candidate_CK, torch.stack([found.user_C, found.user_C + 300], 1))
+    assert torch.equal(some(data, 20, 1).cases.user_C, found.user_C)
+    assert not torch.equal(some(data, 20, 2).cases.user_C, found.user_C)
+    assert some(data, 0, 1) is some(data, 50, 1) is data
