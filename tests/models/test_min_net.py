@@ -82,7 +82,7 @@ def test_the_contrast_by_hand(world: World) -> None:
 
 def test_without_the_auxiliary_losses_it_is_the_next_item_alone(world: World) -> None:
     alone, batch = net(world, "next_alone"), rows(world, net(world).needs, targets=True)
-    choice = against(alone.config.objective, alone.states(batch), alone._encode, batch, weight=alone.config.negatives)
+    choice = against(alone.config.objective, alone.states(batch), alone.keys, batch, weight=alone.config.negatives)
     torch.testing.assert_close(alone.loss(batch), choice)
     part, there, missed = alone._met(batch)
     for variant, extra in (
@@ -320,7 +320,7 @@ def test_a_softmax_over_what_is_compared_is_one_over_the_catalog(world: World) -
     batch = row([3, 5], [4, 9])
     everything = batch.but(shared_S=torch.arange(1, world.items + 1), expected_S=torch.zeros(world.items))
     full, sampled = (
-        against(objective, model.states(batch), model._encode, everything) for objective in ("full", "sampled")
+        against(objective, model.states(batch), model.keys, everything) for objective in ("full", "sampled")
     )
     torch.testing.assert_close(full, sampled)
     logit = model.states(batch)[0] @ model.keys()[1:].T
