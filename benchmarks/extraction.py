@@ -4,8 +4,8 @@
 
 Bare: the network alone on inputs that are ready, in one context; each size of batch is tried for a third of `seconds`.
 Extraction: the reader of the stages from rows of a table to rows of vectors (decoding, tokenising, words, boxes, bits),
-parts made ready ahead as in a run; network and inputs are warm. Bare at its best size and extraction then take three
-turns each, a third of `seconds` long; the best turn of either counts. On a CUDA device the same with larger batches.
+parts made ready ahead as in a run; network and inputs are warm. Bare at its best size and extraction then take nine
+turns each, by turns, a ninth of `seconds` long or one part; their medians count. On a CUDA device with larger batches.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from rich.table import Table
 from engine.backbone import Encoder
 from engine.detector import PYRAMID, Limits
 from engine.device import passes, place
-from engine.parts import Plan, Reader
-from engine.passages import Passages, Reading
+from engine.parts import Plan, Reader, loaded
+from engine.passages import ROWS, Passages, Reading
 from engine.readers import Objects, Whole
 from engine.tokens import batches
 
@@ -57,8 +57,7 @@ def overviews(many: int) -> pl.DataFrame:
 
 
 def rate(step: Callable[[], int], seconds: float) -> float:
-    """Rows a second of a step that says how many it took; the first is not counted."""
-    step()
+    """Rows a second of a step that says how many it took."""
     done, started = 0, time.perf_counter()
     while (spent := time.perf_counter() - started) < seconds or not done:
         done += step()
@@ -115,7 +114,7 @@ def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., C
     usual = {"weights": "none", "layer": "", "width": 0, "batch_size": 0, "precision": precision, **ENGINE}
     if what == "text":
         reading = Reading(encoder="minilm", limit=64, tokens=256, batch_tokens=0, precision=precision, **ENGINE)
-        return Passages(reading, "auto"), overviews(1024 if cuda else 256), bare_text, (
+        return Passages(reading, "auto"), overviews(ROWS), bare_text, (
             (16384, 65536) if cuda else (512, 1024, 2048, 4096)
         )  # fmt: skip
     if what == "pictures":
@@ -138,15 +137,15 @@ def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., C
 def measure(what: str, precision: str, seconds: float) -> tuple[float, float, int]:
     """Rows a second of the best bare pass and of the extraction, and the batch that was best."""
     plan, frame, bare, sizes = line(what, precision)
-    reader = plan.load()
-    tried = {size: rate(bare(reader, frame, size), seconds / 3) for size in sizes}
-    best = max(tried, key=lambda size: tried[size])
-    steps = bare(reader, frame, best), extraction(reader, frame)
-    found: tuple[list[float], list[float]] = ([], [])
-    for _ in range(3):
-        for rates, step in zip(found, steps, strict=True):
-            rates.append(rate(step, seconds / 3))
-    return max(found[0]), max(found[1]), best
+    with loaded(plan) as reader:
+        steps = {size: bare(reader, frame, size) for size in sizes}
+        ours = extraction(reader, frame)
+        for step in (*steps.values(), ours):
+            step()
+        tried = {size: rate(step, seconds / 3) for size, step in steps.items()}
+        best = max(tried, key=lambda size: tried[size])
+        turns = np.array([[rate(step, seconds / 9) for step in (steps[best], ours)] for _ in range(9)])
+        return *np.median(turns, 0).tolist(), best
 
 
 def main() -> None:

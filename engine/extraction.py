@@ -15,7 +15,7 @@ import torch
 from rich.progress import Progress
 
 from engine import params, store
-from engine.parts import Part, Plan, Slice
+from engine.parts import Part, Plan, Slice, loaded
 from engine.pretrained import digest
 from engine.projection import reduced
 from engine.schema import Table
@@ -112,15 +112,15 @@ def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list
     """One part is made ready in threads while the one before it is read."""
     if not todo:
         return
-    reader = plan.load()
     ahead: deque[tuple[int, Any]] = deque()
-    for number, piece in todo:
-        ahead.append((number, reader.prepare(piece.read(table, columns))))
-        if len(ahead) > 1:
-            first, prepared = ahead.popleft()
-            yield first, reader.read(prepared)
-    for number, prepared in ahead:
-        yield number, reader.read(prepared)
+    with loaded(plan) as reader:
+        for number, piece in todo:
+            ahead.append((number, reader.prepare(piece.read(table, columns))))
+            if len(ahead) > 1:
+                first, prepared = ahead.popleft()
+                yield first, reader.read(prepared)
+        for number, prepared in ahead:
+            yield number, reader.read(prepared)
 
 
 def _ray(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:

@@ -16,6 +16,7 @@ from transformers.utils import logging
 from engine.attention import STEADY
 from engine.device import passes
 from engine.pretrained import digest
+from engine.projection import half
 from engine.tokens import Tokens, batches
 
 _LEAST = 1024  # tokens of a batch in 16 bits: of fewer, products are summed in another order
@@ -23,13 +24,19 @@ MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One text read: its words, where each lies (start, end), a vector each, and the mean over all tokens."""
+class Said:
+    """Texts read, in the order given, those without a word left out; vectors in 16 bits.
 
+    `text_U`: each one's place among the texts given; `length_U`: its words, which lie in a row: `token`, where they
+    start and end in the text (`span_N2`), and a vector each. `vector_UD`: of whole texts.
+    """
+
+    text_U: np.ndarray
+    length_U: np.ndarray
     token: list[str]
     span_N2: np.ndarray
     word_ND: np.ndarray
-    vector_D: np.ndarray
+    vector_UD: np.ndarray
 
 
 class Language:
@@ -58,8 +65,8 @@ class Language:
         known = {"sha256": digest(files[0])} if files else {"commit": str(network.config._commit_hash)}
         self.meta: dict[str, Any] = {"encoder": Path(encoder).name, "tokens": tokens, **known}
 
-    def read(self, texts: list[str], limit: int, budget: int) -> list[Reading | None]:
-        """Each text's first `limit` words (0: all) in the order of `texts`; None for one without words.
+    def read(self, texts: list[str], limit: int, budget: int) -> Said:
+        """Each text's first `limit` words (0: all).
 
         `budget`: tokens a batch; texts of like length go together.
         """
@@ -78,24 +85,24 @@ class Language:
         cut = sum(bool(encoding.overflowing) for encoding in found.encodings)
         return Tokens.of(texts, found["input_ids"], found["offset_mapping"], limit, cut)
 
-    def answer(self, tokens: Tokens, budget: int) -> list[Reading | None]:
+    def answer(self, tokens: Tokens, budget: int) -> Said:
         """The part of `read` that does."""
-        readings: list[Reading | None] = [None] * len(tokens.order)
+        where, width = f"encoder {self.meta['encoder']}", self.network.config.hidden_size
+        # torch's memory: numpy asks for large pages, which the system may have to make room for
+        word_ND = torch.empty((len(tokens.token), width), dtype=torch.float16).numpy()
+        vector_TD = np.empty((len(tokens.ids), width), np.float16)
         # one context for all batches: it keeps the weights that it casts
         with passes(self.device, self.dtype):
             for batch in batches([len(ids) for ids in tokens.ids], max(budget, self.least)):
-                start, stop = batch[0], batch[-1] + 1
-                said_BLD, mask_BL = self._pass(tokens.ids[start:stop])
-                word_ND = _means(said_BLD, *tokens.bags(start, stop, said_BLD.shape[1]))
+                said_BLD, mask_BL = self._pass([tokens.ids[i] for i in batch])
+                row_N, *bags = tokens.words(batch, said_BLD.shape[1])
+                word_ND[row_N] = half(_means(said_BLD, *bags), where)
                 length_B = mask_BL.sum(1)
-                mean_BD = _means(said_BLD, mask_BL.flatten().nonzero()[:, 0], length_B.cumsum(0) - length_B)
-                for row, u in enumerate(range(start, stop)):
-                    one_N = slice(*tokens.word_U[u : u + 2].tolist())
-                    if one_N.start < one_N.stop:
-                        vector_ND = word_ND[one_N.start - tokens.word_U[start] : one_N.stop - tokens.word_U[start]]
-                        reading = Reading(tokens.token[one_N], tokens.span_N2[one_N], vector_ND, mean_BD[row])
-                        readings[tokens.order[u]] = reading
-        return readings
+                whole = mask_BL.flatten().nonzero()[:, 0], length_B.cumsum(0) - length_B
+                vector_TD[batch] = half(_means(said_BLD, *whole), where)
+        length_T = np.diff(tokens.word_T)
+        text_U = length_T.nonzero()[0]
+        return Said(text_U, length_T[text_U], tokens.token, tokens.span_N2, word_ND, vector_TD[text_U])
 
     def _pass(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
         """What the network says of texts, and where they have tokens."""
@@ -108,11 +115,10 @@ class Language:
         return said_BLD[:many].float(), mask_BL[:many]
 
 
-def _means(said_BLD: Tensor, bag_X: Any, first_N: Any) -> np.ndarray:
+def _means(said_BLD: Tensor, bag_X: Any, first_N: Any) -> Tensor:
     """Means [N, D] of tokens, of which `bag_X` names some in a row for each, from the place `first_N` on."""
     bag, first = (torch.as_tensor(each, device=said_BLD.device) for each in (bag_X, first_N))
-    found: np.ndarray = embedding_bag(bag, said_BLD.flatten(0, 1), first, mode="mean").cpu().numpy()
-    return found
+    return embedding_bag(bag, said_BLD.flatten(0, 1), first, mode="mean")
 
 
 def _minilm() -> str:

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from gensim.models.doc2vec import Doc2Vec, TaggedDocument
+from numpy.typing import NDArray
 
-from engine import language, store
+from engine import store
 from engine.extraction import Target
+from engine.language import Said
 from engine.params import Record
 from engine.passages import Reading, frames
-from engine.projection import reduced
+from engine.projection import half, reduced
 from engine.tables import CATALOG
 from engine.tokens import spans
 
@@ -50,18 +52,25 @@ def learn(learning: Learning, reading: Reading, seed: int, catalog: Path, target
         if not len(model.wv):
             raise ValueError(f"text.doc2vec.minimum is {learning.minimum}: no word of {catalog} occurs so often")
         model.train(corpus, total_examples=model.corpus_count, epochs=model.epochs)
-    said = {}
-    for item, words in tokens.items():
-        known = [i for i, word in enumerate(words) if word in model.wv]
-        if known:
-            kept = known[: reading.limit or None]
-            span_N2 = found[item][kept].astype(np.uint32)
-            token = [texts[item][a:b] for a, b in span_N2]
-            said[item] = language.Reading(token, span_N2, model.wv[[words[i] for i in kept]], model.dv[item])
+    kept = {item: [i for i, word in enumerate(words) if word in model.wv] for item, words in tokens.items()}
+    kept = {item: places[: reading.limit or None] for item, places in kept.items() if places}
     meta = {"encoder": "doc2vec", "gensim": version("gensim"), "seed": seed, **learning.model_dump()}
-    meta |= {"texts": len(texts), "wordless": len(texts) - len(said), "words": "static"}
-    for name, frame in frames(said).items():
-        target = targets[name]
+    meta |= {"texts": len(texts), "wordless": len(texts) - len(kept), "words": "static"}
+    made = {}
+    if kept:
+        known = {item: found[item][places] for item, places in kept.items()}
+        made = frames(np.array(list(kept)), _said(model, texts, known))
+    for name, target in targets.items():
         with reduced(target.path, target.table, target.column, target.width, meta | target.meta) as put:
-            if frame.height:
-                put(frame)
+            if made:
+                put(made[name])
+
+
+def _said(model: Doc2Vec, texts: dict[int, str], known: dict[int, NDArray[np.int64]]) -> Said:
+    """What the model learnt of the texts and words known to it, by where the words start and end."""
+    length_U, span_N2 = np.array([len(each) for each in known.values()]), np.concatenate(list(known.values()))
+    item_N = np.repeat(list(known), length_U).tolist()
+    token = [texts[item][a:b] for item, (a, b) in zip(item_N, span_N2.tolist(), strict=True)]
+    word_ND, vector_UD = model.wv[[word.lower() for word in token]], np.stack([model.dv[item] for item in known])
+    vectors = half(word_ND, "doc2vec"), half(vector_UD, "doc2vec")
+    return Said(np.arange(len(known)), length_U, token, span_N2.astype(np.uint32), *vectors)

@@ -1,6 +1,9 @@
 """What the extraction is made of: a network with its plan, and the parts of a table that go through it."""
 
+import gc
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -68,6 +71,17 @@ class Plan(ABC):
     @abstractmethod
     def load(self) -> Reader:
         """The network, ready."""
+
+
+@contextmanager
+def loaded(plan: Plan) -> Iterator[Reader]:
+    """The plan's reader; Python's search for garbage, which a part's many small objects set off, passes it over."""
+    reader = plan.load()
+    gc.freeze()
+    try:
+        yield reader
+    finally:
+        gc.unfreeze()
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,20 @@
 """Texts through a BERT: how the extraction reads them, on any machine."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import torch
 
-from engine import language, store
+from engine import store
 from engine.device import arithmetic, place
-from engine.language import Language
+from engine.language import Language, Said
 from engine.parts import Engine, Part, Plan, Reader
-from engine.projection import half
 from engine.tables import VECTORS, WORDS
 from engine.tokens import Tokens
 
@@ -32,33 +31,36 @@ class Reading(Engine):
     precision: Literal["auto", "fp32", "bf16", "fp16"]
 
 
-Prepared = tuple[pl.DataFrame, int, "Future[Tokens]"]
+Prepared = tuple[pl.DataFrame, Callable[[], Tokens]]
 
 
 class Texts(Reader):
-    """Texts through a network; words are found in them by threads ahead of it."""
+    """Texts through a network; a thread finds the words ahead of an accelerator.
+
+    On a processor it would hold up the network's own threads for longer than the work takes.
+    """
 
     def __init__(self, reading: Reading, device: torch.device):
         dtype = arithmetic(reading.precision, device)
         self.language = Language(reading.encoder, reading.tokens, device, dtype)
         # on a processor what a core works on fits its cache
-        share = (512 if dtype is torch.float32 else 2048) * min(torch.get_num_threads(), 8)
+        share = (512 if dtype is torch.float32 else 1024) * min(max(torch.get_num_threads(), 2), 8)
         fits = 16384 if device.type == "cuda" else share
         self.budget, self.limit = reading.batch_tokens or fits, reading.limit
         self.meta = {**self.language.meta, "precision": str(dtype).removeprefix("torch.")}
-        self.pool = ThreadPoolExecutor(1)
+        self.pool = ThreadPoolExecutor(1) if device.type == "cuda" else None
 
     def prepare(self, frame: pl.DataFrame) -> Prepared:
         written = frame.filter(pl.col("text").str.strip_chars() != "").select("item", "text")
-        return written, frame.height, self.pool.submit(self.language.tokenize, written["text"].to_list(), self.limit)
+        tokenize = partial(self.language.tokenize, written["text"].to_list(), self.limit)
+        return written, self.pool.submit(tokenize).result if self.pool else tokenize
 
     def read(self, prepared: Prepared) -> Part:
-        written, _, submitted = prepared
-        tokens = submitted.result()
-        readings = self.language.answer(tokens, self.budget)
-        said = {item: r for item, r in zip(written["item"].to_list(), readings, strict=True) if r is not None}
-        counts = {"texts": len(readings), "wordless": len(readings) - len(said), "cut": tokens.cut}
-        return Part(frames(said), counts, self.meta)
+        written, tokenized = prepared
+        tokens = tokenized()
+        said = self.language.answer(tokens, self.budget)
+        counts = {"texts": written.height, "wordless": written.height - len(said.text_U), "cut": tokens.cut}
+        return Part(frames(written["item"].to_numpy(), said), counts, self.meta)
 
 
 @dataclass(frozen=True)
@@ -88,25 +90,15 @@ class Passages(Plan):
         return Texts(self.reading, place(self.device))
 
 
-def frames(said: dict[int, language.Reading]) -> dict[str, pl.DataFrame]:
-    """Readings by item as rows of a table of words and of one of whole texts."""
-    if not said:
+def frames(item_T: np.ndarray, said: Said) -> dict[str, pl.DataFrame]:
+    """What was said of each item's text as rows of a table of words and of one of whole texts."""
+    if not len(said.text_U):
         return {"text": pl.DataFrame(schema=dict(VECTORS.columns)), "words": pl.DataFrame(schema=dict(WORDS.columns))}
-    item_U, readings = np.array(list(said), np.uint32), list(said.values())
-    where = f"item {item_U[0]} on"
-    length_U = np.array([len(reading.token) for reading in readings])
-    word_XD = half(np.concatenate([reading.word_ND for reading in readings]), where)
+    item_U = item_T[said.text_U].astype(np.uint32)
     words = {
         "item": item_U,
-        "token": _tokens(readings, length_U),
-        "span": store.lists(np.concatenate([reading.span_N2 for reading in readings]), length_U),
-        "word": store.lists(word_XD, length_U),
+        "token": store.lists(pl.Series(said.token), said.length_U),
+        "span": store.lists(said.span_N2, said.length_U),
+        "word": store.lists(said.word_ND, said.length_U),
     }
-    vector_UD = half(np.stack([reading.vector_D for reading in readings]), where)
-    return {"text": pl.DataFrame({"item": item_U, "vector": vector_UD}), "words": pl.DataFrame(words)}
-
-
-def _tokens(readings: list[language.Reading], length_U: np.ndarray) -> pl.Series:
-    token = pa.array(list(chain.from_iterable(reading.token for reading in readings)), pa.large_string())
-    offsets = pa.array(np.concatenate([[0], np.cumsum(length_U)]), pa.int64())
-    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(offsets, token)))
+    return {"text": pl.DataFrame({"item": item_U, "vector": said.vector_UD}), "words": pl.DataFrame(words)}

@@ -14,17 +14,18 @@ from engine import store
 from engine.schema import Table
 
 
-def half(value_XD: np.ndarray, where: str) -> np.ndarray:
-    """Vectors in 16 bits.
+def half(value_XD: np.ndarray | torch.Tensor, where: str) -> np.ndarray:
+    """Vectors in 16 bits; those of an accelerator are converted there.
 
     Raises:
         ValueError: they do not fit 16 bits, being too large or all next to nothing.
     """
-    value = torch.from_numpy(np.ascontiguousarray(value_XD))  # which converts on all cores
+    value = torch.as_tensor(value_XD)  # which converts on all cores
     most = float(max(value.max(), -value.min())) if value.numel() else 0.0
-    if value_XD.size and not 1e-4 < most < 65504:
+    if value.numel() and not 1e-4 < most < 65504:
         raise ValueError(f"{where}: vectors up to {most:.3g} do not fit 16 bits; take other weights or another layer")
-    return value.half().numpy()
+    narrow: np.ndarray = value.half().cpu().numpy()
+    return narrow
 
 
 @contextmanager

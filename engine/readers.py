@@ -56,7 +56,7 @@ class Pictures(Reader):
 
 
 def _bits(value: Tensor) -> np.ndarray:
-    return half(value.float().cpu().numpy(), "pictures")
+    return half(value.float(), "pictures")
 
 
 @dataclass(frozen=True)

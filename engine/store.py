@@ -97,9 +97,11 @@ def ragged(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return (vectors(flat) if isinstance(flat.dtype, pl.Array) else flat.to_numpy()), offsets
 
 
-def lists(value_XD: np.ndarray, length_U: np.ndarray) -> pl.Series:
+def lists(value_XD: np.ndarray | pl.Series, length_U: np.ndarray) -> pl.Series:
     """The inverse of `ragged`: flat rows [total, …] as a column of lists, `length_U` rows each."""
-    flat = pl.Series("flat", np.ascontiguousarray(value_XD)).to_arrow()
+    if not isinstance(value_XD, pl.Series):
+        value_XD = pl.Series(np.ascontiguousarray(value_XD))
+    flat = value_XD.to_arrow()
     offsets = pa.array(np.concatenate([[0], np.cumsum(length_U)]), pa.int64())
     return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(offsets, flat)))
 

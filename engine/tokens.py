@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,32 +16,27 @@ _WORD = re.compile(rf"[{_SPACELESS}]|{_LETTER}+(?:['’‑-]{_LETTER}+)*")
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts sorted by length: their places as they were given (`order`), ids, and how many were cut off.
+    """Texts as a network reads them: ids, how many were cut off, and which of their tokens make up each word.
 
-    Their words lie in a row: `token`, `span_N2` (start, end), those of text u from `word_U[u]` on; so do the word
-    pieces: `place_X` (of the text's tokens), those of text u from `piece_U[u]`, of word n from `first_N[n]` on.
+    Words lie in a row: `token`, `span_N2` (start, end), those of text t from `word_T[t]` on; so do the word pieces:
+    `place_X` (of the text's tokens), those of word n from `piece_N[n]` on.
     """
 
-    order: list[int]
     ids: list[list[int]]
     cut: int
     token: list[str]
     span_N2: NDArray[np.uint32]
-    word_U: NDArray[np.int64]
+    word_T: NDArray[np.int64]
     place_X: NDArray[np.int64]
-    first_N: NDArray[np.int64]
-    piece_U: NDArray[np.int64]
+    piece_N: NDArray[np.int64]
 
     @classmethod
     def of(
         cls, texts: list[str], ids: list[list[int]], piece: list[list[tuple[int, int]]], limit: int, cut: int
     ) -> "Tokens":
         """From each token's start and end in its text; the first `limit` words of each text (0: all)."""
-        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
-        ids, texts = [ids[i] for i in order], [texts[i] for i in order]
-        length_U = np.array([len(each) for each in ids], np.int64)
-        text_P, piece_P2 = np.repeat(np.arange(len(ids)), length_U), _pairs(piece[i] for i in order)
-        found = [[match.span() for match in _WORD.finditer(text)][: limit or None] for text in texts]
+        text_P, piece_P2 = np.repeat(np.arange(len(ids)), [len(each) for each in ids]), _pairs(piece)
+        found = [[match.span() for match in islice(_WORD.finditer(text), limit or None)] for text in texts]
         text_S, span_S2 = np.repeat(np.arange(len(ids)), [len(each) for each in found]), _pairs(found)
         # a word beyond the last token read is left out; so is a token that lies in no word
         far = 1 + max(int(span_S2.max(initial=0)), int(piece_P2.max(initial=0)))
@@ -49,21 +44,21 @@ class Tokens:
         kept = np.flatnonzero((word_P >= 0) & (piece_P2[:, 1] > piece_P2[:, 0]))
         word_K = word_P[kept]
         kept = kept[(text_S[word_K] == text_P[kept]) & (piece_P2[kept, 0] < span_S2[word_K, 1])]
-        read_N, first_N = np.unique(word_P[kept], return_index=True)
-        upto_U = np.arange(len(ids) + 1)
+        read_N, piece_N = np.unique(word_P[kept], return_index=True)
         span_N2, text_N = span_S2[read_N], text_S[read_N]
         token = [texts[u][a:b] for u, (a, b) in zip(text_N.tolist(), span_N2.tolist(), strict=True)]
-        place_P = np.arange(len(text_P)) - np.repeat(np.cumsum(length_U) - length_U, length_U)
+        place_P = np.arange(len(text_P)) - np.searchsorted(text_P, text_P)
         return cls(
-            order, ids, cut, token, span_N2.astype(np.uint32), np.searchsorted(text_N, upto_U),
-            place_P[kept], first_N, np.searchsorted(text_P[kept], upto_U),
+            ids, cut, token, span_N2.astype(np.uint32), np.searchsorted(text_N, np.arange(len(ids) + 1)),
+            place_P[kept], np.append(piece_N, len(kept)),
         )  # fmt: skip
 
-    def bags(self, start: int, stop: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of texts start to stop, padded to `width` tokens: each word's pieces in a row [X], where each begins [N]."""
-        a, b = self.piece_U[start], self.piece_U[stop]
-        row_X = np.repeat(np.arange(stop - start), np.diff(self.piece_U[start : stop + 1]))
-        return self.place_X[a:b] + row_X * width, self.first_N[self.word_U[start] : self.word_U[stop]] - a
+    def words(self, batch: list[int], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of texts padded to `width` tokens: their words, the pieces of those in a row [X], where each begins."""
+        row_N, piece_T = _runs(self.word_T, batch), self.piece_N[self.word_T]
+        row_X = np.repeat(np.arange(len(batch)), np.diff(piece_T)[batch])
+        many_N = np.diff(self.piece_N)[row_N]
+        return row_N, self.place_X[_runs(piece_T, batch)] + row_X * width, many_N.cumsum() - many_N
 
 
 def spans(text: str) -> NDArray[np.int64]:
@@ -73,11 +68,16 @@ def spans(text: str) -> NDArray[np.int64]:
 
 def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
     """Places of texts, longest first, as many at a time as keep their padded tokens within `budget` (at least one)."""
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    while order:
-        many = max(budget // lengths[order[0]], 1)
-        yield order[:many]
-        order = order[many:]
+    order, start = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)), 0
+    while start < len(order):
+        many = max(budget // lengths[order[start]], 1)
+        yield order[start : start + many]
+        start += many
+
+
+def _runs(first_T: NDArray[np.int64], which: list[int]) -> NDArray[np.int64]:
+    """Places of the runs named, of which run t begins at `first_T[t]`."""
+    return np.concatenate([np.arange(first_T[t], first_T[t + 1]) for t in which])
 
 
 def _pairs(found: Iterable[list[tuple[int, int]]]) -> NDArray[np.int64]:

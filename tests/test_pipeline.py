@@ -67,7 +67,7 @@ def test_what_a_stage_imports_is_a_dep(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_params_are_there(name: str) -> None:
     for entry in STAGES[name].get("params", []):
-        lookup(PARAMS, re.sub(r"\$\{(\w+)\}", lambda m: str(PARAMS[m[1]]), entry))
+        assert lookup(PARAMS, re.sub(r"\$\{(\w+)\}", lambda m: str(PARAMS[m[1]]), entry)) is not None, entry
 
 
 def test_the_run_cache_stays_on() -> None:

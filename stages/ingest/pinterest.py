@@ -107,10 +107,8 @@ def _pins(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
             continue
         for name, value in zip(found, (pin, item, one["im_url"]), strict=True):
             found[name].append(value)
-    bad = tally.settle(allowed)["bad_rows"]
-    return pl.DataFrame(found, schema=dict.fromkeys(found, pl.String)).unique(
-        "pin", keep="first", maintain_order=True
-    ), bad
+    table = pl.DataFrame(found, schema=dict.fromkeys(found, pl.String))
+    return table.unique("pin", keep="first", maintain_order=True), tally.settle(allowed)["bad_rows"]
 
 
 def _chosen(events: pl.DataFrame, settings: Settings, seed: int) -> pl.DataFrame:

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from engine import extraction, store
 from engine.extraction import Target, extract, slices
-from engine.parts import Engine, Part, Plan, Reader
+from engine.parts import Engine, Part, Plan, Reader, loaded
 from engine.tables import IMAGES, VECTORS
 
 HERE = Engine(engine="local", address="", workers=2)
@@ -44,7 +45,7 @@ class Counting(Plan):
     rows, engine, weights, accelerated = 4, HERE, Path("none"), False  # type: ignore[assignment]
 
     def __init__(self, stop: int = 0):
-        self.reader = Counter(stop)
+        self.reader, self.frozen = Counter(stop), 0
 
     def load(self) -> Counter:
         return self.reader
@@ -206,6 +207,20 @@ def test_ray_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address="", workers=2))
     with pytest.raises(ValueError, match="engine ray: Ray is not installed; pip install"):
         run(Counting(), pictures(tmp_path), tmp_path / "v.parquet")
+
+
+def test_what_is_loaded_is_left_out_of_the_search_for_garbage_until_the_end() -> None:
+    before, plan = gc.get_freeze_count(), Counting(stop=3)
+
+    def run() -> None:
+        with loaded(plan) as reader:
+            plan.frozen = gc.get_freeze_count()
+            reader.read(pl.DataFrame({"item": [3]}))
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        run()
+    assert plan.frozen > before + 1000
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_table_without_the_column_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -40,12 +40,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class One(NamedTuple):
+    token: list[str]
+    span_N2: np.ndarray
+    word_ND: np.ndarray
+    vector_D: np.ndarray
+
+
+def read(found: Language, texts: list[str], limit: int, budget: int) -> list[One | None]:
+    """What was said of each text, None of one without a word."""
+    said = found.read(texts, limit, budget)
+    each: list[One | None] = [None] * len(texts)
+    stop_U = said.length_U.cumsum()
+    for text, start, stop, vector_D in zip(said.text_U, stop_U - said.length_U, stop_U, said.vector_UD, strict=True):
+        each[text] = One(said.token[start:stop], said.span_N2[start:stop], said.word_ND[start:stop], vector_D)
+    return each
+
+
 def load(folder: Path | str, tokens: int = 64) -> Language:
     return Language(str(folder), tokens, torch.device("cpu"), torch.float32)
 
 
 def test_words_lie_where_their_spans_say(tiny: Path) -> None:
-    readings = load(tiny).read(TEXTS, 0, 512)
+    readings = read(load(tiny), TEXTS, 0, 512)
     for text, reading in zip(TEXTS, readings, strict=True):
         if reading is not None:
             assert [text[a:b] for a, b in reading.span_N2] == reading.token
@@ -57,27 +74,28 @@ def test_words_lie_where_their_spans_say(tiny: Path) -> None:
 
 def test_pieces_are_averaged_and_the_whole_is_the_mean_of_tokens(tiny: Path) -> None:
     found = load(tiny)
-    (reading,) = found.read(["the film."], 0, 512)
+    (reading,) = read(found, ["the film."], 0, 512)
     ids = torch.tensor([found.tokenizer("the film.")["input_ids"]])  # CLS the fi ##lm . SEP
     assert ids.shape == (1, 6)
     with torch.inference_mode():
         said_LD = found.network(ids).last_hidden_state[0].numpy()
     assert reading is not None
-    np.testing.assert_allclose(reading.word_ND[0], said_LD[1], atol=1e-5)
-    np.testing.assert_allclose(reading.word_ND[1], said_LD[2:4].mean(0), atol=1e-5)
-    np.testing.assert_allclose(reading.vector_D, said_LD.mean(0), atol=1e-5)
+    for told_D, true_D in zip(
+        [*reading.word_ND, reading.vector_D], [said_LD[1], said_LD[2:4].mean(0), said_LD.mean(0)], strict=True
+    ):
+        np.testing.assert_allclose(told_D, true_D, rtol=6e-4, atol=1e-5)  # as 16 bits hold it
 
 
 def test_the_same_whatever_the_batch(tiny: Path) -> None:
     found = load(tiny)
-    alone = [found.read([text], 0, 1)[0] for text in TEXTS]
+    alone = [read(found, [text], 0, 1)[0] for text in TEXTS]
     for budget in (1, 20, 10_000):
-        for one, other in zip(found.read(TEXTS, 0, budget), alone, strict=True):
+        for one, other in zip(read(found, TEXTS, 0, budget), alone, strict=True):
             if one is None or other is None:
                 assert one is other
                 continue
-            np.testing.assert_allclose(one.word_ND, other.word_ND, atol=1e-4)
-            np.testing.assert_allclose(one.vector_D, other.vector_D, atol=1e-4)
+            np.testing.assert_allclose(one.word_ND, other.word_ND, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(one.vector_D, other.vector_D, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture
@@ -90,17 +108,18 @@ def one_thread() -> Iterator[None]:
 
 def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None:
     if not torch.cpu.get_capabilities().get("avx512_bf16"):
-        pytest.skip("this processor has no bf16")
+        pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
     found = Language("minilm", 256, torch.device("cpu"), torch.bfloat16)
     random = np.random.default_rng(1)
     vocabulary = [word for word in found.tokenizer.get_vocab() if word.isascii() and word.isalpha()]
     texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(10, 110, 24)]
-    whole = found.read(texts, 0, 100_000)
+    whole = read(found, texts, 0, 100_000)
     for budget in (1, 1100, 2000):
-        for one, other in zip(whole, found.read(texts, 0, budget), strict=True):
+        for one, other in zip(whole, read(found, texts, 0, budget), strict=True):
             assert one is not None
             assert other is not None
-            for a_XD, b_XD in ((one.vector_D[None], other.vector_D[None]), (one.word_ND, other.word_ND)):
+            pairs = (one.vector_D[None], other.vector_D[None]), (one.word_ND, other.word_ND)
+            for a_XD, b_XD in ((a_XD.astype(float), b_XD.astype(float)) for a_XD, b_XD in pairs):
                 assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
 
 
@@ -109,23 +128,23 @@ def test_weights_are_cast_once_for_all_batches(tiny: Path, monkeypatch: pytest.M
     monkeypatch.setattr(language, "passes", lambda *how: entered.append(how) or passes(*how))
     found = load(tiny)
     assert len(list(batches([len(ids) for ids in found.tokenize(TEXTS, 0).ids], 20))) > 2
-    found.read(TEXTS, 0, 20)
+    read(found, TEXTS, 0, 20)
     assert entered == [(torch.device("cpu"), torch.float32)]
 
 
 def test_the_limit_keeps_first_words_read_in_the_whole_text(tiny: Path) -> None:
     found = load(tiny)
-    (whole,), (first,) = found.read(TEXTS[2:3], 0, 512), found.read(TEXTS[2:3], 3, 512)
+    (whole,), (first,) = read(found, TEXTS[2:3], 0, 512), read(found, TEXTS[2:3], 3, 512)
     assert whole is not None
     assert first is not None
     assert first.token == whole.token[:3] == ["the", "film", "of"]
-    np.testing.assert_allclose(first.word_ND, whole.word_ND[:3], atol=1e-5)
-    np.testing.assert_allclose(first.vector_D, whole.vector_D, atol=1e-5)
+    np.testing.assert_array_equal(first.word_ND, whole.word_ND[:3])
+    np.testing.assert_array_equal(first.vector_D, whole.vector_D)
 
 
 def test_a_long_text_is_cut_and_counted(tiny: Path) -> None:
     found = load(tiny, tokens=8)
-    (reading, short) = found.read([TEXTS[4], "a"], 0, 512)
+    (reading, short) = read(found, [TEXTS[4], "a"], 0, 512)
     assert reading is not None
     assert short is not None
     assert reading.token == ["film"] * 3
@@ -135,7 +154,7 @@ def test_a_long_text_is_cut_and_counted(tiny: Path) -> None:
 
 
 def test_a_script_without_spaces_gives_a_word_a_character(tiny: Path) -> None:
-    (reading,) = load(tiny).read(["film 東京で x"], 0, 512)
+    (reading,) = read(load(tiny), ["film 東京で x"], 0, 512)
     assert reading is not None
     assert reading.token == ["film", "東", "京", "で", "x"]
 
@@ -158,9 +177,10 @@ def test_minilm_is_checked_and_knows_what_words_mean(monkeypatch: pytest.MonkeyP
     assert found.meta["sha256"] == language.MINILM
     vectors = []
     for text in ("A spaceship crew fights aliens.", "Astronauts battle monsters from space.", "A wedding in Paris."):
-        (reading,) = found.read([text], 0, 512)
+        (reading,) = read(found, [text], 0, 512)
         assert reading is not None
-        vectors.append(reading.vector_D / np.linalg.norm(reading.vector_D))
+        vector_D = reading.vector_D.astype(float)
+        vectors.append(vector_D / np.linalg.norm(vector_D))
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
     real = language.digest
 

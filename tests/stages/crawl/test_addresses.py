@@ -25,7 +25,7 @@ def test_a_picture_that_was_given_is_not_asked_for(service: Service, ask: Callab
 def test_every_odd_picture_of_the_real_folder_comes_in_or_is_failed(service: Service, tmp_path: Path) -> None:
     """The whole stage, from addresses to the table: what loads is there byte for byte, nothing else is."""
     if not (real := os.environ.get("WHYREC_REAL")):
-        pytest.skip("WHYREC_REAL is not set: no folder of odd pictures")
+        pytest.skip("set WHYREC_REAL to the folder with data/odd_images/")
     folder = Path(real, "data", "odd_images")
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     assert len(manifest) > 100

@@ -125,7 +125,7 @@ def test_the_key_stays_out_of_logs_and_files(
 
 def test_every_real_record_is_read(service: Service, look: Look) -> None:
     if not (real := os.environ.get("WHYREC_REAL")):
-        pytest.skip("WHYREC_REAL is not set: no records of OMDb")
+        pytest.skip("set WHYREC_REAL to the folder with data/omdb_ml100k.jsonl")
     for line in Path(real, "data", "omdb_ml100k.jsonl").read_text().splitlines()[::40]:
         record = json.loads(line)["omdb"]
         service.says("/omdb/", (200, record))

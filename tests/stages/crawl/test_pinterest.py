@@ -112,7 +112,7 @@ def test_an_odd_id_is_failed_unasked(service: Service, look: Look) -> None:
 
 def test_the_sizes_are_those_of_the_published_description() -> None:
     if not (real := os.environ.get("WHYREC_REAL")):
-        pytest.skip("WHYREC_REAL is not set: no description of Pinterest's interface")
+        pytest.skip("set WHYREC_REAL to the folder with api/pinterest_v5_read_pins.json")
     from stages.crawl.pinterest import Settings
 
     told = json.loads(Path(real, "api", "pinterest_v5_read_pins.json").read_text())

@@ -78,9 +78,8 @@ def test_a_wrong_key_stops_at_once(clean: Path, service: str) -> None:
     assert not (out / "catalog.parquet").exists()
 
 
+@pytest.mark.parametrize("service", ["omdb"], indirect=True)  # the one that has a daily quota
 def test_a_spent_quota_goes_on_tomorrow(clean: Path, service: str) -> None:
-    if service != "omdb":
-        pytest.skip("only OMDb has a daily quota")
     with replay(Path(REAL or "")) as server:
         settings, out = server.settings(service), clean / "spent"
 

@@ -72,6 +72,14 @@ def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
     assert not {"img", "link", "iframe", "object", "base"} & set(page.tags)
 
 
+def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_it(toy: Any) -> None:
+    main(params(), **toy.paths)
+    for title in ("Storm", "Silent"):
+        shown = re.findall(rf"(.)\s*{title}(..)", re.sub(r'"[^"]*"', "", toy.page))
+        assert len(shown) > 2
+        assert set(shown) == {(">", "</")}
+
+
 def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
     main(params(), **toy.paths)
     text = Page(toy.page).text
