@@ -3,12 +3,13 @@
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.parts import Part, Plan, Slice
+from engine.parts import Part, Plan, Slice, loaded
 from engine.schema import Table
 
 _ENGINE = Path(__file__).parent
@@ -18,7 +19,8 @@ class Actor:
     """A reader in a process of its own; a row asked of it is the number of a part."""
 
     def __init__(self, plan: Plan, pieces: dict[int, Slice], table: Table, columns: list[str]):
-        self.reader, self.pieces, self.table, self.columns = plan.load(), pieces, table, columns
+        self.pieces, self.table, self.columns = pieces, table, columns
+        self.reader = ExitStack().enter_context(loaded(plan))  # until the process ends
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         said = np.empty(len(batch["number"]), object)

@@ -1,5 +1,6 @@
 """Where and in which arithmetic a network runs that is only asked, never trained."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,16 @@ def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision fp16 is for CUDA; on a CPU take fp32, bf16 or auto")
     return _TYPES[precision]
+
+
+def hold_memory() -> None:
+    """Let this process keep what a forward pass frees: glibc hands it back, and each page must be fetched anew.
+
+    A hint, which other C libraries than glibc need not know (mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD).
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(-1, 2**31 - 1)
+        mallopt(-3, 2**25)
 
 
 @contextmanager

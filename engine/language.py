@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
-from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
@@ -108,10 +108,11 @@ class Language:
         """What the network says of texts, and where they have tokens."""
         many, longest = len(ids), len(ids[0])
         ids = ids + ids[-1:] * (-(-self.least // longest) - many)
-        ids_BL = pad_sequence([torch.tensor(each) for each in ids], True, self.tokenizer.pad_token_id)
-        length_B = torch.tensor([len(each) for each in ids])
-        mask_BL = (torch.arange(ids_BL.shape[1]) < length_B[:, None]).long().to(self.device)
-        said_BLD = self.network(ids_BL.to(self.device), mask_BL).last_hidden_state
+        seen_BL = np.arange(longest) < np.array([len(each) for each in ids])[:, None]
+        ids_BL = np.full(seen_BL.shape, self.tokenizer.pad_token_id)
+        ids_BL[seen_BL] = list(chain.from_iterable(ids))
+        mask_BL = torch.from_numpy(seen_BL).long().to(self.device)
+        said_BLD = self.network(torch.from_numpy(ids_BL).to(self.device), mask_BL).last_hidden_state
         return said_BLD[:many].float(), mask_BL[:many]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from engine import params, store
+from engine.device import hold_memory
 from engine.schema import Table
 
 
@@ -76,6 +77,7 @@ class Plan(ABC):
 @contextmanager
 def loaded(plan: Plan) -> Iterator[Reader]:
     """The plan's reader; Python's search for garbage, which a part's many small objects set off, passes it over."""
+    hold_memory()
     reader = plan.load()
     gc.freeze()
     try:

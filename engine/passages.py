@@ -44,7 +44,7 @@ class Texts(Reader):
         dtype = arithmetic(reading.precision, device)
         self.language = Language(reading.encoder, reading.tokens, device, dtype)
         # on a processor what a core works on fits its cache
-        share = (512 if dtype is torch.float32 else 1024) * min(max(torch.get_num_threads(), 2), 8)
+        share = (512 if dtype is torch.float32 else 2048) * min(torch.get_num_threads(), 8)
         fits = 16384 if device.type == "cuda" else share
         self.budget, self.limit = reading.batch_tokens or fits, reading.limit
         self.meta = {**self.language.meta, "precision": str(dtype).removeprefix("torch.")}

@@ -46,7 +46,7 @@ class Tokens:
         kept = kept[(text_S[word_K] == text_P[kept]) & (piece_P2[kept, 0] < span_S2[word_K, 1])]
         read_N, piece_N = np.unique(word_P[kept], return_index=True)
         span_N2, text_N = span_S2[read_N], text_S[read_N]
-        token = [texts[u][a:b] for u, (a, b) in zip(text_N.tolist(), span_N2.tolist(), strict=True)]
+        token = [texts[u][a:b] for u, a, b in zip(text_N.tolist(), *span_N2.T.tolist(), strict=True)]
         place_P = np.arange(len(text_P)) - np.searchsorted(text_P, text_P)
         return cls(
             ids, cut, token, span_N2.astype(np.uint32), np.searchsorted(text_N, np.arange(len(ids) + 1)),

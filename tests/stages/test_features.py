@@ -411,7 +411,7 @@ def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(tmp_path: Path, mo
         settings = texts(tokens=6, batch_tokens=budget)
         text_stage.main(settings, path, tmp_path / "w.parquet", tmp_path / "t.parquet")
         assert store.meta(tmp_path / "w.parquet")["cut"] == 1
-    assert asked == [512 * min(max(torch.get_num_threads(), 2), 8), 7]
+    assert asked == [512 * min(torch.get_num_threads(), 8), 7]
     assert store.read(tmp_path / "w.parquet", WORDS)["token"].to_list() == [
         ["one", "two", "three", "four"],
         ["A", "boat"],
