@@ -51,12 +51,13 @@ class Detector(nn.Module):
         padded_BCHW = nn.functional.pad(float_BHWC.permute(0, 3, 1, 2), (0, -width % 32, 0, -height % 32))
         # a proposal's rank is a comparison of numbers that 16 bits would make equal
         map_LBDHW = {level: map_BDHW.float() for level, map_BDHW in self.trunk(padded_BCHW).items()}
-        with torch.autocast(picture_BHWC.device.type, enabled=False):
-            box_BM4, _ = self.rpn(ImageList(padded_BCHW, [(height, width)] * len(picture_BHWC)), map_LBDHW)
         size_4 = torch.tensor([width, height, width, height], device=picture_BHWC.device)
         found = []
-        for i, box_M4 in enumerate(box_BM4):
+        for i in range(len(picture_BHWC)):
             own = {level: map_BDHW[i : i + 1] for level, map_BDHW in map_LBDHW.items()}
+            # alone, as a box that moved by a last bit changes what the head says of it by as much as rounding does
+            with torch.autocast(picture_BHWC.device.type, enabled=False):
+                (box_M4,), _ = self.rpn(ImageList(padded_BCHW[i : i + 1], [(height, width)]), own)
             region_MD = torch.cat([self.head(self.pool(own, [part_X4], [(height, width)])).float()
                                    for part_X4 in box_M4.split(_STEP)])  # fmt: skip
             with torch.autocast(picture_BHWC.device.type, enabled=False):

@@ -276,6 +276,24 @@ def test_in_half_precision_the_same_whatever_the_batch(images: Path, tmp_path: P
         assert all(close(a, b) for a, b in zip(said[0], other, strict=True))
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_detector_says_the_same_whatever_the_batch(precision: str, tmp_path: Path) -> None:
+    if precision == "bf16" and not torch.cpu.get_capabilities().get("avx512_bf16"):
+        pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
+    few, said = shards(tmp_path, {item: poster(item) for item in range(1, 7)}), []
+    limits = {**LIMITS, "longest": 256, "proposals": 100, "most": 36, "classes": 6}
+    for size in (1, 6):
+        settings = regions(detector="faster_rcnn", backbone="fasterrcnn_resnet50_fpn_v2", faster_rcnn=limits, size=192,
+                           batch_size=size, precision=precision)  # fmt: skip
+        regions_stage.main(settings, few, tmp_path / "r.parquet")
+        found = store.read(tmp_path / "r.parquet", REGIONS)
+        said.append([store.ragged(found[name])[0].astype(float) for name in ("box", "region")])
+    (box_X4, region_XD), (other_X4, other_XD) = said
+    assert len(box_X4) > 100
+    np.testing.assert_allclose(box_X4, other_X4, atol=1e-5)
+    assert (np.linalg.norm(region_XD - other_XD, axis=1) <= 1e-3 * np.linalg.norm(region_XD, axis=1)).all()
+
+
 def catalog(folder: Path, rows: dict[int, str | None]) -> Path:
     table = [(item, f"film {item}", text, "ok", "missing", "test") for item, text in rows.items()]
     store.write(pl.DataFrame(table, schema=dict(CATALOG.columns), orient="row"), folder / "c.parquet", CATALOG)
