@@ -106,7 +106,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None:
+def test_in_half_precision_the_same_whatever_the_batch(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.cpu.get_capabilities().get("avx512_bf16"):
         pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
     found = Language("minilm", 256, torch.device("cpu"), torch.bfloat16)
@@ -114,6 +114,8 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None
     vocabulary = [word for word in found.tokenizer.get_vocab() if word.isascii() and word.isalpha()]
     texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(10, 110, 24)]
     whole = read(found, texts, 0, 100_000)
+    asked, batches_ = [], language.batches
+    monkeypatch.setattr(language, "batches", lambda *how: asked.append(how[1]) or batches_(*how))
     for budget in (1, 1100, 2000):
         for one, other in zip(whole, read(found, texts, 0, budget), strict=True):
             assert one is not None
@@ -121,6 +123,7 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None) -> None
             pairs = (one.vector_D[None], other.vector_D[None]), (one.word_ND, other.word_ND)
             for a_XD, b_XD in ((a_XD.astype(float), b_XD.astype(float)) for a_XD, b_XD in pairs):
                 assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
+    assert asked == [1024, 1100, 2000], "a batch is filled up to that many anyway"
 
 
 def test_weights_are_cast_once_for_all_batches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

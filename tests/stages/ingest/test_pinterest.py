@@ -131,8 +131,10 @@ def test_a_board_that_holds_a_picture_twice_has_one_say_in_its_category(tmp_path
 def test_a_pin_told_twice_is_one_and_an_address_may_ask(tmp_path: Path, section: Section) -> None:
     boards = [BOARDS[0] | {"board_url": "/ann/food/?utm=a/b"}, *BOARDS[1:]]
     plain, wanted = tables(section("pinterest", folder=laid(tmp_path / "p"), user="owner"))
-    raw, report = tables(section("pinterest", folder=laid(tmp_path / "q", boards, [*PINS, PINS[0]]), user="owner"))
+    again = [*PINS, PINS[0] | {"im_url": "http://127.0.0.1/another.jpg"}]
+    raw, report = tables(section("pinterest", folder=laid(tmp_path / "q", boards, again), user="owner"))
     assert named(raw) == named(plain)
+    assert raw.items.equals(plain.items), "the first address is kept"
     assert (report["bad_pins"], report["dropped_duplicates"]) == (0, wanted["dropped_duplicates"])
 
 
