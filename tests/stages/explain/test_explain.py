@@ -78,6 +78,7 @@ def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_i
         shown = re.findall(f"(.){title}(..)", re.sub(r'"[^"]*"', "", toy.page))
         assert len(shown) > 2
         assert set(shown) == {(">", "</")}
+    assert "came next: <b><bdi>Rome</bdi></b>, which" in toy.page
 
 
 def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
