@@ -70,6 +70,7 @@ sane = st.fixed_dictionaries(
 @given(st.lists(sane | st.sampled_from(["", "None", "{'asin': 'B1', 'x': (1,)}"]), max_size=6) | st.lists(record))
 @example([GOOD, GOOD | {"title": None}, "{'asin': 'B4', 'title': b'x'}", "[1]"])
 @example(["{'asin': 'B1'} {'asin': 'B2'}", "", GOOD])
+@example(["{'asin': ' '}", GOOD])
 def test_columns_say_what_records_say(rows: list[Any]) -> None:
     (wanted, told), (found, tally) = work(False)(block(*rows)), work(True)(block(*rows))
     assert_frame_equal(found, wanted)
