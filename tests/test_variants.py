@@ -1,14 +1,21 @@
 """benchmarks/variants: what stands behind an @ is taken out of the catalog."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import polars as pl
 import pytest
 import torch
 
-from benchmarks.variants import some, without
+from benchmarks.variants import measured, some, without
 from engine.batch import Interactions
 from engine.catalog import Catalog
+from engine.params import read_yaml
 from engine.rank import Cases
 from engine.source import Data
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_views_are_knocked_out_as_written() -> None:
@@ -27,6 +34,16 @@ def test_views_are_knocked_out_as_written() -> None:
 def test_another_way_to_knock_out_is_refused(knock: str) -> None:
     with pytest.raises(ValueError, match=r"@.*: a view is knocked out as view=shuffled or view=constant"):
         without(Catalog(2, {"a": torch.ones(3, 1), "b": torch.ones(3, 1)}), knock, 1)
+
+
+def test_a_row_kept_of_all_cases_is_not_taken_for_one_of_some(tmp_path: Path) -> None:
+    asked: list[tuple[Any, ...]] = []
+    tables = SimpleNamespace(digest=lambda needs, *made_by: asked.append(made_by) or "kept")
+    (tmp_path / "popularity-kept.json").write_text('{"epochs": 7}')
+    for most in (0, 20, 30):
+        params = read_yaml(ROOT / "params.yaml")
+        assert measured("popularity", params, tables, "excluded", tmp_path, most) == {"epochs": 7}  # type: ignore[arg-type]
+    assert len(set(asked)) == 3
 
 
 def test_so_many_cases_are_drawn_by_the_seed_and_stay_whole() -> None:

@@ -192,7 +192,7 @@ def test_damage_never_raises_anything_else(noise: bytes, place: int) -> None:
 
 def test_odd_pictures_of_the_real_folder() -> None:
     if not (real := os.environ.get("WHYREC_REAL")):
-        pytest.skip("WHYREC_REAL is not set: no folder of odd pictures")
+        pytest.skip("set WHYREC_REAL to the folder with data/odd_images/")
     folder = Path(real, "data", "odd_images")
     manifest = json.loads((folder / "MANIFEST.json").read_text())
     assert len(manifest) > 100
