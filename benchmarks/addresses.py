@@ -21,8 +21,8 @@ from typing import Any
 import polars as pl
 
 from benchmarks.crawl import TABLES, finish, start
-from engine.store import read, read_shards, write, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS
+from engine.tables.store import read, read_shards, write, write_shards
 
 GOOD = "hopper.jpg"
 

@@ -74,14 +74,14 @@ def record(rng: np.random.Generator, words: list[str], codes: list[str], number:
 
 def ours(path: Path) -> int:
     """The products' table, whole, as ingest has it."""
-    from stages.ingest import amazon
-    from stages.ingest.stream import Limits
+    from stages.ingest.reading.stream import Limits
+    from stages.ingest.sources.amazon import source
 
     class Told:
         metadata, release, text, bad_rows = str(path), 2014, ("title", "brand", "description"), 0.0
         limits = Limits(gigabytes=40, megabytes=4)
 
-    return amazon._products(Told(), None, {}).height  # type: ignore[arg-type]
+    return source._products(Told(), None, {}).height  # type: ignore[arg-type]
 
 
 def looped(path: Path, read: Callable[[str], Any], lines: int) -> int:

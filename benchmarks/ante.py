@@ -33,11 +33,13 @@ from torch.utils.flop_counter import FlopCounterMode
 import models
 from benchmarks.clicks import about
 from benchmarks.variants import source
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog, Ragged
-from engine.params import Choice, override, read_yaml
-from engine.sampling import Shared, batches
-from engine.source import load
+from engine.tables.arrays import event_columns
+from engine.tables.params import override, read_yaml
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog, Ragged
+from engine.training.sampling import Shared, batches
+from engine.training.source import load
 from models.ante_rnn import AnteRNN
 from models.blocks.alignment import MeanRegions
 from models.blocks.ragged import Parts, places
@@ -96,7 +98,7 @@ def drawn(asked: argparse.Namespace) -> tuple[Interactions, Catalog]:
     for view, width in (("words", 384), ("regions", 128)):
         offset = np.concatenate([[0, 0], np.cumsum(counts[view])])
         views[view] = Ragged(torch.randn(int(offset[-1]), width).half(), torch.from_numpy(offset))
-    return Interactions.of(frame, asked.items, topic), Catalog(asked.items, {}, views, asked.topics)
+    return Interactions.of(event_columns(frame), asked.items, topic), Catalog(asked.items, {}, views, asked.topics)
 
 
 class Bare(nn.Module):

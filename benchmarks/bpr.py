@@ -28,13 +28,16 @@ from torch import Tensor
 
 import models
 from benchmarks.clicks import about, clicks
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.contract import Factored, Needs, Recommender
-from engine.fit import Train, fit
+from engine.evaluation.rank import rank
 from engine.measures.ranking import ndcg, positions
-from engine.params import Choice, read_yaml
-from engine.rank import Cases, rank
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog
+from engine.training.contract import Factored, Recommender
+from engine.training.fit import Train, fit
+from engine.training.needs import Needs
 
 SECTION = read_yaml(Path("params.yaml"))["models"]["bpr_mf"]
 ROUNDS, EPOCHS, LONGEST, THREADS = 5, 20, 100, 2

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from engine.batch import Interactions
+from engine.tables.arrays import event_columns
+from engine.training.batch import Interactions
 
 USERS, ITEMS, EVENTS = 943, 1682, 100_000
 
@@ -25,7 +26,7 @@ def clicks(folder: Path | None) -> Interactions:
         frame = frame.select(user=pl.col("userId").rank("dense"), item=pl.col("movieId").rank("dense"))
         items = int(frame["item"].max())  # type: ignore[arg-type]
     frame = frame.cast(pl.UInt32).with_columns(time=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
-    return Interactions.of(frame, items)
+    return Interactions.of(event_columns(frame), items)
 
 
 def about(train: Interactions) -> str:

@@ -35,8 +35,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
-from engine.store import read, read_shards, write, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS
+from engine.tables.store import read, read_shards, write, write_shards
 
 FAULTS = {"fail": 0.05, "reset": 0.02, "truncate": 0.02, "garbage": 0.02}
 TABLES = ("catalog.parquet", "images", "report.json")

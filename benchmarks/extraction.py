@@ -21,13 +21,13 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from engine.backbone import Encoder
-from engine.detector import PYRAMID, Limits
-from engine.device import passes, place
-from engine.parts import Plan, Reader, loaded
-from engine.passages import ROWS, Passages, Reading
-from engine.readers import Objects, Whole
-from engine.tokens import batches
+from engine.features.device import passes, place
+from engine.features.parts import Plan, Reader, loaded
+from engine.features.pictures.backbone import Encoder
+from engine.features.pictures.detector import PYRAMID, Limits
+from engine.features.readers import Objects, Whole
+from engine.features.text.passages import ROWS, Passages, Reading
+from engine.features.text.tokens import batches
 
 ENGINE = {"engine": "local", "address": "", "workers": 2}
 LIMITS = Limits(longest=400, proposals=300, overlap=0.7, class_overlap=0.3, confidence=0.0, most=36, classes=1600)

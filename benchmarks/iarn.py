@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 import models
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.categories import Categories
-from engine.fit import Train
-from engine.params import Choice, checked, override, read_yaml
+from engine.tables.arrays import category_paths, event_columns
+from engine.tables.params import override, read_yaml
+from engine.tables.settings import Choice, checked
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog
+from engine.training.categories import Categories
+from engine.training.fit import Train
 
 USERS, ITEMS, GENRES = 400, 400, 19
 
@@ -42,7 +44,9 @@ def world(length: int, seed: int = 1) -> tuple[Interactions, Catalog]:
     )
     genres = [[[f"genre {g}"] for g in rng.choice(GENRES, rng.integers(1, 5), False)] for _ in range(ITEMS)]
     items = pl.DataFrame({"item": range(1, ITEMS + 1), "categories": genres})
-    return Interactions.of(frame, ITEMS), Catalog(ITEMS, categories=Categories.of(items, ITEMS))
+    return Interactions.of(event_columns(frame), ITEMS), Catalog(
+        ITEMS, categories=Categories.of(*category_paths(items), ITEMS)
+    )
 
 
 def learnt(

@@ -23,11 +23,13 @@ from torch import Tensor, nn
 
 import models
 from benchmarks.clicks import about
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.contract import Needs
-from engine.params import Choice, read_yaml
-from engine.sampling import Negatives, batches
+from engine.tables.arrays import event_columns
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog
+from engine.training.needs import Needs
+from engine.training.sampling import Negatives, batches
 from models.blocks import history
 from models.iris import IRIS
 
@@ -59,7 +61,7 @@ def drawn(users: int, items: int, events: int) -> Interactions:
     # the largest of weighed exponential lots: without replacement
     item = np.concatenate([np.argsort(rng.exponential(size=items) / share)[:n] + 1 for n in length])
     frame = pl.DataFrame({"user": np.repeat(np.arange(1, users + 1), length), "item": item}).cast(pl.UInt32)
-    return Interactions.of(frame.with_columns(time=pl.lit(None, dtype=pl.Datetime("us", "UTC"))), items)
+    return Interactions.of(event_columns(frame.with_columns(time=pl.lit(None, dtype=pl.Datetime("us", "UTC")))), items)
 
 
 def catalog(items: int, image: int, text: int) -> Catalog:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.ranking
 
-Each way runs in a process of its own; memory is the largest resident of the whole process. `counting` is engine.rank,
+Each way runs in a process of its own; memory is the largest resident of the whole process. `counting` is our rank,
 all cases. The others are timed on some of the cases and scaled: `topk` as well-known libraries rank (scores of a block
 of cases with all items, the best 20, and a matrix that marks the targets, gathered at the best), and the top-k alone.
 """
@@ -21,9 +21,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from engine.batch import Batch, Interactions
-from engine.contract import Factored, Needs
-from engine.rank import Cases, rank
+from engine.evaluation.rank import rank
+from engine.training.batch import Batch, Interactions
+from engine.training.cases import Cases
+from engine.training.contract import Factored
+from engine.training.needs import Needs
 
 CASES, ITEMS, DIM, TOP, SAMPLE = 100_000, 58_098, 128, 20, 16_384
 

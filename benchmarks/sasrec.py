@@ -21,11 +21,12 @@ from torch import Tensor
 
 import models
 from benchmarks.clicks import about, clicks
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.contract import Learner, Needs
-from engine.fit import Train, fit
-from engine.params import Choice
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog
+from engine.training.contract import Learner
+from engine.training.fit import Train, fit
+from engine.training.needs import Needs
 
 SETTINGS = {"dim": 64, "heads": 2, "blocks": 2, "inner": 256, "length": 50, "dropout": 0.2, "norm": "pre"}
 SETTINGS |= {"objective": "chunked", "shared": 1, "negatives": 1}

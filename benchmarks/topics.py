@@ -22,9 +22,10 @@ import polars as pl
 from gensim.models import LdaModel
 from scipy.sparse import csr_matrix
 
-from engine import store
-from engine.params import checked, override, read_yaml
-from engine.tables import CATALOG, SPLIT
+from engine.tables import store
+from engine.tables.params import override, read_yaml
+from engine.tables.schemas import CATALOG, SPLIT
+from engine.tables.settings import checked
 from stages.topics import gibbs, online_vb
 from stages.topics.documents import acts, corpus, held_out
 from stages.topics.quality import Found, coherence, halves, perplexity, top_words, unigram, unigram_perplexity

@@ -22,16 +22,18 @@ import polars as pl
 import torch
 
 import models
-from engine import store
-from engine.catalog import Catalog
-from engine.fit import Train, accelerator, fit, peak_gib
+from engine.evaluation.rank import rank
+from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, ndcg, positions, recall
 from engine.measures.significance import holm, t_test
-from engine.params import Choice, checked, override, read_yaml
-from engine.rank import Cases, rank
-from engine.rate import Errors, rates
-from engine.source import Data, Source, load
-from engine.tables import ORACLE, SPLIT
+from engine.tables import files, store
+from engine.tables.params import override, read_yaml
+from engine.tables.schemas import ORACLE, SPLIT
+from engine.tables.settings import Choice, checked
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog
+from engine.training.fit import Train, accelerator, fit, peak_gib
+from engine.training.source import Data, Source, load
 
 CUTOFFS = (5, 10, 15, 20, 25)
 
@@ -77,7 +79,7 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
         "minutes": (time.perf_counter() - started) / 60,
         "gib": peak_gib(device),
     }
-    store.write_text(json.dumps(row), file)
+    files.write_text(json.dumps(row), file)
     return row
 
 

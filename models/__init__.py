@@ -8,9 +8,11 @@ from types import ModuleType
 
 import torch
 
-from engine.catalog import Catalog
-from engine.contract import Recommender, Settings
-from engine.params import Choice, checked
+from engine.tables.files import reading
+from engine.tables.settings import Choice, checked
+from engine.training.catalog import Catalog
+from engine.training.contract import Recommender
+from engine.training.needs import Settings
 
 
 def find(name: str) -> ModuleType:
@@ -46,7 +48,7 @@ def restore(choice: Choice, catalog: Catalog, users: int, weights: Path, device:
     """
     model = build(choice, catalog, users).to(device)
     try:
-        model.load_state_dict(torch.load(weights, weights_only=True, map_location=device))
+        model.load_state_dict(torch.load(reading(weights), weights_only=True, map_location=device))
     except RuntimeError as error:
         raise ValueError(f"{weights} does not hold models.{choice.name} as it is set: {error}") from None
     return model.eval()

@@ -22,10 +22,11 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.catalog import Catalog
-from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
-from engine.params import Record
+from engine.tables.settings import Record
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Explainer, Factored, Learner, Weights
+from engine.training.needs import Needs, Settings, View
 from models.blocks import alignment, context, fusion, ragged, softmax, topical
 from models.blocks.content import Content, ContentEncoder, distinct
 from models.blocks.gru import PaperGRU

@@ -15,9 +15,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.contract import Factored, Needs, Rater, Settings, Solver
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog
+from engine.training.contract import Factored, Rater, Solver
+from engine.training.needs import Needs, Settings
 
 
 class Config(Settings):

@@ -17,9 +17,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.catalog import Catalog
-from engine.contract import Factored, Learner, Needs, Settings
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Factored, Learner
+from engine.training.needs import Needs, Settings
 from models.blocks.softmax import LOSSES
 
 

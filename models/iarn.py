@@ -23,10 +23,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.catalog import Catalog
-from engine.contract import Explainer, Learner, Needs, Rater, Settings, Weights
-from engine.params import Record
+from engine.tables.settings import Record
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Explainer, Learner, Rater, Weights
+from engine.training.needs import Needs, Settings
 from models.blocks.categories import FEATURES
 from models.blocks.gated import Activation
 from models.blocks.histories import Histories

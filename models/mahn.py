@@ -21,9 +21,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.catalog import Catalog
-from engine.contract import Explainer, Factored, Learner, Needs, Settings, View, Weights
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Explainer, Factored, Learner, Weights
+from engine.training.needs import Needs, Settings, View
 from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.pooled import Items, spread
 

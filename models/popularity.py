@@ -8,9 +8,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog
-from engine.contract import Factored, Needs, Settings, Solver
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog
+from engine.training.contract import Factored, Solver
+from engine.training.needs import Needs, Settings
 
 
 class Config(Settings):

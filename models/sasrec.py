@@ -16,9 +16,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.catalog import Catalog
-from engine.contract import Explainer, Factored, Learner, Needs, Settings, Weights
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Explainer, Factored, Learner, Weights
+from engine.training.needs import Needs, Settings
 from models.blocks.softmax import LOSSES
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,15 +10,17 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import models
-from engine import store
-from engine.contract import Rater, Recommender
-from engine.fit import accelerator
+from engine.evaluation.rank import Counts, rank
+from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, mrr, ndcg, positions, recall
-from engine.params import Choice, Record, run
-from engine.rank import Counts, rank
-from engine.rate import Errors, rates
-from engine.source import Data, Source, load
-from engine.tables import ORACLE, RANKS
+from engine.tables import files, store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import ORACLE, RANKS
+from engine.tables.settings import Choice, Record
+from engine.training.contract import Rater, Recommender
+from engine.training.fit import accelerator
+from engine.training.source import Data, load
 
 log = logging.getLogger(__name__)
 
@@ -37,51 +38,33 @@ class Params(Record):
     device: str
 
 
-def main(
-    params: Params,
-    split: Path,
-    cases: Path,
-    regions: Path,
-    image: Path,
-    text: Path,
-    words: Path,
-    history: Path,
-    topics: Path,
-    items: Path,
-    weights: Path,
-    oracle: Path,
-    ranks: Path,
-    test: Path,
-    cutoff_plot: Path,
-    length_plot: Path,
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Rank every test case once, with the errors of ratings, and the best that is possible where it is known."""
-    source = Source(split, cases, regions, image, text, words, history, topics, items)
     device = accelerator(params.device)
-    data = load(source, models.configure(params.model).needs, "test", device)
+    data = load(layout, models.configure(params.model).needs, "test", device)
     if not data.table.height:
-        raise ValueError(f"{cases} has no test cases: every user's history is too short for the protocol")
-    model: Recommender = models.restore(params.model, data.catalog, data.users, weights, device)
+        raise ValueError(f"{layout.cases} has no test cases: every user's history is too short for the protocol")
+    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     counts = rank(model, data.cases, data.events, params.seen)
     table = _table(data.table, counts)
-    store.write(table, ranks, RANKS)
+    store.write(table, layout.ranks, RANKS)
     place = positions(counts.greater, counts.ties)
     readings = _readings(counts, params.evaluate.cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
     best = table.select("user", "position").join(
-        _oracle(oracle, split), on=["user", "position"], how="left", maintain_order="left"
+        _oracle(layout), on=["user", "position"], how="left", maintain_order="left"
     )
     if best.height and best["greater"].null_count() == 0:
         known = Counts(*(best[c].to_numpy().astype(np.int64) for c in ("greater", "ties", "others")))
         readings |= {f"oracle_{k}": v for k, v in _readings(known, params.evaluate.cutoffs).items()}
-    store.write_json(readings, test)
-    _plots(place, table["position"].to_numpy(), params.evaluate.cutoffs, cutoff_plot, length_plot)
+    files.write_json(readings, layout.metric("test"))
+    _plots(place, table["position"].to_numpy(), params.evaluate.cutoffs, layout)
     _show(readings, params.model.name)
 
 
-def _oracle(oracle: Path, split: Path) -> pl.DataFrame:
+def _oracle(layout: Layout) -> pl.DataFrame:
     """What is known of each event by its place in time; nothing where the protocol moved events."""
-    known = store.read(oracle, ORACLE)
-    return known if store.meta(split).get("in_order", True) else known.clear()
+    known = store.read(layout.oracle, ORACLE)
+    return known if store.meta(layout.split).get("in_order", True) else known.clear()
 
 
 def _table(cases: pl.DataFrame, counts: Counts) -> pl.DataFrame:
@@ -107,16 +90,16 @@ def _ratings(model: Recommender, data: Data) -> dict[str, float]:
     return {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
 
 
-def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], by_cutoff: Path, by_length: Path) -> None:
+def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], layout: Layout) -> None:
     lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs]
-    store.write_text("\n".join(["k,recall", *lines]) + "\n", by_cutoff)
+    files.write_text("\n".join(["k,recall", *lines]) + "\n", layout.plot("cutoffs"))
     borders = [0, *LENGTHS, int(length.max()) + 1]
     rows = ["history,recall"]
     for low, high in itertools.pairwise(borders):
         inside = (length >= low) & (length < high)
         if inside.any():
             rows.append(f"{low} to {high - 1},{recall(place[inside], 20).mean():.6f}")
-    store.write_text("\n".join(rows) + "\n", by_length)
+    files.write_text("\n".join(rows) + "\n", layout.plot("lengths"))
 
 
 def _show(readings: dict[str, float], name: str) -> None:

@@ -1,15 +1,17 @@
 """Pictures to vectors."""
 
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from engine import backbone, store
-from engine.extraction import Target, extract
-from engine.params import Record, run
-from engine.readers import Whole
-from engine.tables import IMAGES, VECTORS
+from engine.features.extraction import Target, extract
+from engine.features.pictures import backbone
+from engine.features.readers import Whole
+from engine.tables import store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import IMAGES, VECTORS
+from engine.tables.settings import Record
 
 
 class Params(Record):
@@ -20,7 +22,7 @@ class Params(Record):
     seed: int
 
 
-def main(params: Params, images: Path, out: Path) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Say what a network sees in each picture as a whole: one vector.
 
     It is the average of the network's last map, or what a named layer puts out (a map is averaged).
@@ -28,10 +30,10 @@ def main(params: Params, images: Path, out: Path) -> None:
     """
     settings = params.images
     if settings.backbone == "none":
-        store.write(pl.DataFrame(schema=dict(VECTORS.columns)), out, VECTORS, {"backbone": "none"})
+        store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.image, VECTORS, {"backbone": "none"})
         return
-    target = Target(out, VECTORS, "vector", settings.width, {})
-    extract(Whole(settings, params.seed, params.device), images, IMAGES, ["item", "image"], {"said": target})
+    target = Target(layout.image, VECTORS, "vector", settings.width, {})
+    extract(Whole(settings, params.seed, params.device), layout.images, IMAGES, ["item", "image"], {"said": target})
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """Pictures to regions of vectors."""
 
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from engine import backbone, store
-from engine.detector import Limits
-from engine.extraction import Target, extract
-from engine.params import Record, run
-from engine.parts import Plan
-from engine.readers import Cells, Objects
-from engine.tables import IMAGES, REGIONS
+from engine.features.extraction import Target, extract
+from engine.features.parts import Plan
+from engine.features.pictures import backbone
+from engine.features.pictures.detector import Limits
+from engine.features.readers import Cells, Objects
+from engine.tables import store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import IMAGES, REGIONS
+from engine.tables.settings import Record
 
 
 class Regions(backbone.Encoder):
@@ -31,7 +33,7 @@ class Params(Record):
     seed: int
 
 
-def main(params: Params, images: Path, out: Path) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Cut each picture into regions and say what a network sees in each: box, score and vector.
 
     `grid` takes equal cells of the network's last map (or of a named layer's), each by average pooling; `faster_rcnn`
@@ -40,7 +42,7 @@ def main(params: Params, images: Path, out: Path) -> None:
     """
     settings = params.regions
     if settings.detector == "none":
-        store.write(pl.DataFrame(schema=dict(REGIONS.columns)), out, REGIONS, {"detector": "none"})
+        store.write(pl.DataFrame(schema=dict(REGIONS.columns)), layout.regions, REGIONS, {"detector": "none"})
         return
     encoder = backbone.Encoder(**settings.model_dump(include=set(backbone.Encoder.model_fields)))
     plan: Plan = (
@@ -48,8 +50,8 @@ def main(params: Params, images: Path, out: Path) -> None:
         if settings.detector == "grid"
         else Objects(encoder, params.seed, params.device, settings.faster_rcnn)
     )
-    target = Target(out, REGIONS, "region", settings.width, {})
-    extract(plan, images, IMAGES, ["item", "image"], {"said": target})
+    target = Target(layout.regions, REGIONS, "region", settings.width, {})
+    extract(plan, layout.images, IMAGES, ["item", "image"], {"said": target})
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
 """Texts to vectors."""
 
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from engine import paragraphs, store
-from engine.extraction import Target, extract
-from engine.params import Record, run
-from engine.passages import Passages, Reading
-from engine.tables import CATALOG, VECTORS, WORDS
+from engine.features.extraction import Target, extract
+from engine.features.text import doc2vec
+from engine.features.text.passages import Passages, Reading
+from engine.tables import store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import CATALOG, VECTORS, WORDS
+from engine.tables.settings import Record
 
 
 class Text(Reading):
-    """Of a BERT as `engine.passages.Reading`; `doc2vec` is read when `encoder` is that; `width` reduces either."""
+    """Of a BERT as `passages.Reading`; `doc2vec` is read when `encoder` is that; `width` reduces either."""
 
     width: int
-    doc2vec: paragraphs.Learning
+    doc2vec: doc2vec.Learning
 
 
 class Params(Record):
@@ -27,7 +29,7 @@ class Params(Record):
     seed: int
 
 
-def main(params: Params, catalog: Path, words: Path, out: Path) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Say what a BERT reads in each text: a vector a word with its span in the text, and one for the whole.
 
     `text.encoder`: minilm, or any Hugging Face BERT by name or folder; doc2vec is learnt from the texts themselves;
@@ -36,18 +38,18 @@ def main(params: Params, catalog: Path, words: Path, out: Path) -> None:
     """
     settings = params.text
     if settings.encoder == "none":
-        store.write(pl.DataFrame(schema=dict(WORDS.columns)), words, WORDS, {"encoder": "none"})
-        store.write(pl.DataFrame(schema=dict(VECTORS.columns)), out, VECTORS, {"encoder": "none"})
+        store.write(pl.DataFrame(schema=dict(WORDS.columns)), layout.words, WORDS, {"encoder": "none"})
+        store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.text, VECTORS, {"encoder": "none"})
         return
     targets = {
-        "text": Target(out, VECTORS, "vector", settings.width, {}),
-        "words": Target(words, WORDS, "word", settings.width, {"limit": settings.limit}),
+        "text": Target(layout.text, VECTORS, "vector", settings.width, {}),
+        "words": Target(layout.words, WORDS, "word", settings.width, {"limit": settings.limit}),
     }
     reading = Reading(**settings.model_dump(include=set(Reading.model_fields)))
     if settings.encoder == "doc2vec":
-        paragraphs.learn(settings.doc2vec, reading, params.seed, catalog, targets)
+        doc2vec.learn(settings.doc2vec, reading, params.seed, layout.catalog, targets)
     else:
-        extract(Passages(reading, params.device), catalog, CATALOG, ["item", "text"], targets)
+        extract(Passages(reading, params.device), layout.catalog, CATALOG, ["item", "text"], targets)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """One model: learned on train, selected on valid."""
 
 import logging
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 import models
-from engine import store
-from engine.contract import Rater, Recommender
-from engine.fit import Progressed, Train, accelerator, fit, leads, peak_gib
+from engine.evaluation.rank import rank
+from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import ndcg, positions, recall
-from engine.params import Choice, Record, cache, checked, run
-from engine.rank import rank
-from engine.rate import Errors, rates
-from engine.source import Data, Source, load
+from engine.tables import files
+from engine.tables.command import run
+from engine.tables.files import cache
+from engine.tables.layout import Layout
+from engine.tables.settings import Choice, Record, checked
+from engine.training.contract import Rater, Recommender
+from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
+from engine.training.source import Data, digest, load
 
 log = logging.getLogger(__name__)
 
@@ -29,41 +31,24 @@ class Params(Record):
     seed: int
 
 
-def main(
-    params: Params,
-    split: Path,
-    cases: Path,
-    regions: Path,
-    image: Path,
-    text: Path,
-    words: Path,
-    history: Path,
-    topics: Path,
-    items: Path,
-    weights: Path,
-    valid: Path,
-    cost: Path,
-    loss_plot: Path,
-    valid_plot: Path,
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Train the chosen model, keep its best state by validation NDCG@10, or RMSE where its loss is of ratings; killed
     and started again, it goes on. Several processes (torchrun) learn together, and the first one writes.
     """
-    source = Source(split, cases, regions, image, text, words, history, topics, items)
     settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
-    data = load(source, needs, "valid", device)
+    data = load(layout, needs, "valid", device)
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
-    name = source.digest(needs, params.model_dump_json(), torch.__version__)
+    name = digest(layout, needs, params.model_dump_json(), torch.__version__)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
     done = fit(model, data.train, lambda: _reading(model, data, params.seen), settings, params.seed, checkpoint)
     if not leads():
         return
-    with store.whole(weights) as temporary:
+    with files.whole(layout.weights) as temporary:
         torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
-    _write(model, data, params, done, device, {"valid": valid, "cost": cost, "loss": loss_plot, "ndcg": valid_plot})
+    _write(model, data, params, done, device, layout)
 
 
 def _errors(model: Recommender, data: Data) -> Errors:
@@ -81,9 +66,7 @@ def _reading(model: Recommender, data: Data, seen: Literal["excluded", "kept"]) 
     return float(ndcg(positions(counts.greater, counts.ties), CUTOFF).mean())
 
 
-def _write(
-    model: Recommender, data: Data, params: Params, done: Progressed, device: str, paths: dict[str, Path]
-) -> None:
+def _write(model: Recommender, data: Data, params: Params, done: Progressed, device: str, layout: Layout) -> None:
     counts = rank(model, data.cases, data.events, params.seen)
     place = positions(counts.greater, counts.ties)
     readings = {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}
@@ -91,7 +74,7 @@ def _write(
     if rates(model):
         errors = _errors(model, data)
         readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
-    store.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, paths["valid"])
+    files.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,
         "seconds_training": sum(done.seconds),
@@ -99,10 +82,12 @@ def _write(
         "peak_gib": peak_gib(device),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    store.write_json(cost, paths["cost"])
+    files.write_json(cost, layout.metric("cost"))
     losses = [f"{epoch},{loss:.9g}" for epoch, loss in enumerate(done.losses, 1)]
-    store.write_text("\n".join(["epoch,loss", *losses]) + "\n", paths["loss"])
-    store.write_text("\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", paths["ndcg"])
+    files.write_text("\n".join(["epoch,loss", *losses]) + "\n", layout.plot("loss"))
+    files.write_text(
+        "\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", layout.plot("valid")
+    )
     selected = "-RMSE" if rates(model) else f"NDCG@{CUTOFF}"
     log.info(
         "best epoch %d of %d: %s %.4f; %d validation cases",

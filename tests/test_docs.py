@@ -13,7 +13,8 @@ import bson
 import pytest
 from ruamel.yaml import YAML
 
-from engine.params import checked, declared, lookup, override, read_yaml
+from engine.tables.params import declared, lookup, override, read_yaml
+from engine.tables.settings import checked
 from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent

@@ -16,10 +16,11 @@ import pytest
 from scipy.stats import ttest_rel
 
 import models
-from engine import store
-from engine.params import Choice, override, read_yaml
-from engine.tables import RANKS
-from stages.compare.cells import markdown, tables
+from engine.tables import files, store
+from engine.tables.params import override, read_yaml
+from engine.tables.schemas import RANKS
+from engine.tables.settings import Choice
+from stages.compare.paper_tables import markdown, tables
 
 ROOT = Path(__file__).parent.parent
 CELLS: dict[str, dict[str, Any]] = read_yaml(ROOT / "papers/cells.yaml")["cells"]
@@ -61,7 +62,7 @@ def ran(folder: Path, name: str, greater: list[int], users: list[int], others: l
         | {"greater": greater, "ties": [0] * len(users), "others": others or [99] * len(users)}
     ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
     store.write(frame, folder / name / "ranks.parquet", RANKS)
-    store.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
+    files.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
     (folder / name / "cost.json").write_text(json.dumps({"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25}))
 
 

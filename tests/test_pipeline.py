@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from engine.params import lookup, read_yaml
+from engine.tables.params import lookup, read_yaml
 
 ROOT = Path(__file__).parent.parent
 STAGES: dict[str, dict[str, Any]] = read_yaml(ROOT / "dvc.yaml")["stages"]

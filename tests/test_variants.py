@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from benchmarks.variants import measured, some, without
-from engine.batch import Interactions
-from engine.catalog import Catalog
-from engine.params import read_yaml
-from engine.rank import Cases
-from engine.source import Data
+from engine.tables.params import read_yaml
+from engine.training.batch import Interactions
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog
+from engine.training.source import Data
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from engine.catalog import Catalog
-from engine.categories import Categories
+from engine.training.catalog import Catalog
+from engine.training.categories import Categories
 
 Combine = Callable[[Categories, Tensor, Tensor], Tensor]
 

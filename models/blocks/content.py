@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.contract import Weights
+from engine.training.contract import Weights
 from models.blocks.ragged import Parts
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.contract import Weights
+from engine.training.batch import Batch
+from engine.training.contract import Weights
 from models.blocks import masked, times
 
 

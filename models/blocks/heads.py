@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from engine.batch import Batch
+from engine.training.batch import Batch
 from models.blocks.content import Content, ContentEncoder
 
 ITEMS = 512  # read at a time

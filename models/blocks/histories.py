@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from engine.audience import Audience
-from engine.batch import Batch
+from engine.training.audience import Audience
+from engine.training.batch import Batch
 from models.blocks.packed import Layout
 
 MIDDLE, REACH = 3.0, 2.0  # the rating's channel counts from the middle of a scale to 5, to about 1

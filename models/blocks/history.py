@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.batch import Batch
-from engine.contract import Weights
+from engine.training.batch import Batch
+from engine.training.contract import Weights
 from models.blocks import pairwise
 
 CELLS = {"cpu": 1 << 20, "cuda": 1 << 26}  # of [rows, targets, past, width] at a time

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.batch import Batch
+from engine.training.batch import Batch
 from models.blocks.softmax import LOSSES
 
 DRAWN, SHARED = ("bpr", "bce"), ("bce_popular", "sampled")  # objectives by what they compare with

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.catalog import Catalog
-from engine.contract import View
+from engine.training.catalog import Catalog
+from engine.training.needs import View
 from models.blocks.ragged import Standard
 
 

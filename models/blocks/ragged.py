@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from engine.catalog import Ragged
+from engine.training.catalog import Ragged
 
 ROWS = 1 << 16  # parts that the standard is taken from
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
-from engine.batch import Batch
+from engine.training.batch import Batch
 
 LOGITS = {"cpu": 1 << 20, "cuda": 1 << 26}  # of a chunk: few enough for a processor's cache, enough for a card
 ROWS = 128  # so that a chunk's products stay large

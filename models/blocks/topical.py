@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from engine.contract import Weights
+from engine.training.contract import Weights
 from models.blocks import masked, reading
 from models.blocks.ragged import Parts
 

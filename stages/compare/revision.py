@@ -11,9 +11,9 @@ from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.scm import SCMError
 
-from engine import store
-from engine.params import read_yaml
-from engine.tables import RANKS
+from engine.tables import store
+from engine.tables.params import read_yaml
+from engine.tables.schemas import RANKS
 
 METRICS = "metrics/test.json"
 STAGE, OUT = "evaluate", "ranks/test.parquet"

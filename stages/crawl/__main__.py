@@ -2,32 +2,31 @@
 
 import logging
 from contextlib import ExitStack, closing
-from pathlib import Path
 
-from engine.params import cache, run
-from engine.store import read, write, write_json, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS
+from engine.tables.command import run
+from engine.tables.files import cache, write_json
+from engine.tables.layout import Layout
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS
+from engine.tables.store import read, write, write_shards
 from stages.crawl import merge
-from stages.crawl.answers import Answers
+from stages.crawl.answer_store import Answers
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.plan import Params, key, opened, ordered
-from stages.crawl.pool import look
-from stages.crawl.service import Found
+from stages.crawl.services.service import Found
+from stages.crawl.worker_pool import look
 
 log = logging.getLogger(__name__)
 
 
-def main(
-    params: Params, items: Path, given_catalog: Path, given_images: Path, catalog: Path, images: Path, report: Path
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Fill what the given texts and pictures lack from services, the preferred one first; what was given wins.
 
     Keys: TMDB_API_KEY, OMDB_API_KEY, PINTEREST_ACCESS_TOKEN. Every item stands in the catalog once, with its status
     (ok, missing, failed: why) for text and picture. Answers are kept in .cache/http as they come: a killed crawl, run
     again, goes on where it stopped.
     """
-    table = read(items, ITEMS)
-    given = merge.given(given_catalog, given_images, table)
+    table = read(layout.items, ITEMS)
+    given = merge.given(layout.given_catalog, layout.given_images, table)
     found: dict[str, dict[int, Found]] = {}
     answers: dict[str, Answers] = {}
     with ExitStack() as stack:
@@ -41,9 +40,9 @@ def main(
                 found[name] = look(opened(settings, fetcher), fetcher, wanted, table.height)
                 log.info("crawl, %s: %d asked, %d kept already, %d faults", name, *fetcher.counts())
         result = merge.merged(table, given, found)
-        write_shards(merge.shards(given_images, result.pictures, answers), images, IMAGES)
-    write(result.catalog, catalog, CATALOG)
-    write_json(result.counts, report)
+        write_shards(merge.shards(layout.given_images, result.pictures, answers), layout.images, IMAGES)
+    write(result.catalog, layout.catalog, CATALOG)
+    write_json(result.counts, layout.metric("crawl"))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
-from stages.crawl.answers import Answer, Answers
-from stages.crawl.key import Key
-from stages.crawl.manners import Failure, Fault, Manners, Stopped
-from stages.crawl.pace import Pace
-from stages.crawl.wire import Wire
+from stages.crawl.answer_store import Answer, Answers
+from stages.crawl.api_key import Key
+from stages.crawl.http import Wire
+from stages.crawl.rate_limit import Pace
+from stages.crawl.request_settings import Failure, Fault, Manners, Stopped
 
 _LOCKS = 1024  # so that one address is asked for once, whoever wants it; more locks, fewer chance meetings
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from engine.store import read, read_shards
-from engine.tables import CATALOG, IMAGES
-from stages.crawl.answers import Answers
-from stages.crawl.service import Found, State, Wanted
+from engine.tables.schemas import CATALOG, IMAGES
+from engine.tables.store import read, read_shards
+from stages.crawl.answer_store import Answers
+from stages.crawl.services.service import Found, State, Wanted
 
 _ROWS, _BYTES = 256, 64_000_000  # a shard is cut at whichever comes first, so that memory stays bounded
 _NOT_GIVEN = State("missing", "not given")

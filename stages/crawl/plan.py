@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from engine.params import Record
-from stages.crawl import addresses, omdb, pinterest, tmdb
+from engine.tables.settings import Record
+from stages.crawl.api_key import Key
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.key import Key
-from stages.crawl.service import Service
+from stages.crawl.services import addresses, omdb, pinterest, tmdb
+from stages.crawl.services.service import Service
 
 
 class Given(Record):

@@ -1,6 +1,5 @@
 """Reasons of recommendations as a table and a page, and what erasing them does."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -9,22 +8,26 @@ from pydantic import Field
 from rich.console import Console
 
 import models
-from engine import store
-from engine.contract import Explainer, Recommender, View
-from engine.fit import accelerator
-from engine.inside import Over, probe_inside
+from engine.evaluation.history_erasure import probe
+from engine.evaluation.part_erasure import Over, probe_inside
 from engine.measures.significance import randomisation
-from engine.params import Choice, Record, run
-from engine.probe import probe
-from engine.rank import Cases
-from engine.source import Data, Source, load
-from engine.tables import REASONS
-from stages.explain.cases import Case, answered, chosen
+from engine.tables import files, store
+from engine.tables.arrays import case_columns
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import REASONS
+from engine.tables.settings import Choice, Record
+from engine.training.cases import Cases
+from engine.training.contract import Explainer, Recommender
+from engine.training.fit import accelerator
+from engine.training.needs import View
+from engine.training.source import Data, load
+from stages.explain.display_tables import Shelf
+from stages.explain.explained_cases import Case, answered, chosen
+from stages.explain.known_causes import World, compare
 from stages.explain.page import render
 from stages.explain.person import Sources, person
 from stages.explain.reasons import explain
-from stages.explain.shelf import Shelf
-from stages.explain.truth import World, compare
 
 INSIDE: dict[Over, View] = {"word": "words", "region": "regions"}
 
@@ -50,46 +53,26 @@ class Params(Record):
     seed: int
 
 
-def main(
-    params: Params,
-    users: Path,
-    items: Path,
-    catalog: Path,
-    images: Path,
-    split: Path,
-    cases: Path,
-    regions: Path,
-    image: Path,
-    text: Path,
-    words: Path,
-    history: Path,
-    topics: Path,
-    topic_words: Path,
-    weights: Path,
-    truth: Path,
-    reasons: Path,
-    page: Path,
-    report: Path,
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Explain some people's last test case as a table and as a page; probe the reasons by erasing what they weigh."""
-    source = Source(split, cases, regions, image, text, words, history, topics, items)
-    named = {"users": users, "items": items, "catalog": catalog, "topic_words": topic_words, "truth": truth}
-    shelf = Shelf.read(named | {"words": words, "regions": regions, "history": history, "split": split})
+    shelf = Shelf.read(layout)
     device = accelerator(params.device)
-    data = load(source, models.configure(params.model).needs, "test", device)
+    data = load(layout, models.configure(params.model).needs, "test", device)
     if not data.table.height:
-        raise ValueError(f"{cases} has no test cases to explain: every user's history is too short for the protocol")
-    model: Recommender = models.restore(params.model, data.catalog, data.users, weights, device)
+        raise ValueError(f"{layout.cases} has no test cases: every user's history is too short for the protocol")
+    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     settings = params.explain
     asked = chosen(data.table, shelf.names, settings.users, params.seed)
-    found = explain(model, data.events, Cases.of(asked, device), settings.top, params.seen, shelf.labels())
+    found = explain(
+        model, data.events, Cases.of(case_columns(asked), device), settings.top, params.seen, shelf.labels()
+    )
     readings = {"users": float(asked.height)} | _readings(model, data, params, shelf)
     told = answered(model, data.events, asked, found, params.seen)
-    html = _page(params, shelf.sources(images, told, settings.picture), told, found.reasons, model, readings)
-    store.write(found.reasons, reasons, REASONS)
-    store.write_json(readings, report)
-    store.write_text(html, page)
-    Console(soft_wrap=True).print(f"reasons of {asked.height} people: {page.resolve().as_uri()}")
+    html = _page(params, shelf.sources(layout.images, told, settings.picture), told, found.reasons, model, readings)
+    store.write(found.reasons, layout.reasons, REASONS)
+    files.write_json(readings, layout.metric("explain"))
+    files.write_text(html, layout.page)
+    Console(soft_wrap=True).print(f"reasons of {asked.height} people: {layout.page.resolve().as_uri()}")
 
 
 def _page(
@@ -108,7 +91,7 @@ def _readings(model: Recommender, data: Data, params: Params, shelf: Shelf) -> d
     rng = np.random.default_rng(params.seed)
     count = min(params.explain.cases or data.table.height, data.table.height)
     rows = np.sort(rng.choice(data.table.height, count, replace=False)).tolist()
-    cases = Cases.of(data.table[rows], data.events.item_E.device.type)
+    cases = Cases.of(case_columns(data.table[rows]), data.events.item_E.device.type)
     readings = {"explains": float(isinstance(model, Explainer))}
     erased = probe(model, data.events, cases, params.seen, params.explain.erase, params.seed)
     if erased is not None:

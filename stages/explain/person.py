@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from stages.explain.book import Book, Reason, film, grouped
-from stages.explain.cases import Case
+from stages.explain.explained_cases import Case
+from stages.explain.item_cards import Book, Reason, film, grouped
 from stages.explain.page import Act, Person
-from stages.explain.trends import before, trends
+from stages.explain.topic_trends import before, trends
 
 DRAWN = frozenset({"history", "word", "region", "word_region", "topic", "view"})
 CLOSE = 3  # acts of the history whose own words and regions are shown

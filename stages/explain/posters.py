@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from engine import store
-from engine.pictures import BadPicture, rgb
-from engine.tables import IMAGES
+from engine.features.pictures.pictures import BadPicture, rgb
+from engine.tables import store
+from engine.tables.schemas import IMAGES
 
 QUALITY = 80
 

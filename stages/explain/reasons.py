@@ -6,11 +6,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from engine.batch import Batch, Interactions
-from engine.contract import Explainer, Recommender, Weights
-from engine.probe import recommended
-from engine.rank import Cases, Seen
-from engine.tables import REASONS
+from engine.evaluation.history_erasure import recommended
+from engine.tables.schemas import REASONS
+from engine.training.batch import Batch, Interactions
+from engine.training.cases import Cases, Seen
+from engine.training.contract import Explainer, Recommender, Weights
 
 VIEWS = {1: "picture", 2: "text", 3: "row"}  # the order in which models weigh views
 COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}

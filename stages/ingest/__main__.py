@@ -3,17 +3,18 @@
 import importlib
 import logging
 import pkgutil
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import stages.ingest
-from engine.params import Choice, Record, checked, run
-from engine.store import write, write_shards
-from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
-from stages.ingest.coding import size
-from stages.ingest.raw import Raw, Steps
-from stages.ingest.steps import finish
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
+from engine.tables.settings import Choice, Record, checked
+from engine.tables.store import write, write_shards
+from stages.ingest import sources
+from stages.ingest.shaping.coded_tables import size
+from stages.ingest.shaping.filters import finish
+from stages.ingest.shaping.source_tables import Raw, Steps
 
 log = logging.getLogger(__name__)
 
@@ -25,31 +26,21 @@ class Params(Record):
     seed: int
 
 
-def main(
-    params: Params,
-    events: Path,
-    users: Path,
-    items: Path,
-    catalog: Path,
-    images: Path,
-    candidates: Path,
-    truth: Path,
-    oracle: Path,
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Read a dataset's raw logs (made here, MovieLens, your own) into coded tables.
 
     Bad rows are an error, or counted under the stated share; short histories, low ratings and duplicates go as the
     params say; ties in time are broken by a seeded hash. The counts lie in the metadata of the events.
     """
     raw, report = tables(params)
-    write(raw.users, users, USERS)
-    write(raw.items, items, ITEMS)
-    write(raw.candidates, candidates, CANDIDATES)
-    write(raw.truth, truth, TRUTH)
-    write(raw.oracle, oracle, ORACLE)
-    write(raw.catalog, catalog, CATALOG)
-    report["pictures"] = write_shards(raw.images, images, IMAGES)
-    write(raw.events, events, EVENTS, {"report": report})
+    write(raw.users, layout.users, USERS)
+    write(raw.items, layout.items, ITEMS)
+    write(raw.candidates, layout.given_candidates, CANDIDATES)
+    write(raw.truth, layout.truth, TRUTH)
+    write(raw.oracle, layout.oracle, ORACLE)
+    write(raw.catalog, layout.given_catalog, CATALOG)
+    report["pictures"] = write_shards(raw.images, layout.given_images, IMAGES)
+    write(raw.events, layout.events, EVENTS, {"report": report})
     log.info("ingest: %s", ", ".join(f"{name} {count}" for name, count in report.items()))
 
 
@@ -71,15 +62,14 @@ def tables(params: Params) -> tuple[Raw, dict[str, Any]]:
 
 
 def source(dataset: Choice) -> ModuleType:
-    """The module that reads a dataset, by import."""
+    """The module under `sources/` that reads a dataset, by import; a folder's is its `source`."""
+    found = {
+        m.name: f"{sources.__name__}.{m.name}" + ".source" * m.ispkg for m in pkgutil.iter_modules(sources.__path__)
+    }
     name = dataset.settings.get("source")
-    there = [found.name for found in pkgutil.iter_modules(stages.ingest.__path__)]
-    module = importlib.import_module(f"stages.ingest.{name}") if name in there and name != "__main__" else None
-    if module is None or not hasattr(module, "Settings"):
-        modules = {n: importlib.import_module(f"stages.ingest.{n}") for n in there if n != "__main__"}
-        sources = sorted(n for n, m in modules.items() if hasattr(m, "Settings"))
-        raise ValueError(f"params.yaml: datasets.{dataset.name}.source is {name!r}; there are {sources}")
-    return module
+    if name not in found:
+        raise ValueError(f"params.yaml: datasets.{dataset.name}.source is {name!r}; there are {sorted(found)}")
+    return importlib.import_module(found[name])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Events and a protocol to train, valid and test, and the cases to rank."""
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from engine import store
-from engine.params import Choice, Record, checked, run
-from engine.tables import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from stages.split.moments import newcomers, some
+from engine.tables import files, store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+from engine.tables.settings import Choice, Record, checked
+from stages.split.candidates import drawn, given
+from stages.split.global_time import newcomers, some
 from stages.split.protocols import RULES, GlobalTime, RandomOne, parted, ranked
-from stages.split.rivals import drawn, given
 
 
 class Params(Record):
@@ -18,16 +19,16 @@ class Params(Record):
     seed: int
 
 
-def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Path, cases: Path, report: Path) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Cut each user's events into train, valid and test; draw and freeze the candidate lists; report on the data."""
     rule = params.protocol.settings.get("rule")
     if rule not in RULES:
         raise ValueError(f"protocols.{params.protocol.name}.rule: found {rule!r}; there are {sorted(RULES)}")
     protocol = checked(RULES[rule], params.protocol.settings, f"protocols.{params.protocol.name}")
-    known = store.read(events, EVENTS)
+    known = store.read(layout.events, EVENTS)
     if known.height == 0:
-        raise ValueError(f"{events}: no events to split")
-    about = store.read(catalog, CATALOG, ["item", "status", "picture"])
+        raise ValueError(f"{layout.events}: no events to split")
+    about = store.read(layout.catalog, CATALOG, ["item", "status", "picture"])
     items = about.height
     split = parted(known, protocol, params.seed)
     table = ranked(split, protocol)
@@ -35,15 +36,15 @@ def main(params: Params, events: Path, catalog: Path, candidates: Path, out: Pat
     timed = isinstance(protocol, GlobalTime)
     table = some(table, protocol.cases, params.seed) if isinstance(protocol, GlobalTime) else table
     if protocol.candidates == "given":
-        table = given(table, store.read(candidates, CANDIDATES), candidates)
+        table = given(table, store.read(layout.given_candidates, CANDIDATES), layout.given_candidates)
     elif protocol.candidates:
         table = drawn(table, split, items, protocol.candidates, params.seed)
     users = int(split["user"].max() or 0)  # type: ignore[arg-type]
     about_split = {"items": items, "users": users, "protocol": params.protocol.name}
-    store.write(split, out, SPLIT, about_split | {"in_order": not isinstance(protocol, RandomOne)})
-    store.write(table, cases, CASES)
+    store.write(split, layout.split, SPLIT, about_split | {"in_order": not isinstance(protocol, RandomOne)})
+    store.write(table, layout.cases, CASES)
     readings = _report(known, split, about, table, repeats) | (newcomers(split) if timed else {})
-    store.write_json(store.meta(events).get("report", {}) | readings, report)
+    files.write_json(store.meta(layout.events).get("report", {}) | readings, layout.metric("data"))
 
 
 def _report(

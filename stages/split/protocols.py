@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from engine.params import Record
-from engine.tables import SPLIT
-from stages.split.moments import parts
+from engine.tables.schemas import SPLIT
+from engine.tables.settings import Record
+from stages.split.global_time import parts
 
 
 class Protocol(Record):

@@ -7,15 +7,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine import store
-from engine.params import Record, run
-from engine.schema import Table
-from engine.tables import CATALOG, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_SNAPSHOTS, TOPIC_WORDS
+from engine.tables import files, store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schema import Table
+from engine.tables.schemas import CATALOG, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_SNAPSHOTS, TOPIC_WORDS
+from engine.tables.settings import Record
 from stages.topics.documents import Corpus, acts, corpus
 from stages.topics.fitting import outcome
 from stages.topics.quality import Found, coherence
 from stages.topics.settings import Topics
-from stages.topics.windows import COLUMNS
+from stages.topics.window_quality import COLUMNS
 
 
 class Params(Record):
@@ -25,17 +27,7 @@ class Params(Record):
     seed: int
 
 
-def main(
-    params: Params,
-    catalog: Path,
-    events: Path,
-    history: Path,
-    items: Path,
-    words: Path,
-    snapshots: Path,
-    report: Path,
-    window_plot: Path,
-) -> None:
+def main(params: Params, layout: Layout) -> None:
     """Find topics in what was done, window by window, and each user's history of them.
 
     Topics are fitted on documents (the texts of the items that a user acted on in a window) of the training part in
@@ -43,27 +35,27 @@ def main(
     kept from fitting, to check the topics against plain word frequencies.
     """
     settings = params.topics
-    split = store.read(events, SPLIT)
+    split = store.read(layout.split, SPLIT)
     timed = bool(split.height) and split["time"].null_count() == 0
     meta = _meta(settings, timed)
     if settings.method == "none":
-        _empty({history: TOPIC_HISTORY, items: TOPIC_ITEMS, words: TOPIC_WORDS, snapshots: TOPIC_SNAPSHOTS}, meta)
-        store.write_text(pl.DataFrame(schema=COLUMNS).write_csv(), window_plot)
-        return store.write_json({"topics": 0}, report)
+        _empty(layout, meta)
+        files.write_text(pl.DataFrame(schema=COLUMNS).write_csv(), layout.plot("topics"))
+        return files.write_json({"topics": 0}, layout.metric("topics"))
     if not timed and split["time"].null_count() < split.height:
-        raise ValueError(f"{events}: {split['time'].null_count()} of {split.height} events have no time")
-    told = corpus(store.read(catalog, CATALOG), settings.vocabulary, int(split["item"].max() or 0))  # type: ignore[arg-type]
+        raise ValueError(f"{layout.split}: {split['time'].null_count()} of {split.height} events have no time")
+    told = corpus(store.read(layout.catalog, CATALOG), settings.vocabulary, int(split["item"].max() or 0))  # type: ignore[arg-type]
     done = acts(split, settings.window)
     made = outcome(told, done.filter(pl.col("part") == "train"), settings, params.seed)
-    _write_history(made.found, told, done if timed else done.clear(), history, meta)
+    _write_history(made.found, told, done if timed else done.clear(), layout.topic_history, meta)
     spoken = np.diff(told.word_NV.indptr) > 0
     share_IT = made.found.shares(told.word_NV[spoken], "items")
-    store.write(_shares({"item": np.flatnonzero(spoken)}, share_IT, TOPIC_ITEMS), items, TOPIC_ITEMS, meta)
-    store.write(_top(made.found, made.best_TR, told.words), words, TOPIC_WORDS, meta)
-    store.write(made.snapshots, snapshots, TOPIC_SNAPSHOTS, meta)
-    store.write_text(made.windows.write_csv(), window_plot)
+    store.write(_shares({"item": np.flatnonzero(spoken)}, share_IT, TOPIC_ITEMS), layout.topic_items, TOPIC_ITEMS, meta)
+    store.write(_top(made.found, made.best_TR, told.words), layout.topic_words, TOPIC_WORDS, meta)
+    store.write(made.snapshots, layout.topic_snapshots, TOPIC_SNAPSHOTS, meta)
+    files.write_text(made.windows.write_csv(), layout.plot("topics"))
     reading = made.reading | {"coherence": coherence(made.best_TR, told.words, told.word_NV[spoken])}
-    return store.write_json(reading, report)
+    return files.write_json(reading, layout.metric("topics"))
 
 
 def _meta(settings: Topics, timed: bool) -> dict[str, Any]:
@@ -73,7 +65,13 @@ def _meta(settings: Topics, timed: bool) -> dict[str, Any]:
     return about | {"unit": settings.window if timed else "event"}
 
 
-def _empty(tables: dict[Path, Table], meta: dict[str, Any]) -> None:
+def _empty(layout: Layout, meta: dict[str, Any]) -> None:
+    tables = {
+        layout.topic_history: TOPIC_HISTORY,
+        layout.topic_items: TOPIC_ITEMS,
+        layout.topic_words: TOPIC_WORDS,
+        layout.topic_snapshots: TOPIC_SNAPSHOTS,
+    }
     for path, table in tables.items():
         store.write(pl.DataFrame(schema=dict(table.columns)), path, table, meta)
 

@@ -9,8 +9,8 @@ import polars as pl
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
-from engine.params import Record
-from engine.profile import windows
+from engine.tables.settings import Record
+from engine.tables.topic_windows import windows
 
 
 class Vocabulary(Record):

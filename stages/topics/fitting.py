@@ -14,7 +14,7 @@ from stages.topics.documents import Corpus, held_out
 from stages.topics.quality import Found, halves, surprise, top_words, unigram, unigram_surprise
 from stages.topics.settings import Topics
 from stages.topics.snapshots import Snapshots
-from stages.topics.windows import COLUMNS, by_window, coherence_in
+from stages.topics.window_quality import COLUMNS, by_window, coherence_in
 
 ADVICE = {
     "online_vb": "smaller steps (topics.online_vb.chunk) or more passes",

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from rich.progress import track
 from scipy.sparse import csr_matrix
 
-from engine.params import Record
-from stages.topics.sweeps import read, sweep
+from engine.tables.settings import Record
+from stages.topics.gibbs_loops import read, sweep
 
 BLOCK = 1024  # documents read between two steps of the progress bar
 

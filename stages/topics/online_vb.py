@@ -13,7 +13,7 @@ from pydantic import Field
 from rich.progress import track
 from scipy.sparse import csr_matrix
 
-from engine.params import Record
+from engine.tables.settings import Record
 
 BATCH = 1024  # documents read at once
 

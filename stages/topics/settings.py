@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.params import Record
+from engine.tables.settings import Record
 from stages.topics.documents import Vocabulary
 from stages.topics.gibbs import Gibbs
 from stages.topics.online_vb import OnlineVB

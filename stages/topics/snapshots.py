@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.tables import TOPIC_SNAPSHOTS
+from engine.tables.schemas import TOPIC_SNAPSHOTS
 from stages.topics.quality import top_words
 
 

@@ -10,10 +10,10 @@ from ruamel.yaml import YAML
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog, Ragged
-from engine.contract import Needs
-from engine.params import Choice
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog, Ragged
+from engine.training.needs import Needs
 from models import ante_rnn, configure
 from models.ante_rnn import AnteRNN, Config
 from models.blocks import alignment, context, fusion, heads, softmax, topical

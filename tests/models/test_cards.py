@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.batch import Batch
-from engine.contract import Needs
-from engine.params import Choice
+from engine.tables.settings import Choice
+from engine.training.batch import Batch
+from engine.training.needs import Needs
 from models.bpr_mf import BPRMF
 from models.gru4rec import GRU4Rec
 from models.sasrec import SASRec

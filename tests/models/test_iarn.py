@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 import models
-from engine.batch import Interactions
-from engine.catalog import Catalog
-from engine.categories import Categories
+from engine.tables.arrays import category_paths, event_columns
+from engine.training.batch import Interactions
+from engine.training.catalog import Catalog
+from engine.training.categories import Categories
 from models import iarn as module
 from models.biases import Biases
 from models.iarn import IARN
@@ -54,7 +55,7 @@ def few(events: list[tuple[int, int, float, int]]) -> Interactions:
             "time": pl.from_epoch(pl.Series([e[3] * DAY for e in events])).cast(pl.Datetime("us", "UTC")),
         }
     )
-    return Interactions.of(frame, 4)
+    return Interactions.of(event_columns(frame), 4)
 
 
 # User 1 did items 1, 2 and now 3; users 2 and 3 did item 3 before, user 2 again later.
@@ -185,7 +186,7 @@ def test_identity_matrices_change_nothing_and_the_root_comes_first(world: World)
     torch.testing.assert_close(deep.score(batch, item_BK), plain.score(batch, item_BK))
 
     paths = [[["root", "leaf"]], [["root"], ["leaf", "root"]], None]
-    tree = Categories.of(pl.DataFrame({"item": [1, 2, 3], "categories": paths}), 3)
+    tree = Categories.of(*category_paths(pl.DataFrame({"item": [1, 2, 3], "categories": paths})), 3)
     assert tree.names == ("leaf", "root")
     x, leaf, root = (
         torch.tensor([[1.0, 2.0]]),
@@ -315,7 +316,7 @@ def test_item_histories_are_of_training_events() -> None:
     frame = pl.DataFrame({"user": [1, 2, 3], "item": [1, 1, 1], "part": ["train", "valid", "test"]}).with_columns(
         time=pl.from_epoch(pl.Series([DAY, 2 * DAY, 3 * DAY])).cast(pl.Datetime("us", "UTC"))
     )
-    assert Interactions.of(frame, 1).audience.user_E.tolist() == [1]
+    assert Interactions.of(event_columns(frame), 1).audience.user_E.tolist() == [1]
 
 
 def test_what_is_missing_is_refused() -> None:

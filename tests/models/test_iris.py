@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.batch import Batch, Interactions
-from engine.contract import Needs
-from engine.params import Choice
-from engine.sampling import batches
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.needs import Needs
+from engine.training.sampling import batches
 from models.blocks import history
 from models.blocks.views import SharedUnit
 from models.iris import IRIS

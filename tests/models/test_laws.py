@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.batch import Batch, Interactions
-from engine.contract import CatalogScorer, Explainer, Factored, Learner, Rater, Recommender, Solver
-from engine.erasure import blanked
-from engine.fit import Train, fit
+from engine.evaluation.erasure import blanked
+from engine.evaluation.history_erasure import over_history, take, without
+from engine.evaluation.rank import Counts, rank
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
-from engine.params import Choice
-from engine.probe import over_history, take, without
-from engine.rank import Cases, Counts, Seen, rank
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.cases import Cases, Seen
+from engine.training.contract import CatalogScorer, Explainer, Factored, Learner, Rater, Recommender, Solver
+from engine.training.fit import Train, fit
 from tests.models.world import CASES, FOUND, TINY, UNORDERED, VARIANTS, World, built, drawn, rows, section, train
 
 every = pytest.mark.parametrize(("name", "variant"), CASES)

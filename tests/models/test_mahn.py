@@ -10,8 +10,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import models
-from engine.batch import Batch
-from engine.contract import Needs
+from engine.training.batch import Batch
+from engine.training.needs import Needs
 from models.mahn import MAHN, Modulation
 from tests.models.world import VARIANTS, World, built, rows, section
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import models
-from engine.batch import Batch
-from engine.contract import Needs, Weights
-from engine.params import Choice
+from engine.tables.settings import Choice
+from engine.training.batch import Batch
+from engine.training.contract import Weights
+from engine.training.needs import Needs
 from models.blocks.objective import against
 from models.blocks.pooled import spread
 from models.min_net import MIN

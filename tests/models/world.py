@@ -9,13 +9,16 @@ import polars as pl
 import torch
 
 import models
-from engine.batch import Batch, Interactions
-from engine.catalog import Catalog, Ragged
-from engine.categories import Categories
-from engine.contract import Needs, Recommender
-from engine.fit import Train
-from engine.params import Choice, read_yaml
-from engine.sampling import Negatives, Shared
+from engine.tables.arrays import category_paths, event_columns
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice
+from engine.training.batch import Batch, Interactions
+from engine.training.catalog import Catalog, Ragged
+from engine.training.categories import Categories
+from engine.training.contract import Recommender
+from engine.training.fit import Train
+from engine.training.needs import Needs
+from engine.training.sampling import Negatives, Shared
 
 FOUND = sorted(m.name for m in pkgutil.iter_modules(models.__path__) if not m.ispkg)
 
@@ -226,12 +229,12 @@ class World:
         vectors["image"][2] = vectors["text"][2] = 0
         paths = [[["all", f"kind {i % 3}"], [f"own {i % 4}"]] if i != 2 else None for i in range(1, self.items + 1)]
         table = pl.DataFrame({"item": range(1, self.items + 1), "categories": paths})
-        return Catalog(self.items, vectors, ragged, self.topics, Categories.of(table, self.items))
+        return Catalog(self.items, vectors, ragged, self.topics, Categories.of(*category_paths(table), self.items))
 
     def interactions(self, last: int = 0) -> Interactions:
         """All events, or all but each user's `last` ones."""
         kept = self.frame.filter(pl.int_range(pl.len()).over("user") < pl.len().over("user") - last)
-        return Interactions.of(kept, self.items, self.topic)
+        return Interactions.of(event_columns(kept), self.items, self.topic)
 
     def lengths(self) -> torch.Tensor:
         """How many events each user has."""

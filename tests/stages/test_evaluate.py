@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine import store
-from engine.tables import ORACLE, SPLIT
+from engine.tables import store
+from engine.tables.schemas import ORACLE, SPLIT
 from stages.evaluate import _oracle
 
 

@@ -10,10 +10,11 @@ import torch
 from PIL import Image, ImageDraw
 from torchvision import models
 
-from engine import language, paragraphs, passages, store
-from engine.backbone import seeded
-from engine.language import Language
-from engine.tables import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
+from engine.features.pictures.backbone import seeded
+from engine.features.text import bert, doc2vec, passages
+from engine.features.text.bert import Language
+from engine.tables import arrays, store
+from engine.tables.schemas import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
 from stages import images as images_stage
 from stages import regions as regions_stage
 from stages import text as text_stage
@@ -78,12 +79,12 @@ def test_a_grid_gives_boxes_scores_and_vectors(images: Path, tmp_path: Path) -> 
     regions_stage.main(regions(), images, tmp_path / "r.parquet")
     found = store.read(tmp_path / "r.parquet", REGIONS)
     assert found["item"].to_list() == list(range(1, 49))
-    box_X4, offsets = store.ragged(found["box"])
+    box_X4, offsets = arrays.ragged(found["box"])
     assert (np.diff(offsets) == 12).all()
     np.testing.assert_allclose(box_X4[:2], [[0, 0, 1 / 3, 0.25], [1 / 3, 0, 2 / 3, 0.25]])
     np.testing.assert_allclose(box_X4[11], [2 / 3, 0.75, 1, 1])
-    assert (store.ragged(found["score"])[0] == 1).all()
-    assert store.ragged(found["region"])[0].shape == (48 * 12, 128)
+    assert (arrays.ragged(found["score"])[0] == 1).all()
+    assert arrays.ragged(found["region"])[0].shape == (48 * 12, 128)
     noted = store.meta(tmp_path / "r.parquet")
     assert {k: noted[k] for k in ("detector", "backbone", "layer", "weights", "seed", "rows", "columns", "unread")} == {
         "detector": "grid", "backbone": "resnet18", "layer": "layer2.1.relu_1", "weights": "none", "seed": 1,
@@ -101,14 +102,14 @@ def test_the_cell_that_differs_is_the_cell_that_was_drawn(tmp_path: Path) -> Non
 
     folder = shards(tmp_path, {1: square(-40, -40), 2: square(8, 8), 3: square(88, 128), 4: square(48, 88)})
     regions_stage.main(regions(), folder, tmp_path / "r.parquet")
-    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(4, 12, 128)
+    region_UMD = arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(4, 12, 128)
     change_UM = np.linalg.norm(region_UMD[1:].astype(np.float32) - region_UMD[0], axis=2)
     assert change_UM.argmax(1).tolist() == [0, 11, 7]
 
 
 def test_drawn_weights_tell_colours_apart(images: Path, tmp_path: Path) -> None:
     images_stage.main(whole(layer=""), images, tmp_path / "i.parquet")
-    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float64)
+    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float64)
     colour_U = np.arange(1, 49) % 4
     mean_4D = np.stack([vector_UD[:24][colour_U[:24] == c].mean(0) for c in range(4)])
     nearest_U = np.linalg.norm(vector_UD[24:, None] - mean_4D, axis=2).argmin(1)
@@ -124,14 +125,14 @@ def test_the_same_whatever_the_batch_and_the_seed_of_others(images: Path, tmp_pa
     for name in "bc":
         other = store.read(tmp_path / f"{name}.parquet", VECTORS)
         assert one["item"].equals(other["item"])
-        np.testing.assert_allclose(store.vectors(one["vector"]), store.vectors(other["vector"]), atol=1e-3, rtol=1e-3)
+        np.testing.assert_allclose(arrays.vectors(one["vector"]), arrays.vectors(other["vector"]), atol=1e-3, rtol=1e-3)
 
 
 def test_a_vector_is_the_average_of_its_cells(images: Path, tmp_path: Path) -> None:
     images_stage.main(whole(), images, tmp_path / "i.parquet")
     regions_stage.main(regions(rows=4, columns=4), images, tmp_path / "r.parquet")
-    region_UMD = store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 16, 128)
-    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
+    region_UMD = arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 16, 128)
+    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
     np.testing.assert_allclose(region_UMD.astype(np.float32).mean(1), vector_UD, atol=2e-3, rtol=2e-3)
 
 
@@ -164,7 +165,7 @@ def test_a_skipped_stage_says_so(tmp_path: Path) -> None:
 
 def test_pictures_are_reduced_on_request(images: Path, tmp_path: Path) -> None:
     regions_stage.main(regions(width=5), images, tmp_path / "r.parquet")
-    assert store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].shape == (48 * 12, 5)
+    assert arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].shape == (48 * 12, 5)
     noted = store.meta(tmp_path / "r.parquet")
     assert noted["width"] == 5
     assert 0.5 < noted["variance"] <= 1
@@ -174,7 +175,7 @@ def test_a_layer_that_is_no_map_is_refused(images: Path, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="layer flatten puts out no map"):
         regions_stage.main(regions(layer="flatten"), images, tmp_path / "r.parquet")
     images_stage.main(whole(layer="flatten"), images, tmp_path / "i.parquet")
-    assert store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).shape == (48, 512)
+    assert arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).shape == (48, 512)
     assert not (tmp_path / "r.parquet").exists()
 
 
@@ -182,7 +183,7 @@ def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(images: P
     images_stage.main(whole(), images, tmp_path / "a.parquet")
     images_stage.main(whole(precision="bf16"), images, tmp_path / "b.parquet")
     one, other = (
-        store.vectors(store.read(tmp_path / f"{name}.parquet", VECTORS)["vector"]).astype(np.float64) for name in "ab"
+        arrays.vectors(store.read(tmp_path / f"{name}.parquet", VECTORS)["vector"]).astype(np.float64) for name in "ab"
     )
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert cosine.min() > 0.999
@@ -213,7 +214,7 @@ def test_vgg16_says_its_second_layer_of_4096(tmp_path: Path) -> None:
     """MAHN's and MIN's vector of a picture: what the second fully connected layer puts out, rectified."""
     few = noise(tmp_path)
     images_stage.main(whole(backbone="vgg16", layer="classifier.4"), few, tmp_path / "i.parquet")
-    vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
     assert vector_UD.shape == (3, 4096)
     assert vector_UD.min() == 0
     assert store.meta(tmp_path / "i.parquet")["layer"] == "classifier.4"
@@ -238,7 +239,7 @@ def test_resnet50_says_2048_at_either_name_of_its_last_layer(tmp_path: Path) -> 
     for layer, called in (("", "layer4.2.relu_2"), ("flatten", "flatten")):
         settings = whole(backbone="resnet50", layer=layer, weights=str(tmp_path / "w.pth"))
         images_stage.main(settings, few, tmp_path / "i.parquet")
-        vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+        vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
         assert vector_UD.shape == (3, 2048)
         np.testing.assert_allclose(vector_UD, wanted_UD, rtol=2e-3, atol=2e-3 * wanted_UD.max())
         assert store.meta(tmp_path / "i.parquet")["layer"] == called
@@ -251,7 +252,7 @@ def test_a_region_of_resnet101_c4_is_2048_wide_through_the_stage(tmp_path: Path)
     regions_stage.main(settings, few, tmp_path / "r.parquet")
     found = store.read(tmp_path / "r.parquet", REGIONS)
     assert found["item"].to_list() == [1, 2]
-    region_XD, offsets = store.ragged(found["region"])
+    region_XD, offsets = arrays.ragged(found["region"])
     assert region_XD.shape[1] == 2048
     assert ((np.diff(offsets) >= 1) & (np.diff(offsets) <= 5)).all()
     assert store.meta(tmp_path / "r.parquet")["backbone"] == "resnet101_c4"
@@ -270,8 +271,8 @@ def test_in_half_precision_the_same_whatever_the_batch(images: Path, tmp_path: P
         half = {"precision": "bf16", "batch_size": size}
         images_stage.main(whole(layer="", **half), images, tmp_path / "i.parquet")
         regions_stage.main(regions(**half), images, tmp_path / "r.parquet")
-        vector_UD = store.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
-        said.append((vector_UD, store.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0]))
+        vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
+        said.append((vector_UD, arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0]))
     for other in said[1:]:
         assert all(close(a, b) for a, b in zip(said[0], other, strict=True))
 
@@ -287,7 +288,7 @@ def test_a_detector_says_the_same_whatever_the_batch(precision: str, tmp_path: P
                            batch_size=size, precision=precision)  # fmt: skip
         regions_stage.main(settings, few, tmp_path / "r.parquet")
         found = store.read(tmp_path / "r.parquet", REGIONS)
-        said.append([store.ragged(found[name])[0].astype(float) for name in ("box", "region")])
+        said.append([arrays.ragged(found[name])[0].astype(float) for name in ("box", "region")])
     (box_X4, region_XD), (other_X4, other_XD) = said
     assert len(box_X4) > 100
     np.testing.assert_allclose(box_X4, other_X4, atol=1e-5)
@@ -309,8 +310,8 @@ def test_texts_give_words_and_a_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     assert words["item"].to_list() == whole_["item"].to_list() == [1, 6, 7]
     assert words["token"].to_list() == [["A", "robot's", "heart"], long.split()[:8], ["A", "boat"]]
     assert words["span"].to_list()[0] == [[0, 1], [2, 9], [10, 15]]
-    assert store.ragged(words["word"])[0].shape == (13, 384)
-    assert store.vectors(whole_["vector"]).shape == (3, 384)
+    assert arrays.ragged(words["word"])[0].shape == (13, 384)
+    assert arrays.vectors(whole_["vector"]).shape == (3, 384)
     noted = store.meta(tmp_path / "w.parquet")
     assert {k: noted[k] for k in ("encoder", "limit", "texts", "wordless", "cut", "precision")} == {
         "encoder": "minilm", "limit": 8, "texts": 4, "wordless": 1, "cut": 0, "precision": "float32",
@@ -321,8 +322,8 @@ def test_texts_give_words_and_a_whole(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_words_are_reduced_on_request(tmp_path: Path) -> None:
     path = catalog(tmp_path, {i: f"A tale of {w} and woe." for i, w in enumerate(["love", "war", "sea", "hope"], 1)})
     text_stage.main(texts(width=3), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
-    assert store.ragged(store.read(tmp_path / "w.parquet", WORDS)["word"])[0].shape == (24, 3)
-    assert store.vectors(store.read(tmp_path / "t.parquet", VECTORS)["vector"]).shape == (4, 3)
+    assert arrays.ragged(store.read(tmp_path / "w.parquet", WORDS)["word"])[0].shape == (24, 3)
+    assert arrays.vectors(store.read(tmp_path / "t.parquet", VECTORS)["vector"]).shape == (4, 3)
     for name in "wt":
         assert store.meta(tmp_path / f"{name}.parquet")["width"] == 3
 
@@ -334,10 +335,10 @@ def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(tmp_path: P
     regions_stage.main(regions(**settings, faster_rcnn=limits), few, tmp_path / "r.parquet")
     found = store.read(tmp_path / "r.parquet", REGIONS)
     assert found["item"].to_list() == [1, 2, 3]
-    box_X4, offsets = store.ragged(found["box"])
+    box_X4, offsets = arrays.ragged(found["box"])
     assert (np.diff(offsets) <= 5).all()
     assert ((box_X4 >= 0) & (box_X4 <= 1)).all()
-    assert store.ragged(found["region"])[0].shape == (len(box_X4), 1024)
+    assert arrays.ragged(found["region"])[0].shape == (len(box_X4), 1024)
     noted = store.meta(tmp_path / "r.parquet")
     assert {k: noted[k] for k in ("detector", "pictures", "unread", "empty", "confidence")} == {
         "detector": "faster_rcnn", "pictures": 3, "unread": 0, "empty": 0, "confidence": 0.0,
@@ -351,8 +352,8 @@ def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(tmp_path: P
 
 def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
-    learner = paragraphs.Doc2Vec
-    monkeypatch.setattr(paragraphs, "Doc2Vec", lambda **how: made.append(learner(**how)) or made[-1])
+    learner = doc2vec.Doc2Vec
+    monkeypatch.setattr(doc2vec, "Doc2Vec", lambda **how: made.append(learner(**how)) or made[-1])
     words = ["love", "war", "sea", "hope"]
     path = catalog(tmp_path, {1: None, **{i: f"A tale of {w} and woe." for i, w in enumerate(words, 2)}, 9: "Zebra!"})
     few = {"dim": 6, "window": 3, "minimum": 2, "epochs": 5}
@@ -365,9 +366,9 @@ def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path, monkeypatch: p
     assert found["item"].to_list() == [2, 3, 4, 5]
     assert found["token"].to_list()[0] == ["A", "tale", "of"]
     assert found["span"].to_list()[0] == [[0, 1], [2, 6], [7, 9]]
-    word_UND = store.ragged(found["word"])[0].reshape(4, 3, 6)
+    word_UND = arrays.ragged(found["word"])[0].reshape(4, 3, 6)
     assert (word_UND[0] == word_UND[1]).all()
-    vector_UD = store.vectors(store.read(tmp_path / "ta.parquet", VECTORS)["vector"])
+    vector_UD = arrays.vectors(store.read(tmp_path / "ta.parquet", VECTORS)["vector"])
     np.testing.assert_allclose(vector_UD, [made[0].dv[item] for item in (2, 3, 4, 5)], rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(word_UND[0], [made[0].wv[word] for word in ("a", "tale", "of")], rtol=1e-3, atol=1e-5)
     assert not np.allclose(vector_UD[0], vector_UD[1], atol=1e-4)
@@ -393,7 +394,7 @@ def test_doc2vec_follows_its_settings_and_the_seed(tmp_path: Path) -> None:
         return store.read(tmp_path / "w.parquet", WORDS)
 
     plain = learnt()
-    words = store.ragged(plain["word"])[0]
+    words = arrays.ragged(plain["word"])[0]
     assert plain["item"].to_list() == [1, 2, 4]
     assert plain["token"].to_list()[0] == ["Love", "and", "war"]
     assert (words[0] == words[5]).all(), "a word is the same in capitals"
@@ -403,7 +404,7 @@ def test_doc2vec_follows_its_settings_and_the_seed(tmp_path: Path) -> None:
     }
     for other in (learnt(seed=2), learnt(epochs=9)):  # words are learnt, not only texts
         assert other["token"].to_list() == plain["token"].to_list()
-        assert not np.allclose(store.ragged(other["word"])[0], words, atol=1e-4)
+        assert not np.allclose(arrays.ragged(other["word"])[0], words, atol=1e-4)
 
 
 def test_a_processor_s_threads_are_left_to_the_network() -> None:
@@ -421,13 +422,13 @@ def test_a_processor_s_threads_are_left_to_the_network() -> None:
 
 def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    batches = language.batches
+    batches = bert.batches
 
     def noted(lengths: list[int], budget: int) -> Any:
         asked.append(budget)
         return batches(lengths, budget)
 
-    monkeypatch.setattr(language, "batches", noted)
+    monkeypatch.setattr(bert, "batches", noted)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     path = catalog(tmp_path, {1: "one two three four five six seven eight", 2: "A boat."})
     for budget in (0, 7):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import model_validator
 
-from engine.params import Record
+from engine.tables.settings import Record
 
 HOUR, DAY, WEEK = 60, 24 * 60, 7 * 24 * 60  # minutes
 START = np.datetime64("2024-01-01T00:00", "us")  # a Monday

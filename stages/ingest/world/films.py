@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.params import Record
+from engine.tables.settings import Record
 from stages.ingest.world.lexicon import lexicon
 from stages.ingest.world.plots import bag, plot, title
 

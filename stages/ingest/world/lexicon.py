@@ -4,7 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.params import Record, read_yaml
+from engine.tables.params import read_yaml
+from engine.tables.settings import Record
 
 Palette = tuple[str, str, str]
 

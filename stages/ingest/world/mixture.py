@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.params import Record
+from engine.tables.settings import Record
 from stages.ingest.world.calendar import Calendar
 from stages.ingest.world.tastes import Groups, People, shares
 

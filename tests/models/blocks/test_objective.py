@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.batch import Batch
+from engine.training.batch import Batch
 from models.blocks.objective import against
 
 KEY_NE = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, -1.0], [2.0, 1.0], [-1.0, 0.25]])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from engine.catalog import Catalog
+from engine.training.catalog import Catalog
 from models.blocks.pooled import Items, PooledView
 
 

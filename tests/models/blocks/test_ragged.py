@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.catalog import Ragged
+from engine.training.catalog import Ragged
 from models.blocks.ragged import GRUParts, LinearParts, NoParts, Parts, Standard, places
 
 ITEMS = torch.tensor([3, 0, 2, 1])

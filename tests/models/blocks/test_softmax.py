@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.batch import Batch
+from engine.training.batch import Batch
 from models.blocks import softmax
 from models.blocks.softmax import LOSSES, chunked, full, sampled
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from engine.tables import RANKS
+from engine.tables.schemas import RANKS
 from stages.compare import __main__ as command
 from stages.compare.paired import compare, per_case
 from stages.compare.revision import Reading, read

@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from stages.crawl import plan, tmdb
-from stages.crawl.answers import Answers
+from stages.crawl import plan
+from stages.crawl.answer_store import Answers
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.service import Found, Wanted
+from stages.crawl.services import tmdb
+from stages.crawl.services.service import Found, Wanted
 
 KEY = "0123456789abcdef0123456789abcdef"
 MANNERS: dict[str, Any] = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from stages.crawl.answers import Answer
+from stages.crawl.answer_store import Answer
+from stages.crawl.api_key import Key
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.key import Key
-from stages.crawl.manners import Failure, Fault, Stopped
-from stages.crawl.service import picture_note
+from stages.crawl.request_settings import Failure, Fault, Stopped
+from stages.crawl.services.service import picture_note
 
 from .conftest import KEY, Handler, Service, jpeg
 

@@ -6,15 +6,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.params import checked, read_yaml
-from engine.pictures import inspect
-from engine.store import read, read_shards, write, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS, WORDS
+from engine.features.pictures.pictures import inspect
+from engine.tables.params import read_yaml
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS, WORDS
+from engine.tables.settings import checked
+from engine.tables.store import read, read_shards, write, write_shards
 from stages import text
 from stages.crawl.__main__ import main
-from stages.crawl.manners import Stopped
 from stages.crawl.plan import Params, ordered
-from stages.crawl.tmdb import Settings
+from stages.crawl.request_settings import Stopped
+from stages.crawl.services.tmdb import Settings
 
 from .conftest import ABROAD, KEY, Handler, Service, jpeg
 

@@ -8,12 +8,12 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.pictures import inspect
-from engine.store import write, write_shards
-from engine.tables import CATALOG, IMAGES, ITEMS
+from engine.features.pictures.pictures import inspect
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS
+from engine.tables.store import write, write_shards
 from stages.crawl import merge
-from stages.crawl.answers import Answer, Answers
-from stages.crawl.service import OK, Found, State, picture_note
+from stages.crawl.answer_store import Answer, Answers
+from stages.crawl.services.service import OK, Found, State, picture_note
 
 from .conftest import jpeg
 

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine import store, tables
-from engine.batch import Batch
-from engine.contract import CatalogScorer, Explainer, Needs, Weights
+from engine.tables import schemas, store
+from engine.training.batch import Batch
+from engine.training.contract import CatalogScorer, Explainer, Weights
+from engine.training.needs import Needs
 
 HOSTILE = '<script>alert("title")</script>'
 TEXTS = {
@@ -93,7 +94,7 @@ def picture(item: int, width: int = 400) -> bytes:
     return buffer.getvalue()
 
 
-def frame(table: tables.Table, width: int = 1, /, **columns: Any) -> pl.DataFrame:
+def frame(table: schemas.Table, width: int = 1, /, **columns: Any) -> pl.DataFrame:
     """Columns as a table; arrays of any width get `width`."""
     types: dict[str, Any] = {}
     for name, kind in table.columns.items():
@@ -129,12 +130,12 @@ def small(tmp_path: Path) -> Small:
     told = {i: text for i, text in TEXTS.items() if text}
     tokens = {i: [text[a:b] for a, b in spans(text)] for i, text in told.items()}
     images = [picture(i) for i in (1, 2, 3, 4)] + [b"<html>not a picture"]
-    written: dict[str, tuple[tables.Table, pl.DataFrame]] = {
-        "users": (tables.USERS, frame(tables.USERS, user=[1, 2, 3], raw=["person-1", "person-2", "person-3"])),
+    written: dict[str, tuple[schemas.Table, pl.DataFrame]] = {
+        "users": (schemas.USERS, frame(schemas.USERS, user=[1, 2, 3], raw=["person-1", "person-2", "person-3"])),
         "items": (
-            tables.ITEMS,
+            schemas.ITEMS,
             frame(
-                tables.ITEMS,
+                schemas.ITEMS,
                 item=range(1, 7),
                 raw=[str(i) for i in range(1, 7)],
                 title=["Storm", HOSTILE, "Silent", "Rome", "Cook", None],
@@ -143,9 +144,9 @@ def small(tmp_path: Path) -> Small:
             ),
         ),
         "catalog": (
-            tables.CATALOG,
+            schemas.CATALOG,
             frame(
-                tables.CATALOG,
+                schemas.CATALOG,
                 item=range(1, 7),
                 title=[None] * 6,
                 text=[TEXTS[i] for i in range(1, 7)],
@@ -155,9 +156,9 @@ def small(tmp_path: Path) -> Small:
             ),
         ),
         "split": (
-            tables.SPLIT,
+            schemas.SPLIT,
             frame(
-                tables.SPLIT,
+                schemas.SPLIT,
                 user=user,
                 position=position,
                 item=item,
@@ -167,9 +168,9 @@ def small(tmp_path: Path) -> Small:
             ),
         ),
         "cases": (
-            tables.CASES,
+            schemas.CASES,
             frame(
-                tables.CASES,
+                schemas.CASES,
                 case=[1, 2, 3],
                 part=["test"] * 3,
                 user=[1, 2, 3],
@@ -179,9 +180,9 @@ def small(tmp_path: Path) -> Small:
             ),
         ),
         "words": (
-            tables.WORDS,
+            schemas.WORDS,
             frame(
-                tables.WORDS,
+                schemas.WORDS,
                 4,
                 item=list(told),
                 token=list(tokens.values()),
@@ -190,9 +191,9 @@ def small(tmp_path: Path) -> Small:
             ),
         ),
         "regions": (
-            tables.REGIONS,
+            schemas.REGIONS,
             frame(
-                tables.REGIONS,
+                schemas.REGIONS,
                 4,
                 item=range(1, 7),
                 box=[[[0.0, 0.0, 1.0, 0.5], [0.0, 0.5, 1.0, 1.0]]] * 6,
@@ -200,37 +201,37 @@ def small(tmp_path: Path) -> Small:
                 region=[np.eye(4)[:2].tolist()] * 6,
             ),
         ),
-        "image": (tables.VECTORS, frame(tables.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
-        "text": (tables.VECTORS, frame(tables.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
+        "image": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
+        "text": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
         "history": (
-            tables.TOPIC_HISTORY,
+            schemas.TOPIC_HISTORY,
             frame(
-                tables.TOPIC_HISTORY,
+                schemas.TOPIC_HISTORY,
                 TOPICS,
                 user=[1, 1, 1, 2],
                 window=[datetime(2024, 1, day, tzinfo=UTC) for day in (1, 8, 15)] + [datetime(2024, 1, 1, tzinfo=UTC)],
                 share=[[0.1, 0.8, 0.1], [0.2, 0.1, 0.7], [0.3, 0.3, 0.4], [1.0, 0.0, 0.0]],
             ),
         ),
-        "topics": (tables.TOPIC_ITEMS, frame(tables.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
+        "topics": (schemas.TOPIC_ITEMS, frame(schemas.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
         "topic_words": (
-            tables.TOPIC_WORDS,
+            schemas.TOPIC_WORDS,
             frame(
-                tables.TOPIC_WORDS,
+                schemas.TOPIC_WORDS,
                 topic=[1, 1, 2, 2, 3, 3],
                 rank=[1, 2] * 3,
                 word=["cook", "harbour", "storm", "<i>sea</i>", "love", "rome"],
                 weight=[0.5, 0.4] * 3,
             ),
         ),
-        "truth": (tables.TRUTH, pl.DataFrame(schema=dict(tables.TRUTH.columns))),
+        "truth": (schemas.TRUTH, pl.DataFrame(schema=dict(schemas.TRUTH.columns))),
     }
     paths = {name: tmp_path / f"{name}.parquet" for name in written}
     for name, (table, rows) in written.items():
         meta = {"split": {"items": ITEMS, "users": 3}, "history": {"window": "week", "decay": 0.2}}.get(name, {})
         store.write(rows, paths[name], table, meta)
     shard = frame(
-        tables.IMAGES,
+        schemas.IMAGES,
         item=range(1, 6),
         image=images,
         format=["PNG"] * 5,
@@ -238,7 +239,7 @@ def small(tmp_path: Path) -> Small:
         height=[600] * 5,
         sha256=["0"] * 5,
     )
-    store.write_shards([shard], tmp_path / "images", tables.IMAGES)
+    store.write_shards([shard], tmp_path / "images", schemas.IMAGES)
     out = {name: tmp_path / "out" / file for name, file in OUT.items()}
     return Small(paths | out | {"images": tmp_path / "images", "weights": tmp_path / "weights.pt"}, tmp_path)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.explain.book import Reason
 from stages.explain.drawing import chart, levels, regions, runs
+from stages.explain.item_cards import Reason
 from stages.explain.person import acts
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import models
-from engine import store, tables
-from engine.catalog import Catalog
-from engine.params import Choice, checked
+from engine.tables import schemas, store
+from engine.tables.settings import Choice, checked
+from engine.training.catalog import Catalog
 from stages.explain.__main__ import Params, main
-from stages.explain.book import grouped
-from stages.explain.cases import chosen
+from stages.explain.explained_cases import chosen
+from stages.explain.item_cards import grouped
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -100,7 +100,7 @@ def test_what_is_missing_is_said(toy: Any) -> None:
 
 def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
     main(params(), **toy.paths)
-    table = store.read(toy.paths["reasons"], tables.REASONS)
+    table = store.read(toy.paths["reasons"], schemas.REASONS)
     own = table.filter(pl.col("user") == 1)
     assert own["rank"].unique().sort().to_list() == [1, 2]
     assert set(own["item"]) == {4, 5}
@@ -141,9 +141,9 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
     main(params(users=["person-1"]), **toy.paths)
     assert "compared with" not in toy.page
-    cases = store.read(toy.paths["cases"], tables.CASES)
+    cases = store.read(toy.paths["cases"], schemas.CASES)
     few = cases.with_columns(candidates=pl.Series([[6], [6], [6]], dtype=cases.schema["candidates"]))
-    store.write(few, toy.paths["cases"], tables.CASES, store.meta(toy.paths["cases"]))
+    store.write(few, toy.paths["cases"], schemas.CASES, store.meta(toy.paths["cases"]))
     main(params(users=["person-1"]), **toy.paths)
     assert "at rank 1 of 2 that it was compared with; what is recommended below is of the whole" in toy.page
 
@@ -171,8 +171,8 @@ def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
     chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
     # three windows lie before the act of 25 January, each with a dot for two topics
     assert chart.count("<circle") == 6
-    earlier = store.read(toy.paths["split"], tables.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
-    store.write(earlier, toy.paths["split"], tables.SPLIT, {"items": 6, "users": 3})
+    earlier = store.read(toy.paths["split"], schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
+    store.write(earlier, toy.paths["split"], schemas.SPLIT, {"items": 6, "users": 3})
     main(params(users=["person-1"]), **toy.paths)
     assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
 
@@ -216,7 +216,7 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
         "object": [None, None, None, "anchor"],
         "box": [None, None, None, [0.1, 0.5, 0.9, 1.0]],
     }
-    store.write(pl.DataFrame(truth, schema=dict(tables.TRUTH.columns)), toy.paths["truth"], tables.TRUTH)
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.paths["truth"], schemas.TRUTH)
     main(params(), **toy.paths)
     text = " ".join(Page(toy.page).text.split())
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
@@ -233,8 +233,8 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
     assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
-    split = store.read(toy.paths["split"], tables.SPLIT)
-    store.write(split, toy.paths["split"], tables.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
+    split = store.read(toy.paths["split"], schemas.SPLIT)
+    store.write(split, toy.paths["split"], schemas.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
     main(params(), **toy.paths)
     assert "was chosen by" not in Page(toy.page).text
     assert not [key for key in json.loads(toy.paths["report"].read_text()) if key.startswith("truth")]
@@ -251,7 +251,7 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
     assert 'class="chart"' in small.page
-    table = store.read(small.paths["reasons"], tables.REASONS)
+    table = store.read(small.paths["reasons"], schemas.REASONS)
     assert table.height == 0
     assert json.loads(small.paths["report"].read_text()) == {"explains": 0, "users": 3}
 
@@ -264,7 +264,7 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     torch.manual_seed(1)
     torch.save(models.build(choice, catalog, 3).state_dict(), small.paths["weights"])
     main(params("ante_rnn", section), **small.paths)
-    table = store.read(small.paths["reasons"], tables.REASONS)
+    table = store.read(small.paths["reasons"], schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
     readings = json.loads(small.paths["report"].read_text())
@@ -276,7 +276,7 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
     row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
     rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
-    frame = pl.DataFrame(rows, schema_overrides=dict(tables.REASONS.columns)).select(list(tables.REASONS.columns))
+    frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
     reason = grouped(frame)[(1, "history", 0)]
     assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
 
@@ -285,7 +285,7 @@ def table(users: int = 20) -> pl.DataFrame:
     user = [u for u in range(1, users + 1) for _ in range(3)]
     rows = {"case": range(1, len(user) + 1), "part": ["test"] * len(user), "user": user}
     rows |= {"position": [5, 6, 7] * users, "target": [1] * len(user), "candidates": [None] * len(user)}
-    return pl.DataFrame(rows, schema=dict(tables.CASES.columns))
+    return pl.DataFrame(rows, schema=dict(schemas.CASES.columns))
 
 
 def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
@@ -306,7 +306,7 @@ def test_people_are_asked_for_by_name_in_order() -> None:
 
 
 def test_no_case_is_refused(toy: Any) -> None:
-    store.write(pl.DataFrame(schema=dict(tables.CASES.columns)), toy.paths["cases"], tables.CASES)
+    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.paths["cases"], schemas.CASES)
     with pytest.raises(ValueError, match="no test cases to explain"):
         main(params(), **toy.paths)
     assert not Path(toy.paths["page"]).exists()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.params import Choice, read_yaml
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice
 from stages.ingest.__main__ import Params
 
 Section = Callable[..., Params]

@@ -5,11 +5,11 @@ from types import ModuleType
 import polars as pl
 import pytest
 
-from engine import store
-from engine.params import Record
-from engine.tables import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
+from engine.tables import store
+from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
+from engine.tables.settings import Record
 from stages.ingest import __main__ as ingest
-from stages.ingest.raw import Raw, empty
+from stages.ingest.shaping.source_tables import Raw, empty
 from tests.stages.ingest.conftest import Section
 
 TABLES = {

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
-from engine.params import checked
+from engine.tables.settings import checked
 from stages.topics.gibbs import Fitted, Gibbs, fit, fold_in, learn
 from stages.topics.quality import halves, perplexity, unigram
 

@@ -12,15 +12,16 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
-from engine import store, tables
-from engine.params import checked, read_yaml
+from engine.tables import arrays, schemas, store
+from engine.tables.params import read_yaml
+from engine.tables.settings import checked
 from stages.topics import __main__ as topics
 from stages.topics import online_vb
 from stages.topics.documents import Vocabulary, acts, corpus, held_out
 from stages.topics.online_vb import Fitted, OnlineVB, fit
 from stages.topics.quality import halves, perplexity, top_words, unigram, unigram_perplexity
 from stages.topics.settings import Topics
-from stages.topics.windows import by_window, coherence_in
+from stages.topics.window_quality import by_window, coherence_in
 
 FITTED = ("items.parquet", "words.parquet", "snapshots.parquet", "topics.json", "topics.csv")
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -65,7 +66,7 @@ def catalog(items: int = 30) -> pl.DataFrame:
     text = [" ".join(draws.choice(GENRES[i % 3].split(), 12)) for i in range(1, items)] + [None]
     columns = {"item": range(1, items + 1), "title": [None] * items, "text": text, "status": ["ok"] * items}
     rows = {**columns, "picture": ["missing"] * items, "source": ["made"] * items}
-    return pl.DataFrame(rows, schema=dict(tables.CATALOG.columns))
+    return pl.DataFrame(rows, schema=dict(schemas.CATALOG.columns))
 
 
 def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
@@ -80,13 +81,13 @@ def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
                 part = "train" if week < weeks - 1 else ("valid" if act == 0 else "test")
                 time = MONDAY + timedelta(weeks=week, hours=act) if timed else None
                 rows.append((user, week * 3 + act, item, time, part, None))
-    return pl.DataFrame(rows, schema=dict(tables.SPLIT.columns), orient="row")
+    return pl.DataFrame(rows, schema=dict(schemas.SPLIT.columns), orient="row")
 
 
 def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.DataFrame | None = None) -> Path:
     folder.mkdir(exist_ok=True)
-    store.write(catalog() if texts is None else texts, folder / "catalog.parquet", tables.CATALOG)
-    store.write(events, folder / "events.parquet", tables.SPLIT)
+    store.write(catalog() if texts is None else texts, folder / "catalog.parquet", schemas.CATALOG)
+    store.write(events, folder / "events.parquet", schemas.SPLIT)
     outs = [folder / f"{name}.parquet" for name in ("history", "items", "words", "snapshots")]
     readings = folder / "topics.json", folder / "topics.csv"
     topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, *readings)
@@ -94,8 +95,8 @@ def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.
 
 
 def read(folder: Path, name: str) -> pl.DataFrame:
-    known = {"history": tables.TOPIC_HISTORY, "items": tables.TOPIC_ITEMS, "words": tables.TOPIC_WORDS}
-    known["snapshots"] = tables.TOPIC_SNAPSHOTS
+    known = {"history": schemas.TOPIC_HISTORY, "items": schemas.TOPIC_ITEMS, "words": schemas.TOPIC_WORDS}
+    known["snapshots"] = schemas.TOPIC_SNAPSHOTS
     return store.read(folder / f"{name}.parquet", known[name])
 
 
@@ -121,7 +122,7 @@ def test_planted_topics_are_found(plain: Path) -> None:
 def test_items_and_histories_follow_what_was_told(plain: Path) -> None:
     items, history = read(plain, "items"), read(plain, "history")
     assert items["item"].to_list() == list(range(1, 30))
-    share_IT = store.vectors(items["share"])
+    share_IT = arrays.vectors(items["share"])
     np.testing.assert_allclose(share_IT.sum(1), 1, atol=1e-5)
     genre = items["item"].to_numpy() % 3
     assert len({(g, int(t)) for g, t in zip(genre, share_IT.argmax(1), strict=True)}) == 3
@@ -391,7 +392,7 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path, nam
         user=pl.col("userId").cast(pl.UInt32),
         position=rank.cast(pl.UInt32),
         item=pl.col("item").cast(pl.UInt32),
-        time=pl.from_epoch("timestamp").cast(tables.SPLIT.columns["time"]),
+        time=pl.from_epoch("timestamp").cast(schemas.SPLIT.columns["time"]),
         part=pl.when(rank < 0.8 * pl.len().over("userId")).then(pl.lit("train")).otherwise(pl.lit("test")),
         rating=pl.col("rating").cast(pl.Float32),
     )

@@ -1,0 +1,45 @@
+"""Histories as if some events had not been, and items as if some of their words or regions said nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from engine.training.batch import Batch
+from engine.training.catalog import Ragged
+
+
+def take(batch: Batch, row_B: Tensor) -> Batch:
+    """Some rows of a batch, as often as they are asked for."""
+    whole = ("shared_S", "expected_S", "audience")
+    rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in whole}
+    return batch.but(**{name: None if value is None else value[row_B] for name, value in rowwise.items()})
+
+
+def without(batch: Batch, gone_BL: Tensor) -> Batch:
+    """The rows as if some of their events had not been; the topics that the others carry stay as they were."""
+    keep_BL = batch.valid_BL & ~gone_BL
+    order_BL = (~keep_BL).long().argsort(dim=1, stable=True)
+    kept_BL = keep_BL.gather(1, order_BL)
+    found: dict[str, Tensor | None] = {"length_B": keep_BL.sum(1)}
+    for name in ("item_BL", "event_BL", "time_BL", "rating_BL"):
+        value_BL = getattr(batch, name)
+        found[name] = None if value_BL is None else value_BL.gather(1, order_BL) * kept_BL
+    if batch.topic_BLT is not None:
+        index_BLT = order_BL[..., None].expand_as(batch.topic_BLT)
+        found["topic_BLT"] = batch.topic_BLT.gather(1, index_BLT) * kept_BL[..., None]
+    return batch.but(**found)
+
+
+@contextmanager
+def blanked(parts: Ragged, place_X: Tensor) -> Iterator[None]:
+    """Within the block the vectors at some places of the flat table are zero, for all who hold the table."""
+    place_X = torch.unique(place_X)
+    kept_XD = parts.value_XD[place_X].clone()
+    parts.value_XD[place_X] = 0
+    try:
+        yield
+    finally:
+        parts.value_XD[place_X] = kept_XD

@@ -1,0 +1,1 @@
+"""Pictures to vectors: checked, decoded, and read by a backbone or by a detector of regions."""

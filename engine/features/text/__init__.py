@@ -1,0 +1,1 @@
+"""Texts to vectors: tokens, BERT, paragraph vectors."""

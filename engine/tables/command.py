@@ -1,0 +1,54 @@
+"""A stage's `main(params, layout)` as a command."""
+
+import argparse
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.logging import RichHandler
+
+from engine.tables import files
+from engine.tables.layout import Layout
+from engine.tables.params import declared, override, read_yaml
+from engine.tables.settings import checked
+
+
+def run(main: Callable[[Any, Layout], None]) -> None:
+    """`python -m stages.x data/demo --protocol temporal [key=value …]`: params come from params.yaml, cut to what
+    dvc.yaml declares for the stage; `key=value` sets one for this run.
+    """
+    logging.basicConfig(level="INFO", format="%(message)s", datefmt="%X", handlers=[RichHandler(show_path=False)])
+    record = inspect.signature(main, eval_str=True).parameters["params"].annotation
+    stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__").split(".")[1]  # type: ignore[union-attr]
+    given = _arguments(stage, inspect.getdoc(main) or "")
+    layout = Layout(given.data, given.protocol, given.prepared, given.results, given.readings)
+    try:
+        params = read_yaml(Path("params.yaml"))
+        for assignment in given.overrides:
+            override(params, assignment)
+        found = declared(stage, params, read_yaml(Path("dvc.yaml")))
+        main(checked(record, found, stage), layout)
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        if os.environ.get("WHYREC_TRACE"):
+            raise
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.exit(f"{stage}: {message}\n(set WHYREC_TRACE=1 for the whole trace)")
+    if folder := os.environ.get("WHYREC_OPENED"):
+        files.write_json(files.opened(), Path(folder, f"{stage}.json"))
+
+
+def _arguments(stage: str, about: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages.{stage}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="the data set's folder, e.g. data/demo")
+    parser.add_argument("--protocol", default="", help="a name under `protocols` in params.yaml")
+    parser.add_argument("--prepared", type=Path, metavar="FOLDER", help="of the split and topics, if not the data's")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="of weights, ranks, reasons, if not the data's")
+    parser.add_argument("--readings", type=Path, metavar="FOLDER", default=Path("metrics"), help="of metrics and plots")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="a param to set for this run")
+    return parser.parse_args()

@@ -1,0 +1,68 @@
+"""params.yaml as DVC reads it (YAML 1.2), cut to what dvc.yaml declares for a stage."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from engine.tables.settings import Choice
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML 1.2 file, so that 1e-3 is a number."""
+    try:
+        found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"{path} does not parse: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: expected sections, found {type(found).__name__}")
+    return found
+
+
+def lookup(params: dict[str, Any], key: str) -> Any:
+    """The value at a dotted key.
+
+    Raises:
+        KeyError: names the part that is not there and what is.
+    """
+    found: Any = params
+    for part in key.split("."):
+        if not isinstance(found, dict) or part not in found:
+            there = sorted(found) if isinstance(found, dict) else repr(found)
+            raise KeyError(f"params.yaml has no {part!r} in {key!r}; it has {there}")
+        found = found[part]
+    return found
+
+
+def override(params: dict[str, Any], assignment: str) -> None:
+    """Set `key.to.value=5` in place; the key must exist already."""
+    key, _, text = assignment.partition("=")
+    if not _:
+        raise ValueError(f"{assignment!r}: an override is written key=value, e.g. models.sasrec.dim=32")
+    lookup(params, key)
+    *parents, last = key.split(".")
+    place = params
+    for parent in parents:
+        place = place[parent]
+    place[last] = YAML(typ="safe").load(text)
+
+
+def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
+    """What dvc.yaml lets `stage` read: scalars and sections by their last fixed name.
+
+    `datasets.${dataset}` arrives as `dataset: Choice`, `datasets.${dataset}.crawl` as `crawl`.
+    """
+    if stage not in pipeline["stages"]:
+        raise KeyError(f"dvc.yaml has no stage {stage!r}; it has {sorted(pipeline['stages'])}")
+    found: dict[str, Any] = {}
+    for entry in pipeline["stages"][stage].get("params", []):
+        chosen = re.fullmatch(r"\w+\.\$\{(\w+)\}", entry)
+        key = re.sub(r"\$\{(\w+)\}", lambda m: str(lookup(params, m[1])), entry)
+        value = lookup(params, key)
+        if chosen:
+            found[chosen[1]] = Choice(name=key.rsplit(".", 1)[1], settings=value)
+        else:
+            found[key.rsplit(".", 1)[-1]] = value
+    return found

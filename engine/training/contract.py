@@ -1,0 +1,107 @@
+"""What a model can be asked. The class line of a model lists its abilities; the engine and the laws choose by it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.training.batch import Batch, Interactions
+from engine.training.needs import Needs
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One reason of the scores of one item a row.
+
+    `value`: the last axis runs over the parts that are weighed (over "word_region" the last two, words then regions);
+    `valid`, of the same shape, is False on padding. `about`, of the shape of the leading axes, names the items whose
+    words, regions or views are weighed (0 padding): about_B the asked items, about_BL those of the history. It is
+    None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
+    `value`, gives the parts' own codes where the batch does not: the users in an asked item's history.
+    "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.
+    `faithful`: this very score was computed from these very weights.
+    """
+
+    value: Tensor
+    over: Literal["history", "item_history", "word", "region", "word_region", "topic", "view", "gate", "item_gate"]
+    kind: Literal["share", "gate", "signed"]
+    faithful: bool
+    valid: Tensor
+    about: Tensor | None = None
+    part: Tensor | None = None
+
+
+class Recommender(nn.Module, ABC):
+    """A model that scores candidates."""
+
+    @property
+    @abstractmethod
+    def needs(self) -> Needs:
+        """What batches and the catalog must hold."""
+
+    @abstractmethod
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        """Scores score_BK of candidates after each row's last event; a candidate's does not depend on the others."""
+
+
+class CatalogScorer(Recommender):
+    """A model that scores every item at once."""
+
+    @abstractmethod
+    def score_all(self, batch: Batch) -> Tensor:
+        """Scores score_BN, N = items + 1; column i agrees with `score` of item i, column 0 is padding."""
+
+
+class Factored(CatalogScorer):
+    """A catalog scorer whose scores are inner products, so that ranks are counted in cache-sized blocks."""
+
+    @abstractmethod
+    def query(self, batch: Batch) -> Tensor:
+        """One vector a row, query_BD."""
+
+    @abstractmethod
+    def keys(self, item_U: Tensor | None = None) -> Tensor:
+        """One vector an item: key_UD of some items, or of all (None: U = items + 1)."""
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        """Inner products; the vector of each distinct item is made once."""
+        item_U, place_BK = torch.unique(item_BK, return_inverse=True)
+        return torch.einsum("bd,bkd->bk", self.query(batch), self.keys(item_U)[place_BK])
+
+    def score_all(self, batch: Batch) -> Tensor:
+        """Inner products with all."""
+        return self.query(batch) @ self.keys().T
+
+
+class Learner(Recommender):
+    """A model that learns by gradient descent."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """A scalar: the mean over the batch's targets (where `target_BL` > 0)."""
+
+
+class Solver(Recommender):
+    """A model that is solved for: counting, least squares, sampling."""
+
+    @abstractmethod
+    def solve(self, train: Interactions) -> None:
+        """Set the parameters or buffers from the training interactions."""
+
+
+class Rater(Recommender):
+    """A model that predicts ratings."""
+
+    @abstractmethod
+    def rate(self, batch: Batch, item_B: Tensor) -> Tensor:
+        """Predicted rating_B of one item a row; not clipped."""
+
+
+class Explainer(ABC):
+    """A model that can give the reasons of its scores."""
+
+    @abstractmethod
+    def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
+        """Reasons of the score of one item a row."""

@@ -1,0 +1,76 @@
+"""Models, training events and a validation reading to the best state: learned or solved for."""
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from engine.training.batch import Interactions
+from engine.training.contract import Learner, Recommender, Solver
+from engine.training.loop import Loop
+from engine.training.schedule import Progressed, Train
+
+__all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
+
+
+def leads() -> bool:
+    """Whether this process writes what is to be written once: the only one, or the first that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def accelerator(device: str) -> str:
+    """`auto` to what is there; of several processes on a machine each gets a card of its own.
+
+    Raises:
+        ValueError: cuda is asked for and there is none, or fewer cards than processes.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, and torch sees none; set device to auto or cpu")
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is auto, cpu or cuda; found {device!r}")
+    found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if found == "cuda" and "LOCAL_RANK" in os.environ:
+        place, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if place >= cards:
+            raise ValueError(
+                f"process {place + 1} of this machine has no card, torch sees {cards}: start {cards} there"
+            )
+        torch.cuda.set_device(place)
+    return found
+
+
+def fit(
+    model: Recommender,
+    train: Interactions,
+    reading: Callable[[], float],
+    settings: Train,
+    seed: int,
+    checkpoint: Path,
+) -> Progressed:
+    """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
+
+    The same arguments give the same result, also when the run was killed and started again.
+
+    Raises:
+        FloatingPointError: the loss is not finite; names epoch and step.
+        TypeError: the model neither learns nor is solved for.
+    """
+    if isinstance(model, Solver):
+        started = time.perf_counter()
+        model.solve(train)
+        model.eval()
+        value = reading()
+        return Progressed(1, [], [(1, value)], value, 1, [time.perf_counter() - started])
+    if not isinstance(model, Learner):
+        raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
+    return Loop(model, train, settings, seed, checkpoint).run(reading)
+
+
+def peak_gib(device: str) -> float:
+    """The process's largest memory so far: on the card where there is one, else resident."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -1,0 +1,189 @@
+"""One run of gradient descent: steps, validations, checkpoints; the same again after a kill.
+
+Under torchrun several processes take each step together: `batch_size` is of all of them, each learns from its share of
+the rows, what is drawn is drawn alike in all, and the first one validates and saves.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.progress import Progress
+from torch import Tensor
+
+from engine.tables.files import whole
+from engine.training.batch import Batch, Interactions
+from engine.training.contract import Learner
+from engine.training.sampling import Negatives, Shared, batches
+from engine.training.schedule import Progressed, Train
+
+log = logging.getLogger(__name__)
+
+APART = 1_000_000_007  # between the seeds of processes, so that their dropouts differ
+
+
+class Loop:
+    """A model's training, at some epoch."""
+
+    def __init__(self, model: Learner, train: Interactions, settings: Train, seed: int, checkpoint: Path):
+        self.train, self.settings, self.seed, self.checkpoint = train, settings, seed, checkpoint
+        world = int(os.environ.get("WORLD_SIZE", "1"))
+        self.fabric = Fabric(
+            accelerator=train.item_E.device.type,
+            devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+            num_nodes=max(world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1),
+            # a process whose rows have no history, or no words, leaves parameters out that others use
+            strategy="ddp_find_unused_parameters_true" if world > 1 else "auto",
+            precision=settings.precision,  # type: ignore[arg-type]
+        )
+        if world > 1:
+            self.fabric.launch()
+        self.first = self.fabric.global_rank == 0
+        self.model, self.needs = model, model.needs
+        self.negatives = Negatives(train) if self.needs.negatives else None
+        self.shared = Shared(train) if self.needs.shared else None
+        decayed = [p for p in model.parameters() if p.ndim > 1]
+        plain = [p for p in model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": 2 * settings.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        fused = train.item_E.device.type == "cpu"  # a card's own choice is as fast, and lets precision scale
+        optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=settings.lr, fused=fused)
+        self.wrapped, self.optimizer = self.fabric.setup(model, optimizer)
+        self.wrapped.mark_forward_method("loss")
+        self.state = Progressed()
+        self.best_state: dict[str, Tensor] = {}
+
+    def run(self, reading: Callable[[], float]) -> Progressed:
+        self._resume()
+        saved = time.monotonic()
+        with Progress(transient=True, disable=not self.first) as progress:
+            task = progress.add_task("training", total=self.settings.epochs, completed=self.state.epoch)
+            while self.state.epoch < self.settings.epochs and not self.state.stale(self.settings.patience):
+                self._epoch(self.state.epoch + 1)
+                if self.state.epoch % self.settings.every == 0 or self.state.epoch == self.settings.epochs:
+                    self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
+                if time.monotonic() - saved >= self.settings.save:
+                    self._save()
+                    saved = time.monotonic()
+                progress.update(
+                    task, advance=1, description=f"loss {self.state.losses[-1]:.4f} best {self.state.best:.4f}"
+                )
+        self.model.load_state_dict(self.best_state)
+        self.model.eval()
+        if self.first:
+            self.checkpoint.unlink(missing_ok=True)
+        return self.state
+
+    def _epoch(self, epoch: int) -> None:
+        torch.manual_seed(self.seed * 100_003 + epoch + APART * self.fabric.global_rank)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate(epoch)
+        self.model.train()
+        started = time.perf_counter()
+        total, targets = 0.0, 0
+        for step, (batch, own) in enumerate(self._batches(generator)):
+            value, count = self._step(batch, own)
+            if value != value or value in (float("inf"), float("-inf")):
+                raise FloatingPointError(
+                    f"epoch {epoch}, step {step}: the loss is {value}; nothing was kept. A lower lr "
+                    f"(now {self.settings.lr}), a smaller clip (now {self.settings.clip}) or 32-true precision would do"
+                )
+            total += value * count
+            targets += count
+        self.state.epoch = epoch
+        self.state.seconds.append(time.perf_counter() - started)
+        self.state.losses.append(total / max(targets, 1))
+        if self.first:
+            log.info("epoch %d: loss %.4f, %.1f s", epoch, self.state.losses[-1], self.state.seconds[-1])
+
+    def _step(self, batch: Batch, own: bool) -> tuple[float, int]:
+        """The mean loss over a step's targets and how many they are, all processes' together.
+
+        Each process's loss is a mean over its own targets, and gradients become the mean over processes: so it is
+        weighed by its share of the targets. Not `own`: the batch only stands in for rows that there are too few of.
+        """
+        loss: Tensor = self.wrapped.loss(batch)
+        count = int((batch.target_BL > 0).sum()) if own and batch.target_BL is not None else 0
+        if self.fabric.world_size > 1:
+            several = self.fabric.all_reduce(torch.tensor(count, device=loss.device), reduce_op="sum")
+            part, count = count, int(several)  # type: ignore[arg-type]
+            loss = loss * (part * self.fabric.world_size / count)
+        self.fabric.backward(loss)
+        if self.settings.clip:
+            self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean")), count  # type: ignore[arg-type]
+
+    def _batches(self, generator: torch.Generator) -> Iterator[tuple[Batch, bool]]:
+        """An epoch in steps, this process's rows of each, and whether there were any for it."""
+        needs, size, device = self.needs, self.settings.batch_size, self.train.item_E.device
+        if needs.length and not needs.pairs:
+            for start_B, stop_B in batches(self.train, needs.length, size, generator, needs.ahead):
+                row_R, own = self._share(len(start_B), device)
+                batch = self.train.targets(start_B[row_R], stop_B[row_R], needs)
+                span = min(int((stop_B - start_B).max()), needs.length)
+                yield self._drawn(batch, row_R, self.train.user_E[start_B], span, generator), own
+        else:
+            place_E = torch.randperm(len(self.train), generator=generator).to(device)
+            for place_B in torch.split(place_E, size):
+                row_R, own = self._share(len(place_B), device)
+                batch = self.train.pairs(place_B[row_R], needs)
+                yield self._drawn(batch, row_R, self.train.user_E[place_B], 1, generator), own
+
+    def _share(self, rows: int, device: torch.device) -> tuple[Tensor, bool]:
+        """This process's rows of a step; one that gets none takes the first, which then counts for nothing."""
+        row_R = torch.arange(self.fabric.global_rank, rows, self.fabric.world_size, device=device)
+        return (row_R, True) if len(row_R) else (row_R.new_zeros(1), False)
+
+    def _drawn(self, batch: Batch, row_R: Tensor, user_B: Tensor, span: int, generator: torch.Generator) -> Batch:
+        """With what is drawn for the rows row_R of a step whose rows are user_B [B] times `span` targets: all is drawn
+        in every process, so that generators go alike, and each keeps its own.
+        """
+        if self.negatives is not None and batch.target_BL is not None:
+            every_BLK = self.negatives.draw(user_B, (len(user_B), span, self.needs.negatives), generator)
+            batch = batch.but(negative_BLK=every_BLK[row_R, : batch.target_BL.shape[1]])
+        return self.shared.draw(batch, self.needs.shared, generator) if self.shared is not None else batch
+
+    def _validate(self, value: float) -> None:
+        self.state.readings.append((self.state.epoch, value))
+        if self.first:
+            log.info("epoch %d: validation %.4f", self.state.epoch, value)
+        if value > self.state.best:
+            self.state.best, self.state.best_epoch = value, self.state.epoch
+            self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def _save(self) -> None:
+        if not self.first:
+            return
+        state: dict[str, Any] = {
+            "progress": self.state.__dict__,
+            "model": self.model.state_dict(),
+            "best": self.best_state,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with whole(self.checkpoint) as temporary:
+            torch.save(state, temporary)
+
+    def _resume(self) -> None:
+        state: dict[str, Any] | None = None
+        if self.first and self.checkpoint.exists():
+            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        state = self.fabric.broadcast(state)  # the others may not see the first one's disk
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best_state = state["best"]
+        self.state = Progressed(**state["progress"])
+        self.state.readings = [(int(epoch), float(value)) for epoch, value in self.state.readings]
+        if self.first:
+            log.info("resumed after epoch %d from %s", self.state.epoch, self.checkpoint.name)

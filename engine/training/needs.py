@@ -1,0 +1,44 @@
+"""What a batch and a catalog must hold for a model, and the settings that say so."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from engine.tables.settings import Record
+
+View = Literal["image", "text", "words", "regions", "categories"]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a batch and a catalog must hold for a model.
+
+    `length`: events of history in a row (0: none, a row is a user). `negatives`: items drawn for each target.
+    `shared`: items drawn once for a whole batch, with their log expected counts. `views`: tables of the catalog.
+    `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
+    `pairs`: a row to learn from is one event with its user's history before it (else windows with a target at every
+    position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
+    user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and what
+    selects. `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
+    """
+
+    length: int = 0
+    negatives: int = 0
+    shared: int = 0
+    views: frozenset[View] = field(default_factory=frozenset)
+    topics: bool = False
+    times: bool = False
+    ahead: int = 1
+    pairs: bool = False
+    item_length: int = 0
+    ratings: bool = False
+    predicts: Literal["item", "rating"] = "item"
+    leak: bool = False
+
+
+class Settings(Record):
+    """A model's section of params.yaml; each model's `Config` extends it."""
+
+    @property
+    def needs(self) -> Needs:
+        """What this setting of the model has to be given."""
+        return Needs()

@@ -1,0 +1,72 @@
+"""What a person cares about right after each event: topic shares of the past, decayed (Ante-RNN, eq. 7)."""
+
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+from numpy.typing import DTypeLike, NDArray
+
+BLOCK = 1 << 18  # events at a time, so that the 32-bit copy beside a 16-bit result stays small
+
+Floats = NDArray[np.float32]
+Whole = NDArray[np.int64]
+
+
+def profiles(
+    events: tuple[Whole, Whole, Whole, Whole],
+    past_HT: Floats,
+    share_NT: Floats,
+    decay: float,
+    dtype: DTypeLike = np.float32,
+) -> NDArray[np.floating]:
+    """The topic profile right after each event [E, T].
+
+    A completed window counts with its history share times exp(-decay * windows since); the window that is going on
+    counts with weight 1 as the mean share of the items acted on in it so far, never with its history row, which
+    holds its future. The weights are divided by their sum, so that rows sum to 1; uniform before anything is known.
+
+    Args:
+        events: of each event, by user, then position: its user, the number of its window, that window's row in
+            past_HT and its item's row in share_NT (-1: none). past_HT: topic shares of users' windows. share_NT: of
+            items.
+
+    Raises:
+        ValueError: the decay is negative.
+    """
+    if decay < 0:
+        raise ValueError(f"topics.decay: {decay} would make the distant past weigh more; it is 0 or more")
+    user, period, row, item = events
+    out = np.empty((len(user), share_NT.shape[1]), dtype)
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
+    inner = starts[np.searchsorted(starts, np.arange(0, len(user), BLOCK), "right") - 1]
+    cuts = np.unique(np.append(inner, len(user)))
+    for a, b in pairwise(cuts.tolist()):
+        out[a:b] = _decayed(user[a:b], period[a:b], row[a:b], item[a:b], past_HT, share_NT, decay)
+    return out
+
+
+@njit(cache=False)
+def _decayed(
+    user: Whole, period: Whole, row: Whole, item: Whole, past_HT: Floats, share_NT: Floats, decay: float
+) -> Floats:
+    """One pass: `before` is the mean of the completed windows and `mass` its weight; `now` sums the window going on."""
+    width = share_NT.shape[1]
+    out = np.empty((len(user), width), np.float32)
+    before, now = np.full(width, 1.0 / width), np.zeros(width)
+    mass, count = 0.0, 0
+    for e in range(len(user)):
+        if e == 0 or user[e] != user[e - 1]:
+            before[:], now[:] = 1.0 / width, 0.0
+            mass, count = 0.0, 0
+        elif period[e] != period[e - 1]:
+            done = row[e - 1] >= 0
+            if done:
+                before[:] = (mass * before + past_HT[row[e - 1]]) / (mass + 1.0)
+            mass = (mass + done) * np.exp(-decay * (period[e] - period[e - 1]))
+            now[:] = 0.0
+            count = 0
+        if item[e] >= 0:
+            now += share_NT[item[e]]
+            count += 1
+        out[e] = (mass * before + now / count) / (mass + 1.0) if count else before
+    return out

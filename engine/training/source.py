@@ -1,0 +1,185 @@
+"""The tables of a data set as the tensors that a model is given: training events, all events, cases, catalog."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+
+from engine.tables import files, store
+from engine.tables.arrays import case_columns, category_paths, event_columns, vectors
+from engine.tables.arrays import ragged as ragged_column
+from engine.tables.layout import Layout
+from engine.tables.schema import Table
+from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
+from engine.tables.topic_windows import periods
+from engine.training import profile
+from engine.training.batch import Interactions
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog, Ragged
+from engine.training.categories import Categories
+from engine.training.needs import Needs, View
+
+SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
+
+
+def views(layout: Layout) -> dict[View, Path]:
+    """The table of each view."""
+    features: dict[View, Path] = {"regions": layout.regions, "image": layout.image, "text": layout.text}
+    return features | {"words": layout.words, "categories": layout.items}
+
+
+def digest(layout: Layout, needs: Needs, *more: str) -> str:
+    """A name for all that a model learns from: the tables that it reads and what else is given."""
+    read = [layout.split, layout.cases, *(views(layout)[view] for view in sorted(needs.views))]
+    read += [layout.topic_history, layout.topic_items] if needs.topics else []
+    sha = hashlib.sha256("\0".join(more).encode())
+    for path in read:
+        with files.reading(path).open("rb") as file:
+            sha.update(hashlib.file_digest(file, "sha256").digest())
+    return sha.hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training events alone; the events that the cases' histories are made of; the cases; the catalog.
+
+    part_E: the places in `events` of all that are in the asked part.
+    """
+
+    train: Interactions
+    events: Interactions
+    cases: Cases
+    table: pl.DataFrame
+    catalog: Catalog
+    users: int
+    part_E: Tensor
+
+
+def load(layout: Layout, needs: Needs, part: str, device: str) -> Data:
+    """What a model needs to be trained (part "valid": test events are not read into it) or tested (part "test").
+
+    Raises:
+        KeyError: a view or the topics that the model needs were not made; names the setting to change.
+    """
+    split = store.read(layout.split, SPLIT).with_row_index("event", offset=1)
+    about = store.meta(layout.split)
+    items, users = int(about["items"]), int(about["users"])
+    topic = _topics(layout, split) if needs.topics else None
+    known = split if part == "test" else split.filter(pl.col("part") != "test")
+    table = store.read(layout.cases, CASES).filter(pl.col("part") == part)
+    return Data(
+        train=Interactions.of(event_columns(split.filter(pl.col("part") == "train")), items, topic, device),
+        events=Interactions.of(event_columns(known), items, topic, device),
+        cases=Cases.of(case_columns(table), device),
+        table=table,
+        catalog=_catalog(views(layout), items, needs.views, 0 if topic is None else topic.shape[1], device),
+        users=users,
+        part_E=torch.from_numpy((known["part"] == part).arg_true().to_numpy().astype(np.int64)).to(device),
+    )
+
+
+def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
+    """The profile right after each event, by event number; row 0 is padding."""
+    items = store.read(layout.topic_items, TOPIC_ITEMS)
+    if items.height == 0:
+        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; set topics.method to make them")
+    about = store.meta(layout.topic_history)
+    after = topic_profiles(
+        split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["decay"], about["window"]
+    )
+    return np.concatenate([np.zeros((1, after.shape[1]), after.dtype), after])
+
+
+def _catalog(
+    paths: dict[View, Path], items: int, views: frozenset[View], topics: int = 0, device: str = "cpu"
+) -> Catalog:
+    """Read the asked views.
+
+    Raises:
+        KeyError: the table of a view is empty because its stage was skipped; names the setting to change.
+    """
+    pooled: dict[str, Tensor] = {}
+    ragged: dict[str, Ragged] = {}
+    for view in sorted(views - {"categories"}):
+        table = {"words": WORDS, "regions": REGIONS}.get(view, VECTORS)
+        column = {"words": "word", "regions": "region"}.get(view, "vector")
+        frame = _view(paths[view], table, column, items)
+        if frame.height == 0:
+            raise KeyError(f"no view {view!r} in {paths[view]}: the table is empty; set {SETTING[view]} to make it")
+        if table is VECTORS:
+            value = vectors(frame[column])
+            full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
+            full[frame["item"].to_numpy()] = value
+            pooled[view] = torch.from_numpy(full).float().to(device)
+        else:
+            value, offset = ragged_column(frame[column])
+            lengths = np.zeros(items + 1, dtype=np.int64)
+            lengths[frame["item"].to_numpy()] = np.diff(offset)
+            whole = np.concatenate([[0], np.cumsum(lengths)])
+            ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
+    tree = _categories(paths["categories"], items, device) if "categories" in views else None
+    return Catalog(items, pooled, ragged, topics, tree)
+
+
+def _view(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:
+    frame = store.read(path, table, ["item", column])
+    highest = int(frame["item"].max() or 0)  # type: ignore[arg-type]
+    if highest > items:
+        raise ValueError(f"{path}: item {highest} is beyond the {items} items of the events: run `dvc repro` again")
+    return frame
+
+
+def _categories(path: Path, items: int, device: str) -> Categories:
+    found = Categories.of(*category_paths(store.read(path, ITEMS, ["item", "categories"])), items, device)
+    if not found.names:
+        raise KeyError(f"no view 'categories' in {path}: this data came without; set the model's features to none")
+    return found
+
+
+def topic_profiles(
+    events: pl.DataFrame,
+    history: pl.DataFrame,
+    items: pl.DataFrame,
+    decay: float,
+    window: str,
+    dtype: DTypeLike = np.float32,
+) -> NDArray[np.floating]:
+    """The topic profile right after each event [E, T], rows in the order of `events` (by user, then position).
+
+    Events without times: each event is a window of its own.
+
+    Args:
+        events: user, item, time of a split table. history, items: topic tables; an item without a row counts nothing.
+
+    Raises:
+        ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
+    """
+    width = _width(history, items)
+    share_NT = vectors(items["share"]).astype(np.float32)
+    past_HT = vectors(history["share"]).astype(np.float32).reshape(-1, width)
+    place = np.full(1 + max(_highest(items), _highest(events)), -1, np.int64)
+    place[items["item"].to_numpy()] = np.arange(items.height)
+    item, user = place[events["item"].to_numpy()], events["user"].to_numpy().astype(np.int64)
+    if events.height and events["time"].null_count() == events.height:
+        period, row, past_HT = np.arange(events.height), item, share_NT
+    else:
+        period, row = periods(events, history, window)
+    return profile.profiles((user, period, row, item), past_HT, share_NT, decay, dtype)
+
+
+def _width(history: pl.DataFrame, items: pl.DataFrame) -> int:
+    if items.height == 0:
+        raise ValueError("no item has topics: the table is empty; set topics.method to make them")
+    widths = [frame.schema["share"].size for frame in (items, history) if frame.height]  # type: ignore[attr-defined]
+    if len(set(widths)) > 1:
+        raise ValueError(f"items have {widths[0]} topics and histories {widths[1]}: run `dvc repro` again")
+    return int(widths[0])
+
+
+def _highest(frame: pl.DataFrame) -> int:
+    return int(frame["item"].max() or 0)  # type: ignore[arg-type]

@@ -1,0 +1,118 @@
+"""The papers' cells side by side: `python -m stages.compare.paper_tables papers/cells.yaml papers/cells OUT`."""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.measures.significance import Verdict, holm, t_test
+from engine.tables import files, store
+from engine.tables.params import read_yaml
+from engine.tables.schemas import RANKS
+from stages.compare.paired import CASE, per_case
+
+COST = ("epochs", "seconds_an_epoch", "peak_gib")
+PRINTED = ("recall@10", "recall@20", "ndcg@10", "auc", "rmse", *COST, "difference", "p_holm")  # where they are there
+
+
+def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, str]) -> dict[str, str]:
+    """A CSV a paper: each of its cells that was run, and how the paper's metric differs from the first one's.
+
+    Raises:
+        ValueError: a cell ranked other cases than the first of its paper, a paper's first cell was not run, or no
+            metric is named for a paper.
+    """
+    papers: dict[str, list[str]] = {}
+    for name, cell in listed.items():
+        papers.setdefault(cell["paper"], []).append(name)
+    found = {}
+    for paper, names in papers.items():
+        there = [name for name in names if (cells / name / "test.json").exists()]
+        if there and there[0] != names[0]:
+            raise ValueError(f"{cells / names[0]} is not there, and the others of {paper} are compared with it")
+        if there and paper not in metrics:
+            raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: ndcg@10 would do")
+        if there:
+            verdicts = _against(there, cells, metrics[paper])
+            found[paper] = _csv([_row(name, listed[name], cells) for name in there], verdicts)
+    return found
+
+
+def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
+    cost = json.loads((cells / name / "cost.json").read_text())
+    about = {"cell": name, "protocol": cell["protocol"], "model": cell["model"], "settings": cell["settings"]}
+    readings: dict[str, Any] = json.loads((cells / name / "test.json").read_text())
+    return about | readings | {key: cost[key] for key in COST}
+
+
+def _against(names: list[str], cells: Path, metric: str) -> list[Verdict | None]:
+    """Each cell's difference from the first."""
+    first = store.read(cells / names[0] / "ranks.parquet", RANKS)
+    found: list[Verdict | None] = []
+    for name in names[1:]:
+        both = first.join(store.read(cells / name / "ranks.parquet", RANKS), on=CASE, suffix="_second", validate="1:1")
+        if both.height != first.height:
+            raise ValueError(f"{name} and {names[0]} ranked other cases: {both.height} of {first.height} are common")
+        found.append(_verdict(both, metric))
+    return [None, *found]
+
+
+def _verdict(both: pl.DataFrame, metric: str) -> Verdict:
+    own, other = per_case(metric, both, ""), per_case(metric, both, "_second")
+    if own is None or other is None:
+        raise ValueError(f"{metric} is no mean over cases; recall@k, ndcg@k, hr@k, mrr and auc are")
+    there = np.isfinite(own) & np.isfinite(other)
+    return t_test(other[there], own[there])
+
+
+def _csv(rows: list[dict[str, Any]], verdicts: list[Verdict | None]) -> str:
+    corrected = iter(holm([verdict.p for verdict in verdicts if verdict]))
+    columns = [*dict.fromkeys(key for row in rows for key in row), "difference", "p", "p_holm", "effect"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row, verdict in zip(rows, verdicts, strict=True):
+        if verdict:
+            p = float(next(corrected))
+            row |= {"difference": verdict.difference, "p": verdict.p, "p_holm": p, "effect": verdict.effect}
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    return text.getvalue()
+
+
+def markdown(text: str) -> str:
+    """A CSV of `tables` as a Markdown table: what a reader asks first, to four digits."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    heads = ["cell", "settings", *(name for name in PRINTED if any(row.get(name) for row in rows))]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        settings = row["settings"].replace(f"models.{row['model']}.", "")
+        lines.append([row["cell"], settings, *(f"{float(row[n]):.4g}" if row[n] else "" for n in heads[2:])])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Write a CSV a paper and print them."""
+    parser = argparse.ArgumentParser(prog="python -m stages.compare.paper_tables", description=__doc__)
+    parser.add_argument("listed", type=Path, help="cells.yaml")
+    parser.add_argument("cells", type=Path, help="the folder of what was run")
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    try:
+        listed = read_yaml(given.listed)
+        found = tables(listed["cells"], given.cells, listed["metrics"])
+    except ValueError as error:
+        sys.exit(f"compare: {error}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    for paper, text in found.items():
+        files.write_text(text, given.out / f"{paper}.csv")
+        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
+
+
+if __name__ == "__main__":
+    main()

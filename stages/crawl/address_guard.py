@@ -1,0 +1,114 @@
+"""Where an address that came from the net may lead: to public hosts, over http and https, and nowhere else."""
+
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.poolmanager import ProxyManager
+
+from stages.crawl.request_settings import Failure
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")  # what parsers of addresses do not agree on
+_NAT64, _LOCAL_NAT64 = ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48")
+
+
+def web(address: str) -> str:
+    """`address`, if it is one of the web.
+
+    Raises:
+        Failure: another scheme, no host, a name and password, odd characters.
+    """
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or "@" in parts.netloc or _UNSEEN.search(address):
+        raise Failure("not a web address")
+    return address
+
+
+def moved(address: str, location: str) -> str:
+    """Where `address` redirects to.
+
+    Raises:
+        Failure: as `web`.
+    """
+    try:
+        return web(urljoin(address, location))
+    except ValueError:
+        raise Failure("not a web address") from None
+
+
+def public(ip: str) -> bool:
+    """Whether an IP address belongs to the public net; one of version 4 within one of version 6 is judged itself."""
+    found = ip_address(ip.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if found in _NAT64 or int(found) >> 32 == 0:
+            inner = IPv4Address(int(found) & 0xFFFFFFFF)
+        if inner is not None:
+            return public(str(inner))
+        if found.is_site_local or found in _LOCAL_NAT64:
+            return False
+    return found.is_global and not found.is_multicast
+
+
+class _Checked(HTTPConnection):
+    """Resolves its host once, judges all that came, and connects to what was judged: a name that changes gains nothing.
+
+    The name stays for the Host header and for TLS.
+    """
+
+    allowed: frozenset[str] = frozenset()
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        host = name.strip("[]")
+        ips = list(
+            dict.fromkeys(str(one[4][0]) for one in socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM))
+        )
+        if host.rstrip(".").lower() not in self.allowed and not all(map(public, ips)):
+            raise Failure("not a public host")
+        last: Exception = OSError("no address")
+        for ip in ips:
+            self._dns_host = ip
+            try:
+                return super()._new_conn()
+            except (NewConnectionError, ConnectTimeoutError) as error:
+                last = error
+            finally:
+                self._dns_host = name
+        raise last
+
+
+class Guard(HTTPAdapter):
+    """Connects to public hosts and to the `allowed` ones (by name, lower case), never through a proxy.
+
+    Raises:
+        Failure: another host.
+    """
+
+    def __init__(self, allowed: frozenset[str], **more: Any) -> None:
+        self._allowed = allowed
+        super().__init__(**more)
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        """Pools whose connections look before they connect."""
+        super().init_poolmanager(*args, **more)
+        rule = {"allowed": self._allowed}
+        plain, safe = type("Plain", (_Checked,), rule), type("Safe", (_Checked, HTTPSConnection), rule)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SafePool", (HTTPSConnectionPool,), {"ConnectionCls": safe}),
+        }
+
+    def proxy_manager_for(self, proxy: str, **_: Any) -> ProxyManager:
+        """None: a proxy would resolve the name anew, and behind our back."""
+        raise Failure("a proxy stands before it")

@@ -1,0 +1,1 @@
+"""One service of texts and pictures a file."""

@@ -1,0 +1,82 @@
+"""The tables that name and show things: people, titles, texts, words, boxes, topics, pictures, the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.tables import store
+from engine.tables.layout import Layout
+from engine.tables.schemas import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
+from engine.tables.topic_windows import labels
+from stages.explain.explained_cases import Case
+from stages.explain.item_cards import Book
+from stages.explain.person import Sources
+from stages.explain.posters import posters
+from stages.explain.reasons import Labels
+from stages.explain.reasons import words as spelled
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The tables as read; `trends` are topic shares by user and window, `window` is how long one is."""
+
+    names: dict[int, str]
+    catalog: pl.DataFrame
+    titles: pl.DataFrame
+    words: pl.DataFrame
+    regions: pl.DataFrame
+    topics: dict[int, str]
+    trends: pl.DataFrame
+    window: str
+    truth: pl.DataFrame
+    events: pl.DataFrame
+
+    @staticmethod
+    def read(layout: Layout) -> "Shelf":
+        """The tables under a layout."""
+        catalog, items = store.read(layout.catalog, CATALOG), store.read(layout.items, ITEMS)
+        truth = store.read(layout.truth, TRUTH)
+        if not store.meta(layout.split).get("in_order", True):  # the truth goes by an event's place in time
+            truth = truth.clear()
+        titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
+        return Shelf(
+            names=dict(store.read(layout.users, USERS).iter_rows()),
+            catalog=catalog,
+            titles=titles.select("item", pl.coalesce("title", "other").alias("title")),
+            words=store.read(layout.words, WORDS, ["item", "token", "span"]),
+            regions=store.read(layout.regions, REGIONS, ["item", "box"]),
+            topics=labels(store.read(layout.topic_words, TOPIC_WORDS), 4),
+            trends=store.read(layout.topic_history, TOPIC_HISTORY),
+            window=str(store.meta(layout.topic_history)["window"]),
+            truth=truth,
+            events=store.read(layout.split, SPLIT),
+        )
+
+    def labels(self) -> Labels:
+        """What parts are called."""
+        return Labels(self.titles, spelled(self.words), self.topics)
+
+    def sources(self, images: Path, cases: Sequence[Case], width: int) -> Sources:
+        """What the articles of some cases are made of, with the pictures of their items."""
+        asked = [(case.user, case.position) for case in cases]
+        until = pl.DataFrame(asked, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
+        done = self.events.join(until, on="user").filter(pl.col("position") <= pl.col("until"))
+        items = {*done["item"].to_list(), *(case.target for case in cases)}
+        items |= {item for case in cases for item, _ in case.best}
+
+        def by_item(frame: pl.DataFrame, *columns: str) -> dict[int, Any]:
+            rows = frame.filter(pl.col("item").is_in(list(items))).select("item", *columns).iter_rows()
+            return {row[0]: row[1] if len(columns) == 1 else row[1:] for row in rows}
+
+        book = Book(
+            titles=by_item(self.titles, "title"),
+            texts=by_item(self.catalog, "text"),
+            status=by_item(self.catalog, "status", "picture"),
+            spans=by_item(self.words, "span"),
+            boxes=by_item(self.regions, "box"),
+            posters=posters(images, items, width),
+        )
+        return Sources(book, self.events, self.names, self.topics, self.trends, self.window, self.truth)

@@ -1,0 +1,1 @@
+"""Rows to coded tables: order in time, duplicates, minima, dense codes."""

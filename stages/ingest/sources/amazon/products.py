@@ -1,0 +1,145 @@
+"""Amazon's products, a record a line, as items with category paths, texts and the address of a picture."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.record_blocks import Rows, Typed
+from stages.ingest.reading.record_fields import sound
+from stages.ingest.reading.text_cleaning import clean, column, joined, path, paths
+from stages.ingest.sources.amazon.releases import PRODUCT
+
+_PRICE = r"^\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?$"  # dumps hold style sheets in its place
+_ADDRESS = r"^https?://[^\s\"'<>]+$"
+_SIZES = ("hi_res", "large", "thumb")
+_TEXT = pa.large_string()
+_SCHEMA: dict[str, Any] = {
+    "line": pa.int64(),
+    **dict.fromkeys(("item", "title", "brand", "price", "description", "features", "picture"), _TEXT),
+    "categories": pa.large_list(pa.large_list(_TEXT)),
+}
+
+
+def fields(release: int) -> frozenset[str]:
+    """The fields that are read."""
+    return frozenset(PRODUCT[release])
+
+
+def typed(release: int, text: Sequence[str]) -> Typed | None:
+    """What the literals of 2014 hold; the other releases are JSON."""
+    if release != 2014:
+        return None
+    kinds = {**dict.fromkeys(PRODUCT[2014], pa.string()), "price": pa.float64()}
+    return Typed(pa.schema(kinds | {"categories": pa.list_(pa.list_(pa.string()))}), partial(_columns, text=text))
+
+
+def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Sequence[str]) -> pl.DataFrame:
+    """line, item, title, categories, text (the fields of that name that are there, a line each), picture (address)."""
+    key = "parent_asin" if release == 2023 else "asin"
+    if release == 2023:
+        rows = [row if "parent_asin" in row or "asin" not in row else row | {key: row["asin"]} for row in rows]
+    rows, lines = sound(rows, lines, tally, PRODUCT[release], [key])
+    found: list[dict[str, Any]] = []
+    for row, line in zip(rows, lines, strict=True):
+        item, names = row[key].strip(), _paths(row, release)
+        if not item or names is None:
+            tally.add(line, f"{key}: no id there" if not item else "categories: expected lists of names")
+            continue
+        found.append({"line": line, "item": item, "categories": names or None, **_words(row, release)})
+    tally.rows += len(found)
+    # Arrow builds nested lists from objects many times faster than polars
+    arrays = {name: pa.array([row[name] for row in found], kind) for name, kind in _SCHEMA.items()}
+    return _made(pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()}), text)
+
+
+def _columns(told: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame | None:
+    """The same of 2014's fields as columns; None where a product is not what it should be, for `shaped` to tell."""
+    item, categories = told["asin"].str.strip_chars(), paths(told["categories"])
+    if categories is None or item.null_count() or (item == "").any():
+        return None
+    words = {name: column(told[name]) for name in ("title", "brand", "description")}
+    price = told.select(pl.when(pl.col("price") != 0).then(pl.col("price").cast(pl.String))).to_series()
+    picture = told["imUrl"].str.strip_chars()
+    return _made(pl.DataFrame({"line": told["line"], "item": item, "price": price, "picture": picture,
+                               "categories": categories, "features": None, **words}), text)  # fmt: skip
+
+
+def _made(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
+    """Of clean fields the text that is asked for, and the picture if its address is one of the web."""
+    steps = pl.col("categories").list.eval(pl.element().explode()).list.unique(maintain_order=True)
+    parts = {
+        "price": pl.when(pl.col("price").str.contains(_PRICE)).then(pl.col("price")),
+        "categories": pl.when(steps.list.len() > 0).then(steps.list.join(", ")),
+    }
+    written = pl.concat_str([parts.get(name, pl.col(name)) for name in text], separator="\n", ignore_nulls=True)
+    return found.select(
+        "line",
+        "item",
+        "title",
+        "categories",
+        pl.when(written != "").then(written).alias("text"),
+        pl.when(pl.col("picture").str.contains(_ADDRESS)).then(pl.col("picture")),
+    )
+
+
+def once(found: pl.DataFrame, tally: Tally) -> tuple[pl.DataFrame, int]:
+    """The first record of each product; equal ones are counted, one that says something else is a bad row."""
+    if found["item"].n_unique() == found.height:
+        return found.drop("line"), 0
+    again = found.filter(~pl.col("item").is_first_distinct())
+    first = found.filter(pl.col("item").is_first_distinct())
+    names = ["item", "title", "categories", "text", "picture"]
+    other = again.join(first.select(names), on=names, how="anti", nulls_equal=True)
+    for line, item in other.sort("line").select("line", "item").iter_rows():
+        tally.add(line, f"a second, other record of {item}", rows=0)
+        tally.bad += 1
+    return first.drop("line"), again.height - other.height
+
+
+def _paths(row: dict[str, Any], release: int) -> list[list[str]] | None:
+    """Category paths, root first; None where they are not what they should be."""
+    found = row.get("category" if release == 2018 else "categories") or []
+    if release != 2014:
+        names = [found] if isinstance(found, str) else found
+        main = row.get("main_category")
+        found = [names or [main]] if names or main else []
+    if any(type(names) is not list for names in found):
+        return None
+    try:
+        clean_paths = [path(tuple(names)) for names in found]
+    except TypeError:
+        return None
+    return [names for names in clean_paths if names]
+
+
+def _words(row: dict[str, Any], release: int) -> dict[str, str | None]:
+    """The fields that are text, clean; None where nothing is there."""
+    price = row.get("price")
+    found = {
+        "title": clean(row.get("title") or ""),
+        "brand": clean(row.get("store" if release == 2023 else "brand") or ""),
+        "price": str((float(price) if release == 2014 else price) if price else "").strip(),
+        "description": joined(row.get("description")),
+        "features": joined(row.get("features" if release == 2023 else "feature")),
+        "picture": _picture(row, release),
+    }
+    return {name: text or None for name, text in found.items()}
+
+
+def _picture(row: dict[str, Any], release: int) -> str | None:
+    """The address of its best picture, the first that is one of the web."""
+    if release == 2014:
+        found = [row.get("imUrl")]
+    elif release == 2018:
+        lists = (row.get(name) or [] for name in ("imageURLHighRes", "imageURL", "image"))
+        found = [address for one in lists for address in ([one] if isinstance(one, str) else one)]
+    else:
+        pictures = [one for one in row.get("images") or [] if isinstance(one, dict)]
+        pictures.sort(key=lambda one: one.get("variant") != "MAIN")
+        found = [one.get(size) for one in pictures for size in _SIZES]
+    return next((a.strip() for a in found if isinstance(a, str) and re.match(_ADDRESS, a.strip())), None)

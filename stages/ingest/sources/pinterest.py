@@ -1,0 +1,148 @@
+"""Pinterest's boards, pins and categories (Geng et al., ICCV 2015), from the BSON files as they are.
+
+The data has no times. What a board's list of pins is sorted by is not documented; `order` says how to take it.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from engine.tables.schemas import CATALOG, EVENTS
+from stages.ingest.reading import archive
+from stages.ingest.reading.bson_documents import ID, documents
+from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.record_fields import Kinds
+from stages.ingest.shaping.source_tables import Raw, Steps, empty
+
+_BOARDS, _PINS, _LABELS, _NAMES = (
+    "subset_iccv_board_pins.bson",
+    "subset_iccv_pin_im.bson",
+    "subset_iccv_board_cate.bson",
+    "categories.txt",
+)
+_IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
+
+
+class Settings(Steps):
+    """The folder or .zip of the four files; who is a user; how a board's list is taken; how much of it is kept.
+
+    `pictures`: the most pinned ones (by how many users), and then `users` drawn among those who pinned one of them;
+    0 is all. At most `gigabytes` are unpacked from a .zip.
+    """
+
+    folder: str
+    checksum: str
+    user: Literal["board", "owner"]
+    order: Literal["board", "reversed"]
+    pictures: int
+    users: int
+    gigabytes: float
+
+
+def read(settings: Settings, seed: int) -> Raw:
+    """Pins as events without times, in the order of the board; pictures as items, known by `im_name`.
+
+    A picture's category is the one that most of the boards which hold it have.
+    """
+    files = (_BOARDS, _PINS, _LABELS, _NAMES)
+    folder = archive.found(Path(settings.folder), files, settings.gigabytes, settings.checksum)
+    pins, bad_pins = _pins(folder / _PINS, settings.bad_rows)
+    boards, counts = _boards(folder / _BOARDS, settings)
+    labels, bad_labels = _labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
+    events = boards.join(pins, on="pin", how="left", maintain_order="left")
+    counts |= {"bad_pins": bad_pins, "bad_labels": bad_labels, "pins_unlisted": events["item"].null_count()}
+    events = _chosen(events.drop_nulls("item"), settings, seed)
+    items = pins.unique("item", keep="first", maintain_order=True)
+    if settings.catalogue == "used":
+        items = items.join(events.select("item").unique(), on="item")
+    items = items.sort("item").join(_categories(events, labels), on="item", how="left")
+    services = [pl.struct(service=pl.lit(s), id=pl.col(c)) for s, c in (("pinterest", "pin"), ("address", "address"))]
+    items = items.select("item", "categories", title=pl.lit(None, pl.String), ids=pl.concat_list(services).cast(_IDS))
+    none = [pl.lit(None, EVENTS.columns[name]).alias(name) for name in ("rating", "time")]
+    given = empty(CATALOG).cast({"item": pl.String})
+    return Raw(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
+
+
+def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
+    """board, user and pin of each pin, in the order of the board."""
+    tally = Tally(path, "record")
+    owned = settings.user == "owner"
+    needed = ("board_id", "pins", *(["board_url"] if owned else []))
+    kinds: dict[str, Kinds] = {"board_id": ID, "board_url": (str,), "pins": (list,)}
+    seen: set[str] = set()
+    boards, users, lists = [], [], []
+    for number, one in documents(path, tally, kinds, needed):
+        board = str(one["board_id"])
+        steps = one["board_url"].split("?")[0].strip("/").split("/") if owned else [board, ""]
+        fault = f"a second record of board {board}" if board in seen else ""
+        fault = fault or ("" if len(steps) > 1 and steps[-2] else f"board_url: no owner in {one['board_url']!r:.60}")
+        fault = fault or next((f"pins: no id, found {p!r:.40}" for p in one["pins"] if type(p) not in ID), "")
+        if fault:
+            tally.add(number, fault, rows=0)
+            tally.bad += 1
+            continue
+        seen.add(board)
+        boards.append(board)
+        users.append(steps[-2])
+        lists.append([str(pin) for pin in one["pins"]][:: -1 if settings.order == "reversed" else 1])
+    counts = tally.settle(settings.bad_rows)
+    schema: dict[str, Any] = {"board": pl.String, "user": pl.String, "pin": pl.List(pl.String)}
+    frame = pl.DataFrame({"board": boards, "user": users, "pin": lists}, schema=schema)
+    return frame.explode("pin").drop_nulls("pin"), counts
+
+
+def _pins(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
+    """pin, item (the picture: several pins can show one), address; each pin once."""
+    tally = Tally(path, "record")
+    kinds: dict[str, Kinds] = {"pin_id": ID, "im_name": ID, "im_url": (str,)}
+    found = {name: [] for name in ("pin", "item", "address")}  # type: dict[str, list[str]]
+    seen: dict[str, str] = {}
+    for number, one in documents(path, tally, kinds, ("pin_id", "im_name", "im_url")):
+        pin, item = str(one["pin_id"]), str(one["im_name"])
+        if seen.setdefault(pin, item) != item:
+            tally.add(number, f"pin {pin} is picture {item} here and {seen[pin]} before", rows=0)
+            tally.bad += 1
+            continue
+        for name, value in zip(found, (pin, item, one["im_url"]), strict=True):
+            found[name].append(value)
+    table = pl.DataFrame(found, schema=dict.fromkeys(found, pl.String))
+    return table.unique("pin", keep="first", maintain_order=True), tally.settle(allowed)["bad_rows"]
+
+
+def _chosen(events: pl.DataFrame, settings: Settings, seed: int) -> pl.DataFrame:
+    """The events of the most pinned pictures, and of the users drawn among those who have one of them."""
+    if settings.pictures:
+        fame = events.group_by("item").agg(pl.col("user").n_unique()).sort("user", "item", descending=[True, False])
+        events = events.filter(pl.col("item").is_in(fame["item"].head(settings.pictures).implode()))
+    if settings.users:
+        there = events["user"].unique().sort()
+        drawn = np.random.default_rng(seed).permutation(len(there))[: settings.users]
+        events = events.filter(pl.col("user").is_in(there.gather(np.sort(drawn)).implode()))
+    return events
+
+
+def _labels(path: Path, names: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
+    """Each board's category. `cate_id` counts the lines of categories.txt from 1."""
+    if not names.is_file():
+        raise FileNotFoundError(f"{names}: no such file")
+    lines = names.read_text(encoding="utf-8", errors="replace").splitlines()
+    tally = Tally(path, "record")
+    found: dict[str, str] = {}
+    for number, one in documents(path, tally, {"board_id": ID, "cate_id": ID}, ("board_id", "cate_id")):
+        code = str(one["cate_id"])
+        if code.isascii() and code.isdigit() and 1 <= int(code) <= len(lines):
+            found[str(one["board_id"])] = lines[int(code) - 1].strip()
+        else:
+            tally.add(number, f"cate_id: {code:.20} is no line of {names.name}, which has {len(lines)}", rows=0)
+            tally.bad += 1
+    table = {"board": list(found), "label": list(found.values())}
+    return pl.DataFrame(table, schema=dict.fromkeys(table, pl.String)), tally.settle(allowed)["bad_rows"]
+
+
+def _categories(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """item and one path of one step; ties go to the name that sorts first."""
+    counted = events.unique(["board", "item"]).join(labels, on="board").group_by("item", "label").len()
+    first = counted.sort("len", "label", descending=[True, False]).unique("item", keep="first", maintain_order=True)
+    return first.select("item", categories=pl.concat_list("label").list.eval(pl.concat_list(pl.element())))

@@ -1,0 +1,292 @@
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.features import extraction
+from engine.features.extraction import Target, extract, slices
+from engine.features.parts import Engine, Part, Plan, Reader, loaded
+from engine.tables import store
+from engine.tables.schemas import IMAGES, VECTORS
+
+HERE = Engine(engine="local", address="", workers=2)
+
+
+class Counter(Reader):
+    """Says an item's code and how many bytes its picture has."""
+
+    def __init__(self, stop: int):
+        self.meta: dict[str, Any] = {"network": "counter"}
+        self.stop = stop
+        self.seen: list[int] = []
+
+    def prepare(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame
+
+    def read(self, prepared: pl.DataFrame) -> Part:
+        if self.stop in prepared["item"]:
+            raise RuntimeError("stopped")
+        self.seen += prepared["item"].to_list()
+        value = np.stack([prepared["item"].to_numpy(), prepared["image"].bin.size().to_numpy()], 1).astype(np.float16)
+        frame = pl.DataFrame({"item": prepared["item"], "vector": value})
+        return Part({"said": frame}, {"pictures": frame.height}, self.meta)
+
+
+class Counting(Plan):
+    rows, engine, weights, accelerated = 4, HERE, Path("none"), False  # type: ignore[assignment]
+
+    def __init__(self, stop: int = 0):
+        self.reader, self.frozen = Counter(stop), 0
+
+    def load(self) -> Counter:
+        return self.reader
+
+    def __repr__(self) -> str:
+        return "counting"
+
+
+def pictures(folder: Path, many: int = 18) -> Path:
+    rows = [(item, bytes(item % 7 + 1), "PNG", 1, 1, "-") for item in range(1, many + 1)]
+    frames = [pl.DataFrame(rows[i : i + 7], schema=dict(IMAGES.columns), orient="row") for i in range(0, many, 7)]
+    store.write_shards(frames, folder / "images", IMAGES)
+    return folder / "images"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path / ".cache" / "extraction"
+
+
+def run(plan: Plan, images: Path, out: Path) -> None:
+    extract(plan, images, IMAGES, ["item", "image"], {"said": Target(out, VECTORS, "vector", 0, {"more": 1})})
+
+
+def test_every_row_is_in_one_part(tmp_path: Path) -> None:
+    found = slices(pictures(tmp_path), 4, IMAGES)
+    assert [(piece.path.name[5:10], piece.start, piece.rows) for piece in found] == [
+        ("00000", 0, 4), ("00000", 4, 3), ("00001", 0, 4), ("00001", 4, 3), ("00002", 0, 4),
+    ]  # fmt: skip
+    assert [item for piece in found for item in piece.read(IMAGES, ["item"])["item"]] == list(range(1, 19))
+    with pytest.raises(FileNotFoundError, match="no images table"):
+        slices(tmp_path / "nowhere", 4, IMAGES)
+
+
+def test_a_stopped_run_goes_on_and_leaves_the_same_bytes(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path)
+    run(Counting(), images, tmp_path / "whole.parquet")
+    with pytest.raises(RuntimeError, match="stopped"):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    assert not (tmp_path / "v.parquet").exists()
+    again = Counting()
+    run(again, images, tmp_path / "v.parquet")
+    assert again.reader.seen == list(range(12, 19))
+    assert (tmp_path / "v.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert store.meta(tmp_path / "v.parquet") == {"network": "counter", "pictures": 18, "more": 1}
+    assert list(cache.iterdir()) == []
+
+
+def test_parts_of_other_files_or_settings_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = pictures(tmp_path)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    monkeypatch.setattr(Counting, "__repr__", lambda _: "counting otherwise")
+    other = Counting()
+    run(other, images, tmp_path / "v.parquet")
+    assert len(other.reader.seen) == 18
+    monkeypatch.undo()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    first = images / "part-00000.parquet"
+    os.utime(first, (1, 1))
+    third = Counting()
+    run(third, images, tmp_path / "v.parquet")
+    assert len(third.reader.seen) == 18
+
+
+@pytest.mark.parametrize("what", ["weights", "code", "goal"])
+def test_parts_of_other_weights_code_or_goals_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    images, network = pictures(tmp_path), tmp_path / "network" / "w.pt"
+    network.parent.mkdir()
+    network.write_bytes(b"1")
+    monkeypatch.setattr(Counting, "weights", network.parent)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    if what == "weights":
+        os.utime(network, (1, 1))
+    elif what == "code":
+        monkeypatch.setattr(extraction, "digest", lambda _: "of code that was changed")
+    other = Counting()
+    run(other, images, tmp_path / ("other.parquet" if what == "goal" else "v.parquet"))
+    assert len(other.reader.seen) == 18
+
+
+class Twice(Counter):
+    """Says the same for two tables."""
+
+    def read(self, prepared: pl.DataFrame) -> Part:
+        part = super().read(prepared)
+        return Part({"said": part.frames["said"], "again": part.frames["said"]}, part.counts, part.meta)
+
+
+def test_a_part_is_done_when_all_its_tables_are(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path)
+    targets = {name: Target(tmp_path / f"{name}.parquet", VECTORS, "vector", 0, {}) for name in ("said", "again")}
+    plan = Counting()
+    plan.reader = Twice(stop=13)
+    with pytest.raises(RuntimeError, match="stopped"):
+        extract(plan, images, IMAGES, ["item", "image"], targets)
+    (lost,) = cache.glob("*/000001.again.parquet")
+    lost.unlink()  # as where a kill came between the two
+    plan.reader = Twice(stop=0)
+    extract(plan, images, IMAGES, ["item", "image"], targets)
+    assert plan.reader.seen == [5, 6, 7, *range(12, 19)]
+    assert (tmp_path / "said.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+
+
+class Ray(SimpleNamespace):
+    """In place of Ray: notes what it is asked for and runs the actors here, parts from last to first."""
+
+    def __init__(self) -> None:
+        super().__init__(begun={}, asked={}, open=False, data=self, ActorPoolStrategy=dict)
+        self.DataContext = SimpleNamespace(get_current=SimpleNamespace)
+
+    def init(self, **asked: Any) -> None:
+        self.begun, self.open = asked, True
+
+    def shutdown(self) -> None:
+        self.open = False
+
+    def from_items(self, rows: list[dict[str, int]], **asked: Any) -> "Ray":
+        self.rows, self.asked = rows, self.asked | asked
+        return self
+
+    def map_batches(self, actor: type, *, fn_constructor_args: tuple[Any, ...], **asked: Any) -> "Ray":
+        self.actor, self.asked = actor(*fn_constructor_args), self.asked | asked
+        return self
+
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
+        for row in reversed(self.rows):
+            said = self.actor({name: np.array([value]) for name, value in row.items()})
+            yield {name: value[0] for name, value in said.items()}
+
+
+@pytest.mark.parametrize("accelerated", [False, True])
+@pytest.mark.parametrize("address", ["", "ray://head:10001"])
+def test_what_ray_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, accelerated: bool
+) -> None:
+    images, ray = pictures(tmp_path), Ray()
+    run(Counting(), images, tmp_path / "here.parquet")
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[misc]
+    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address=address, workers=3))
+    monkeypatch.setattr(Counting, "accelerated", accelerated)
+    run(Counting(), images, tmp_path / "there.parquet")
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
+    assert (ray.begun.get("address"), ray.begun.get("num_cpus")) == ((address, None) if address else (None, 4))
+    assert (ray.asked["compute"], ray.asked["num_gpus"]) == ({"size": 3}, int(accelerated))
+    assert ray.asked["override_num_blocks"] == 5
+    assert not ray.open
+    with pytest.raises(RuntimeError, match="stopped"):
+        run(Counting(stop=13), images, tmp_path / "there.parquet")
+    assert not ray.open
+
+
+def test_ray_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # type: ignore[arg-type]
+    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address="", workers=2))
+    with pytest.raises(ValueError, match="engine ray: Ray is not installed; pip install"):
+        run(Counting(), pictures(tmp_path), tmp_path / "v.parquet")
+
+
+def test_what_is_loaded_is_left_out_of_the_search_for_garbage_until_the_end() -> None:
+    before, plan = gc.get_freeze_count(), Counting(stop=3)
+
+    def run() -> None:
+        with loaded(plan) as reader:
+            plan.frozen = gc.get_freeze_count()
+            reader.read(pl.DataFrame({"item": [3]}))
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        run()
+    assert plan.frozen > before + 1000
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_table_without_the_column_is_refused(tmp_path: Path) -> None:
+    images = pictures(tmp_path)
+    with pytest.raises(ValueError, match=r"\['nothing'\] are not there"):
+        extract(Counting(), images, IMAGES, ["item", "nothing"], {"said": Target(images, VECTORS, "vector", 0, {})})
+
+
+POSTERS = """
+import io, sys
+from pathlib import Path
+import numpy as np, polars as pl
+from PIL import Image
+from engine import store
+from engine.tables.schemas import IMAGES
+rows = []
+for item in range(1, 65):
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(item).integers(0, 255, (9, 6, 3), np.uint8)).resize((60, 90)).save(out, "PNG")
+    rows.append((item, out.getvalue(), "PNG", 60, 90, "-"))
+store.write_shards([pl.DataFrame(rows, schema=dict(IMAGES.columns), orient="row")], Path(sys.argv[1]), IMAGES)
+"""
+STAGE = """
+import sys, time
+from pathlib import Path
+from engine import readers
+from stages import images
+readers._BYTES, read = 0, readers.Pictures.read
+def slowly(self, prepared):
+    time.sleep(float(sys.argv[4]))
+    with open(sys.argv[2] + ".log", "a") as log:
+        log.write("r")
+    return read(self, prepared)
+readers.Pictures.read = slowly
+settings = dict(backbone="resnet18", weights="none", layer="layer1", size=32, width=0, batch_size=0, precision="fp32",
+                engine=sys.argv[3], address="", workers=2)
+images.main(images.Params(images=settings, device="cpu", seed=1), Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def python(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "PYTHONPATH": str(Path(extraction.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment)
+
+
+def test_kill_9_loses_at_most_a_part_and_ray_says_the_same(tmp_path: Path, cache: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    images, out = str(tmp_path / "images"), {name: str(tmp_path / f"{name}.parquet") for name in ("here", "ray")}
+    assert python(POSTERS, images).wait() == 0
+    killed = python(STAGE, images, out["here"], "local", "2")
+    while not list(cache.glob("*/*.parquet")):
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not Path(out["here"]).exists()
+    kept = list(cache.glob("*/*.parquet"))
+    assert len(kept) == 1
+    before = len(Path(out["here"] + ".log").read_text())
+    resumed = python(STAGE, images, out["here"], "local", "0")
+    assert resumed.wait() == 0
+    assert len(Path(out["here"] + ".log").read_text()) == before + 1  # of two parts
+    cluster = python(STAGE, images, out["ray"], "ray", "0")
+    assert cluster.wait(120) == 0
+    here, there = (store.read(Path(path), VECTORS) for path in out.values())
+    assert here["item"].to_list() == list(range(1, 65))
+    assert there.equals(here)
+    assert store.meta(Path(out["ray"])) == store.meta(Path(out["here"]))

@@ -1,0 +1,149 @@
+"""The loop: it stops where it should, keeps the best state, and repeats itself."""
+
+from pathlib import Path
+from typing import final
+
+import polars as pl
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.tables.arrays import event_columns
+from engine.tables.schemas import SPLIT
+from engine.tables.settings import checked
+from engine.training.batch import Batch, Interactions
+from engine.training.contract import Learner, Recommender
+from engine.training.fit import Train, accelerator, fit
+from engine.training.loop import Loop
+from engine.training.needs import Needs
+
+SETTINGS = {
+    "epochs": 6,
+    "batch_size": 4,
+    "lr": 0.1,
+    "weight_decay": 0.0,
+    "clip": 1.0,
+    "patience": 2,
+    "precision": "32-true",
+    "save": 0.0,
+}
+
+
+def train(**changes: object) -> Train:
+    return checked(Train, SETTINGS | changes, "train")
+
+
+def events() -> Interactions:
+    rows = [(u, p, i, None, "train", None) for u in range(1, 9) for p, i in enumerate([1, 2, 3, 4, 5])]
+    return Interactions.of(event_columns(pl.DataFrame(rows, schema=dict(SPLIT.columns), orient="row")), 5)
+
+
+@final
+class Slope(Learner):
+    """One number that the loss pushes up; `bad` makes the loss no number at a value."""
+
+    def __init__(self, bad: float = float("inf")):
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(()))
+        self.bad = bad
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=4)
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return self.value.expand(item_BK.shape)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return torch.log(self.bad - self.value) * 0 - self.value if self.bad < float("inf") else -self.value
+
+
+def test_the_best_state_is_kept_and_patience_ends_the_run(tmp_path: Path) -> None:
+    model = Slope()
+    readings = iter([0.1, 0.5, 0.4, 0.3, 0.9, 0.9])
+    seen: list[float] = []
+
+    def reading() -> float:
+        seen.append(model.value.item())
+        return next(readings)
+
+    done = fit(model, events(), reading, train(), 1, tmp_path / "c.pt")
+    assert done.epoch == 4
+    assert (done.best, done.best_epoch) == (0.5, 2)
+    assert model.value.item() == seen[1]
+    assert not (tmp_path / "c.pt").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_by_name(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match=r"epoch \d+, step \d+: the loss is nan"):
+        fit(Slope(bad=0.25), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")
+
+
+def test_a_run_that_dies_goes_on_where_it_was(tmp_path: Path) -> None:
+    def run(model: Slope, dies_at: int) -> list[tuple[int, float]]:
+        calls = []
+
+        def reading() -> float:
+            calls.append(1)
+            if len(calls) == dies_at:
+                raise KeyboardInterrupt
+            return model.value.item()
+
+        return fit(model, events(), reading, train(), 1, tmp_path / "c.pt").readings
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Slope(), 4)
+    assert (tmp_path / "c.pt").exists()
+    resumed = Slope()
+    readings = run(resumed, 99)
+    undisturbed = Slope()
+    assert readings == run(undisturbed, 99)
+    assert len(readings) == 6
+    assert resumed.value.item() == undisturbed.value.item()
+
+
+def test_neither_learner_nor_solver_is_refused(tmp_path: Path) -> None:
+    @final
+    class Mute(Recommender):
+        @property
+        def needs(self) -> Needs:
+            return Needs()
+
+        def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+            return item_BK.float()
+
+    with pytest.raises(TypeError, match="neither a Learner nor a Solver"):
+        fit(Mute(), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="auto, cpu or cuda"):
+        accelerator("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="torch sees none"):
+            accelerator("cuda")
+
+
+def test_a_misspelt_setting_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"train\.epoch: .*known keys: batch_size"):
+        train(epoch=3)
+
+
+def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> None:
+    falling = train(decay="cosine", epochs=4)
+    assert [round(falling.rate(epoch), 4) for epoch in (1, 2, 3, 4)] == [0.1, 0.0854, 0.05, 0.0146]
+    ends = {}
+    for decay in ("none", "cosine"):
+        model = Slope()
+        fit(model, events(), lambda m=model: m.value.item(), train(decay=decay), 1, tmp_path / "c.pt")  # type: ignore[misc]
+        ends[decay] = model.value.item()
+    assert 0 < ends["cosine"] < ends["none"] * 0.8
+
+
+def test_a_batch_that_stands_in_for_rows_counts_for_nothing(tmp_path: Path) -> None:
+    loop = Loop(Slope(), events(), train(), 1, tmp_path / "c.pt")
+    for batch, own in loop._batches(torch.Generator().manual_seed(1)):
+        assert own
+        assert batch.target_BL is not None
+        assert loop._step(batch, True)[1] == int((batch.target_BL > 0).sum()) > 0
+        assert loop._step(batch, False)[1] == 0

@@ -1,0 +1,73 @@
+"""Whether what weighs most is a true cause, on cases done by hand; pictures in the page."""
+
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from engine.features.pictures.pictures import FORMATS
+from engine.tables import schemas
+from stages.explain.known_causes import World, covered
+from stages.explain.posters import poster
+
+
+def world() -> World:
+    truth = pl.DataFrame(
+        {
+            "user": [1, 1, 1],
+            "position": [0, 1, 2],
+            "item": [5, 6, 7],
+            "cause": ["lasting", "visual", "accident"],
+            "earlier": [[], [5], None],
+            "topic": ["sea", None, None],
+            "words": [["Storm"], None, None],
+            "object": [None, "anchor", None],
+            "box": [None, [0.0, 0.0, 0.5, 0.6], None],
+        },
+        schema=dict(schemas.TRUTH.columns) | {"box": pl.Array(pl.Float32, 4)},
+    )
+    words = pl.DataFrame({"item": [5, 6], "token": [["a", "STORM", "sea"], ["storm"]], "span": [None, None]})
+    boxes = [[[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]]]
+    return World.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}))
+
+
+def test_true_words_are_those_of_this_person_and_item_whatever_their_case() -> None:
+    assert world().true_words(1, 5).tolist() == [False, True, False]
+    assert world().true_words(2, 5).tolist() == [False] * 3
+    assert world().true_words(1, 6).tolist() == [False]
+    assert world().true_words(1, 99).tolist() == []
+
+
+def test_true_regions_are_covered_by_half_at_least() -> None:
+    # the box reaches a tenth of the way into the third region, by a fifth of its height
+    assert world().true_regions(1, 6).tolist() == [True, False, False]
+    assert world().true_regions(1, 5).tolist() == []
+    boxes = np.array([[0.0, 0.0, 0.5, 0.5], [0.25, 0.0, 0.75, 0.5], [0.0, 0.4, 0.5, 0.8]])
+    assert covered(boxes, np.array([0.0, 0.0, 0.5, 0.6])).tolist() == pytest.approx([1.0, 0.5, 0.5])
+
+
+def test_what_led_to_an_act_is_empty_where_nothing_did() -> None:
+    assert world().earlier(1, 6) == [5]
+    assert world().earlier(1, 7) == world().earlier(3, 6) == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG"])
+def test_a_picture_is_drawn_anew_small_and_as_jpeg(kind: str) -> None:
+    assert kind in FORMATS
+    buffer = io.BytesIO()
+    Image.new("RGB", (600, 900), "red").save(buffer, kind)
+    found = poster(buffer.getvalue(), 100)
+    assert (found.width, found.height) == (100, 150)
+    assert found.uri.startswith("data:image/jpeg;base64,")
+    assert len(found.uri) < 4000
+
+
+def test_a_very_tall_picture_is_bounded_and_a_broken_one_says_why() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (50, 5000), "red").save(buffer, "PNG")
+    assert poster(buffer.getvalue(), 100).height == 200
+    broken = poster(buffer.getvalue()[:60], 100)
+    assert broken.uri == ""
+    assert broken.missing.startswith("picture not readable: ")

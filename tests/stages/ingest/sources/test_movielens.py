@@ -1,0 +1,184 @@
+import os
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice
+from stages.ingest.__main__ import Params, tables
+from tests.stages.ingest.conftest import Section
+
+RATINGS = [(7, 20, 4.0, 1000), (7, 3, 3.5, 900), (2, 3, 5.0, 800)]
+CSV = {
+    "ratings.csv": "userId,movieId,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in RATINGS),
+    "movies.csv": "movieId,title,genres\n"
+    '3,"Café, The (1999)",Comedy|Film-Noir\n20,Two,(no genres listed)\n21,Three,Drama\n',
+    "links.csv": "movieId,imdbId,tmdbId\n3,0112345,862\n20,0000007,\n",
+}
+DAT = {
+    "ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in RATINGS),
+    "movies.dat": "3::Café, The (1999)::Comedy|Film-Noir\n20::Two: Again::(no genres listed)\n21::Three::Drama\n",
+}
+TABBED = {
+    "u.data": "".join(f"{u}\t{i}\t{int(r)}\t{t}\n" for u, i, r, t in RATINGS),
+    "u.genre": "unknown|0\nComedy|1\nFilm-Noir|2\nDrama|3\n\n",
+    "u.item": "3|Café, The (1999)|1|2|http://x|0|1|1|0\n20|Two|1||http://x|0|0|0|0\n21|Three|1|2|http://x|0|0|0|1\n",
+}
+
+
+def laid(folder: Path, files: dict[str, str], encoding: str = "utf-8") -> str:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_bytes(text.encode(encoding))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("files", "encoding", "release"),
+    [(CSV, "utf-8", "ml-25m"), (DAT, "latin-1", "ml-1m"), (DAT, "utf-8", "ml-10m"), (TABBED, "latin-1", "ml-100k")],
+)
+def test_every_layout_gives_the_same_tables(
+    tmp_path: Path, section: Section, files: dict[str, str], encoding: str, release: str
+) -> None:
+    folder = laid(tmp_path / "ml", files, encoding)
+    raw, report = tables(section("movielens", folder=folder, release=release, minimum_history=1))
+    assert raw.users["raw"].to_list() == ["2", "7"]
+    assert raw.items["raw"].to_list() == ["3", "20", "21"]
+    assert raw.items["title"][0] == "Café, The (1999)"
+    assert raw.items["categories"].to_list() == [
+        [["Comedy"], ["Film-Noir"]],
+        None if "u.data" not in files else [],
+        [["Drama"]],
+    ]
+    assert raw.events.select("user", "item", pl.col("time").dt.epoch("s")).rows() == [
+        (1, 1, 800),
+        (2, 1, 900),
+        (2, 2, 1000),
+    ]
+    assert raw.events["rating"].to_list() == [5.0, 3.0 if "u.data" in files else 3.5, 4.0]
+    assert (report["rows_read"], report["bad_rows"], report["users"], report["items"]) == (3, 0, 2, 3)
+    if files is CSV:
+        assert raw.items["ids"].to_list() == [
+            [{"service": "tmdb", "id": "862"}, {"service": "imdb", "id": "tt0112345"}],
+            [{"service": "imdb", "id": "tt0000007"}],
+            [],
+        ]
+
+
+def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = laid(tmp_path / "ml", CSV)
+    with zipfile.ZipFile(tmp_path / "ml.zip", "w") as packed:
+        for name in CSV:
+            packed.write(tmp_path / "ml" / name, f"ml-25m/{name}")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    plain, _ = tables(section("movielens", folder=folder, minimum_history=1))
+    packed_too, _ = tables(section("movielens", folder=str(tmp_path / "ml.zip"), minimum_history=1))
+    assert plain.events.equals(packed_too.events)
+    assert plain.items.equals(packed_too.items)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("ratings.csv", CSV["ratings.csv"] + "7,x,3,5\n", "ratings.csv line 5: movieId: no whole number, found x"),
+        ("movies.csv", CSV["movies.csv"] + "3,again,Drama\n", "movies.csv: 1 ids have several rows, e.g. 3"),
+        ("links.csv", CSV["links.csv"] + "21,1,two\n", "links.csv line 4: tmdbId: no whole number, found two"),
+        ("movies.csv", "movieId,title\n3,x\n", r"movies.csv: no columns \['genres'\]"),
+    ],
+)
+def test_bad_rows_are_told_by_file_and_line(tmp_path: Path, section: Section, name: str, text: str, why: str) -> None:
+    folder = laid(tmp_path / "ml", CSV | {name: text})
+    with pytest.raises(ValueError, match=why):
+        tables(section("movielens", folder=folder, minimum_history=1))
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "text", "why"),
+    [
+        (DAT, "ratings.dat", "7::3::3\n", "line 4: 5 cells, expected 7"),
+        (DAT, "movies.dat", "9::only a title\n", "line 4: 2 cells, expected 3"),
+        (TABBED, "u.item", "9|x|1\n", "line 4: 3 cells, expected 9"),
+        (TABBED, "u.data", "9\t3\t1\t-1\n", "line 4: time: a time before 1970"),
+    ],
+)
+def test_bad_rows_of_the_older_layouts(
+    tmp_path: Path, section: Section, files: dict[str, str], name: str, text: str, why: str
+) -> None:
+    folder = laid(tmp_path / "ml", files | {name: files[name] + text})
+    with pytest.raises(ValueError, match=f"{name} {why}"):
+        tables(section("movielens", folder=folder, minimum_history=1))
+    raw, report = tables(section("movielens", folder=folder, minimum_history=1, bad_rows=0.5))
+    assert report["bad_rows"] + report["bad_items"] == 1
+    assert raw.events.height == 3
+
+
+def test_a_folder_without_a_release_is_refused(tmp_path: Path, section: Section) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no ratings.csv, ratings.dat or u.data there"):
+        tables(section("movielens", folder=str(tmp_path)))
+
+
+def test_ids_beyond_32_bits_are_read_too(tmp_path: Path, section: Section) -> None:
+    big = 2**40
+    files = {name: text.replace("20,", f"{big},") for name, text in CSV.items()}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "ml", files), minimum_history=1))
+    assert raw.items["raw"].to_list() == ["3", "21", str(big)]
+
+
+def test_what_is_odd_in_the_older_releases(tmp_path: Path, section: Section) -> None:
+    """ml-10m has half stars and colons in titles; ml-100k has a film of which nothing is known."""
+    files = TABBED | {"u.item": TABBED["u.item"] + "267|unknown||||1|0|0|0\n"}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "a", files), release="ml-100k", minimum_history=1))
+    assert raw.items.filter(pl.col("raw") == "267").select("title", "categories").rows() == [("unknown", [["unknown"]])]
+    files = DAT | {"ratings.dat": "1::20::0.5::838985046\n"}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "b", files), release="ml-10m", minimum_history=1))
+    assert raw.events["rating"].to_list() == [0.5]
+    assert raw.items["title"][1] == "Two: Again"
+
+
+@pytest.mark.parametrize(
+    ("release", "files"),
+    [("ml-latest", CSV), ("ml-32m", CSV), ("ml-20m", CSV), ("ml-10m", DAT), ("ml-1m", DAT), ("ml-100k", TABBED)],
+)
+def test_every_release_is_unpacked_from_its_archive(
+    tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch, release: str, files: dict[str, str]
+) -> None:
+    """Their folders are named in several ways (ml-10M100K), and other files lie beside."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    inner = {"ml-10m": "ml-10M100K"}.get(release, release)
+    with zipfile.ZipFile(tmp_path / f"{release}.zip", "w") as packed:
+        for name, text in (files | {"README.txt": "about", "tags.csv": "userId", "allbut.pl": "x"}).items():
+            packed.writestr(f"{inner}/{name}", text.encode())
+    packed_here = str(tmp_path / f"{release}.zip")
+    raw, _ = tables(section("movielens", folder=packed_here, release=release, minimum_history=1))
+    assert raw.events.height == 3
+
+
+@pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")
+def test_real_movielens_small() -> None:
+    folder = Path(os.environ["WHYREC_REAL"], "data", "ml-latest-small")
+    settings = read_yaml(Path("params.yaml"))["datasets"]["movielens"] | {"folder": str(folder), "minimum_history": 20}
+    raw, report = tables(Params(dataset=Choice(name="movielens", settings=settings), seed=1))
+    assert {k: report[k] for k in ("events", "users", "items", "bad_rows", "repeats", "items_unlisted")} == {
+        "events": 100_836,
+        "users": 610,
+        "items": 9_742,
+        "bad_rows": 0,
+        "repeats": 0,
+        "items_unlisted": 0,
+    }
+    plain = pl.read_csv(folder / "ratings.csv").sort("userId", "timestamp", "movieId", "rating")
+    joined = raw.events.join(raw.users, on="user").join(raw.items.select("item", movie="raw"), on="item")
+    found = joined.select(
+        pl.col("raw").cast(pl.Int64).alias("userId"),
+        pl.col("movie").cast(pl.Int64).alias("movieId"),
+        pl.col("rating").cast(pl.Float64),
+        pl.col("time").dt.epoch("s").alias("timestamp"),
+    )
+    assert found.sort("userId", "timestamp", "movieId", "rating").equals(plain)
+    assert report["tied_share"] == pytest.approx(
+        plain.select(pl.struct("userId", "timestamp").is_duplicated().mean()).item()
+    )
+    ids = raw.items.explode("ids").unnest("ids")
+    assert ids.filter(pl.col("service") == "tmdb").height == 9_734

@@ -1,0 +1,115 @@
+"""Cut at one moment: what is on which side, who is new, what is refused."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.tables import store
+from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+from engine.tables.settings import Choice
+from stages.split.__main__ import Params, main
+from stages.split.global_time import moment, newcomers, parts
+
+START = datetime(2010, 1, 1, tzinfo=UTC)
+RULE = {
+    "rule": "global_time",
+    "date": "",
+    "train": 0.5,
+    "valid": 0.25,
+    "cases": 0,
+    "candidates": 0,
+    "seen": "excluded",
+}
+
+
+def times(days: list[int]) -> pl.Series:
+    return pl.Series("time", [START + timedelta(days=d) for d in days], dtype=pl.Datetime("us", "UTC"))
+
+
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=60), st.floats(0.1, 0.9), st.sampled_from([0.0, 0.1, 0.3]))
+@settings(deadline=None, max_examples=60)
+def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, valid: float) -> None:
+    time = times(days)
+    test = time.sort()[int(len(days) * train)]
+    before = time.filter(time < test).sort()
+    held = before[-1 - int(len(before) * valid)] if valid and len(before) else test
+    if time.min() >= held:
+        with pytest.raises(ValueError, match="nothing to learn from"):
+            parts(time, "", train, valid, "here")
+        return
+    frame = pl.DataFrame({"time": time, "part": parts(time, "", train, valid, "here")})
+    last = {part: frame.filter(pl.col("part") == part)["time"] for part in ("train", "valid", "test")}
+    assert last["test"].min() == test
+    before = pl.concat([last["train"], last["valid"]])
+    assert before.max() < last["test"].min()
+    assert (len(last["valid"]) > 0) == (valid > 0)
+    if valid and len(last["train"]):
+        assert last["train"].max() < last["valid"].min()
+        assert len(last["valid"]) >= len(before) * valid
+
+
+def test_a_date_is_where_it_says() -> None:
+    found = parts(times([0, 1, 2, 3]), "2010-01-03", 0.1, 0.0, "here")
+    assert found.to_list() == ["train", "train", "test", "test"]
+    assert moment(times([0, 9]), "2010-01-03T05:00:00+05:00", 0.1, "here") == START + timedelta(days=2)
+
+
+def test_what_cannot_be_cut_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"here.date: 2012-01-01 must lie inside the events, 2010-01-01"):
+        parts(times([0, 1]), "2012-01-01", 0.5, 0.0, "here")
+    with pytest.raises(ValueError, match=r"here.date: 'spring' is no date"):
+        parts(times([0, 1]), "spring", 0.5, 0.0, "here")
+    with pytest.raises(ValueError, match="1 of 2 events have none"):
+        parts(pl.concat([times([0]), pl.Series("time", [None], dtype=pl.Datetime("us", "UTC"))]), "", 0.5, 0.0, "here")
+
+
+def run(folder: Path, **changes: object) -> None:
+    """Users 1 and 2 act on days 0 to 4 and 0 to 7, user 3 on days 6 to 9; item 9 is new at the end."""
+    acts = [(1, [0, 1, 2, 3, 4], 1), (2, [0, 2, 4, 5, 7], 2), (3, [6, 7, 8, 9], 6)]
+    rows = [(u, first + n, float(n), d) for u, days, first in acts for n, d in enumerate(days)]
+    frame = pl.DataFrame(
+        {
+            "user": [r[0] for r in rows],
+            "item": [r[1] for r in rows],
+            "rating": [r[2] for r in rows],
+            "time": times([r[3] for r in rows]),
+        },
+        schema=dict(EVENTS.columns),
+    )
+    store.write(frame, folder / "events.parquet", EVENTS)
+    catalog = [(i, None, "", "missing", "missing", None) for i in range(1, 11)]
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
+    store.write(pl.DataFrame(schema=dict(CANDIDATES.columns)), folder / "given.parquet", CANDIDATES)
+    paths = [folder / f"{name}.parquet" for name in ("events", "catalog", "given", "out", "cases")]
+    main(Params(protocol=Choice(name="tried", settings=RULE | changes), seed=1), *paths, folder / "data.json")
+
+
+def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
+    run(tmp_path, date="2010-01-06", valid=0.0)
+    split, report = store.read(tmp_path / "out.parquet", SPLIT), json.loads((tmp_path / "data.json").read_text())
+    assert split["rating"].to_list() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3]
+    assert split.filter(pl.col("part") == "test")["user"].to_list() == [2, 2, 3, 3, 3, 3]
+    # train has users 1, 2 and items 1 to 5 (user 2: 2, 3, 4 before the date); test items: 5, 6 and 6, 7, 8, 9
+    assert (report["cold_users"], report["cold_user_events"]) == (1, 4)
+    assert (report["cold_items"], report["cold_item_events"]) == (4, 5)
+    assert report["cold_events"] == 5
+    assert report["test_from"].startswith("2010-01-06")
+    assert newcomers(split)["cold_users"] == 1
+
+
+def test_some_cases_are_frozen_by_the_seed(tmp_path: Path) -> None:
+    run(tmp_path, cases=2)
+    few = store.read(tmp_path / "cases.parquet", CASES)
+    assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
+    assert few["case"].to_list() == [1, 2, 3, 4]
+    assert few.select("user", "position").rows() == sorted(few.select("user", "position").rows())
+    run(tmp_path, cases=2)
+    assert store.read(tmp_path / "cases.parquet", CASES).rows() == few.rows()
+    run(tmp_path, cases=0)
+    every = store.read(tmp_path / "cases.parquet", CASES)
+    assert set(few.select("user", "position").rows()) < set(every.select("user", "position").rows())

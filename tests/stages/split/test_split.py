@@ -1,0 +1,210 @@
+"""Protocols: who is cut where, what is ranked, what is frozen."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.tables import store
+from engine.tables.params import read_yaml
+from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
+from engine.tables.settings import Choice, checked
+from engine.training.needs import Needs
+from engine.training.source import Source, load
+from stages.split.__main__ import Params, main
+from stages.split.candidates import drawn
+from stages.split.protocols import RULES, Protocol, parted, ranked
+
+TEMPORAL = {"rule": "temporal", "train": 0.8, "valid": 0.1, "choice": "last", "candidates": 0, "seen": "excluded"}
+ONE_OUT = {"rule": "leave_one_out", "candidates": 0, "seen": "excluded"}
+
+
+RANDOM_ONE = {"rule": "random_one", "candidates": 0, "seen": "excluded"}
+
+
+def protocol(settings: dict[str, Any]) -> Protocol:
+    return checked(RULES[settings["rule"]], settings, "protocols.tried")
+
+
+def events(histories: list[list[int]]) -> pl.DataFrame:
+    rows = [(u, i, None, None) for u, history in enumerate(histories, 1) for i in history]
+    return pl.DataFrame(rows, schema=dict(EVENTS.columns), orient="row")
+
+
+def run(
+    folder: Path, histories: list[list[int]], items: int, given: pl.DataFrame | None = None, **changes: Any
+) -> None:
+    settings = {"leave_one_out": ONE_OUT, "random_one": RANDOM_ONE}.get(changes.get("rule", ""), TEMPORAL) | changes
+    store.write(events(histories), folder / "events.parquet", EVENTS, {"report": {"bad_rows": 3}})
+    catalog = [(i, None, "", "missing", "missing", None) for i in range(1, items + 1)]
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
+    empty = pl.DataFrame(schema=dict(CANDIDATES.columns))
+    store.write(empty if given is None else given, folder / "given.parquet", CANDIDATES)
+    names = ("events", "catalog", "given", "out", "cases")
+    paths = [folder / f"{name}.parquet" for name in names]
+    main(Params(protocol=Choice(name="tried", settings=settings), seed=1), *paths, folder / "data.json")
+
+
+histories = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(lambda n: [list(range(1, k + 1)) for k in n])
+
+
+@given(histories, st.sampled_from(["last", "random"]), st.integers(0, 9))
+@settings(deadline=None, max_examples=50)
+def test_temporal_cuts_each_user_in_time(known: list[list[int]], choice: str, seed: int) -> None:
+    split = parted(events(known), protocol(TEMPORAL | {"choice": choice}), seed)
+    for user, history in enumerate(known, 1):
+        part = split.filter(pl.col("user") == user)["part"].to_list()
+        cut = max(int(len(history) * 0.8), 1)
+        assert part[cut:] == ["test"] * (len(history) - cut)
+        assert "test" not in part[:cut]
+        assert part[0] == "train"
+        assert part.count("valid") == int(cut * 0.1)
+        if choice == "last":
+            assert part[cut - part.count("valid") : cut] == ["valid"] * part.count("valid")
+
+
+def test_the_random_choice_hangs_on_the_seed() -> None:
+    known, rule = events([list(range(1, 101))]), protocol(TEMPORAL | {"choice": "random"})
+    drawn = [parted(known, rule, seed)["part"].to_list() for seed in range(5)]
+    assert drawn[0] == parted(known, rule, 0)["part"].to_list()
+    assert len({tuple(d) for d in drawn}) == 5
+
+
+def test_leave_one_out() -> None:
+    split = parted(events([[1, 2, 3, 4], [5, 6]]), protocol(ONE_OUT), 1)
+    assert split["part"].to_list() == ["train", "train", "valid", "test", "train", "train"]
+
+
+@given(histories, st.integers(0, 9))
+@settings(deadline=None, max_examples=30)
+def test_random_one_holds_out_two_of_each_user_after_all_the_rest(known: list[list[int]], seed: int) -> None:
+    timed = events(known).with_columns(time=pl.datetime(2020, 1, 1, time_unit="us", time_zone="UTC"))
+    split = parted(timed, protocol(RANDOM_ONE), seed)
+    cases = ranked(split, protocol(RANDOM_ONE))
+    assert split["time"].null_count() == split.height
+    for user, history in enumerate(known, 1):
+        own = split.filter(pl.col("user") == user)
+        assert own["position"].to_list() == list(range(len(history)))
+        assert sorted(own["item"].to_list()) == history
+        held = ["valid", "test"] if len(history) >= 3 else []
+        assert own["part"].to_list() == ["train"] * (len(history) - len(held)) + held
+        trained = own["item"].to_list()[: len(history) - len(held)]
+        assert trained == sorted(trained)  # as they came
+        asked = cases.filter(pl.col("user") == user)
+        # what trains is what comes before either: neither sees the other
+        assert asked["position"].to_list() == [len(trained)] * len(held)
+        assert asked["target"].to_list() == own["item"].to_list()[len(trained) :]
+
+
+def test_random_one_holds_out_any_event_alike_by_the_seed() -> None:
+    known, rule = events([[1, 2, 3, 4]] * 3000), protocol(RANDOM_ONE)
+    split = parted(known, rule, 0)
+    for part in ("valid", "test"):
+        counts = split.filter(pl.col("part") == part)["item"].value_counts()["count"].cast(pl.Int64)
+        assert ((counts - 750).abs() < 100).all()  # four standard deviations
+    assert split.equals(parted(known, rule, 0))
+    assert not split.equals(parted(known, rule, 1))
+
+
+def test_random_one_a_test_item_is_not_read_to_validate_nor_the_other_way(tmp_path: Path) -> None:
+    run(tmp_path, [list(range(1, 11)), [4, 5, 6]], 30, rule="random_one", candidates=5)
+    paths = {"split": tmp_path / "out.parquet", "cases": tmp_path / "cases.parquet"}
+    tables = Source(**({f.name: tmp_path / "none.parquet" for f in fields(Source)} | paths))
+    for part in ("valid", "test"):
+        data = load(tables, Needs(length=50), part, "cpu")
+        split = store.read(paths["split"], SPLIT)
+        batch = data.events.before(data.cases.user_C, data.cases.position_C, Needs(length=50))
+        for row, user in enumerate(data.cases.user_C.tolist()):
+            trained = split.filter((pl.col("user") == user) & (pl.col("part") == "train"))["item"].to_list()
+            assert batch.item_BL[row, : batch.length_B[row]].tolist() == trained
+    with pytest.raises(ValueError, match="the model uses times, and these events have none"):
+        data.events.before(data.cases.user_C, data.cases.position_C, Needs(length=50, times=True))
+    assert store.meta(paths["split"])["in_order"] is False
+    run(tmp_path, [list(range(1, 11))], 30)
+    assert store.meta(paths["split"])["in_order"] is True
+
+
+def test_rivals_are_drawn_uniformly_from_what_was_left_alone() -> None:
+    split = pl.DataFrame({"user": [1, 1, 2], "item": [3, 5, 3]}, schema={"user": pl.UInt32, "item": pl.UInt32})
+    cases = pl.DataFrame({"user": [1, 2] * 3000}, schema={"user": pl.UInt32})
+    found = drawn(cases, split, 10, 4, 1)
+    for user, free in ((1, 8), (2, 9)):
+        lists = found.filter(pl.col("user") == user)["candidates"]
+        assert (lists.list.n_unique() == 4).all()
+        counts = lists.explode().value_counts()["count"].cast(pl.Int64)
+        assert len(counts) == free
+        assert ((counts - 3000 * 4 / free).abs() < 150).all()  # five standard deviations
+        first = lists.list.first().value_counts()["count"].cast(pl.Int64)
+        assert len(first) == free
+        assert ((first - 3000 / free).abs() < 95).all()
+    assert found.equals(drawn(cases, split, 10, 4, 1))
+    assert not found.equals(drawn(cases, split, 10, 4, 2))
+    assert drawn(cases[:2], split, 10, 8, 1)["candidates"].list.len().to_list() == [8, 8]  # all that is left
+
+
+def test_the_sampled_protocols_of_the_papers_are_named() -> None:
+    """002: 99 beside a random event; 003 and 004: 100 and 1,000 beside the last one."""
+    known = read_yaml(Path("params.yaml"))["protocols"]
+    for name, rule, count in (
+        ("random_one", "random_one", 99),
+        ("leave_one_out_100", "leave_one_out", 100),
+        ("leave_one_out_1000", "leave_one_out", 1000),
+    ):
+        found = protocol(known[name])
+        assert (type(found), found.candidates) == (RULES[rule], count)
+
+
+def test_what_was_seen_before_is_no_case_unless_it_is_kept() -> None:
+    split = parted(events([[1, 2, 3, 2]]), protocol(ONE_OUT), 1)
+    assert ranked(split, protocol(ONE_OUT)).select("part", "target").rows() == [("valid", 3)]
+    kept = ranked(split, protocol(ONE_OUT | {"seen": "kept"}))
+    assert kept.select("part", "position", "target").rows() == [("valid", 2, 3), ("test", 3, 2)]
+
+
+def test_frozen_candidates_are_never_what_the_user_touched(tmp_path: Path) -> None:
+    run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
+    cases = store.read(tmp_path / "cases.parquet", CASES)
+    touched = {1: {1, 2, 3, 4, 5}, 2: {6, 7, 8}}
+    for user, rivals in cases.select("user", "candidates").iter_rows():
+        assert len(set(rivals)) == 12
+        assert not set(rivals) & touched[user]
+    before = cases.rows()
+    run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
+    assert store.read(tmp_path / "cases.parquet", CASES).rows() == before
+
+
+def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="user 1 has acted on all but 5 of 10 items"):
+        run(tmp_path, [[1, 2, 3, 4, 5]], 10, rule="leave_one_out", candidates=6)
+
+
+def test_given_candidates_are_taken_as_they_are(tmp_path: Path) -> None:
+    given = pl.DataFrame([(1, [9, 8])], schema=dict(CANDIDATES.columns), orient="row")
+    run(tmp_path, [[1, 2, 3], [4, 5, 6]], 9, given, rule="leave_one_out", candidates="given")
+    cases = store.read(tmp_path / "cases.parquet", CASES)
+    assert cases.select("case", "user", "candidates").rows() == [(1, 1, [9, 8]), (2, 1, [9, 8])]
+    with pytest.raises(ValueError, match="came without candidate lists"):
+        run(tmp_path, [[1, 2, 3]], 9, rule="leave_one_out", candidates="given")
+
+
+def test_the_report_counts(tmp_path: Path) -> None:
+    run(tmp_path, [list(range(1, 21)), [1, 2]], 30)
+    split = store.read(tmp_path / "out.parquet", SPLIT)
+    assert store.meta(tmp_path / "out.parquet")["items"] == 30
+    report = json.loads((tmp_path / "data.json").read_text())
+    assert (report["users"], report["items"], report["events"], report["bad_rows"]) == (2, 30, 22, 3)
+    assert report["density"] == round(22 / 60, 10)
+    assert report["without_text"] == 30
+    assert report["test_cases"] == split.filter(pl.col("part") == "test").height == 5
+
+
+def test_an_unknown_rule_and_a_misspelt_key_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"protocols.tried.rule: found 'weekly'; there are \["):
+        run(tmp_path, [[1, 2, 3]], 9, rule="weekly")
+    with pytest.raises(ValueError, match=r"protocols.tried.trian: .*known keys"):
+        run(tmp_path, [[1, 2, 3]], 9, trian=0.5)
