@@ -35,7 +35,7 @@ def main(params: Params, layout: Layout) -> None:
     """Train the chosen model, keep its best state by validation NDCG@10, or RMSE where its loss is of ratings; killed
     and started again, it goes on. Several processes (torchrun) learn together, and the first one writes.
     """
-    settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
+    learning = settings(params)
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
     data = load(layout, needs, "valid", device)
@@ -43,12 +43,18 @@ def main(params: Params, layout: Layout) -> None:
     model = models.build(params.model, data.catalog, data.users).to(device)
     name = digest(layout, needs, params.model_dump_json(), torch.__version__)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
-    done = fit(model, data.train, lambda: _reading(model, data, params.seen), settings, params.seed, checkpoint)
+    done = fit(model, data.train, lambda: _reading(model, data, params.seen), learning, params.seed, checkpoint)
     if not leads():
         return
     with files.whole(layout.weights) as temporary:
         torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
     _write(model, data, params, done, device, layout)
+
+
+def settings(params: Params) -> Train:
+    """How to learn, checked with the model's own section: its `train` overrides the general one."""
+    models.configure(params.model)
+    return checked(Train, params.train | params.model.settings.get("train", {}), "train")
 
 
 def _errors(model: Recommender, data: Data) -> Errors:

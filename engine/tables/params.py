@@ -52,11 +52,12 @@ def override(params: dict[str, Any], assignment: str) -> None:
 def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
     """What dvc.yaml lets `stage` read: scalars and sections by their last fixed name.
 
-    `datasets.${dataset}` arrives as `dataset: Choice`, `datasets.${dataset}.crawl` as `crawl`.
+    `datasets.${dataset}` arrives as `dataset: Choice`, `datasets.${dataset}.crawl` as `crawl`; a stage that depends
+    on params.yaml itself gets it whole, as `params`.
     """
     if stage not in pipeline["stages"]:
         raise KeyError(f"dvc.yaml has no stage {stage!r}; it has {sorted(pipeline['stages'])}")
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"params": params} if "params.yaml" in pipeline["stages"][stage].get("deps", []) else {}
     for entry in pipeline["stages"][stage].get("params", []):
         chosen = re.fullmatch(r"\w+\.\$\{(\w+)\}", entry)
         key = re.sub(r"\$\{(\w+)\}", lambda m: str(lookup(params, m[1])), entry)

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -51,14 +52,31 @@ def tables(params: Params) -> tuple[Raw, dict[str, Any]]:
         ValueError: no such source, a wrong setting, or what the source found wrong.
     """
     module = source(params.dataset)
-    settings = {name: value for name, value in params.dataset.settings.items() if name != "source"}
-    record = checked(module.Settings, settings, f"datasets.{params.dataset.name}")
-    if isinstance(record, Steps):
-        return finish(module.read(record, params.seed), record, params.seed)
-    raw: Raw = module.read(record, params.seed)
+    found = settings(params)
+    if isinstance(found, Steps):
+        return finish(module.read(found, params.seed), found, params.seed)
+    raw: Raw = module.read(found, params.seed)
     if not raw.coded:
         raise ValueError(f"{module.__name__}: rows that are not coded need Settings(Steps)")
     return raw, {**raw.counts, **size(raw.events, raw.items.height)}
+
+
+def record(dataset: Choice) -> type[Record]:
+    """The class that checks a data set's section: its source's."""
+    found: type[Record] = source(dataset).Settings
+    return found
+
+
+def settings(params: Params) -> Record:
+    """The section of the data set, checked."""
+    found = {name: value for name, value in params.dataset.settings.items() if name != "source"}
+    return checked(record(params.dataset), found, f"datasets.{params.dataset.name}")
+
+
+def raw_files(params: Params) -> list[Path]:
+    """The raw files that the data set names."""
+    found: list[Path] = source(params.dataset).files(settings(params))
+    return found
 
 
 def source(dataset: Choice) -> ModuleType:

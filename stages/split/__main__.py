@@ -11,7 +11,7 @@ from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice, Record, checked
 from stages.split.candidates import drawn, given
 from stages.split.global_time import newcomers, some
-from stages.split.protocols import RULES, GlobalTime, RandomOne, parted, ranked
+from stages.split.protocols import RULES, GlobalTime, Protocol, RandomOne, parted, ranked
 
 
 class Params(Record):
@@ -21,10 +21,7 @@ class Params(Record):
 
 def main(params: Params, layout: Layout) -> None:
     """Cut each user's events into train, valid and test; draw and freeze the candidate lists; report on the data."""
-    rule = params.protocol.settings.get("rule")
-    if rule not in RULES:
-        raise ValueError(f"protocols.{params.protocol.name}.rule: found {rule!r}; there are {sorted(RULES)}")
-    protocol = checked(RULES[rule], params.protocol.settings, f"protocols.{params.protocol.name}")
+    protocol = settings(params)
     known = store.read(layout.events, EVENTS)
     if known.height == 0:
         raise ValueError(f"{layout.events}: no events to split")
@@ -45,6 +42,19 @@ def main(params: Params, layout: Layout) -> None:
     store.write(table, layout.cases, CASES)
     readings = _report(known, split, about, table, repeats) | (newcomers(split) if timed else {})
     files.write_json(store.meta(layout.events).get("report", {}) | readings, layout.metric("data"))
+
+
+def record(protocol: Choice) -> type[Protocol]:
+    """The class that checks a protocol's section, by its rule."""
+    rule = protocol.settings.get("rule")
+    if rule not in RULES:
+        raise ValueError(f"protocols.{protocol.name}.rule: found {rule!r}; there are {sorted(RULES)}")
+    return RULES[rule]
+
+
+def settings(params: Params) -> Protocol:
+    """The section of the protocol, checked."""
+    return checked(record(params.protocol), params.protocol.settings, f"protocols.{params.protocol.name}")
 
 
 def _report(
