@@ -137,3 +137,11 @@ def test_the_lock_matches_the_tree() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.findall(r"Running stage '(\w+)'", done.stdout) == ["check"], done.stdout  # which always runs
+
+
+def test_a_clone_with_windows_line_ends_holds_the_same_bytes(tmp_path: Path) -> None:
+    """Or DVC would take every stage for changed."""
+    clone = ["git", "clone", "-q", "-c", "core.autocrlf=true", str(ROOT), str(tmp_path / "clone")]
+    subprocess.run(clone, check=True)
+    for path in ("dvc.yaml", "params.yaml", "stages/train.py", "engine/tables/store.py", "stages/explain/page.html.j2"):
+        assert b"\r" not in (tmp_path / "clone" / path).read_bytes(), path
