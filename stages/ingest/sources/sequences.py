@@ -7,12 +7,12 @@ import polars as pl
 
 from engine.tables.schemas import CATALOG, EVENTS, ITEMS
 from stages.ingest.reading.columns import Tally
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 _WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The file, what a line of it is, and a file of frozen candidates, a line a user (`candidates: ''`: none)."""
 
     file: str
@@ -20,7 +20,7 @@ class Settings(Steps):
     candidates: str
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Events in the order of the file, and the frozen candidate lists."""
     tally = Tally(Path(settings.file))
     lines = _lines(tally, 2 if settings.line == "event" else None)
@@ -37,7 +37,7 @@ def read(settings: Settings, seed: int) -> Raw:
     users, items = _type(events["user"], given["user"]), _type(events["item"], given["item"])
     events, given = (frame.cast({"user": users, "item": items}) for frame in (events, given))
     named = pl.concat([events["item"], given["item"]]).unique().sort()
-    return Raw(
+    return SourceTables(
         events.select(
             "user", "item", pl.lit(None, pl.Float32).alias("rating"), pl.lit(None, EVENTS.columns["time"]).alias("time")
         ),

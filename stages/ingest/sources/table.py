@@ -9,7 +9,7 @@ import polars as pl
 from engine.tables.settings import Record
 from stages.ingest.reading import delimited, picture_files
 from stages.ingest.reading.columns import Column, Tally, judged
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _PATH, _STEP = "\x1e", "\x1f"
@@ -25,7 +25,7 @@ class About(Record):
     categories: str
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The events file and its columns (`rating: ''` where there is none); `items: ''` where there is no such file.
 
     `time_form`: unix seconds or milliseconds, or ISO 8601 (UTC where no zone stands). In the categories,
@@ -44,7 +44,7 @@ class Settings(Steps):
     step_separator: str
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Events and items as they stand in the files; a picture that cannot be read is marked and left out."""
     events, counts = _events(settings)
     columns = {
@@ -60,7 +60,7 @@ def read(settings: Settings, seed: int) -> Raw:
         items = pl.concat([items, found], how="diagonal")
     catalog, whole = picture_files.looked_at(items, folder)
     paths = _paths(settings.category_separator, settings.step_separator)
-    return Raw(
+    return SourceTables(
         events,
         items.select(
             "item",
