@@ -6,6 +6,7 @@ from typing import Literal
 import polars as pl
 
 from engine.tables.schemas import CATALOG, EVENTS, ITEMS
+from stages.ingest.reading import raw_files
 from stages.ingest.reading.columns import Tally
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
@@ -20,9 +21,14 @@ class Settings(ShapingSettings):
     candidates: str
 
 
+def files(settings: Settings) -> list[Path]:
+    """The sequences and the frozen candidates."""
+    return [raw_files.find(path) for path in (settings.file, settings.candidates) if path]
+
+
 def read(settings: Settings, seed: int) -> SourceTables:
     """Events in the order of the file, and the frozen candidate lists."""
-    tally = Tally(Path(settings.file))
+    tally = Tally(raw_files.find(settings.file))
     lines = _lines(tally, 2 if settings.line == "event" else None)
     if settings.line == "user":
         lines = _single(lines, tally)
@@ -30,7 +36,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
     counts = tally.settle(settings.bad_rows)
     given = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if settings.candidates:
-        frozen = Tally(Path(settings.candidates))
+        frozen = Tally(raw_files.find(settings.candidates))
         given = _each(_single(_lines(frozen, None), frozen))
         frozen.settle(0.0)  # a frozen list counts whole or not at all
         _covers(events, given, frozen.path)
