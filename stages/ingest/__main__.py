@@ -13,9 +13,9 @@ from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, OR
 from engine.tables.settings import Choice, Record, checked
 from engine.tables.store import write, write_shards
 from stages.ingest import sources
-from stages.ingest.shaping.coded_tables import size
+from stages.ingest.shaping.coded_tables import log_statistics
 from stages.ingest.shaping.filters import finish
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def main(params: Params, layout: Layout) -> None:
     log.info("ingest: %s", ", ".join(f"{name} {count}" for name, count in report.items()))
 
 
-def tables(params: Params) -> tuple[Raw, dict[str, Any]]:
+def tables(params: Params) -> tuple[SourceTables, dict[str, Any]]:
     """The final tables and the report of the dataset that `params` names.
 
     Raises:
@@ -53,12 +53,12 @@ def tables(params: Params) -> tuple[Raw, dict[str, Any]]:
     """
     module = source(params.dataset)
     found = settings(params)
-    if isinstance(found, Steps):
+    if isinstance(found, ShapingSettings):
         return finish(module.read(found, params.seed), found, params.seed)
-    raw: Raw = module.read(found, params.seed)
+    raw: SourceTables = module.read(found, params.seed)
     if not raw.coded:
-        raise ValueError(f"{module.__name__}: rows that are not coded need Settings(Steps)")
-    return raw, {**raw.counts, **size(raw.events, raw.items.height)}
+        raise ValueError(f"{module.__name__}: rows that are not coded need Settings(ShapingSettings)")
+    return raw, {**raw.counts, **log_statistics(raw.events, raw.items.height)}
 
 
 def record(dataset: Choice) -> type[Record]:

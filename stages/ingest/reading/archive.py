@@ -13,7 +13,7 @@ from stages.ingest.reading.download import Download, download, md5
 _BLOCK = 1 << 20
 
 
-def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> Path:
+def release_folder(name: str, folder: str, files: tuple[str, ...], settings: Download) -> Path:
     """The folder that holds `files` of `name`: `folder`, the archive it names, .cache/downloads, or a download.
 
     Raises:
@@ -23,7 +23,7 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
     if folder:
         if not Path(folder).exists():
             raise FileNotFoundError(f"{folder}: neither a folder nor a .zip; leave `folder` empty to download {name}")
-        return found(Path(folder), files, settings.gigabytes)
+        return folder_or_unpacked(Path(folder), files, settings.gigabytes)
     target = cache("downloads") / name
     if target.is_dir():
         return target
@@ -35,7 +35,7 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
     return unpack(packed, target, files, settings.gigabytes)
 
 
-def found(place: Path, files: tuple[str, ...], gigabytes: float, checksum: str = "") -> Path:
+def folder_or_unpacked(place: Path, files: tuple[str, ...], gigabytes: float, checksum: str = "") -> Path:
     """A folder as it is; a .zip unpacked to .cache/downloads, its md5 compared where one is given.
 
     Raises:

@@ -7,22 +7,22 @@ import numpy as np
 import polars as pl
 
 from engine.tables.schemas import EVENTS
-from stages.ingest.shaping.coded_tables import coded
-from stages.ingest.shaping.event_log import Log, Mask, logged
-from stages.ingest.shaping.parallel import taken, tally
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.coded_tables import code_tables
+from stages.ingest.shaping.event_log import EventLog, Mask, to_event_log
+from stages.ingest.shaping.parallel import count_codes, gather
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 
-def finish(raw: Raw, steps: Steps, seed: int) -> tuple[Raw, dict[str, Any]]:
+def finish(raw: SourceTables, steps: ShapingSettings, seed: int) -> tuple[SourceTables, dict[str, Any]]:
     """The final tables of a source's own rows, and what was counted on the way.
 
     Raises:
         ValueError: a step that this source cannot take, or nothing left.
     """
     report: dict[str, Any] = dict(raw.counts)
-    log = logged(_rated(raw.events, steps.minimum_rating, report))
+    log = to_event_log(_rated(raw.events, steps.minimum_rating, report))
     raw = replace(raw, events=empty(EVENTS))  # their memory is needed
-    report["repeats"] = log.repeats()
+    report["repeats"] = log.count_repeats()
     if report["repeats"] and steps.duplicates != "keep":
         _order(log, raw.ordered, seed, np.ones(len(log.user), bool))
         report["dropped_duplicates"] = _without_duplicates(log, steps.duplicates, raw.ordered)
@@ -32,7 +32,7 @@ def finish(raw: Raw, steps: Steps, seed: int) -> tuple[Raw, dict[str, Any]]:
     if not len(log.user):
         rules = {name: getattr(steps, name) for name in ("minimum_rating", "minimum_history", "minimum_item")}
         raise ValueError(f"no event is left after {rules}; counted on the way: {report}")
-    return coded(log, raw, steps.catalogue, report), report
+    return code_tables(log, raw, steps.catalogue, report), report
 
 
 def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.DataFrame:
@@ -46,15 +46,15 @@ def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.Dat
     return events.filter(pl.col("rating").is_null() | (pl.col("rating") >= least)) if low else events
 
 
-def _order(log: Log, ordered: bool, seed: int, kept: Mask) -> None:
+def _order(log: EventLog, ordered: bool, seed: int, kept: Mask) -> None:
     if ordered:
         log.take(kept)
         log.take(np.argsort(log.user, kind="stable"))
     else:
-        log.order(seed, kept)
+        log.sort(seed, kept)
 
 
-def _without_duplicates(log: Log, rule: str, ordered: bool) -> int:
+def _without_duplicates(log: EventLog, rule: str, ordered: bool) -> int:
     rows = len(log.user)
     if rule == "exact":
         if ordered:
@@ -62,14 +62,14 @@ def _without_duplicates(log: Log, rule: str, ordered: bool) -> int:
                 "duplicates: exact needs times (without them each repeat is an act of its own); "
                 "choose keep, first or last"
             )
-        log.take(~log.like_before(("user", "time", "item", "rating")))
+        log.take(~log.equals_previous(("user", "time", "item", "rating")))
     else:
-        pairs = pl.Series(log.pairs())
+        pairs = pl.Series(log.pair_keys())
         log.take((pairs.is_first_distinct() if rule == "first" else pairs.is_last_distinct()).to_numpy())
     return rows - len(log.user)
 
 
-def _long(log: Log, steps: Steps, report: dict[str, Any]) -> Mask:
+def _long(log: EventLog, steps: ShapingSettings, report: dict[str, Any]) -> Mask:
     """Rows of the items and users that have their minimum."""
     kept: Mask = np.ones(len(log.user), bool)
     rules = {
@@ -82,7 +82,7 @@ def _long(log: Log, steps: Steps, report: dict[str, Any]) -> Mask:
         for name, (codes, count, least) in rules.items():
             if least > 1:
                 there = np.count_nonzero(kept)
-                kept &= taken(tally(codes, kept, count) >= least, codes)
+                kept &= gather(count_codes(codes, kept, count) >= least, codes)
                 report[f"dropped_minimum_{name}"] += int(there - np.count_nonzero(kept))
         if steps.minimum_rule == "once" or np.count_nonzero(kept) == before:
             return kept

@@ -16,7 +16,7 @@ def empty(table: Table) -> pl.DataFrame:
     return pl.DataFrame(schema=dict(table.columns))
 
 
-class Steps(Record):
+class ShapingSettings(Record):
     """The settings of what is done alike to every source that is not `coded`; a source's Settings extend them.
 
     An event rated below `minimum_rating` is dropped. `duplicates` of a (user, item): all are kept, or rows equal in
@@ -37,7 +37,7 @@ class Steps(Record):
 
 
 @dataclass(frozen=True)
-class Raw:
+class SourceTables:
     """One source, read.
 
     `coded=True` (a made world): events, users, items, catalog, truth, oracle, candidates and images are the final

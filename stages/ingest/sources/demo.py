@@ -11,7 +11,7 @@ from pydantic import model_validator
 from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
-from stages.ingest.shaping.source_tables import Raw
+from stages.ingest.shaping.source_tables import SourceTables
 from stages.ingest.world.acts import acts
 from stages.ingest.world.calendar import START, SessionSettings, calendar
 from stages.ingest.world.films import Films, FilmSettings, films
@@ -46,7 +46,7 @@ class Settings(Record):
         return self
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """The world of `seed`, the same bytes each time: final tables, with the truth and the oracle's ranks."""
     film_rng, people_rng, act_rng, poster_rng = (np.random.default_rng([seed, stream]) for stream in range(4))
     made = films(settings.films, settings.film, film_rng)
@@ -62,7 +62,7 @@ def read(settings: Settings, seed: int) -> Raw:
     ranks = {name: getattr(done, f"{name}_UN")[user, position][later] for name in ("greater", "ties", "others")}
     why = reasons(made, found, done)
     people_names = [f"person-{number:04d}" for number in range(1, settings.people + 1)]
-    return Raw(
+    return SourceTables(
         events=_frame(EVENTS, user=user + 1, item=item, rating=[None] * len(item), time=time),
         users=_frame(USERS, user=np.arange(settings.people) + 1, raw=people_names),
         items=_items(made),

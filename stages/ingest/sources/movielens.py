@@ -9,7 +9,7 @@ from engine.tables.schemas import CATALOG
 from stages.ingest.reading import archive, delimited
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.download import Download
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 Counts = dict[str, int | float]
 
@@ -18,7 +18,7 @@ _NO_GENRE = "(no genres listed)"
 _FLAGS = 5  # u.item: id, title, two dates and an address, then a flag a genre
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """`folder` is the release's folder or its .zip; where it is empty, .cache/downloads, else `download` says."""
 
     release: Literal["ml-latest-small", "ml-latest", "ml-32m", "ml-25m", "ml-20m", "ml-10m", "ml-1m", "ml-100k"]
@@ -26,13 +26,13 @@ class Settings(Steps):
     download: Download
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Ratings as events; movies as items with genres and, where the release has links, ids at TMDb and IMDb."""
-    folder = archive.find(settings.release, settings.folder, _FILES, settings.download)
+    folder = archive.release_folder(settings.release, settings.folder, _FILES, settings.download)
     for name, layout in {"ratings.csv": _csv, "ratings.dat": _dat, "u.data": _tabbed}.items():
         if (folder / name).is_file():
             events, items, counts = layout(folder, settings.bad_rows)
-            return Raw(events, items, empty(CATALOG).cast({"item": items.schema["item"]}), counts=counts)
+            return SourceTables(events, items, empty(CATALOG).cast({"item": items.schema["item"]}), counts=counts)
     raise FileNotFoundError(f"{folder}: no ratings.csv, ratings.dat or u.data there; is `folder` a MovieLens release?")
 
 

@@ -14,7 +14,7 @@ from engine.tables.schemas import CATALOG, ITEMS
 from stages.ingest.reading import archive, stream
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.delimited import once
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 _TITLES = "movie_titles.csv"
 _FILES = (_TITLES, *(f"combined_data_{n}.txt" for n in range(1, 5)), *(f"mv_{n:07d}.txt" for n in range(1, 17_771)))
@@ -25,7 +25,7 @@ _FILM = re.compile(r"([1-9]\d{0,8}),(\d{4}|NULL),(.*\S.*)")
 _SCHEMA: dict[str, Any] = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "time": Time}
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The folder or .zip, its md5 ('': not compared), and what a file of it may hold."""
 
     folder: str
@@ -33,9 +33,9 @@ class Settings(Steps):
     limits: stream.Limits
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Ratings as events on the midnight (UTC) of their day; films as items, with title and year."""
-    folder = archive.found(Path(settings.folder), _FILES, settings.limits.gigabytes, settings.checksum)
+    folder = archive.folder_or_unpacked(Path(settings.folder), _FILES, settings.limits.gigabytes, settings.checksum)
     inner = folder / "training_set"
     files = sorted(folder.glob("combined_data_*.txt")) or sorted((inner if inner.is_dir() else folder).glob("mv_*.txt"))
     if not files:
@@ -49,7 +49,7 @@ def read(settings: Settings, seed: int) -> Raw:
             counts[name] += count
     films, counts["bad_items"] = _films(folder / _TITLES, settings.bad_rows)
     given = empty(CATALOG).cast({"item": pl.Int64})
-    return Raw(pl.concat(parts), films, given, counts=counts)
+    return SourceTables(pl.concat(parts), films, given, counts=counts)
 
 
 def _ratings(path: Path, tally: Tally, limits: stream.Limits) -> Iterator[pl.DataFrame]:

@@ -14,7 +14,7 @@ from stages.ingest.reading import archive
 from stages.ingest.reading.bson_documents import ID, documents
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.record_fields import Kinds
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 _BOARDS, _PINS, _LABELS, _NAMES = (
     "subset_iccv_board_pins.bson",
@@ -25,7 +25,7 @@ _BOARDS, _PINS, _LABELS, _NAMES = (
 _IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The folder or .zip of the four files; who is a user; how a board's list is taken; how much of it is kept.
 
     `pictures`: the most pinned ones (by how many users), and then `users` drawn among those who pinned one of them;
@@ -41,13 +41,13 @@ class Settings(Steps):
     gigabytes: float
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Pins as events without times, in the order of the board; pictures as items, known by `im_name`.
 
     A picture's category is the one that most of the boards which hold it have.
     """
     files = (_BOARDS, _PINS, _LABELS, _NAMES)
-    folder = archive.found(Path(settings.folder), files, settings.gigabytes, settings.checksum)
+    folder = archive.folder_or_unpacked(Path(settings.folder), files, settings.gigabytes, settings.checksum)
     pins, bad_pins = _pins(folder / _PINS, settings.bad_rows)
     boards, counts = _boards(folder / _BOARDS, settings)
     labels, bad_labels = _labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
@@ -62,7 +62,7 @@ def read(settings: Settings, seed: int) -> Raw:
     items = items.select("item", "categories", title=pl.lit(None, pl.String), ids=pl.concat_list(services).cast(_IDS))
     none = [pl.lit(None, EVENTS.columns[name]).alias(name) for name in ("rating", "time")]
     given = empty(CATALOG).cast({"item": pl.String})
-    return Raw(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
+    return SourceTables(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
 
 
 def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:

@@ -6,13 +6,14 @@ from typing import Literal
 import polars as pl
 
 from engine.tables.schemas import CATALOG, EVENTS, ITEMS
+from stages.ingest.reading import raw_files
 from stages.ingest.reading.columns import Tally
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 _WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The file, what a line of it is, and a file of frozen candidates, a line a user (`candidates: ''`: none)."""
 
     file: str
@@ -20,9 +21,14 @@ class Settings(Steps):
     candidates: str
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """The sequences and the frozen candidates."""
+    return [raw_files.find(path) for path in (settings.file, settings.candidates) if path]
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """Events in the order of the file, and the frozen candidate lists."""
-    tally = Tally(Path(settings.file))
+    tally = Tally(raw_files.find(settings.file))
     lines = _lines(tally, 2 if settings.line == "event" else None)
     if settings.line == "user":
         lines = _single(lines, tally)
@@ -30,14 +36,14 @@ def read(settings: Settings, seed: int) -> Raw:
     counts = tally.settle(settings.bad_rows)
     given = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if settings.candidates:
-        frozen = Tally(Path(settings.candidates))
+        frozen = Tally(raw_files.find(settings.candidates))
         given = _each(_single(_lines(frozen, None), frozen))
         frozen.settle(0.0)  # a frozen list counts whole or not at all
         _covers(events, given, frozen.path)
     users, items = _type(events["user"], given["user"]), _type(events["item"], given["item"])
     events, given = (frame.cast({"user": users, "item": items}) for frame in (events, given))
     named = pl.concat([events["item"], given["item"]]).unique().sort()
-    return Raw(
+    return SourceTables(
         events.select(
             "user", "item", pl.lit(None, pl.Float32).alias("rating"), pl.lit(None, EVENTS.columns["time"]).alias("time")
         ),

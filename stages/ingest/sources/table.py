@@ -7,9 +7,9 @@ from typing import Literal
 import polars as pl
 
 from engine.tables.settings import Record
-from stages.ingest.reading import delimited, picture_files
+from stages.ingest.reading import delimited, picture_files, raw_files
 from stages.ingest.reading.columns import Column, Tally, judged
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _PATH, _STEP = "\x1e", "\x1f"
@@ -25,7 +25,7 @@ class About(Record):
     categories: str
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """The events file and its columns (`rating: ''` where there is none); `items: ''` where there is no such file.
 
     `time_form`: unix seconds or milliseconds, or ISO 8601 (UTC where no zone stands). In the categories,
@@ -44,23 +44,30 @@ class Settings(Steps):
     step_separator: str
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """The events and the items; of a folder all its files."""
+    named = [raw_files.find(path) for path in (settings.events, settings.items) if path]
+    return [file for path in named for file in raw_files.listed(path)]
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """Events and items as they stand in the files; a picture that cannot be read is marked and left out."""
     events, counts = _events(settings)
     columns = {
         name: Column(source, "id" if name == "item" else "text", name != "item") for name, source in settings.about
     }
     items = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    folder = Path(settings.items).parent
+    folder = Path(settings.items)
     if settings.items:
-        tally = Tally(Path(settings.items))
+        tally = Tally(raw_files.find(settings.items))
+        folder = tally.path.parent
         named = {name: column for name, column in columns.items() if column.source}
         found = delimited.once(_read(tally, named), "item", tally.path).sort("item")
         counts["bad_items"] = tally.settle(settings.bad_rows)["bad_rows"]
         items = pl.concat([items, found], how="diagonal")
     catalog, whole = picture_files.looked_at(items, folder)
     paths = _paths(settings.category_separator, settings.step_separator)
-    return Raw(
+    return SourceTables(
         events,
         items.select(
             "item",
@@ -75,7 +82,7 @@ def read(settings: Settings, seed: int) -> Raw:
 
 
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
-    tally = Tally(Path(settings.events))
+    tally = Tally(raw_files.find(settings.events))
     columns = {"user": Column(settings.user, "id"), "item": Column(settings.item, "id")}
     columns["time"] = Column(settings.time, settings.time_form)
     if settings.rating:

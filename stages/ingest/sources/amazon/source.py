@@ -12,7 +12,7 @@ from stages.ingest.reading import delimited, records
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.download import md5
 from stages.ingest.reading.stream import Limits
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 from stages.ingest.sources.amazon import products, reviews
 
 _RATINGS = {  # the files of ratings alone have no header in 2014 and 2018
@@ -31,7 +31,7 @@ class Require(Record):
     text: bool
 
 
-class Settings(Steps):
+class Settings(ShapingSettings):
     """`reviews`: `.json.gz`, `.jsonl`… or the `.csv` of ratings alone; `metadata: ''` where there is none.
 
     `text` names the fields that form a product's text, in their order. `checksums` (md5 by `reviews` and `metadata`)
@@ -47,7 +47,7 @@ class Settings(Steps):
     limits: Limits
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def read(settings: Settings, seed: int) -> SourceTables:
     """Reviews as events; products with category paths, texts, and the address of a picture as id in `address`."""
     for name, wanted in settings.checksums.items():
         path = Path(getattr(settings, name))
@@ -66,7 +66,7 @@ def read(settings: Settings, seed: int) -> Raw:
         counts["dropped_require"] = before - events.height
     address = pl.struct(service=pl.lit("address"), id="picture")
     ids = pl.when(pl.col("picture").is_not_null()).then(pl.concat_list(address)).cast(_IDS)
-    return Raw(events, found.select("item", "title", "categories", ids=ids), _catalog(found), counts=counts)
+    return SourceTables(events, found.select("item", "title", "categories", ids=ids), _catalog(found), counts=counts)
 
 
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:

@@ -208,19 +208,19 @@ def test_where_a_data_set_is_looked_for(site: Site, tmp_path: Path, monkeypatch:
     with zipfile.ZipFile(body, "w") as packed:
         packed.writestr("ml/ratings.csv", "r")
     site.files |= {"ml.zip": body.getvalue(), "ml.zip.md5": hashlib.md5(body.getvalue()).hexdigest().encode()}
-    first = archive.find("ml", "", FILES, settings(site))
+    first = archive.release_folder("ml", "", FILES, settings(site))
     assert (first / "ratings.csv").read_text() == "r"
     count = len(site.asked)
-    assert archive.find("ml", "", FILES, settings(site)) == first
-    assert archive.find("ml", str(first), FILES, settings(site)) == first
-    mine = archive.find("ml", str(tmp_path / ".cache/downloads/ml.zip"), FILES, settings(site))
+    assert archive.release_folder("ml", "", FILES, settings(site)) == first
+    assert archive.release_folder("ml", str(first), FILES, settings(site)) == first
+    mine = archive.release_folder("ml", str(tmp_path / ".cache/downloads/ml.zip"), FILES, settings(site))
     assert (mine / "ratings.csv").read_text() == "r"
     (first / "ratings.csv").unlink()
     first.rmdir()
-    assert archive.find("ml", "", FILES, settings(site)) == first  # the archive is there still
+    assert archive.release_folder("ml", "", FILES, settings(site)) == first  # the archive is there still
     assert len(site.asked) == count
     with pytest.raises(FileNotFoundError, match=r"neither a folder nor a \.zip"):
-        archive.find("ml", str(tmp_path / "nowhere"), FILES, settings(site))
+        archive.release_folder("ml", str(tmp_path / "nowhere"), FILES, settings(site))
     first.rename(tmp_path / "away")
     with pytest.raises(ValueError, match="its md5 is"):
-        archive.find("ml", "", FILES, settings(site, checksum="0" * 32))
+        archive.release_folder("ml", "", FILES, settings(site, checksum="0" * 32))
