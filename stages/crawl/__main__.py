@@ -10,8 +10,8 @@ from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import read, write, write_shards
 from stages.crawl import merge
 from stages.crawl.answer_store import Answers
+from stages.crawl.chosen_services import Params, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.plan import Params, key, opened, ordered
 from stages.crawl.services.service import Found
 from stages.crawl.worker_pool import look
 
@@ -30,14 +30,14 @@ def main(params: Params, layout: Layout) -> None:
     found: dict[str, dict[int, Found]] = {}
     answers: dict[str, Answers] = {}
     with ExitStack() as stack:
-        for name, settings in ordered(params).items():
+        for name, settings in chosen_services(params).items():
             wanted = merge.wanted(table, given, list(found.values()))
             if not wanted:
                 break
             path = cache("http", settings.service) / "answers.sqlite"
             answers[name] = stack.enter_context(closing(Answers(path)))
-            with closing(Fetcher(settings, key(settings), answers[name])) as fetcher:
-                found[name] = look(opened(settings, fetcher), fetcher, wanted, table.height)
+            with closing(Fetcher(settings, api_key(settings), answers[name])) as fetcher:
+                found[name] = look(open_service(settings, fetcher), fetcher, wanted, table.height)
                 log.info("crawl, %s: %d asked, %d kept already, %d faults", name, *fetcher.counts())
         result = merge.merged(table, given, found)
         write_shards(merge.shards(layout.given_images, result.pictures, answers), layout.images, IMAGES)

@@ -8,10 +8,10 @@ from stages.crawl.request_settings import Abroad
 from stages.crawl.services.service import NOT_ASKED, Found, Service, State
 
 
-class Settings(Abroad):
+class AddressesSettings(Abroad):
     """Nothing of its own; `rate` holds for each host."""
 
-    service: Literal["addresses"]
+    service: Literal["addresses"] = "addresses"
 
 
 class Addresses(Service):
@@ -20,7 +20,7 @@ class Addresses(Service):
     name, by = "addresses", "address"
     form, form_name = re.compile(r"(?s).{1,4096}"), "of 4096 characters at most"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: AddressesSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
 

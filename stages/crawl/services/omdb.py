@@ -18,10 +18,10 @@ _SPENT = "Request limit reached!"  # said with HTTP 401, as a wrong key is
 _NONE = "N/A"
 
 
-class Settings(Called, Abroad):
+class OmdbSettings(Called, Abroad):
     """Nothing of its own: a plot is the full one, a poster lies where the answer says."""
 
-    service: Literal["omdb"]
+    service: Literal["omdb"] = "omdb"
 
 
 class _Answer(BaseModel):
@@ -33,7 +33,12 @@ class _Answer(BaseModel):
     poster: str = Field("", alias="Poster")
 
 
-class _Key(Key):
+class OmdbKey(Key):
+    """The key that OMDb sends by mail."""
+
+    def __init__(self) -> None:
+        super().__init__("OMDb", "OMDB_API_KEY", "apikey")
+
     def refused(self, status: int, body: bytes) -> Stopped:
         """A spent quota is no wrong key."""
         try:
@@ -48,18 +53,13 @@ class _Key(Key):
         )
 
 
-def key() -> Key:
-    """The key that OMDb sends by mail."""
-    return _Key("OMDb", "OMDB_API_KEY", "apikey")
-
-
 class Omdb(Service):
     """Asks for ?i=tt…&plot=full and the poster that the answer names."""
 
     name, by = "omdb", "imdb"
     form, form_name = re.compile(r"tt\d{1,12}", re.ASCII), "tt and a number"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: OmdbSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
 

@@ -13,10 +13,10 @@ from stages.crawl.request_settings import Abroad, Called, Fault
 from stages.crawl.services.service import NOT_ASKED, OK, Found, Service, State, parsed
 
 
-class Settings(Called, Abroad):
+class PinterestSettings(Called, Abroad):
     """`size` is one of the sizes in which Pinterest keeps a pin's picture."""
 
-    service: Literal["pinterest"]
+    service: Literal["pinterest"] = "pinterest"
     size: Literal["150x150", "400x300", "600x", "1200x"]
 
 
@@ -45,13 +45,13 @@ class _Error(BaseModel):
     message: str
 
 
-class _Key(Key):
+class PinterestKey(Key):
+    """An access token with the scopes boards:read and pins:read."""
+
     refusals = (401,)  # 403 is about one pin: somebody else's
 
-
-def key() -> Key:
-    """An access token with the scopes boards:read and pins:read."""
-    return _Key("Pinterest", "PINTEREST_ACCESS_TOKEN")
+    def __init__(self) -> None:
+        super().__init__("Pinterest", "PINTEREST_ACCESS_TOKEN")
 
 
 class Pinterest(Service):
@@ -60,7 +60,7 @@ class Pinterest(Service):
     name, by = "pinterest", "pinterest"
     form, form_name = re.compile(r"\d{1,30}", re.ASCII), "a number"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: PinterestSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
 

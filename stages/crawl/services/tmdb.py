@@ -15,14 +15,14 @@ from stages.crawl.services.service import NOT_ASKED, OK, Found, Service, State, 
 _PATH = re.compile(r"/\w[\w.-]*", re.ASCII)
 
 
-class Settings(Called):
+class TmdbSettings(Called):
     """`images` is `configuration` (ask TMDb where its pictures lie) or the address of a mirror that has them.
 
     `kind` is which picture of a film: its poster or its backdrop (a still of it), `size` one of TMDb's sizes of that
     kind, `language` that of the overviews (e.g. de-DE).
     """
 
-    service: Literal["tmdb"]
+    service: Literal["tmdb"] = "tmdb"
     images: str = Field(pattern=r"^(configuration|https?://[^\s?#@]+)$")
     kind: Literal["poster", "backdrop"]
     size: str
@@ -51,9 +51,11 @@ class _Message(BaseModel):
     status_code: int
 
 
-def key() -> Key:
+class TmdbKey(Key):
     """A v3 key or a v4 read access token."""
-    return Key("TMDb", "TMDB_API_KEY", "api_key")
+
+    def __init__(self) -> None:
+        super().__init__("TMDb", "TMDB_API_KEY", "api_key")
 
 
 class Tmdb(Service):
@@ -66,7 +68,7 @@ class Tmdb(Service):
     name, by = "tmdb", "tmdb"
     form, form_name = re.compile(r"\d{1,12}", re.ASCII), "a number"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: TmdbSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
         images = self._images() if settings.images == "configuration" else settings.images

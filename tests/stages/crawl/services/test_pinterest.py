@@ -112,8 +112,8 @@ def test_an_odd_id_is_failed_unasked(service: Service, look: Look) -> None:
 def test_the_sizes_are_those_of_the_published_description() -> None:
     if not (real := os.environ.get("WHYREC_REAL")):
         pytest.skip("set WHYREC_REAL to the folder with api/pinterest_v5_read_pins.json")
-    from stages.crawl.services.pinterest import Settings
+    from stages.crawl.services.pinterest import PinterestSettings
 
     told = json.loads(Path(real, "api", "pinterest_v5_read_pins.json").read_text())
-    known = Settings.model_json_schema()["properties"]["size"]["enum"]
+    known = PinterestSettings.model_json_schema()["properties"]["size"]["enum"]
     assert set(known) == set(told["components"]["schemas"]["ImageSize"]["properties"])
