@@ -1,9 +1,7 @@
 """The stage whole: a table of reasons, a page that stands by itself, readings; for models that explain and do not."""
 
-import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +11,7 @@ import torch
 import models
 from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
-from engine.training.catalog import Catalog
+from engine.training.source import load
 from stages.explain.__main__ import Params, main
 from stages.explain.explained_cases import chosen
 from stages.explain.item_cards import grouped
@@ -60,7 +58,7 @@ def toy(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     page = Page(toy.page)
     assert "script" not in page.tags
     assert not page.handlers
@@ -73,7 +71,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
 
 
 def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_it(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     for title in ("Storm", "Silent", "Cook"):
         shown = re.findall(f"(.){title}(..)", re.sub(r'"[^"]*"', "", toy.page))
         assert len(shown) > 2
@@ -82,7 +80,7 @@ def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_i
 
 
 def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert '<script>alert("title")</script>' in text
     assert "onerror=alert(1)> storm & calm" in text
@@ -90,7 +88,7 @@ def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None
 
 
 def test_what_is_missing_is_said(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert "no text (missing)" in text
     assert "no picture (failed: 404)" in text
@@ -99,8 +97,8 @@ def test_what_is_missing_is_said(toy: Any) -> None:
 
 
 def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
-    main(params(), **toy.paths)
-    table = store.read(toy.paths["reasons"], schemas.REASONS)
+    main(params(), toy.layout)
+    table = store.read(toy.layout.reasons, schemas.REASONS)
     own = table.filter(pl.col("user") == 1)
     assert own["rank"].unique().sort().to_list() == [1, 2]
     assert set(own["item"]) == {4, 5}
@@ -126,7 +124,7 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
 
 
 def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     adds = toy.page.split("What each view adds to the score")[1].split("</table>")[0]
     assert "used by the score" in adds
     row = r'row">(.*?)</th>.*?<i class="(.*?)" style="width: (.*?)%".*?"figure">(.*?)</td>'
@@ -139,17 +137,17 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
 
 
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert "compared with" not in toy.page
-    cases = store.read(toy.paths["cases"], schemas.CASES)
+    cases = store.read(toy.layout.cases, schemas.CASES)
     few = cases.with_columns(candidates=pl.Series([[6], [6], [6]], dtype=cases.schema["candidates"]))
-    store.write(few, toy.paths["cases"], schemas.CASES, store.meta(toy.paths["cases"]))
-    main(params(users=["person-1"]), **toy.paths)
+    store.write(few, toy.layout.cases, schemas.CASES, store.meta(toy.layout.cases))
+    main(params(users=["person-1"]), toy.layout)
     assert "at rank 1 of 2 that it was compared with; what is recommended below is of the whole" in toy.page
 
 
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
     words = toy.page.split('<div class="from">Words')[1].split("</div>")[0]
     assert "drawn afterwards" in words
@@ -167,18 +165,18 @@ def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> No
 
 
 def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
     # three windows lie before the act of 25 January, each with a dot for two topics
     assert chart.count("<circle") == 6
-    earlier = store.read(toy.paths["split"], schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
-    store.write(earlier, toy.paths["split"], schemas.SPLIT, {"items": 6, "users": 3})
-    main(params(users=["person-1"]), **toy.paths)
+    earlier = store.read(toy.layout.split, schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
+    store.write(earlier, toy.layout.split, schemas.SPLIT, {"items": 6, "users": 3})
+    main(params(users=["person-1"]), toy.layout)
     assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
 
 
 def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
-    main(params(users=["person-2"]), **toy.paths)
+    main(params(users=["person-2"]), toy.layout)
     topics = toy.page.split('<ul class="topics">')[1].split("</ul>")[0]
     assert "Too few windows" in toy.page
     assert topics.count('<i class="t0">') == 2
@@ -186,15 +184,16 @@ def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
 
 
 def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
-    main(params(), **toy.paths)
-    before = {name: toy.paths[name].read_bytes() for name in ("reasons", "page", "report")}
-    main(params(), **toy.paths)
-    assert {name: toy.paths[name].read_bytes() for name in before} == before
+    main(params(), toy.layout)
+    written = (toy.layout.reasons, toy.layout.page, toy.layout.metric("explain"))
+    before = [path.read_bytes() for path in written]
+    main(params(), toy.layout)
+    assert [path.read_bytes() for path in written] == before
 
 
 def test_readings_are_flat_numbers(toy: Any) -> None:
-    main(params(), **toy.paths)
-    readings = json.loads(toy.paths["report"].read_text())
+    main(params(), toy.layout)
+    readings = toy.readings
     assert readings["users"] == 3
     assert readings["explains"] == 1
     assert readings["probe_cases"] == 2
@@ -216,13 +215,13 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
         "object": [None, None, None, "anchor"],
         "box": [None, None, None, [0.1, 0.5, 0.9, 1.0]],
     }
-    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.paths["truth"], schemas.TRUTH)
-    main(params(), **toy.paths)
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
+    main(params(), toy.layout)
     text = " ".join(Page(toy.page).text.split())
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
     assert "It goes back to Storm." in text
     assert 'class="truebox"' in toy.page
-    readings = json.loads(toy.paths["report"].read_text())
+    readings = toy.readings
     # the heaviest act is the newest (item 3), the cause is the oldest of three
     assert (readings["truth_history"], readings["truth_newest"]) == (0, 0)
     assert readings["truth_history_chance"] == pytest.approx(1 / 3)
@@ -233,17 +232,17 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
     assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
-    split = store.read(toy.paths["split"], schemas.SPLIT)
-    store.write(split, toy.paths["split"], schemas.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
-    main(params(), **toy.paths)
+    split = store.read(toy.layout.split, schemas.SPLIT)
+    store.write(split, toy.layout.split, schemas.SPLIT, store.meta(toy.layout.split) | {"in_order": False})
+    main(params(), toy.layout)
     assert "was chosen by" not in Page(toy.page).text
-    assert not [key for key in json.loads(toy.paths["report"].read_text()) if key.startswith("truth")]
+    assert not [key for key in toy.readings if key.startswith("truth")]
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
     weights = {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])}
-    torch.save(weights, small.paths["weights"])
-    main(params("popularity"), **small.paths)
+    torch.save(weights, small.layout.weights)
+    main(params("popularity"), small.layout)
     text = Page(small.page).text
     assert "This model gives no reasons." in text
     assert "The sea gives nothing back" in text
@@ -251,23 +250,22 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
     assert 'class="chart"' in small.page
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
-    assert json.loads(small.paths["report"].read_text()) == {"explains": 0, "users": 3}
+    assert small.readings == {"explains": 0, "users": 3}
 
 
 def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
     choice = Choice(name="ante_rnn", settings=section)
-    paths = {view: small.paths[view] for view in ("words", "regions")}
-    catalog = Catalog.load(paths, 6, frozenset(["words", "regions"]), 3)  # type: ignore[arg-type]
+    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
     torch.manual_seed(1)
-    torch.save(models.build(choice, catalog, 3).state_dict(), small.paths["weights"])
-    main(params("ante_rnn", section), **small.paths)
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
+    main(params("ante_rnn", section), small.layout)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    readings = json.loads(small.paths["report"].read_text())
+    readings = small.readings
     assert readings["probe_cases"] == 2
     assert readings["move_word_heaviest"] > 0
     assert readings["move_region_heaviest"] > 0
@@ -306,7 +304,7 @@ def test_people_are_asked_for_by_name_in_order() -> None:
 
 
 def test_no_case_is_refused(toy: Any) -> None:
-    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.paths["cases"], schemas.CASES)
-    with pytest.raises(ValueError, match="no test cases to explain"):
-        main(params(), **toy.paths)
-    assert not Path(toy.paths["page"]).exists()
+    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.layout.cases, schemas.CASES)
+    with pytest.raises(ValueError, match="has no test cases"):
+        main(params(), toy.layout)
+    assert not toy.layout.page.exists()
