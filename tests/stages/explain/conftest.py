@@ -88,7 +88,7 @@ class Small:
         return self.layout.page.read_text(encoding="utf-8")
 
     @property
-    def readings(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """metrics/explain.json."""
         found: dict[str, float] = json.loads(self.layout.metric("explain").read_text())
         return found

@@ -1,4 +1,4 @@
-"""The stage whole: a table of reasons, a page that stands by itself, readings; for models that explain and do not."""
+"""The stage whole: a table of reasons, a page that stands by itself, metrics; for models that explain and do not."""
 
 import re
 from html.parser import HTMLParser
@@ -13,8 +13,8 @@ from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
 from engine.training.source import load
 from stages.explain.__main__ import Params, main
-from stages.explain.explained_cases import chosen
-from stages.explain.item_cards import grouped
+from stages.explain.explained_cases import last_cases
+from stages.explain.item_cards import group_reasons
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -193,14 +193,14 @@ def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
 
 def test_readings_are_flat_numbers(toy: Any) -> None:
     main(params(), toy.layout)
-    readings = toy.readings
-    assert readings["users"] == 3
-    assert readings["explains"] == 1
-    assert readings["probe_cases"] == 2
-    assert readings["probe_faithful"] == 1
-    assert all(isinstance(value, int | float) for value in readings.values())
-    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(readings)
-    assert not [key for key in readings if key.startswith("truth")]
+    metrics = toy.metrics
+    assert metrics["users"] == 3
+    assert metrics["explains"] == 1
+    assert metrics["probe_cases"] == 2
+    assert metrics["probe_faithful"] == 1
+    assert all(isinstance(value, int | float) for value in metrics.values())
+    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(metrics)
+    assert not [key for key in metrics if key.startswith("truth")]
 
 
 def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
@@ -221,22 +221,22 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
     assert "It goes back to Storm." in text
     assert 'class="truebox"' in toy.page
-    readings = toy.readings
+    metrics = toy.metrics
     # the heaviest act is the newest (item 3), the cause is the oldest of three
-    assert (readings["truth_history"], readings["truth_newest"]) == (0, 0)
-    assert readings["truth_history_chance"] == pytest.approx(1 / 3)
+    assert (metrics["truth_history"], metrics["truth_newest"]) == (0, 0)
+    assert metrics["truth_history_chance"] == pytest.approx(1 / 3)
     # the heaviest word of item 4 is "Two", true is "lovers", one of four words
-    assert (readings["truth_next_word"], readings["truth_next_word_chance"]) == (0, 0.25)
+    assert (metrics["truth_next_word"], metrics["truth_next_word_chance"]) == (0, 0.25)
     # the lower region weighs most and holds the object's box
-    assert (readings["truth_next_region"], readings["truth_next_region_chance"]) == (1, 0.5)
+    assert (metrics["truth_next_region"], metrics["truth_next_region_chance"]) == (1, 0.5)
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
-    assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
+    assert (metrics["truth_word"], metrics["truth_word_cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
     split = store.read(toy.layout.split, schemas.SPLIT)
     store.write(split, toy.layout.split, schemas.SPLIT, store.meta(toy.layout.split) | {"in_order": False})
     main(params(), toy.layout)
     assert "was chosen by" not in Page(toy.page).text
-    assert not [key for key in toy.readings if key.startswith("truth")]
+    assert not [key for key in toy.metrics if key.startswith("truth")]
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
@@ -252,7 +252,7 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert 'class="chart"' in small.page
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
-    assert small.readings == {"explains": 0, "users": 3}
+    assert small.metrics == {"explains": 0, "users": 3}
 
 
 def test_ante_rnn_goes_all_the_way(small: Any) -> None:
@@ -265,17 +265,17 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    readings = small.readings
-    assert readings["probe_cases"] == 2
-    assert readings["move_word_heaviest"] > 0
-    assert readings["move_region_heaviest"] > 0
+    metrics = small.metrics
+    assert metrics["probe_cases"] == 2
+    assert metrics["move_word_heaviest"] > 0
+    assert metrics["move_region_heaviest"] > 0
 
 
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
     row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
     rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
     frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
-    reason = grouped(frame)[(1, "history", 0)]
+    reason = group_reasons(frame)[(1, "history", 0)]
     assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
 
 
@@ -288,19 +288,19 @@ def table(users: int = 20) -> pl.DataFrame:
 
 def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
     names = {u: f"p{u}" for u in range(1, 21)}
-    first, again, other = (chosen(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
+    first, again, other = (last_cases(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
     assert first == again == sorted(set(first))
     assert len(first) == 5
     assert first != other
-    assert set(chosen(table(), names, 5, 1)["position"]) == {7}
-    assert chosen(table(), names, 50, 1).height == 20
+    assert set(last_cases(table(), names, 5, 1)["position"]) == {7}
+    assert last_cases(table(), names, 50, 1).height == 20
 
 
 def test_people_are_asked_for_by_name_in_order() -> None:
     names = {u: str(100 + u) for u in range(1, 22)}
-    assert chosen(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
+    assert last_cases(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
     with pytest.raises(ValueError, match=r"explain\.users: nobody, 121 have no test case; such have e\.g\. '101'"):
-        chosen(table(), names, ("nobody", 105, 121), 1)
+        last_cases(table(), names, ("nobody", 105, 121), 1)
 
 
 def test_no_case_is_refused(toy: Any) -> None:
