@@ -29,22 +29,26 @@ from stages.explain.reasons import recommend_with_reasons
 class Explain(Record):
     """Whose reasons are shown and how much of them; how many cases are probed, by erasing how many events."""
 
-    users: int | tuple[str | int, ...] = Field(description="how many, drawn by the seed, or which (raw ids)")
-    top: int = Field(ge=1)
-    history: int = Field(ge=1, description="acts shown of each person")
-    picture: int = Field(ge=16, description="width of a picture in the page, in pixels")
-    topics: int = Field(ge=1, description="lines in a chart of topics")
-    cases: int = Field(ge=0, description="test cases that are probed; 0: all")
-    erase: int = Field(ge=1, description="events that are erased")
-    inside: int = Field(ge=0, description="of the probed cases, those whose words and regions are blanked too")
+    users: int | tuple[str | int, ...] = Field(
+        12, description="people on the page: how many, drawn by the seed, or a list of their raw ids"
+    )
+    top: int = Field(5, ge=1, description="recommendations shown of each person")
+    history: int = Field(10, ge=1, description="events of each person's history shown, the heaviest")
+    picture: int = Field(240, ge=16, le=2000, description="width of a picture in the page, in pixels")
+    topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
+    cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
+    erase: int = Field(1, ge=1, description="events erased from each probed case")
+    inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
 
 
 class Params(Record):
-    model: Choice
-    seen: Literal["excluded", "kept"]
-    explain: Explain
-    device: str
-    seed: int
+    """What dvc.yaml declares for the stage."""
+
+    model: Choice = Field(description="the model and its section of `models`")
+    seen: Literal["excluded", "kept"] = Field(description="whether items already acted on can be recommended")
+    explain: Explain = Field(description="the section `explain`")
+    device: str = Field(description="where the model runs: auto, cpu or cuda")
+    seed: int = Field(ge=0, description="of the people and cases that are drawn")
 
 
 def main(params: Params, layout: Layout) -> None:
