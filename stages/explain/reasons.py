@@ -26,7 +26,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Found:
+class Recommendations:
     """The best items of each case, score and reasons; `reasons` is a REASONS table, in the order of the cases."""
 
     item_BK: Tensor
@@ -34,7 +34,7 @@ class Found:
     reasons: pl.DataFrame
 
 
-def words(frame: pl.DataFrame) -> pl.DataFrame:
+def word_labels(frame: pl.DataFrame) -> pl.DataFrame:
     """A words table (item, token) as one row a word: about, part (from 1), label."""
     numbered = frame.select(
         pl.col("item").alias("about"),
@@ -45,7 +45,9 @@ def words(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 @torch.no_grad()
-def explain(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, labels: Labels) -> Found:
+def recommend_with_reasons(
+    model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, labels: Labels
+) -> Recommendations:
     """The `top` recommendations after each case's history; with reasons where the model gives them."""
     model.eval()
     item_BK, score_BK = recommended(model, events, cases, top, seen)
@@ -53,19 +55,19 @@ def explain(model: Recommender, events: Interactions, cases: Cases, top: int, se
     frames = [pl.DataFrame(schema=COLUMNS)]
     if isinstance(model, Explainer):
         for k in range(item_BK.shape[1]):
-            given = model.explain(batch, item_BK[:, k])
-            frames += [_rows(reason, batch, item_BK[:, k], score_BK[:, k], k + 1) for reason in given]
+            weights = model.explain(batch, item_BK[:, k])
+            frames += [_reason_rows(reason, batch, item_BK[:, k], score_BK[:, k], k + 1) for reason in weights]
     table = pl.concat(frames).filter(pl.col("item") > 0)
     place = pl.DataFrame({"user": cases.user_C.cpu().numpy()}, schema={"user": pl.UInt32}).with_row_index("case")
     table = table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
-    return Found(item_BK, score_BK, named(table, labels))
+    return Recommendations(item_BK, score_BK, with_labels(table, labels))
 
 
-def named(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
+def with_labels(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
     """The rows with their labels: titles, words, topics' first words, views; a region has none."""
     word = labels.words.rename({"label": "word"})
     title = labels.titles.select(pl.col("item").alias("part"), pl.col("title"))
-    topic, view = _names(labels.topics, "topic"), _names(VIEWS, "view")
+    topic, view = _label_column(labels.topics, "topic"), _label_column(VIEWS, "view")
     # a region's best word comes as `word_of`, its number in the item's text
     joined = (
         table.join(title, on="part", how="left", maintain_order="left")
@@ -84,13 +86,13 @@ def named(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
     return joined.with_columns(label.alias("label")).select(list(REASONS.columns))
 
 
-def _names(names: dict[int, str], column: str) -> pl.DataFrame:
+def _label_column(names: dict[int, str], column: str) -> pl.DataFrame:
     return pl.DataFrame(
         {"part": list(names), column: list(names.values())}, schema={"part": pl.UInt32, column: pl.String}
     )
 
 
-def _rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor, rank: int) -> pl.DataFrame:
+def _reason_rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor, rank: int) -> pl.DataFrame:
     """One reason of one recommendation a row: its valid parts in order, numbered from 1 (history: by item)."""
     value, valid, word_of = reason.value, reason.valid, None
     if reason.over == "word_region":

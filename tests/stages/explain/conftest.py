@@ -1,6 +1,7 @@
 """A small world with everything that a page can meet: markup in texts, no picture, a broken one, no text, no title."""
 
 import io
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.tables import schemas, store
+from engine.tables.layout import Layout
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Explainer, Weights
 from engine.training.needs import Needs
@@ -76,15 +78,20 @@ class Toy(CatalogScorer, Explainer):
 
 @dataclass(frozen=True)
 class Small:
-    """The tables' paths by argument of the stage, and where it writes."""
+    """The small world's tables, where the layout says, and what the stage writes."""
 
-    paths: dict[str, Path]
-    root: Path
+    layout: Layout
 
     @property
     def page(self) -> str:
         """What was written."""
-        return self.paths["page"].read_text(encoding="utf-8")
+        return self.layout.page.read_text(encoding="utf-8")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """metrics/explain.json."""
+        found: dict[str, float] = json.loads(self.layout.metric("explain").read_text())
+        return found
 
 
 def picture(item: int, width: int = 400) -> bytes:
@@ -203,7 +210,7 @@ def small(tmp_path: Path) -> Small:
         ),
         "image": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
         "text": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
-        "history": (
+        "topic_history": (
             schemas.TOPIC_HISTORY,
             frame(
                 schemas.TOPIC_HISTORY,
@@ -213,7 +220,7 @@ def small(tmp_path: Path) -> Small:
                 share=[[0.1, 0.8, 0.1], [0.2, 0.1, 0.7], [0.3, 0.3, 0.4], [1.0, 0.0, 0.0]],
             ),
         ),
-        "topics": (schemas.TOPIC_ITEMS, frame(schemas.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
+        "topic_items": (schemas.TOPIC_ITEMS, frame(schemas.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
         "topic_words": (
             schemas.TOPIC_WORDS,
             frame(
@@ -226,10 +233,10 @@ def small(tmp_path: Path) -> Small:
         ),
         "truth": (schemas.TRUTH, pl.DataFrame(schema=dict(schemas.TRUTH.columns))),
     }
-    paths = {name: tmp_path / f"{name}.parquet" for name in written}
+    layout = Layout(tmp_path, "temporal")
     for name, (table, rows) in written.items():
-        meta = {"split": {"items": ITEMS, "users": 3}, "history": {"window": "week", "decay": 0.2}}.get(name, {})
-        store.write(rows, paths[name], table, meta)
+        meta = {"split": {"items": ITEMS, "users": 3}, "topic_history": {"window": "week", "decay": 0.2}}.get(name, {})
+        store.write(rows, getattr(layout, name), table, meta)
     shard = frame(
         schemas.IMAGES,
         item=range(1, 6),
@@ -239,9 +246,6 @@ def small(tmp_path: Path) -> Small:
         height=[600] * 5,
         sha256=["0"] * 5,
     )
-    store.write_shards([shard], tmp_path / "images", schemas.IMAGES)
-    out = {name: tmp_path / "out" / file for name, file in OUT.items()}
-    return Small(paths | out | {"images": tmp_path / "images", "weights": tmp_path / "weights.pt"}, tmp_path)
-
-
-OUT = {"reasons": "reasons.parquet", "page": "index.html", "report": "explain.json"}
+    store.write_shards([shard], layout.images, schemas.IMAGES)
+    layout.weights.parent.mkdir()
+    return Small(layout)

@@ -1,9 +1,7 @@
-"""The stage whole: a table of reasons, a page that stands by itself, readings; for models that explain and do not."""
+"""The stage whole: a table of reasons, a page that stands by itself, metrics; for models that explain and do not."""
 
-import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,10 +11,10 @@ import torch
 import models
 from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
-from engine.training.catalog import Catalog
+from engine.training.source import load
 from stages.explain.__main__ import Params, main
-from stages.explain.explained_cases import chosen
-from stages.explain.item_cards import grouped
+from stages.explain.explained_cases import last_cases
+from stages.explain.item_cards import group_reasons
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -60,7 +58,7 @@ def toy(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     page = Page(toy.page)
     assert "script" not in page.tags
     assert not page.handlers
@@ -73,7 +71,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
 
 
 def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_it(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     for title in ("Storm", "Silent", "Cook"):
         shown = re.findall(f"(.){title}(..)", re.sub(r'"[^"]*"', "", toy.page))
         assert len(shown) > 2
@@ -82,7 +80,7 @@ def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_i
 
 
 def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert '<script>alert("title")</script>' in text
     assert "onerror=alert(1)> storm & calm" in text
@@ -90,7 +88,7 @@ def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None
 
 
 def test_what_is_missing_is_said(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert "no text (missing)" in text
     assert "no picture (failed: 404)" in text
@@ -99,8 +97,8 @@ def test_what_is_missing_is_said(toy: Any) -> None:
 
 
 def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
-    main(params(), **toy.paths)
-    table = store.read(toy.paths["reasons"], schemas.REASONS)
+    main(params(), toy.layout)
+    table = store.read(toy.layout.reasons, schemas.REASONS)
     own = table.filter(pl.col("user") == 1)
     assert own["rank"].unique().sort().to_list() == [1, 2]
     assert set(own["item"]) == {4, 5}
@@ -126,7 +124,7 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
 
 
 def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     adds = toy.page.split("What each view adds to the score")[1].split("</table>")[0]
     assert "used by the score" in adds
     row = r'row">(.*?)</th>.*?<i class="(.*?)" style="width: (.*?)%".*?"figure">(.*?)</td>'
@@ -139,17 +137,17 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
 
 
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert "compared with" not in toy.page
-    cases = store.read(toy.paths["cases"], schemas.CASES)
+    cases = store.read(toy.layout.cases, schemas.CASES)
     few = cases.with_columns(candidates=pl.Series([[6], [6], [6]], dtype=cases.schema["candidates"]))
-    store.write(few, toy.paths["cases"], schemas.CASES, store.meta(toy.paths["cases"]))
-    main(params(users=["person-1"]), **toy.paths)
+    store.write(few, toy.layout.cases, schemas.CASES, store.meta(toy.layout.cases))
+    main(params(users=["person-1"]), toy.layout)
     assert "at rank 1 of 2 that it was compared with; what is recommended below is of the whole" in toy.page
 
 
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
     words = toy.page.split('<div class="from">Words')[1].split("</div>")[0]
     assert "drawn afterwards" in words
@@ -167,18 +165,18 @@ def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> No
 
 
 def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
     # three windows lie before the act of 25 January, each with a dot for two topics
     assert chart.count("<circle") == 6
-    earlier = store.read(toy.paths["split"], schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
-    store.write(earlier, toy.paths["split"], schemas.SPLIT, {"items": 6, "users": 3})
-    main(params(users=["person-1"]), **toy.paths)
+    earlier = store.read(toy.layout.split, schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
+    store.write(earlier, toy.layout.split, schemas.SPLIT, {"items": 6, "users": 3})
+    main(params(users=["person-1"]), toy.layout)
     assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
 
 
 def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
-    main(params(users=["person-2"]), **toy.paths)
+    main(params(users=["person-2"]), toy.layout)
     topics = toy.page.split('<ul class="topics">')[1].split("</ul>")[0]
     assert "Too few windows" in toy.page
     assert topics.count('<i class="t0">') == 2
@@ -186,22 +184,23 @@ def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
 
 
 def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
-    main(params(), **toy.paths)
-    before = {name: toy.paths[name].read_bytes() for name in ("reasons", "page", "report")}
-    main(params(), **toy.paths)
-    assert {name: toy.paths[name].read_bytes() for name in before} == before
+    main(params(), toy.layout)
+    written = (toy.layout.reasons, toy.layout.page, toy.layout.metric("explain"))
+    before = [path.read_bytes() for path in written]
+    main(params(), toy.layout)
+    assert [path.read_bytes() for path in written] == before
 
 
 def test_readings_are_flat_numbers(toy: Any) -> None:
-    main(params(), **toy.paths)
-    readings = json.loads(toy.paths["report"].read_text())
-    assert readings["users"] == 3
-    assert readings["explains"] == 1
-    assert readings["probe_cases"] == 2
-    assert readings["probe_faithful"] == 1
-    assert all(isinstance(value, int | float) for value in readings.values())
-    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(readings)
-    assert not [key for key in readings if key.startswith("truth")]
+    main(params(), toy.layout)
+    metrics = toy.metrics
+    assert metrics["users"] == 3
+    assert metrics["explains"] == 1
+    assert metrics["probe_cases"] == 2
+    assert metrics["probe_faithful"] == 1
+    assert all(isinstance(value, int | float) for value in metrics.values())
+    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(metrics)
+    assert not [key for key in metrics if key.startswith("truth")]
 
 
 def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
@@ -216,34 +215,34 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
         "object": [None, None, None, "anchor"],
         "box": [None, None, None, [0.1, 0.5, 0.9, 1.0]],
     }
-    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.paths["truth"], schemas.TRUTH)
-    main(params(), **toy.paths)
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
+    main(params(), toy.layout)
     text = " ".join(Page(toy.page).text.split())
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
     assert "It goes back to Storm." in text
     assert 'class="truebox"' in toy.page
-    readings = json.loads(toy.paths["report"].read_text())
+    metrics = toy.metrics
     # the heaviest act is the newest (item 3), the cause is the oldest of three
-    assert (readings["truth_history"], readings["truth_newest"]) == (0, 0)
-    assert readings["truth_history_chance"] == pytest.approx(1 / 3)
+    assert (metrics["truth_history"], metrics["truth_newest"]) == (0, 0)
+    assert metrics["truth_history_chance"] == pytest.approx(1 / 3)
     # the heaviest word of item 4 is "Two", true is "lovers", one of four words
-    assert (readings["truth_next_word"], readings["truth_next_word_chance"]) == (0, 0.25)
+    assert (metrics["truth_next_word"], metrics["truth_next_word_chance"]) == (0, 0.25)
     # the lower region weighs most and holds the object's box
-    assert (readings["truth_next_region"], readings["truth_next_region_chance"]) == (1, 0.5)
+    assert (metrics["truth_next_region"], metrics["truth_next_region_chance"]) == (1, 0.5)
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
-    assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
+    assert (metrics["truth_word"], metrics["truth_word_cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
-    split = store.read(toy.paths["split"], schemas.SPLIT)
-    store.write(split, toy.paths["split"], schemas.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
-    main(params(), **toy.paths)
+    split = store.read(toy.layout.split, schemas.SPLIT)
+    store.write(split, toy.layout.split, schemas.SPLIT, store.meta(toy.layout.split) | {"in_order": False})
+    main(params(), toy.layout)
     assert "was chosen by" not in Page(toy.page).text
-    assert not [key for key in json.loads(toy.paths["report"].read_text()) if key.startswith("truth")]
+    assert not [key for key in toy.metrics if key.startswith("truth")]
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
     weights = {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])}
-    torch.save(weights, small.paths["weights"])
-    main(params("popularity"), **small.paths)
+    torch.save(weights, small.layout.weights)
+    main(params("popularity"), small.layout)
     text = Page(small.page).text
     assert "This model gives no reasons." in text
     assert "The sea gives nothing back" in text
@@ -251,33 +250,32 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
     assert 'class="chart"' in small.page
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
-    assert json.loads(small.paths["report"].read_text()) == {"explains": 0, "users": 3}
+    assert small.metrics == {"explains": 0, "users": 3}
 
 
 def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
     choice = Choice(name="ante_rnn", settings=section)
-    paths = {view: small.paths[view] for view in ("words", "regions")}
-    catalog = Catalog.load(paths, 6, frozenset(["words", "regions"]), 3)  # type: ignore[arg-type]
+    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
     torch.manual_seed(1)
-    torch.save(models.build(choice, catalog, 3).state_dict(), small.paths["weights"])
-    main(params("ante_rnn", section), **small.paths)
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
+    main(params("ante_rnn", section), small.layout)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    readings = json.loads(small.paths["report"].read_text())
-    assert readings["probe_cases"] == 2
-    assert readings["move_word_heaviest"] > 0
-    assert readings["move_region_heaviest"] > 0
+    metrics = small.metrics
+    assert metrics["probe_cases"] == 2
+    assert metrics["move_word_heaviest"] > 0
+    assert metrics["move_region_heaviest"] > 0
 
 
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
     row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
     rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
     frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
-    reason = grouped(frame)[(1, "history", 0)]
+    reason = group_reasons(frame)[(1, "history", 0)]
     assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
 
 
@@ -290,23 +288,23 @@ def table(users: int = 20) -> pl.DataFrame:
 
 def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
     names = {u: f"p{u}" for u in range(1, 21)}
-    first, again, other = (chosen(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
+    first, again, other = (last_cases(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
     assert first == again == sorted(set(first))
     assert len(first) == 5
     assert first != other
-    assert set(chosen(table(), names, 5, 1)["position"]) == {7}
-    assert chosen(table(), names, 50, 1).height == 20
+    assert set(last_cases(table(), names, 5, 1)["position"]) == {7}
+    assert last_cases(table(), names, 50, 1).height == 20
 
 
 def test_people_are_asked_for_by_name_in_order() -> None:
     names = {u: str(100 + u) for u in range(1, 22)}
-    assert chosen(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
+    assert last_cases(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
     with pytest.raises(ValueError, match=r"explain\.users: nobody, 121 have no test case; such have e\.g\. '101'"):
-        chosen(table(), names, ("nobody", 105, 121), 1)
+        last_cases(table(), names, ("nobody", 105, 121), 1)
 
 
 def test_no_case_is_refused(toy: Any) -> None:
-    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.paths["cases"], schemas.CASES)
-    with pytest.raises(ValueError, match="no test cases to explain"):
-        main(params(), **toy.paths)
-    assert not Path(toy.paths["page"]).exists()
+    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.layout.cases, schemas.CASES)
+    with pytest.raises(ValueError, match="has no test cases"):
+        main(params(), toy.layout)
+    assert not toy.layout.page.exists()
