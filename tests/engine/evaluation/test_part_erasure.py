@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.engine.test_probe import ITEMS, LENGTH, Sum, cases, events
+from tests.engine.evaluation.test_history_erasure import ITEMS, LENGTH, Sum, cases, events
 from torch import Tensor
 
 from engine.evaluation.erasure import blanked
