@@ -5,14 +5,16 @@ from pathlib import Path
 import polars as pl
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import ORACLE, SPLIT
 from stages.evaluate import _oracle
 
 
 def test_no_oracle_where_the_protocol_moved_events(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, "temporal")
     known = pl.DataFrame([(1, 0, 3, 0, 9)], schema=dict(ORACLE.columns), orient="row")
-    store.write(known, tmp_path / "oracle.parquet", ORACLE)
+    store.write(known, layout.oracle, ORACLE)
     split = pl.DataFrame([(1, 0, 5, None, "test", None)], schema=dict(SPLIT.columns), orient="row")
     for meta, height in (({}, 1), ({"in_order": True}, 1), ({"in_order": False}, 0)):
-        store.write(split, tmp_path / "split.parquet", SPLIT, meta)
-        assert _oracle(tmp_path / "oracle.parquet", tmp_path / "split.parquet").height == height
+        store.write(split, layout.split, SPLIT, meta)
+        assert _oracle(layout).height == height

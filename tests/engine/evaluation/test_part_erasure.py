@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.engine.test_probe import ITEMS, LENGTH, Sum, cases, events
 from torch import Tensor
 
 from engine.evaluation.erasure import blanked
@@ -12,6 +11,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Ragged
 from engine.training.contract import CatalogScorer, Explainer, Weights
 from engine.training.needs import Needs
+from tests.engine.evaluation.test_history_erasure import ITEMS, LENGTH, Sum, cases, events
 
 WORDS = 5
 

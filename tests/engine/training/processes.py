@@ -11,6 +11,7 @@ import torch
 
 import models
 from engine.tables import files, store
+from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, SPLIT
 from engine.tables.settings import Choice
 from engine.training.contract import Learner
@@ -109,17 +110,15 @@ def resumed(given: World, folder: Path) -> dict[str, Any]:
 def staged(folder: Path) -> list[str]:
     """The names of the files that the train stage wrote in this process."""
     wide = [(u, p, 1 + (u + p) % 9, None, "train" if p < 5 else "valid", None) for u in range(1, 9) for p in range(6)]
-    data = folder / f"data{os.environ.get('RANK', '0')}"
+    layout = Layout(folder / f"data{os.environ.get('RANK', '0')}", "temporal", results=folder / "out")
     split = pl.DataFrame(wide, schema=dict(SPLIT.columns), orient="row")
-    store.write(split, data / "events.parquet", SPLIT, {"items": 9, "users": 8})
+    store.write(split, layout.split, SPLIT, {"items": 9, "users": 8})
     asked = [(u, "valid", u, 5, 1 + (u + 5) % 9, None) for u in range(1, 9)]
-    store.write(pl.DataFrame(asked, schema=dict(CASES.columns), orient="row"), data / "cases.parquet", CASES)
+    store.write(pl.DataFrame(asked, schema=dict(CASES.columns), orient="row"), layout.cases, CASES)
     params = stage.Params(
         model=section("gru4rec", "chunked"), seen="kept", train=settings().model_dump(), device="cpu", seed=1
     )
     params.model.settings.pop("train", None)
-    nothing = dict.fromkeys(("regions", "image", "text", "words", "history", "topics", "items"), data / "none")
-    out = {name: folder / "out" / name for name in ("weights", "valid", "cost", "loss_plot", "valid_plot")}
     written: list[str] = []
     whole = files.whole
 
@@ -128,8 +127,8 @@ def staged(folder: Path) -> list[str]:
         return whole(path)
 
     files.whole = counted
-    os.environ["DVC_ROOT"] = str(data)
-    stage.main(params, split=data / "events.parquet", cases=data / "cases.parquet", **nothing, **out)
+    os.environ["DVC_ROOT"] = str(layout.root)
+    stage.main(params, layout)
     return sorted(written)
 
 

@@ -18,10 +18,10 @@ from engine.tables.schemas import ITEMS
 from engine.training.audience import NEVER, Audience, Clock
 from engine.training.batch import Batch, Interactions
 from engine.training.catalog import Catalog
-from engine.training.categories import Categories
 from engine.training.contract import Rater
 from engine.training.needs import Needs
 from engine.training.schedule import Progressed
+from engine.training.source import _catalog as read_catalog
 
 events = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(-5, 8)), min_size=1, max_size=30)
 
@@ -48,7 +48,7 @@ def test_categories_are_numbered_by_name(tmp_path: Path) -> None:
         schema=dict(ITEMS.columns),
     )
     store.write(frame, tmp_path / "items.parquet", ITEMS)
-    tree = Catalog.load({"categories": tmp_path / "items.parquet"}, 4, frozenset({"categories"})).categories
+    tree = read_catalog({"categories": tmp_path / "items.parquet"}, 4, frozenset({"categories"})).categories
     assert tree.names == ("a", "b", "c", "d")
     path_YD, row_Y = tree.rows(torch.tensor([4, 2, 1]))
     assert path_YD.tolist() == [[2, 1, 4], [1, 2, 0], [3, 0, 0]]
@@ -56,7 +56,7 @@ def test_categories_are_numbered_by_name(tmp_path: Path) -> None:
     none = frame.with_columns(pl.lit(None, dtype=frame["categories"].dtype).alias("categories"))
     store.write(none, tmp_path / "none.parquet", ITEMS)
     with pytest.raises(KeyError, match=r"no view 'categories' in .*set the model's features to none"):
-        Categories.read(tmp_path / "none.parquet", 4)
+        read_catalog({"categories": tmp_path / "none.parquet"}, 4, frozenset({"categories"}))
     with pytest.raises(KeyError, match="no view 'categories'"):
         Catalog(4).categories.rows(torch.tensor([1]))
 

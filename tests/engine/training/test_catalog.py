@@ -18,6 +18,7 @@ from engine.tables.schemas import REGIONS, VECTORS, WORDS
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
 from engine.training.needs import View
+from engine.training.source import _catalog as read_catalog
 
 
 def put(path: Path, table: Table, rows: dict[str, Any], width: int) -> Path:
@@ -49,14 +50,14 @@ def paths(tmp_path: Path) -> dict[View, Path]:
 
 
 def test_row_i_is_item_i_and_row_0_is_zero(paths: dict[View, Path]) -> None:
-    catalog = Catalog.load(paths, 4, frozenset({"image"}))
+    catalog = read_catalog(paths, 4, frozenset({"image"}))
     assert catalog.vector("image").tolist() == [[0, 0], [1, 2], [0, 0], [0.5, 0], [0, 0]]
     assert catalog.present("image").tolist() == [False, True, False, True, False]
     assert catalog.width("image") == 2
 
 
 def test_words_and_regions_are_as_many_as_an_item_has(paths: dict[View, Path]) -> None:
-    catalog = Catalog.load(paths, 4, frozenset({"words", "regions"}))
+    catalog = read_catalog(paths, 4, frozenset({"words", "regions"}))
     value_UXD, valid_UX = catalog.ragged("words").rows(torch.tensor([1, 2, 0]))
     assert value_UXD.tolist() == [[[1, 0, 2], [3, 1, 0]], [[0] * 3] * 2, [[0] * 3] * 2]
     assert valid_UX.tolist() == [[True, True], [False, False], [False, False]]
@@ -66,7 +67,7 @@ def test_words_and_regions_are_as_many_as_an_item_has(paths: dict[View, Path]) -
 
 
 def test_only_the_asked_views_are_read(paths: dict[View, Path]) -> None:
-    catalog = Catalog.load(paths | {"words": Path("nowhere")}, 4, frozenset({"image"}), topics=3)
+    catalog = read_catalog(paths | {"words": Path("nowhere")}, 4, frozenset({"image"}), topics=3)
     assert (catalog.items, catalog.topics) == (4, 3)
     with pytest.raises(KeyError, match=r"no view 'words' in the catalog; it has ..image"):
         catalog.ragged("words")
@@ -76,12 +77,12 @@ def test_only_the_asked_views_are_read(paths: dict[View, Path]) -> None:
 
 def test_a_view_whose_stage_was_skipped_is_refused_with_the_setting_to_change(paths: dict[View, Path]) -> None:
     with pytest.raises(KeyError, match=r"no view 'text' .* set text\.encoder"):
-        Catalog.load(paths, 4, frozenset({"text"}))
+        read_catalog(paths, 4, frozenset({"text"}))
 
 
 def test_an_item_beyond_the_events_is_refused(paths: dict[View, Path]) -> None:
     with pytest.raises(ValueError, match="item 3 is beyond the 2 items"):
-        Catalog.load(paths, 2, frozenset({"image"}))
+        read_catalog(paths, 2, frozenset({"image"}))
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data(), st.integers(0, 4))

@@ -68,10 +68,10 @@ def test_a_run_of_two_that_died_goes_on_from_the_first_one_s_disk(told: list[dic
 def test_what_the_stage_writes_is_written_once(
     told: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.tables import files, store
+    from engine.tables import files
 
-    monkeypatch.setattr(store, "whole", files.whole)  # put back what `staged` counts with
+    monkeypatch.setattr(files, "whole", files.whole)  # put back what `staged` counts with
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     alone = staged(tmp_path)
-    assert alone == sorted(["weights", "valid", "cost", "loss_plot", "valid_plot"])
+    assert alone == sorted(["weights.pt", "valid.json", "cost.json", "loss.csv", "valid.csv"])
     assert [found["written"] for found in told] == [alone, []]

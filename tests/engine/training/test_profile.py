@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.tables import schemas
+from engine.tables import schemas, topic_windows
 from engine.training import profile
+from engine.training.source import topic_profiles
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 TOPICS = 3
@@ -33,7 +34,7 @@ def topic_items(items: list[int], seed: int = 1) -> pl.DataFrame:
 
 def topic_history(events: pl.DataFrame, window: str, leave: int = 0, seed: int = 2) -> pl.DataFrame:
     """A row for every window of every user but each `leave`-th."""
-    keys = events.select("user", profile.windows(pl.col("time"), window).alias("window"))
+    keys = events.select("user", topic_windows.windows(pl.col("time"), window).alias("window"))
     keys = keys.unique().sort("user", "window")
     keys = keys.with_columns(pl.Series("share", shares(keys.height, seed), dtype=pl.Array(pl.Float32, TOPICS)))
     return keys.gather([i for i in range(keys.height) if not leave or i % leave])
@@ -46,7 +47,7 @@ def double_loop(
     share = {item: np.array(s, float) for item, s in items.rows()}
     past = {(user, start): np.array(s, float) for user, start, s in history.rows()}
     length = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}[window]
-    rows = events.select("user", "item", profile.windows(pl.col("time"), window).alias("window")).rows()
+    rows = events.select("user", "item", topic_windows.windows(pl.col("time"), window).alias("window")).rows()
     found = []
     for e, (user, _, now) in enumerate(rows):
         parts = []
@@ -77,7 +78,7 @@ def worlds(draw: st.DrawFn) -> tuple[pl.DataFrame, str]:
 def test_equals_the_double_loop_and_sums_to_one(world: tuple[pl.DataFrame, str], decay: float, leave: int) -> None:
     events, window = world
     history, items = topic_history(events, window, leave if leave != 1 else 0), topic_items([1, 2, 4, 5])
-    found = profile.profiles(events, history, items, decay, window)
+    found = topic_profiles(events, history, items, decay, window)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(found, double_loop(events, history, items, decay, window), atol=1e-5)
 
@@ -90,15 +91,15 @@ def test_the_future_changes_nothing_in_place(world: tuple[pl.DataFrame, str], da
     history, items = topic_history(events, window), topic_items(list(range(1, 13)))
     cut = data.draw(st.integers(0, events.height - 1))
     user = events["user"][cut]
-    start = events.select(profile.windows(pl.col("time"), window))["time"][cut]
+    start = events.select(topic_windows.windows(pl.col("time"), window))["time"][cut]
     later = pl.int_range(pl.len()) >= cut
     later &= pl.col("user") == user
     changed = events.with_columns(item=pl.when(later).then(pl.col("item") + 6).otherwise("item").cast(pl.UInt32))
     touched = (pl.col("user") == user) & (pl.col("window") >= start)
     other = history.with_columns(pl.Series("other", shares(history.height, 9), dtype=pl.Array(pl.Float32, TOPICS)))
     other = other.select("user", "window", share=pl.when(touched).then("other").otherwise("share"))
-    before = profile.profiles(events, history, items, 0.2, window)
-    after = profile.profiles(changed, other, items, 0.2, window)
+    before = topic_profiles(events, history, items, 0.2, window)
+    after = topic_profiles(changed, other, items, 0.2, window)
     kept = (np.arange(events.height) < cut) | (events["user"].to_numpy() != user)
     np.testing.assert_array_equal(before[kept], after[kept])
     assert not np.array_equal(before[cut], after[cut])
@@ -107,9 +108,9 @@ def test_the_future_changes_nothing_in_place(world: tuple[pl.DataFrame, str], da
 def test_a_later_item_of_the_same_window_changes_nothing_earlier() -> None:
     rows = [(1, item, MONDAY + timedelta(hours=hour)) for item, hour in [(1, 0), (2, 24), (3, 48)]]
     history, items = topic_history(split(rows), "week"), topic_items(list(range(1, 7)))
-    before = profile.profiles(split(rows), history, items, 0.2, "week")
+    before = topic_profiles(split(rows), history, items, 0.2, "week")
     rows[2] = (1, 6, rows[2][2])
-    after = profile.profiles(split(rows), topic_history(split(rows), "week", seed=7), items, 0.2, "week")
+    after = topic_profiles(split(rows), topic_history(split(rows), "week", seed=7), items, 0.2, "week")
     np.testing.assert_array_equal(before[:2], after[:2])
     assert not np.allclose(before[2], after[2])
 
@@ -117,7 +118,7 @@ def test_a_later_item_of_the_same_window_changes_nothing_earlier() -> None:
 def test_without_decay_it_is_the_plain_mean_of_windows() -> None:
     events = split([(1, 1, MONDAY), (1, 2, MONDAY + timedelta(weeks=5)), (1, 3, MONDAY + timedelta(weeks=9))])
     history, items = topic_history(events, "week"), topic_items([1, 2, 3])
-    found = profile.profiles(events, history, items, 0.0, "week")
+    found = topic_profiles(events, history, items, 0.0, "week")
     past, now = np.array(history["share"].to_list()), np.array(items["share"].to_list())
     np.testing.assert_allclose(found[2], (past[0] + past[1] + now[2]) / 3, atol=1e-6)
 
@@ -130,12 +131,12 @@ def test_eq_7_by_hand() -> None:
     items = pl.DataFrame({"item": [1, 2], "share": [[0.5, 0.5], [0.0, 1.0]]}, schema={"item": pl.UInt32, "share": half})
     weight = math.exp(-0.4)
     expected = [[0.5, 0.5], [weight / (weight + 1), 1 / (weight + 1)]]
-    np.testing.assert_allclose(profile.profiles(events, history, items, 0.2, "week"), expected, atol=1e-6)
+    np.testing.assert_allclose(topic_profiles(events, history, items, 0.2, "week"), expected, atol=1e-6)
 
 
 def test_nothing_known_is_uniform_and_a_long_silence_keeps_the_last_profile() -> None:
     events = split([(1, 9, MONDAY), (1, 1, MONDAY), (1, 9, MONDAY + timedelta(days=9000))])
-    found = profile.profiles(events, topic_history(events, "hour"), topic_items([1]), 1.0, "hour")
+    found = topic_profiles(events, topic_history(events, "hour"), topic_items([1]), 1.0, "hour")
     np.testing.assert_allclose(found[0], 1 / TOPICS)
     np.testing.assert_allclose(found[2], topic_history(events, "hour")["share"][0].to_numpy(), atol=1e-6)
 
@@ -145,16 +146,16 @@ def test_without_times_each_event_is_a_window() -> None:
     items = topic_items([1, 2])
     share = np.array(items["share"].to_list())
     weight = math.exp(-0.5)
-    found = profile.profiles(events, topic_history(events, "week").clear(), items, 0.5, "week")
+    found = topic_profiles(events, topic_history(events, "week").clear(), items, 0.5, "week")
     np.testing.assert_allclose(found, [share[0], (weight * share[0] + share[1]) / (weight + 1), share[0]], atol=1e-6)
 
 
 def test_many_blocks_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(user, 1 + user % 4, MONDAY + timedelta(days=day)) for user in range(1, 8) for day in range(user)]
     events = split(rows)
-    whole = profile.profiles(events, topic_history(events, "week"), topic_items([1, 2, 3, 4]), 0.2, "week")
+    whole = topic_profiles(events, topic_history(events, "week"), topic_items([1, 2, 3, 4]), 0.2, "week")
     monkeypatch.setattr(profile, "BLOCK", 3)
-    parts = profile.profiles(events, topic_history(events, "week"), topic_items([1, 2, 3, 4]), 0.2, "week", np.float16)
+    parts = topic_profiles(events, topic_history(events, "week"), topic_items([1, 2, 3, 4]), 0.2, "week", np.float16)
     assert parts.dtype == np.float16
     np.testing.assert_allclose(parts, whole, atol=1e-3)
 
@@ -163,27 +164,27 @@ def test_what_is_refused() -> None:
     good = split([(1, 1, MONDAY), (1, 2, MONDAY + timedelta(weeks=1))])
     history, items = topic_history(good, "week"), topic_items([1, 2])
     with pytest.raises(ValueError, match=r"set topics\.method"):
-        profile.profiles(good, history, items.clear(), 0.2, "week")
+        topic_profiles(good, history, items.clear(), 0.2, "week")
     with pytest.raises(ValueError, match="forward in time"):
-        profile.profiles(good.reverse(), history, items, 0.2, "week")
+        topic_profiles(good.reverse(), history, items, 0.2, "week")
     with pytest.raises(ValueError, match="1 of 2 events have no time"):
-        profile.profiles(split([(1, 1, MONDAY), (1, 2, None)]), history, items, 0.2, "week")
+        topic_profiles(split([(1, 1, MONDAY), (1, 2, None)]), history, items, 0.2, "week")
     with pytest.raises(ValueError, match="one of hour, day, week"):
-        profile.profiles(good, history, items, 0.2, "month")
+        topic_profiles(good, history, items, 0.2, "month")
     with pytest.raises(ValueError, match="0 or more"):
-        profile.profiles(good, history, items, -1.0, "week")
+        topic_profiles(good, history, items, -1.0, "week")
     wide = items.with_columns(share=pl.Series([[0.5, 0.5]] * 2, dtype=pl.Array(pl.Float32, 2)))
     with pytest.raises(ValueError, match="items have 2 topics and histories 3"):
-        profile.profiles(good, history, wide, 0.2, "week")
+        topic_profiles(good, history, wide, 0.2, "week")
 
 
 def test_labels_and_trend() -> None:
     words = pl.DataFrame({"topic": [1, 1, 2, 2], "rank": [1, 2, 1, 2], "word": ["storm", "sea", "love", "kiss"]})
-    assert profile.labels(words, 2) == {1: "storm, sea", 2: "love, kiss"}
+    assert topic_windows.labels(words, 2) == {1: "storm, sea", 2: "love, kiss"}
     history = topic_history(split([(1, 1, MONDAY), (1, 1, MONDAY + timedelta(weeks=1)), (2, 1, MONDAY)]), "week")
     share = np.array(history.filter(pl.col("user") == 1)["share"].to_list())
     heaviest = int(share.sum(0).argmax())
-    found = profile.trend(history, 1, top=1)
+    found = topic_windows.trend(history, 1, top=1)
     assert found["topic"].to_list() == [heaviest + 1] * 2
     np.testing.assert_allclose(found["share"].to_numpy(), share[:, heaviest])
-    assert profile.trend(history, 7).height == 0
+    assert topic_windows.trend(history, 7).height == 0
