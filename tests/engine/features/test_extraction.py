@@ -17,6 +17,7 @@ from engine.features import extraction
 from engine.features.extraction import Target, extract, slices
 from engine.features.parts import Engine, Part, Plan, Reader, loaded
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import IMAGES, VECTORS
 
 HERE = Engine(engine="local", address="", workers=2)
@@ -235,7 +236,7 @@ import io, sys
 from pathlib import Path
 import numpy as np, polars as pl
 from PIL import Image
-from engine import store
+from engine.tables import store
 from engine.tables.schemas import IMAGES
 rows = []
 for item in range(1, 65):
@@ -247,18 +248,19 @@ store.write_shards([pl.DataFrame(rows, schema=dict(IMAGES.columns), orient="row"
 STAGE = """
 import sys, time
 from pathlib import Path
-from engine import readers
+from engine.features import readers
+from engine.tables.layout import Layout
 from stages import images
 readers._BYTES, read = 0, readers.Pictures.read
 def slowly(self, prepared):
-    time.sleep(float(sys.argv[4]))
-    with open(sys.argv[2] + ".log", "a") as log:
+    time.sleep(float(sys.argv[3]))
+    with open(sys.argv[1] + ".log", "a") as log:
         log.write("r")
     return read(self, prepared)
 readers.Pictures.read = slowly
 settings = dict(backbone="resnet18", weights="none", layer="layer1", size=32, width=0, batch_size=0, precision="fp32",
-                engine=sys.argv[3], address="", workers=2)
-images.main(images.Params(images=settings, device="cpu", seed=1), Path(sys.argv[1]), Path(sys.argv[2]))
+                engine=sys.argv[2], address="", workers=2)
+images.main(images.Params(images=settings, device="cpu", seed=1), Layout(Path(sys.argv[1]), "temporal"))
 """
 
 
@@ -269,24 +271,26 @@ def python(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
 
 def test_kill_9_loses_at_most_a_part_and_ray_says_the_same(tmp_path: Path, cache: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    images, out = str(tmp_path / "images"), {name: str(tmp_path / f"{name}.parquet") for name in ("here", "ray")}
-    assert python(POSTERS, images).wait() == 0
-    killed = python(STAGE, images, out["here"], "local", "2")
+    here, there = (Layout(tmp_path / name, "temporal") for name in ("here", "ray"))
+    assert python(POSTERS, str(here.images)).wait() == 0
+    there.root.mkdir()
+    there.images.symlink_to(here.images)
+    killed = python(STAGE, str(here.root), "local", "2")
     while not list(cache.glob("*/*.parquet")):
         assert killed.poll() is None
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert not Path(out["here"]).exists()
+    assert not here.image.exists()
     kept = list(cache.glob("*/*.parquet"))
     assert len(kept) == 1
-    before = len(Path(out["here"] + ".log").read_text())
-    resumed = python(STAGE, images, out["here"], "local", "0")
+    log = tmp_path / "here.log"
+    before = len(log.read_text())
+    resumed = python(STAGE, str(here.root), "local", "0")
     assert resumed.wait() == 0
-    assert len(Path(out["here"] + ".log").read_text()) == before + 1  # of two parts
-    cluster = python(STAGE, images, out["ray"], "ray", "0")
+    assert len(log.read_text()) == before + 1  # of two parts
+    cluster = python(STAGE, str(there.root), "ray", "0")
     assert cluster.wait(120) == 0
-    here, there = (store.read(Path(path), VECTORS) for path in out.values())
-    assert here["item"].to_list() == list(range(1, 65))
-    assert there.equals(here)
-    assert store.meta(Path(out["ray"])) == store.meta(Path(out["here"]))
+    assert store.read(here.image, VECTORS)["item"].to_list() == list(range(1, 65))
+    assert store.read(there.image, VECTORS).equals(store.read(here.image, VECTORS))
+    assert store.meta(there.image) == store.meta(here.image)
