@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice
 from stages.split.__main__ import Params, main
@@ -68,6 +69,10 @@ def test_what_cannot_be_cut_is_refused() -> None:
         parts(pl.concat([times([0]), pl.Series("time", [None], dtype=pl.Datetime("us", "UTC"))]), "", 0.5, 0.0, "here")
 
 
+def at(folder: Path) -> Layout:
+    return Layout(folder, "tried")
+
+
 def run(folder: Path, **changes: object) -> None:
     """Users 1 and 2 act on days 0 to 4 and 0 to 7, user 3 on days 6 to 9; item 9 is new at the end."""
     acts = [(1, [0, 1, 2, 3, 4], 1), (2, [0, 2, 4, 5, 7], 2), (3, [6, 7, 8, 9], 6)]
@@ -81,17 +86,17 @@ def run(folder: Path, **changes: object) -> None:
         },
         schema=dict(EVENTS.columns),
     )
-    store.write(frame, folder / "events.parquet", EVENTS)
+    layout = at(folder)
+    store.write(frame, layout.events, EVENTS)
     catalog = [(i, None, "", "missing", "missing", None) for i in range(1, 11)]
-    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
-    store.write(pl.DataFrame(schema=dict(CANDIDATES.columns)), folder / "given.parquet", CANDIDATES)
-    paths = [folder / f"{name}.parquet" for name in ("events", "catalog", "given", "out", "cases")]
-    main(Params(protocol=Choice(name="tried", settings=RULE | changes), seed=1), *paths, folder / "data.json")
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), layout.catalog, CATALOG)
+    store.write(pl.DataFrame(schema=dict(CANDIDATES.columns)), layout.given_candidates, CANDIDATES)
+    main(Params(protocol=Choice(name="tried", settings=RULE | changes), seed=1), layout)
 
 
 def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
     run(tmp_path, date="2010-01-06", valid=0.0)
-    split, report = store.read(tmp_path / "out.parquet", SPLIT), json.loads((tmp_path / "data.json").read_text())
+    split, report = store.read(at(tmp_path).split, SPLIT), json.loads(at(tmp_path).metric("data").read_text())
     assert split["rating"].to_list() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3]
     assert split.filter(pl.col("part") == "test")["user"].to_list() == [2, 2, 3, 3, 3, 3]
     # train has users 1, 2 and items 1 to 5 (user 2: 2, 3, 4 before the date); test items: 5, 6 and 6, 7, 8, 9
@@ -104,12 +109,12 @@ def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
 
 def test_some_cases_are_frozen_by_the_seed(tmp_path: Path) -> None:
     run(tmp_path, cases=2)
-    few = store.read(tmp_path / "cases.parquet", CASES)
+    few = store.read(at(tmp_path).cases, CASES)
     assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
     assert few["case"].to_list() == [1, 2, 3, 4]
     assert few.select("user", "position").rows() == sorted(few.select("user", "position").rows())
     run(tmp_path, cases=2)
-    assert store.read(tmp_path / "cases.parquet", CASES).rows() == few.rows()
+    assert store.read(at(tmp_path).cases, CASES).rows() == few.rows()
     run(tmp_path, cases=0)
-    every = store.read(tmp_path / "cases.parquet", CASES)
+    every = store.read(at(tmp_path).cases, CASES)
     assert set(few.select("user", "position").rows()) < set(every.select("user", "position").rows())

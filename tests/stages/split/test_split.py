@@ -1,7 +1,6 @@
 """Protocols: who is cut where, what is ranked, what is frozen."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice, checked
 from engine.training.needs import Needs
-from engine.training.source import Source, load
+from engine.training.source import load
 from stages.split.__main__ import Params, main
 from stages.split.candidates import drawn
 from stages.split.protocols import RULES, Protocol, parted, ranked
@@ -36,18 +36,21 @@ def events(histories: list[list[int]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(EVENTS.columns), orient="row")
 
 
+def at(folder: Path) -> Layout:
+    return Layout(folder, "tried")
+
+
 def run(
     folder: Path, histories: list[list[int]], items: int, given: pl.DataFrame | None = None, **changes: Any
 ) -> None:
     settings = {"leave_one_out": ONE_OUT, "random_one": RANDOM_ONE}.get(changes.get("rule", ""), TEMPORAL) | changes
-    store.write(events(histories), folder / "events.parquet", EVENTS, {"report": {"bad_rows": 3}})
+    layout = at(folder)
+    store.write(events(histories), layout.events, EVENTS, {"report": {"bad_rows": 3}})
     catalog = [(i, None, "", "missing", "missing", None) for i in range(1, items + 1)]
-    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), layout.catalog, CATALOG)
     empty = pl.DataFrame(schema=dict(CANDIDATES.columns))
-    store.write(empty if given is None else given, folder / "given.parquet", CANDIDATES)
-    names = ("events", "catalog", "given", "out", "cases")
-    paths = [folder / f"{name}.parquet" for name in names]
-    main(Params(protocol=Choice(name="tried", settings=settings), seed=1), *paths, folder / "data.json")
+    store.write(empty if given is None else given, layout.given_candidates, CANDIDATES)
+    main(Params(protocol=Choice(name="tried", settings=settings), seed=1), layout)
 
 
 histories = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(lambda n: [list(range(1, k + 1)) for k in n])
@@ -113,20 +116,18 @@ def test_random_one_holds_out_any_event_alike_by_the_seed() -> None:
 
 def test_random_one_a_test_item_is_not_read_to_validate_nor_the_other_way(tmp_path: Path) -> None:
     run(tmp_path, [list(range(1, 11)), [4, 5, 6]], 30, rule="random_one", candidates=5)
-    paths = {"split": tmp_path / "out.parquet", "cases": tmp_path / "cases.parquet"}
-    tables = Source(**({f.name: tmp_path / "none.parquet" for f in fields(Source)} | paths))
     for part in ("valid", "test"):
-        data = load(tables, Needs(length=50), part, "cpu")
-        split = store.read(paths["split"], SPLIT)
+        data = load(at(tmp_path), Needs(length=50), part, "cpu")
+        split = store.read(at(tmp_path).split, SPLIT)
         batch = data.events.before(data.cases.user_C, data.cases.position_C, Needs(length=50))
         for row, user in enumerate(data.cases.user_C.tolist()):
             trained = split.filter((pl.col("user") == user) & (pl.col("part") == "train"))["item"].to_list()
             assert batch.item_BL[row, : batch.length_B[row]].tolist() == trained
     with pytest.raises(ValueError, match="the model uses times, and these events have none"):
         data.events.before(data.cases.user_C, data.cases.position_C, Needs(length=50, times=True))
-    assert store.meta(paths["split"])["in_order"] is False
+    assert store.meta(at(tmp_path).split)["in_order"] is False
     run(tmp_path, [list(range(1, 11))], 30)
-    assert store.meta(paths["split"])["in_order"] is True
+    assert store.meta(at(tmp_path).split)["in_order"] is True
 
 
 def test_rivals_are_drawn_uniformly_from_what_was_left_alone() -> None:
@@ -168,14 +169,14 @@ def test_what_was_seen_before_is_no_case_unless_it_is_kept() -> None:
 
 def test_frozen_candidates_are_never_what_the_user_touched(tmp_path: Path) -> None:
     run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
-    cases = store.read(tmp_path / "cases.parquet", CASES)
+    cases = store.read(at(tmp_path).cases, CASES)
     touched = {1: {1, 2, 3, 4, 5}, 2: {6, 7, 8}}
     for user, rivals in cases.select("user", "candidates").iter_rows():
         assert len(set(rivals)) == 12
         assert not set(rivals) & touched[user]
     before = cases.rows()
     run(tmp_path, [[1, 2, 3, 4, 5], [6, 7, 8]], 20, rule="leave_one_out", candidates=12)
-    assert store.read(tmp_path / "cases.parquet", CASES).rows() == before
+    assert store.read(at(tmp_path).cases, CASES).rows() == before
 
 
 def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
 def test_given_candidates_are_taken_as_they_are(tmp_path: Path) -> None:
     given = pl.DataFrame([(1, [9, 8])], schema=dict(CANDIDATES.columns), orient="row")
     run(tmp_path, [[1, 2, 3], [4, 5, 6]], 9, given, rule="leave_one_out", candidates="given")
-    cases = store.read(tmp_path / "cases.parquet", CASES)
+    cases = store.read(at(tmp_path).cases, CASES)
     assert cases.select("case", "user", "candidates").rows() == [(1, 1, [9, 8]), (2, 1, [9, 8])]
     with pytest.raises(ValueError, match="came without candidate lists"):
         run(tmp_path, [[1, 2, 3]], 9, rule="leave_one_out", candidates="given")
@@ -194,9 +195,9 @@ def test_given_candidates_are_taken_as_they_are(tmp_path: Path) -> None:
 
 def test_the_report_counts(tmp_path: Path) -> None:
     run(tmp_path, [list(range(1, 21)), [1, 2]], 30)
-    split = store.read(tmp_path / "out.parquet", SPLIT)
-    assert store.meta(tmp_path / "out.parquet")["items"] == 30
-    report = json.loads((tmp_path / "data.json").read_text())
+    split = store.read(at(tmp_path).split, SPLIT)
+    assert store.meta(at(tmp_path).split)["items"] == 30
+    report = json.loads(at(tmp_path).metric("data").read_text())
     assert (report["users"], report["items"], report["events"], report["bad_rows"]) == (2, 30, 22, 3)
     assert report["density"] == round(22 / 60, 10)
     assert report["without_text"] == 30

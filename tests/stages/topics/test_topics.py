@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
 from engine.tables import arrays, schemas, store
+from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.settings import checked
 from stages.topics import __main__ as topics
@@ -23,7 +24,14 @@ from stages.topics.quality import halves, perplexity, top_words, unigram, unigra
 from stages.topics.settings import Topics
 from stages.topics.window_quality import by_window, coherence_in
 
-FITTED = ("items.parquet", "words.parquet", "snapshots.parquet", "topics.json", "topics.csv")
+HISTORY = "topics/history.parquet"
+FITTED = (
+    "topics/items.parquet",
+    "topics/words.parquet",
+    "topics/snapshots.parquet",
+    "metrics/topics.json",
+    "metrics/plots/topics.csv",
+)
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 GENRES = ("storm ship sail harbour wave", "kiss rose wedding letter heart", "robot laser planet engine orbit")
 VOCABULARY = {"minimum_letters": 3, "minimum_items": 2, "maximum_share": 1.0}
@@ -84,20 +92,22 @@ def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(schemas.SPLIT.columns), orient="row")
 
 
+def at(folder: Path) -> Layout:
+    return Layout(folder, "temporal")
+
+
 def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.DataFrame | None = None) -> Path:
-    folder.mkdir(exist_ok=True)
-    store.write(catalog() if texts is None else texts, folder / "catalog.parquet", schemas.CATALOG)
-    store.write(events, folder / "events.parquet", schemas.SPLIT)
-    outs = [folder / f"{name}.parquet" for name in ("history", "items", "words", "snapshots")]
-    readings = folder / "topics.json", folder / "topics.csv"
-    topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, *readings)
+    layout = at(folder)
+    store.write(catalog() if texts is None else texts, layout.catalog, schemas.CATALOG)
+    store.write(events, layout.split, schemas.SPLIT)
+    topics.main(settings, layout)
     return folder
 
 
 def read(folder: Path, name: str) -> pl.DataFrame:
     known = {"history": schemas.TOPIC_HISTORY, "items": schemas.TOPIC_ITEMS, "words": schemas.TOPIC_WORDS}
     known["snapshots"] = schemas.TOPIC_SNAPSHOTS
-    return store.read(folder / f"{name}.parquet", known[name])
+    return store.read(folder / "topics" / f"{name}.parquet", known[name])
 
 
 @pytest.fixture(scope="module", params=["online_vb", "gibbs"])
@@ -106,7 +116,7 @@ def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def method(folder: Path) -> str:
-    return str(store.meta(folder / "history.parquet")["method"])
+    return str(store.meta(at(folder).topic_history)["method"])
 
 
 def test_planted_topics_are_found(plain: Path) -> None:
@@ -132,13 +142,13 @@ def test_items_and_histories_follow_what_was_told(plain: Path) -> None:
     seen = history.filter((pl.col("user") == 7) & (pl.col("window") == MONDAY))["share"][0].to_numpy()
     assert seen.argmax() == share_IT[first - 1].argmax()
     assert method(plain) in ("online_vb", "gibbs")
-    assert store.meta(plain / "history.parquet") == {
+    assert store.meta(at(plain).topic_history) == {
         "method": method(plain), "count": 3, "decay": 0.2, "window": "week", "unit": "week"
     }  # fmt: skip
 
 
 def test_the_reading_beats_the_unigram(plain: Path) -> None:
-    reading = json.loads((plain / "topics.json").read_text())
+    reading = json.loads(at(plain).metric("topics").read_text())
     assert reading["perplexity"] < 0.6 * reading["unigram_perplexity"]
     assert reading["unigram_perplexity"] == pytest.approx(15, rel=0.1)
     assert reading["vocabulary"] == 15
@@ -151,8 +161,8 @@ def test_the_reading_beats_the_unigram(plain: Path) -> None:
 
 
 def test_windows_make_up_the_whole(plain: Path) -> None:
-    reading = json.loads((plain / "topics.json").read_text())
-    windows = pl.read_csv(plain / "topics.csv")
+    reading = json.loads(at(plain).metric("topics").read_text())
+    windows = pl.read_csv(at(plain).plot("topics"))
     assert windows["window"].to_list() == ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]
     assert windows["documents"].sum() == reading["held_out_documents"]
     for name in ("perplexity", "unigram_perplexity"):
@@ -181,7 +191,7 @@ def test_a_window_by_hand() -> None:
 
 
 def test_snapshots_end_in_the_topics_as_they_are(plain: Path) -> None:
-    found, words, reading = read(plain, "snapshots"), read(plain, "words"), (plain / "topics.json").read_text()
+    found, words, reading = read(plain, "snapshots"), read(plain, "words"), at(plain).metric("topics").read_text()
     last = found.filter(pl.col("documents") == found["documents"].max())
     assert found["documents"].n_unique() == 3
     assert found.height == 9
@@ -225,7 +235,7 @@ def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCap
         "gibbs": GIBBS | {"word_prior": 1e-6, "batch": 1, "forgetting": 0.99},
     }
     found = made(tmp_path, params(**settings), own, noise)
-    reading = json.loads((found / "topics.json").read_text())
+    reading = json.loads(at(found).metric("topics").read_text())
     assert reading["perplexity"] > reading["unigram_perplexity"]
     assert "NOT LOWER" in caplog.text
     assert f"topics.{name}." in caplog.text
@@ -234,9 +244,9 @@ def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCap
 def test_the_same_seed_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> None:
     again = made(tmp_path / "again", params(method=method(plain)), split())
     other = made(tmp_path / "other", params(seed=2, method=method(plain)), split())
-    for name in ("history.parquet", *FITTED):
+    for name in (HISTORY, *FITTED):
         assert (plain / name).read_bytes() == (again / name).read_bytes(), name
-    assert (plain / "items.parquet").read_bytes() != (other / "items.parquet").read_bytes()
+    assert at(plain).topic_items.read_bytes() != at(other).topic_items.read_bytes()
 
 
 def test_nothing_fitted_sees_what_came_after_train(plain: Path, tmp_path: Path) -> None:
@@ -335,18 +345,18 @@ def test_events_without_times_give_items_alone(tmp_path: Path) -> None:
     found = made(tmp_path, params(), split(timed=False))
     assert read(found, "history").height == 0
     assert read(found, "snapshots")["window"].to_list() == [None] * 3
-    assert pl.read_csv(found / "topics.csv").height == 1
+    assert pl.read_csv(at(found).plot("topics")).height == 1
     assert read(found, "items").height == 29
-    assert json.loads((found / "topics.json").read_text())["documents"] <= 40
-    assert store.meta(found / "history.parquet")["unit"] == "event"
+    assert json.loads(at(found).metric("topics").read_text())["documents"] <= 40
+    assert store.meta(at(found).topic_history)["unit"] == "event"
 
 
 def test_none_writes_empty_tables(tmp_path: Path) -> None:
     found = made(tmp_path, params(method="none"), split())
     assert [read(found, name).height for name in ("history", "items", "words", "snapshots")] == [0] * 4
-    assert pl.read_csv(found / "topics.csv").height == 0
-    assert json.loads((found / "topics.json").read_text()) == {"topics": 0}
-    assert store.meta(found / "items.parquet")["count"] == 0
+    assert pl.read_csv(at(found).plot("topics")).height == 0
+    assert json.loads(at(found).metric("topics").read_text()) == {"topics": 0}
+    assert store.meta(at(found).topic_items)["count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -370,13 +380,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
     half = split().with_columns(time=pl.when(pl.col("user") > 1).then("time"))
     with pytest.raises(ValueError, match="15 of 600 events have no time"):
         made(tmp_path, params(), half)
-    assert not list(tmp_path.glob("words*"))
+    assert not at(tmp_path).topic_words.exists()
 
 
 def test_without_held_out_words_it_says_that_it_did_not_check(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = made(tmp_path, params(held_out=0.0), split())
     assert "NOT CHECKED" in caplog.text
-    assert "perplexity" not in json.loads((found / "topics.json").read_text())
+    assert "perplexity" not in json.loads(at(found).metric("topics").read_text())
 
 
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL is not set: no real MovieLens here")
@@ -399,7 +409,7 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path, nam
     texts = films.select(
         "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")
     )
-    settings = read_yaml(Path("params.yaml"))["topics"] | {"method": name, "count": 70, "window": "week"}
+    settings = read_yaml(Path("params.yaml"))["contents"]["demo"]["topics"] | {"method": name, "count": 70, "window": "week"}
     found = made(tmp_path, topics.Params.model_validate({"topics": settings, "seed": 1}), events, texts)
-    reading = json.loads((found / "topics.json").read_text())
+    reading = json.loads(at(found).metric("topics").read_text())
     assert reading["perplexity"] < 0.9 * reading["unigram_perplexity"]
