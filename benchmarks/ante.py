@@ -32,8 +32,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import models
 from benchmarks.clicks import about
-from benchmarks.variants import source
 from engine.tables.arrays import event_columns
+from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.settings import Choice
 from engine.training.batch import Batch, Interactions
@@ -162,7 +162,7 @@ def main() -> None:
         override(params, assignment)
     if asked.dataset:
         needs = models.configure(Choice(name="ante_rnn", settings=params["models"]["ante_rnn"])).needs
-        data = load(source(asked.dataset, asked.protocol), needs, "valid", "cpu")
+        data = load(Layout(Path("data", asked.dataset), asked.protocol), needs, "valid", "cpu")
         train, catalog = data.train, data.catalog
     else:
         train, catalog = drawn(asked)
