@@ -95,7 +95,10 @@ class Biases(Solver, Rater, Factored):
         if batch.rating_BL is None:
             raise ValueError("`person: history` reads the ratings of the history; the batch has none")
         over_BL = (batch.rating_BL - self.mean - self.item_N[batch.item_BL]) * batch.valid_BL
-        return over_BL.sum(1) / (batch.length_B + self.config.user_damping).clamp(min=1e-12)
+        count_B = batch.length_B
+        if batch.presence_BL is not None:
+            over_BL, count_B = over_BL * batch.presence_BL, (batch.presence_BL * batch.valid_BL).sum(1)
+        return over_BL.sum(1) / (count_B + self.config.user_damping).clamp(min=1e-12)
 
 
 def _damped(over_E: Tensor, owner_E: Tensor, owners: int, damping: float) -> Tensor:

@@ -71,7 +71,7 @@ class GRU4Rec(Learner, Factored):
 
     def states(self, batch: Batch) -> Tensor:
         """The state after each event, state_BLE, its last column 1."""
-        state_BLD, _ = self.gru(self.dropout(self.embedding(batch.item_BL)))
+        state_BLD, _ = self.gru(batch.present(self.dropout(self.embedding(batch.item_BL))))
         return F.pad(self.dropout(state_BLD), (0, 1), value=1.0)
 
     def loss(self, batch: Batch) -> Tensor:

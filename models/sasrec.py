@@ -159,7 +159,7 @@ class SASRec(Learner, Factored, Explainer):
         return state_BLD
 
     def _through(self, batch: Batch, blocks: int) -> Tensor:
-        item_BLD = self.embedding(batch.item_BL) * self.config.dim**0.5
+        item_BLD = batch.present(self.embedding(batch.item_BL) * self.config.dim**0.5)
         state_BLD: Tensor = self.dropout(item_BLD + self.slot_LD[: item_BLD.shape[1]])
         for block in self.blocks[:blocks]:
             state_BLD = block(state_BLD)
