@@ -11,7 +11,7 @@ from typing import Any
 from engine.tables import files
 from engine.tables.command import run
 from engine.tables.layout import Layout
-from engine.tables.params import declared, read_yaml
+from engine.tables.params import declared, places, read_yaml
 from engine.tables.settings import Record, checked
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def sections(params: dict[str, Any], pipeline: dict[str, Any]) -> None:
         if stage == "check":
             continue
         module = importlib.import_module(module_name(stage))
-        found = checked(module.Params, declared(stage, params, pipeline), stage)
+        found = checked(module.Params, declared(stage, params, pipeline), places(stage, params, pipeline))
         if hasattr(module, "settings"):
             module.settings(found)  # what a section chosen by name holds
 

@@ -23,7 +23,8 @@ BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 def names(params: dict[str, Any]) -> list[str]:
     """Every section, by its dotted name."""
-    found = [f"{kind}.{name}" for kind in ("datasets", "services") for name in params.get(kind, {})]
+    found = [f"datasets.{name}{part}" for name in params["datasets"] for part in ("", ".crawl")]
+    found += [f"services.{name}" for name in params["services"]]
     found += [f"contents.{name}.{part}" for name in params["contents"] for part in params["contents"][name]]
     found += [f"protocols.{name}" for name in params["protocols"]]
     return [*found, "train", "evaluate", "explain", *(f"models.{name}" for name in params["models"])]
@@ -48,8 +49,12 @@ def record(section: str, params: dict[str, Any]) -> type[Record]:
             found = _stage(rest[1]).Params.model_fields[rest[1]].annotation
         case "evaluate" | "explain":
             found = _stage(kind).Params.model_fields[kind].annotation
+        case "services":
+            found = _stage("crawl").Params.model_fields[kind].annotation.model_fields[rest[0]].annotation
+        case "datasets" if rest[1:]:
+            found = _stage("crawl").Params.model_fields["crawl"].annotation
         case _:
-            owner = {"datasets": "ingest", "protocols": "split", "services": "crawl"}[kind]
+            owner = {"datasets": "ingest", "protocols": "split"}[kind]
             found = _stage(owner).record(Choice(name=rest[0], settings=params[kind][rest[0]]))
     return found
 

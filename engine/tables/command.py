@@ -13,7 +13,7 @@ from rich.logging import RichHandler
 
 from engine.tables import files
 from engine.tables.layout import Layout
-from engine.tables.params import declared, override, read_yaml
+from engine.tables.params import declared, override, places, read_yaml
 from engine.tables.settings import checked
 
 
@@ -30,8 +30,9 @@ def run(main: Callable[[Any, Layout], None]) -> None:
         params = read_yaml(Path("params.yaml"))
         for assignment in given.overrides:
             override(params, assignment)
-        found = declared(stage, params, read_yaml(Path("dvc.yaml")))
-        main(checked(record, found, stage), layout)
+        pipeline = read_yaml(Path("dvc.yaml"))
+        found = declared(stage, params, pipeline)
+        main(checked(record, found, places(stage, params, pipeline)), layout)
     except (ValueError, KeyError, FileNotFoundError) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise

@@ -58,12 +58,19 @@ def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> di
     if stage not in pipeline["stages"]:
         raise KeyError(f"dvc.yaml has no stage {stage!r}; it has {sorted(pipeline['stages'])}")
     found: dict[str, Any] = {"params": params} if "params.yaml" in pipeline["stages"][stage].get("deps", []) else {}
+    for name, key in places(stage, params, pipeline).items():
+        value = lookup(params, key)
+        found[name] = (
+            Choice(name=key.rsplit(".", 1)[1], settings=value) if key == f"{name}s.{params.get(name)}" else value
+        )
+    return found
+
+
+def places(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, str]:
+    """Where in params.yaml each thing stands that dvc.yaml lets `stage` read, by the name under which it arrives."""
+    found = {}
     for entry in pipeline["stages"][stage].get("params", []):
         chosen = re.fullmatch(r"\w+\.\$\{(\w+)\}", entry)
         key = re.sub(r"\$\{(\w+)\}", lambda m: str(lookup(params, m[1])), entry)
-        value = lookup(params, key)
-        if chosen:
-            found[chosen[1]] = Choice(name=key.rsplit(".", 1)[1], settings=value)
-        else:
-            found[key.rsplit(".", 1)[-1]] = value
+        found[chosen[1] if chosen else key.rsplit(".", 1)[-1]] = key
     return found

@@ -409,7 +409,8 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path, nam
     texts = films.select(
         "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")
     )
-    settings = read_yaml(Path("params.yaml"))["contents"]["demo"]["topics"] | {"method": name, "count": 70, "window": "week"}
+    settings = read_yaml(Path("params.yaml"))["contents"]["demo"]["topics"]
+    settings |= {"method": name, "count": 70, "window": "week"}
     found = made(tmp_path, topics.Params.model_validate({"topics": settings, "seed": 1}), events, texts)
     reading = json.loads(at(found).metric("topics").read_text())
     assert reading["perplexity"] < 0.9 * reading["unigram_perplexity"]
