@@ -28,15 +28,15 @@ from engine.tables.params import override, read_yaml
 from engine.tables.schemas import CATALOG, SPLIT
 from engine.tables.settings import checked
 from stages.topics import gibbs, online_vb
-from stages.topics.documents import acts, corpus, held_out
-from stages.topics.quality import Found, coherence, halves, perplexity, top_words, unigram, unigram_perplexity
+from stages.topics.documents import count_words, events_by_window, held_out
+from stages.topics.quality import TopicModel, coherence, perplexity, split_words, top_words, unigram, unigram_perplexity
 from stages.topics.settings import Topics
 
 
 class OneReading:
     """Topics of any method, documents read in one way."""
 
-    def __init__(self, found: Found, settings: gibbs.Gibbs):
+    def __init__(self, found: TopicModel, settings: gibbs.Gibbs):
         self.word_TV, self._settings = found.word_TV, settings
 
     def shares(self, word_DV, title):  # type: ignore[no-untyped-def]
@@ -46,7 +46,7 @@ class OneReading:
 
 @dataclass(frozen=True)
 class Texts:
-    """Documents to fit and halves of those held out; words, and the texts of the items that have some."""
+    """Documents to fit and the two halves of those held out; words, and the texts of the items that have some."""
 
     settings: Topics
     seed: int
@@ -60,18 +60,18 @@ class Texts:
     def of(cls, layout: Layout, settings: Topics, seed: int) -> "Texts":
         """The training part's documents, as the stage has them."""
         split = store.read(layout.split, SPLIT, ["user", "position", "item", "time", "part"])
-        told = corpus(store.read(layout.catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
-        keys, word_DV = told.documents(acts(split, settings.window).filter(pl.col("part") == "train"))
+        corpus = count_words(store.read(layout.catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
+        keys, word_DV = corpus.documents(events_by_window(split, settings.window).filter(pl.col("part") == "train"))
         kept = held_out(keys, settings.held_out, seed)
-        spoken_NV = told.word_NV[np.diff(told.word_NV.indptr) > 0]
-        return cls(settings, seed, told.words, word_DV[~kept], *halves(word_DV[kept], seed), spoken_NV)
+        spoken_NV = corpus.word_NV[np.diff(corpus.word_NV.indptr) > 0]
+        return cls(settings, seed, corpus.words, word_DV[~kept], *split_words(word_DV[kept], seed), spoken_NV)
 
 
-def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
+def ways(texts: Texts) -> dict[str, tuple[Callable[[], TopicModel], int]]:
     """How topics are fitted, and how often each token is visited."""
     settings, seed, fit_DV = texts.settings, texts.seed, texts.fit_DV
 
-    def defaults() -> Found:
+    def defaults() -> TopicModel:
         model = LdaModel(
             online_vb.Stream(fit_DV, "gensim, its defaults"),
             num_topics=settings.count,
@@ -82,7 +82,7 @@ def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
         )
         return online_vb.Fitted(model)
 
-    def vb(passes: int) -> Found:
+    def vb(passes: int) -> TopicModel:
         how = settings.online_vb.model_copy(update={"passes": passes})
         return online_vb.fit(fit_DV, texts.words, settings.count, how, seed)
 
@@ -95,7 +95,7 @@ def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
     }
 
 
-def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], Found], visits: int) -> str:
+def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], TopicModel], visits: int) -> str:
     """What one way gives, and what it takes."""
     settings = texts.settings
     started = time.process_time()

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -87,7 +88,8 @@ def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
     """The profile right after each event, by event number; row 0 is padding."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)
     if items.height == 0:
-        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; set topics.method to make them")
+        why = store.meta(layout.topic_items).get("why", "set topics.method to make them")
+        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; {why}")
     about = store.meta(layout.topic_history)
     after = topic_profiles(
         split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["decay"], about["window"]
@@ -110,7 +112,7 @@ def _catalog(
         column = {"words": "word", "regions": "region"}.get(view, "vector")
         frame = _view(paths[view], table, column, items)
         if frame.height == 0:
-            raise KeyError(f"no view {view!r} in {paths[view]}: the table is empty; set {SETTING[view]} to make it")
+            raise KeyError(f"no view {view!r} in {paths[view]}: {_why_empty(view, store.meta(paths[view]))}")
         if table is VECTORS:
             value = vectors(frame[column])
             full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
@@ -124,6 +126,21 @@ def _catalog(
             ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
     tree = _categories(paths["categories"], items, device) if "categories" in views else None
     return Catalog(items, pooled, ragged, topics, tree)
+
+
+def _why_empty(view: View, about: dict[str, Any]) -> str:
+    """From what the stage noted beside the rows: how many pictures or texts there were, and how many gave nothing."""
+    for given, lost, cause in (
+        ("pictures", "unread", "could not be read"),
+        ("pictures", "empty", "show nothing that the detector is sure of"),
+        ("texts", "wordless", "have no word"),
+    ):
+        if about.get(given) and about.get(lost) == about[given]:
+            return f"all {about[given]} {given} {cause}"
+    if about.get("pictures") == 0 or about.get("texts") == 0:
+        given = "pictures" if "pictures" in about else "texts"
+        return f"these items have no {given}; take a model that needs none, or a data set that has them"
+    return f"the table is empty; set {SETTING[view]} to make it"
 
 
 def _view(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:
