@@ -76,8 +76,12 @@ class TimedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
-        if exchange := current():
-            exchange.add(connected)
+        try:
+            if exchange := current():
+                exchange.add(connected)
+        except TransientFailure:
+            connected.close()
+            raise
         return connected
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:

@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -42,3 +43,28 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(ValueError, match=r"answers\.sqlite: cannot keep answers there.*move it away"):
         AnswerStore(path)
     assert path.read_bytes().startswith(b"these are notes of mine")
+
+
+def test_an_address_gives_json_and_a_picture_each_for_itself(tmp_path: Path) -> None:
+    with closing(AnswerStore(tmp_path / "answers.sqlite")) as store:
+        store.put("http://x/1", "json", Answer(200, b"{}"))
+        assert store.get("http://x/1", "picture") is None
+        store.put("http://x/1", "picture", Answer(200, b"P6", "{}"))
+        assert store.get("http://x/1", "json") == Answer(200, b"{}")
+
+
+def test_a_file_from_before_there_were_kinds_is_taken_over_and_healed(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    size = '{"width": 2}'
+    rows = [("http://x/film", 200, "", b"{}"), ("http://x/1.jpg", 200, size, b"P6"), ("http://x/no", 404, "", b"")]
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE answers (address TEXT PRIMARY KEY, status INTEGER, note TEXT, body BLOB)")
+        old.executemany("INSERT INTO answers VALUES (?, ?, ?, ?)", rows)
+        old.commit()
+    for _ in range(2):
+        with closing(AnswerStore(path)) as store:
+            assert store.get("http://x/film", "json") == Answer(200, b"{}")
+            assert store.get("http://x/film", "picture") is None, "JSON that was once taken for a picture"
+            assert store.get("http://x/1.jpg", "picture") == Answer(200, b"P6", size)
+            assert store.get("http://x/1.jpg", "json") is None
+            assert store.get("http://x/no", "json") == store.get("http://x/no", "picture") == Answer(404, b"")

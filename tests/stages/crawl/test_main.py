@@ -119,9 +119,7 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     films(service, 20)
     for number in (1, 10, 20):
         service.says(f"/3/movie/{number}", (500, b""))
-    why = (
-        r"tmdb: 3 of 20 items failed, more than its setting `failed` allows \(10.0%\): 3 x HTTP 500; run again.*answers"
-    )
+    why = r"tmdb: 3 of 20 items failed, more than its setting `failed` allows \(10.0%\): 3 x HTTP 500; run.*answers"
     with pytest.raises(CrawlStopped, match=why):
         crawl(20, failed=0.1)
     assert not (tmp_path / "out" / "catalog.parquet").exists()

@@ -2,11 +2,13 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stages.crawl.answer_store import AnswerStore
 from stages.crawl.failures import CrawlStopped
 from stages.crawl.services.service import OK, ItemContent, Status
 from tests.stages.crawl.conftest import ABROAD, KEY, Service, jpeg
@@ -34,7 +36,7 @@ def test_plot_and_poster(service: Service, look: Look) -> None:
     service.says("/p/7.jpg", (200, jpeg()))
     assert look() == ItemContent("omdb", OK, OK, "Seven", "A plot.", f"{service.host}/p/7.jpg")
     assert service.paths() == ["/omdb/", "/p/7.jpg"]
-    assert service.asked[0][1] == {"i": "tt7", "plot": "full", "apikey": KEY}
+    assert service.asked[0][1] == {"i": "tt0000007", "plot": "full", "apikey": KEY}
     assert KEY not in str(service.asked[1])
     look()
     assert len(service.asked) == 2, "both are kept"
@@ -47,18 +49,52 @@ def test_not_available_is_missing(service: Service, look: Look) -> None:
     assert look(picture=False).picture_status == Status("missing", "not asked")
 
 
-@pytest.mark.parametrize("error", ["Movie not found!", "Incorrect IMDb ID."])
+@pytest.mark.parametrize("error", ["Movie not found!", "Incorrect IMDb ID.", "Error getting data."])
 def test_unknown_films_are_said_with_200_and_kept(service: Service, look: Look, error: str) -> None:
     service.says("/omdb/", (200, {"Response": "False", "Error": error}))
     assert (look().text_status, look().picture_status) == (NONE, NONE)
+    assert look().unknown
     assert len(service.asked) == 1
+
+
+def test_an_answer_that_names_another_id_is_kept_and_asked_once(service: Service, look: Look) -> None:
+    service.says("/omdb/", (200, film(service, imdbID="tt8")))
+    other = Status("missing", "not found: the answer names another id")
+    assert (look().text_status, look().picture_status, look().text) == (other, other, "")
+    assert look().unknown
+    assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "known"),
+    [
+        ("114709", "tt0114709"), ("tt114709", "tt0114709"), ("tttt0114709", "tt0114709"), ("TT0114709", "tt0114709"),
+        ("114709.0", "tt0114709"), (" tt0114709 ", "tt0114709"), ("tt10872600", "tt10872600"),
+        ("10872600", "tt10872600"),
+    ],
+)  # fmt: skip
+def test_an_id_that_lost_its_form_is_repaired(service: Service, look: Look, raw: str, known: str) -> None:
+    service.says("/omdb/", (200, film(service, imdbID=known, Poster="N/A")))
+    assert look(raw).text == "A plot."
+    assert service.asked[0][1]["i"] == known
+
+
+def test_a_poster_that_is_the_api_itself_is_no_picture(service: Service, look: Look, tmp_path: Path) -> None:
+    own = f"{service.host}/omdb/?i=tt0000007&plot=full"
+    service.says("/omdb/", (200, film(service, Poster=own)))
+    found = look(retries=0)
+    assert (found.text_status, found.picture_status.outcome) == (OK, "failed")
+    assert "bad picture" in found.picture_status.reason
+    assert look(retries=0) == found
+    with closing(AnswerStore(tmp_path / "omdb.sqlite")) as store:
+        assert store.get(own, "json") is not None
+        assert store.get(own, "picture") is None
 
 
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        ((200, {"Response": "False", "Error": "Error getting data."}), "OMDb says 'Error getting data.'"),
-        ((200, {"Response": "True", "imdbID": "tt8", "Title": "", "Plot": "x"}), "the answer is about another film"),
+        ((200, {"Response": "False", "Error": "Out of \x1b[31m order"}), r"OMDb says 'Out of \x1b[31m order'"),
         ((200, b"<!doctype html>"), "not the JSON expected"),
         ((200, []), "not the JSON expected"),
         ((404, b"<html>"), "not the JSON expected"),
@@ -93,7 +129,7 @@ def test_a_wrong_key_stops_and_is_named(service: Service, look: Look, body: Any)
     assert len(service.asked) == 1
 
 
-@pytest.mark.parametrize("number", ["114709", "tt", "tt7&apikey=x", "tt٧", "../tt7"])
+@pytest.mark.parametrize("number", ["tt", "1e5", "tt1.5", "-7", "tt7&apikey=x", "tt٧", "../tt7"])
 def test_an_odd_id_is_failed_unasked(service: Service, look: Look, number: str) -> None:
     assert str(look(number).text_status) == "failed: the imdb id is not tt and a number"
     assert look(None).source == "omdb: no id"

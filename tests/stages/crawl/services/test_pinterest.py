@@ -83,7 +83,6 @@ def test_not_found_is_missing(service: Service, look: Look) -> None:
     ("reply", "why", "asked"),
     [
         ((404, b"<html>"), "not the JSON expected", 2),
-        ((200, {"id": "8"}), "the answer is about another pin", 2),
         ((200, {"id": 7}), "not the JSON expected", 2),
         ((429, {"code": 8, "message": "Too many"}, {"Retry-After": "0"}), "HTTP 429", 2),
         ((403, {"code": 7, "message": "Not yours."}), "HTTP 403", 1),
@@ -117,3 +116,21 @@ def test_the_sizes_are_those_of_the_published_description() -> None:
     told = json.loads(Path(real, "api", "pinterest_v5_read_pins.json").read_text())
     known = PinterestSettings.model_json_schema()["properties"]["size"]["enum"]
     assert set(known) == set(told["components"]["schemas"]["ImageSize"]["properties"])
+
+
+def test_an_answer_that_names_another_id_is_kept_and_asked_once(service: Service, look: Look) -> None:
+    service.says("/v5/pins/7", (200, {"id": "8", "title": "Other"}))
+    assert look().text_status == look().picture_status == Status("missing", "not found: the answer names another id")
+    assert look().unknown
+    assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize(("raw", "known"), [("7.0", "7"), (" 007", "7"), ("813744226420795884", "813744226420795884")])
+def test_an_id_that_lost_its_form_is_repaired(service: Service, look: Look, raw: str, known: str) -> None:
+    service.says(f"/v5/pins/{known}", (200, pin(service, id=known)))
+    assert look(raw, picture=False).title == "A pin"
+
+
+def test_an_id_that_lost_its_digits_is_none(service: Service, look: Look) -> None:
+    assert str(look("813744226420795904.0").text_status) == "failed: the pinterest id is not a number"
+    assert service.asked == []
