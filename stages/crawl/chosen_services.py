@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from engine.tables.settings import Record, checked
-from stages.crawl.api_key import Key
+from stages.crawl.api_key import ApiKey
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.services.addresses import Addresses, AddressesSettings
 from stages.crawl.services.omdb import Omdb, OmdbKey, OmdbSettings
@@ -20,10 +20,14 @@ Settings = TmdbSettings | OmdbSettings | PinterestSettings | AddressesSettings
 class Services(Record):
     """The section `services`: how each service is asked, for all data sets."""
 
-    tmdb: TmdbSettings = Field(description="The Movie Database: overviews, posters and stills")
-    omdb: OmdbSettings = Field(description="The Open Movie Database: plots and posters")
-    pinterest: PinterestSettings = Field(description="Pinterest: the words and the picture of a pin")
-    addresses: AddressesSettings = Field(description="pictures at plain addresses of the web")
+    tmdb: TmdbSettings = Field(default=TmdbSettings(), description="The Movie Database: overviews, posters and stills")
+    omdb: OmdbSettings = Field(default=OmdbSettings(), description="The Open Movie Database: plots and posters")
+    pinterest: PinterestSettings = Field(
+        default=PinterestSettings(), description="Pinterest: the words and the picture of a pin"
+    )
+    addresses: AddressesSettings = Field(
+        default=AddressesSettings(), description="pictures at plain addresses of the web"
+    )
 
 
 class Crawl(Record):
@@ -76,9 +80,9 @@ def _settings(crawl: Crawl, services: Services) -> dict[str, Settings]:
     return found
 
 
-def api_key(settings: Settings) -> Key | None:
+def api_key(settings: Settings) -> ApiKey | None:
     """What signs the requests of a service."""
-    makers: dict[str, Callable[[], Key]] = {"tmdb": TmdbKey, "omdb": OmdbKey, "pinterest": PinterestKey}
+    makers: dict[str, Callable[[], ApiKey]] = {"tmdb": TmdbKey, "omdb": OmdbKey, "pinterest": PinterestKey}
     return makers[settings.service]() if settings.service in makers else None
 
 
@@ -92,4 +96,4 @@ def open_service(settings: Settings, fetcher: Fetcher) -> Service:
         case PinterestSettings():
             return Pinterest(settings, fetcher)
         case AddressesSettings():
-            return Addresses(settings, fetcher)
+            return Addresses(fetcher)

@@ -20,10 +20,10 @@ from engine.tables.params import read_yaml
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.settings import checked
 from engine.tables.store import write, write_shards
-from stages.crawl.answer_store import Answers
+from stages.crawl.answer_store import AnswerStore
 from stages.crawl.chosen_services import Params, Settings, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import Found, Wanted
+from stages.crawl.services.service import ItemContent, ItemRequest
 from stages.crawl.services.tmdb import TmdbKey, TmdbSettings
 
 ROOT = Path(__file__).parents[3]
@@ -171,7 +171,7 @@ def fetch(settings: Callable[..., TmdbSettings], tmp_path: Path) -> Iterator[Cal
     opened: list[Any] = []
 
     def make(**more: Any) -> Fetcher:
-        answers = Answers(tmp_path / "answers.sqlite")
+        answers = AnswerStore(tmp_path / "answers.sqlite")
         fetcher = Fetcher(settings(**more), TmdbKey(), answers)
         opened.extend((closing(fetcher), closing(answers)))
         return fetcher
@@ -182,16 +182,16 @@ def fetch(settings: Callable[..., TmdbSettings], tmp_path: Path) -> Iterator[Cal
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Callable[..., Found]]:
+def ask(tmp_path: Path) -> Iterator[Callable[..., ItemContent]]:
     """What the service of a section has for ids; its answers are kept from call to call."""
     opened: list[Any] = []
 
-    def call(section: dict[str, Any], ids: dict[str, str], picture: bool = True) -> Found:
+    def call(section: dict[str, Any], ids: dict[str, str], picture: bool = True) -> ItemContent:
         settings: Settings = chosen_services(params("one", one=section))["one"]
-        answers = Answers(tmp_path / f"{settings.service}.sqlite")
+        answers = AnswerStore(tmp_path / f"{settings.service}.sqlite")
         fetcher = Fetcher(settings, api_key(settings), answers)
         opened.extend((fetcher, answers))
-        return open_service(settings, fetcher).look(Wanted(1, ids, picture))
+        return open_service(settings, fetcher).look_up(ItemRequest(1, ids, picture))
 
     yield call
     for one in opened:

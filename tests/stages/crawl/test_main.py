@@ -14,7 +14,7 @@ from engine.tables.store import read, read_shards
 from stages import text
 from stages.crawl.__main__ import main
 from stages.crawl.chosen_services import Params, chosen_services
-from stages.crawl.request_settings import Stopped
+from stages.crawl.failures import CrawlStopped
 from stages.crawl.services.tmdb import TmdbSettings
 
 from .conftest import ABROAD, KEY, PARAMS, Handler, Service, give, jpeg, params, tables
@@ -119,8 +119,8 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     films(service, 20)
     for number in (1, 10, 20):
         service.says(f"/3/movie/{number}", (500, b""))
-    why = r"3 of 20 items failed, more than crawl.failed allows \(10.0%\): 3 x HTTP 500; run again.*answers.sqlite"
-    with pytest.raises(Stopped, match=why):
+    why = r"tmdb: 3 of 20 items failed, more than its setting `failed` allows \(10.0%\): 3 x HTTP 500; run.*answers"
+    with pytest.raises(CrawlStopped, match=why):
         crawl(20, failed=0.1)
     assert not (tmp_path / "out" / "catalog.parquet").exists()
     for number in (1, 10, 20):
@@ -136,14 +136,14 @@ def test_failed_pictures_count_too(service: Service, crawl: Crawl) -> None:
     films(service, 20)
     for number in (1, 10, 20):
         service.says(f"/t/p/w342/{number}.jpg", (503, b""))
-    with pytest.raises(Stopped, match=r"3 of 20 items failed.*3 x HTTP 503"):
+    with pytest.raises(CrawlStopped, match=r"3 of 20 items failed.*3 x HTTP 503"):
         crawl(20, failed=0.1)
 
 
 def test_a_dead_service_is_left_soon(service: Service, crawl: Crawl) -> None:
     for number in range(1, 401):
         service.says(f"/3/movie/{number}", (500, b""))
-    with pytest.raises(Stopped, match="of 400 items failed"):
+    with pytest.raises(CrawlStopped, match="of 400 items failed"):
         crawl(400, failed=0.01, retries=1)
     assert len(service.asked) < 100
 
@@ -153,7 +153,7 @@ def test_a_wrong_key_stops_at_once(service: Service, crawl: Crawl, tmp_path: Pat
     refusal = (401, {"status_code": 7, "status_message": "Invalid API key: You must be granted a valid key."})
     for path in ("/3/configuration", *(f"/3/movie/{n}" for n in range(1, 201))):
         service.says(path, refusal)
-    with pytest.raises(Stopped, match=r"TMDB_API_KEY.*Invalid API key") as caught:
+    with pytest.raises(CrawlStopped, match=r"TMDB_API_KEY.*Invalid API key") as caught:
         crawl(200, images=images)
     assert len(service.asked) <= 4
     assert KEY not in str(caught.value)
@@ -162,7 +162,7 @@ def test_a_wrong_key_stops_at_once(service: Service, crawl: Crawl, tmp_path: Pat
 
 def test_a_missing_key_stops_at_once(service: Service, crawl: Crawl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TMDB_API_KEY")
-    with pytest.raises(Stopped, match="environment variable TMDB_API_KEY is not set"):
+    with pytest.raises(CrawlStopped, match="environment variable TMDB_API_KEY is not set"):
         crawl(3)
     assert service.asked == []
 
@@ -286,7 +286,7 @@ def test_a_quota_spent_on_the_way_leaves_nothing_half_and_goes_on(
     spent = (401, {"Response": "False", "Error": "Request limit reached!"})
     service.says("/omdb/", *[answer] * 7, spent)
     asked = len(service.asked)
-    with pytest.raises(Stopped, match="again tomorrow"):
+    with pytest.raises(CrawlStopped, match="again tomorrow"):
         crawl(20, chosen=section)
     assert not (tmp_path / "out" / "catalog.parquet").exists()
     assert service.paths()[asked:].count("/omdb/") == 8, "one worker asks nothing after the refusal"

@@ -8,13 +8,13 @@ import pytest
 from engine.tables.schemas import CATALOG, IMAGES
 from engine.tables.store import read, read_shards
 from stages.crawl.__main__ import main
-from stages.crawl.services.service import NOT_ASKED, Found
+from stages.crawl.services.service import NOT_ASKED, ItemContent
 from tests.stages.crawl.conftest import ABROAD, Service, params, tables
 
 
-def test_a_picture_that_was_given_is_not_asked_for(service: Service, ask: Callable[..., Found]) -> None:
+def test_a_picture_that_was_given_is_not_asked_for(service: Service, ask: Callable[..., ItemContent]) -> None:
     found = ask(ABROAD | {"service": "addresses"}, {"address": f"{service.host}/1.jpg"}, picture=False)
-    assert found.picture == NOT_ASKED
+    assert found.picture_status == NOT_ASKED
     assert service.asked == []
 
 
