@@ -11,7 +11,7 @@ from stages.explain.posters import Poster
 
 @dataclass(frozen=True)
 class Reason:
-    """Weights over the parts of one whole, in order: number (or item), label, weight."""
+    """Weights over the parts of one whole, in order: number (of a history: the event's position), label, weight."""
 
     kind: str
     faithful: bool
@@ -35,24 +35,40 @@ class ItemContents:
     posters: dict[int, Poster]
 
 
-Reasons = dict[tuple[int, str, int], Reason]  # by rank, over, about
+@dataclass(frozen=True)
+class Whole:
+    """What is weighed in parts: a history (`about` 0, no position), an item, or an item as it was acted on once."""
+
+    over: str
+    about: int = 0
+    position: int | None = None
+
+
+Reasons = dict[Whole, Reason]
+OF_HISTORY = pl.col("about") == 0
 
 
 def group_reasons(rows: pl.DataFrame) -> Reasons:
-    """One person's REASONS rows by rank, over and about, the first of each that the model gives; parts in order."""
+    """The reasons of one person's first recommendation, of REASONS rows: of two over the same whole, the first."""
+    first = rows.filter(pl.col("rank") == 1).with_columns(
+        part=pl.when(OF_HISTORY).then(pl.coalesce("position", "part")).otherwise("part"),
+        position=pl.when(~OF_HISTORY).then("position"),
+    )
     found: Reasons = {}
-    for (rank, over, about, kind, faithful), parts in rows.group_by(
-        "rank", "over", "about", "kind", "faithful", maintain_order=True
+    for (over, about, position, kind, faithful), parts in first.group_by(
+        "over", "about", "position", "kind", "faithful", maintain_order=True
     ):
         weighed = list(parts.select("part", "label", "weight").iter_rows())
-        found.setdefault((int(rank), str(over), int(about)), Reason(str(kind), bool(faithful), weighed))
+        whole = Whole(str(over), int(about), None if position is None else int(position))
+        found.setdefault(whole, Reason(str(kind), bool(faithful), weighed))
     return found
 
 
-def item_card(contents: ItemContents, item: int, reasons: Reasons) -> ItemCard:
-    """An item with what was weighed inside it for the first recommendation."""
-    words, regions = reasons.get((1, "word", item)), reasons.get((1, "region", item))
-    pairs, views = reasons.get((1, "word_region", item)), reasons.get((1, "view", item))
+def item_card(contents: ItemContents, item: int, reasons: Reasons, position: int | None = None) -> ItemCard:
+    """An item with what was weighed inside it: as the event at `position` of the history, else as the recommended."""
+    words, regions, pairs, views = (
+        reasons.get(Whole(over, item, position)) for over in ("word", "region", "word_region", "view")
+    )
     shares = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
     signed = views is not None and views.kind == "signed"
     text, spans = contents.texts.get(item) or "", contents.spans.get(item, [])

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from stages.explain.explained_cases import ExplainedCase
-from stages.explain.item_cards import ItemContents, Reason, Reasons, group_reasons, item_card
+from stages.explain.item_cards import ItemContents, Reason, Reasons, Whole, group_reasons, item_card
 from stages.explain.page import HistoryEvent, Person
 from stages.explain.topic_trends import topic_trends, windows_before
 
@@ -32,16 +32,17 @@ class PageTables:
 
 
 def heaviest_events(past: Past, reason: Reason | None, count: int) -> list[tuple[int, int, float | None]]:
-    """The `count` heaviest events in order (the last ones where nothing weighs): place, item, weight."""
-    weights: list[float | None] = [None] * len(past)
-    at = len(past)
-    for part, _, weight in reversed(reason.parts if reason else []):
-        at = next((n for n in range(at - 1, -1, -1) if past[n][0] == part), -1)
-        if at < 0:
-            raise ValueError(f"a reason weighs item {part}, which is not in the history in that order")
-        weights[at] = weight
-    order = sorted(range(len(past)), key=lambda n: (weights[n] is not None, abs(weights[n] or 0.0), n))
-    return [(n, past[n][0], weights[n]) for n in sorted(order[-count:])]
+    """The `count` heaviest events in order (the last ones where nothing weighs): position, item, weight.
+
+    Raises:
+        ValueError: a reason weighs an event that is not in the history.
+    """
+    weights = reason.weights if reason else {}
+    beyond = [position for position in weights if position >= len(past)]
+    if beyond:
+        raise ValueError(f"a reason weighs event {beyond[0]} of a history of {len(past)}")
+    order = sorted(range(len(past)), key=lambda n: (n in weights, abs(weights.get(n, 0.0)), n))
+    return [(n, past[n][0], weights.get(n)) for n in sorted(order[-count:])]
 
 
 def time_label(time: datetime | None, place: int) -> str:
@@ -56,11 +57,11 @@ def display_name(name: str) -> str:
 
 def history_events(contents: ItemContents, past: Past, reasons: Reasons, count: int) -> list[HistoryEvent]:
     """The events that are shown, with bars."""
-    shown = heaviest_events(past, reasons.get((1, "history", 0)), count)
+    shown = heaviest_events(past, reasons.get(Whole("history")), count)
     most = max((abs(weight) for _, _, weight in shown if weight is not None), default=0.0) or 1.0
     return [
         HistoryEvent(
-            item_card(contents, item, reasons), time_label(past[n][1], n), weight, 100 * abs(weight or 0.0) / most
+            item_card(contents, item, reasons, n), time_label(past[n][1], n), weight, 100 * abs(weight or 0.0) / most
         )
         for n, item, weight in shown
     ]
@@ -90,10 +91,10 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
     own = tables.events.filter(pl.col("user") == case.user).sort("position")
     past: Past = list(own.filter(pl.col("position") < case.position).select("item", "time").iter_rows())
     until = own.filter(pl.col("position") == case.position)["time"].item()
-    events, topic_shares = history_events(contents, past, reasons, shown), reasons.get((1, "topic", 0))
+    events, topic_shares = history_events(contents, past, reasons, shown), reasons.get(Whole("topic"))
     windows = windows_before(tables.trends.filter(pl.col("user") == case.user), until, tables.window)
     topics, chart = topic_trends(windows, tables.topics, topic_shares.weights if topic_shares else {}, lines)
-    over_history = reasons.get((1, "history", 0))
+    over_history = reasons.get(Whole("history"))
     truth = tables.truth.filter((pl.col("user") == case.user) & (pl.col("position") == case.position))
     cards = [(item_card(contents, item, reasons), score) for item, score in case.recommended]
     return Person(
@@ -114,7 +115,7 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
         frozen=case.frozen,
         hit=case.target in [item for item, _ in case.recommended],
         truth=_truth(truth, contents) if truth.height else None,
-        more=sorted({over for _, over, _ in reasons} - DRAWN),
+        more=sorted({whole.over for whole in reasons} - DRAWN),
     )
 
 

@@ -52,15 +52,24 @@ def recommend_with_reasons(
     model.eval()
     item_BK, score_BK = recommended(model, events, cases, top, seen)
     batch = events.before(cases.user_C, cases.position_C, model.needs)
+    position_BL = positions_of(events, batch)
     frames = [pl.DataFrame(schema=COLUMNS)]
     if isinstance(model, Explainer):
         for k in range(item_BK.shape[1]):
             weights = model.explain(batch, item_BK[:, k])
-            frames += [_reason_rows(reason, batch, item_BK[:, k], score_BK[:, k], k + 1) for reason in weights]
+            frames += [_reason_rows(w, batch, position_BL, item_BK[:, k], score_BK[:, k], k + 1) for w in weights]
     table = pl.concat(frames).filter(pl.col("item") > 0)
     place = pl.DataFrame({"user": cases.user_C.cpu().numpy()}, schema={"user": pl.UInt32}).with_row_index("case")
     table = table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
     return Recommendations(item_BK, score_BK, with_labels(table, labels))
+
+
+def positions_of(events: Interactions, batch: Batch) -> Tensor:
+    """The position of each event of a batch within its user's events, from 0: an item acted on twice has two."""
+    place_E = torch.arange(len(events), device=events.event_E.device)
+    position_N = place_E.new_zeros(int(events.event_E.max()) + 1)  # by the event's number
+    position_N[events.event_E] = place_E - events.offset_U[events.user_E]
+    return position_N[batch.event_BL]
 
 
 def with_labels(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
@@ -92,7 +101,9 @@ def _label_column(names: dict[int, str], column: str) -> pl.DataFrame:
     )
 
 
-def _reason_rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor, rank: int) -> pl.DataFrame:
+def _reason_rows(
+    reason: Weights, batch: Batch, position_BL: Tensor, item_B: Tensor, score_B: Tensor, rank: int
+) -> pl.DataFrame:
     """One reason of one recommendation a row: its valid parts in order, numbered from 1 (history: by item)."""
     value, valid, word_of = reason.value, reason.valid, None
     if reason.over == "word_region":
@@ -104,7 +115,6 @@ def _reason_rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor,
     part = batch.item_BL[row, at[:, 1]] if reason.over == "history" else at[:, -1] + 1
     part = part if reason.part is None else reason.part[valid]
     about = torch.zeros_like(row) if reason.about is None else reason.about[tuple(at[:, :-1].T)]
-    found = torch.zeros_like(row) if word_of is None else word_of[valid] + 1
     columns = {
         "user": batch.user_B[row],
         "item": item_B[row],
@@ -112,9 +122,13 @@ def _reason_rows(reason: Weights, batch: Batch, item_B: Tensor, score_B: Tensor,
         "score": score_B[row],
         "about": about,
         "part": part,
-        "word_of": found,
+        "word_of": torch.zeros_like(row) if word_of is None else word_of[valid] + 1,
         "weight": value[valid].float(),
     }
+    of_history = reason.over in ("history", "gate") if reason.about is None else reason.about.ndim == 2
+    if of_history:
+        columns["position"] = position_BL[row, at[:, 1]]
     frame = pl.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
-    frame = frame.with_columns(over=pl.lit(reason.over), kind=pl.lit(reason.kind), faithful=pl.lit(reason.faithful))
-    return frame.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    position = [] if of_history else [pl.lit(None).alias("position")]
+    said = [pl.lit(getattr(reason, name)).alias(name) for name in ("over", "kind", "faithful")]
+    return frame.with_columns(*said, *position).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())

@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,24 @@ class Toy(CatalogScorer, Explainer):
         return found
 
 
+class ToyOfEvents(Toy):
+    """Weighs what is inside an item by where it stands in the history, so that no two events weigh alike."""
+
+    def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
+        own = []
+        for weights in super().explain(batch, item_B):
+            if weights.about is None or weights.about.ndim == 1:
+                own.append(weights)
+                continue
+            tenth_BL = torch.arange(1, weights.about.shape[1] + 1) / 10
+            value = torch.zeros_like(weights.value)
+            value[..., 0], value[..., 1] = tenth_BL, 1 - tenth_BL
+            if weights.over == "region":
+                value[..., 0] *= -1
+            own.append(replace(weights, value=value * weights.valid))
+        return own
+
+
 @dataclass(frozen=True)
 class Small:
     """The small world's tables, where the layout says, and what the stage writes."""
@@ -127,7 +145,17 @@ def spans(text: str) -> list[tuple[int, int]]:
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     """Three people over six items; person-2 has one act before the test case, person-3 has seen the most."""
-    acts = {1: [1, 2, 3, 4], 2: [5, 6], 3: [6, 5, 4, 3, 2]}
+    return written_world(tmp_path, {1: [1, 2, 3, 4], 2: [5, 6], 3: [6, 5, 4, 3, 2]})
+
+
+@pytest.fixture
+def repeats(tmp_path: Path) -> Small:
+    """The small world, where person-1 comes back to item 1 and then to item 2."""
+    return written_world(tmp_path, {1: [1, 2, 1, 2], 2: [5, 6], 3: [6, 5, 4, 3, 2]})
+
+
+def written_world(root: Path, acts: dict[int, list[int]]) -> Small:
+    """The tables of some people's items in the order of time, the last of which is the test case."""
     user = [u for u, items in acts.items() for _ in items]
     position = [n for items in acts.values() for n in range(len(items))]
     item = [i for items in acts.values() for i in items]
@@ -233,7 +261,7 @@ def small(tmp_path: Path) -> Small:
         ),
         "truth": (schemas.TRUTH, pl.DataFrame(schema=dict(schemas.TRUTH.columns))),
     }
-    layout = Layout(tmp_path, "temporal")
+    layout = Layout(root, "temporal")
     for name, (table, rows) in written.items():
         meta = {"split": {"items": ITEMS, "users": 3}, "topic_history": {"window": "week", "decay": 0.2}}.get(name, {})
         store.write(rows, getattr(layout, name), table, meta)

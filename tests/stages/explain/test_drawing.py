@@ -81,19 +81,19 @@ def test_ticks_do_not_touch() -> None:
     assert min(b - a for a, b in itertools.pairwise(at)) > 70
 
 
-def test_the_heaviest_acts_are_shown_in_time_and_a_repeated_item_keeps_its_own_weight() -> None:
-    done = [(item, None) for item in (7, 8, 7, 9, 8)]
-    reason = Reason("share", True, [(8, None, 0.1), (7, None, 0.5), (9, None, 0.3), (8, None, 0.1)])
-    assert heaviest_events(done, reason, 3) == [(2, 7, 0.5), (3, 9, 0.3), (4, 8, 0.1)]
-    assert heaviest_events(done, reason, 9)[:2] == [(0, 7, None), (1, 8, 0.1)]
+def test_the_heaviest_events_are_shown_in_time_and_a_repeated_item_keeps_the_weight_of_each_event() -> None:
+    past = [(item, None) for item in (7, 8, 7, 9, 8)]
+    reason = Reason("share", True, [(0, None, 0.1), (2, None, 0.5), (3, None, 0.3), (4, None, 0.1)])
+    assert heaviest_events(past, reason, 3) == [(2, 7, 0.5), (3, 9, 0.3), (4, 8, 0.1)]
+    assert heaviest_events(past, reason, 9)[:2] == [(0, 7, 0.1), (1, 8, None)]
 
 
-def test_the_last_acts_are_shown_where_nothing_weighs() -> None:
-    done = [(item, None) for item in (7, 8, 9)]
-    assert heaviest_events(done, None, 2) == [(1, 8, None), (2, 9, None)]
+def test_the_last_events_are_shown_where_nothing_weighs() -> None:
+    past = [(item, None) for item in (7, 8, 9)]
+    assert heaviest_events(past, None, 2) == [(1, 8, None), (2, 9, None)]
     assert heaviest_events([], None, 2) == []
 
 
 def test_weights_of_another_history_are_refused() -> None:
-    with pytest.raises(ValueError, match="weighs item 5"):
+    with pytest.raises(ValueError, match="weighs event 5 of a history of 1"):
         heaviest_events([(7, None)], Reason("share", True, [(5, None, 1.0)]), 3)

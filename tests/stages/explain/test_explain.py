@@ -14,7 +14,7 @@ from engine.tables.settings import Choice, checked
 from engine.training.source import load
 from stages.explain.__main__ import Params, main
 from stages.explain.explained_cases import last_cases
-from stages.explain.item_cards import group_reasons
+from stages.explain.item_cards import Whole, group_reasons
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -134,6 +134,66 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
     assert toy.page.count("What each view adds") == 1
     # an act's shares of its views stay shares
     assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
+
+
+def test_an_item_acted_on_twice_keeps_the_weights_of_each_event(repeats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.stages.explain.conftest import ToyOfEvents
+
+    monkeypatch.setattr(models, "configure", lambda choice: ToyOfEvents())
+    monkeypatch.setattr(models, "restore", lambda *args: ToyOfEvents())
+    main(params(users=["person-1"], top=6).model_copy(update={"seen": "kept"}), repeats.layout)
+    inside = repeats.page.split("Inside the acts that weigh most")[1].split("<section>")[0]
+    # the history is item 1, item 2, item 1 again, and their pictures weigh 10, 20 and 30 %; the last event comes first
+    cards = inside.split('<div class="card">')[1:]
+    assert [re.findall('<bdi>(.*?)</bdi>.*?figure">(.*?)<', card)[0] for card in cards] == [
+        ("Storm", "0.50"),
+        ("&lt;script&gt;alert(&#34;title&#34;)&lt;/script&gt;", "0.33"),
+        ("Storm", "0.17"),
+    ]
+    assert [re.findall(r"picture \d+&#8239;% · text \d+&#8239;%", card)[0] for card in cards] == [
+        f"picture {share}&#8239;% · text {100 - share}&#8239;%" for share in (30, 20, 10)
+    ]
+    assert [re.findall(r'title="([\d.]+)">A<', card) for card in cards] == [["0.300"], [], ["0.100"]]
+    assert [re.findall(r"2 from (\S+) to (\S+?)<", card)[0] for card in cards] == [
+        ("-0.30", "+0.70"),
+        ("-0.20", "+0.80"),
+        ("-0.10", "+0.90"),
+    ]
+    # over the history: .1 / 6 + .2 / 3 + .3 / 2
+    assert "picture 23&#8239;% · text 77&#8239;%" in inside.split('class="views"')[1]
+    # the recommended item, which the history holds too, keeps what was weighed inside it as a candidate
+    first = repeats.page.split('class="hero"')[1].split('class="rest"')[0]
+    assert "<h4>Storm</h4>" in first
+    assert "drawn afterwards" in first.split("Words")[1].split("</div>")[0]
+    assert 'title="0.700">A<' in first
+    table = store.read(repeats.layout.reasons, schemas.REASONS).filter(rank=1)
+    history = table.filter(over="history")
+    assert history.select("position", "part").rows() == [(0, 1), (1, 2), (2, 1)]
+    assert history["weight"].to_list() == pytest.approx([1 / 6, 1 / 3, 1 / 2])
+    assert table.filter(over="view", kind="share", part=1)["position"].to_list() == [0, 1, 2]
+    assert table.filter(over="view", kind="signed")["position"].null_count() == 3
+
+
+def test_the_known_cause_of_an_event_is_that_of_its_own_time(repeats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.stages.explain.conftest import ToyOfEvents
+
+    monkeypatch.setattr(models, "configure", lambda choice: ToyOfEvents())
+    monkeypatch.setattr(models, "restore", lambda *args: ToyOfEvents())
+    truth = {
+        "user": [1] * 4,
+        "position": range(4),
+        "item": [1, 2, 1, 2],
+        "cause": ["passing"] * 4,
+        "earlier": [[], [], [], [1]],
+        "topic": [None] * 4,
+        "words": [["storm"], None, ["A"], None],
+        "object": [None] * 4,
+        "box": [None] * 4,
+    }
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), repeats.layout.truth, schemas.TRUTH)
+    main(params().model_copy(update={"seen": "kept"}), repeats.layout)
+    # both events of item 1 led to the next. "storm" weighs most in both: it is the first one's cause, not the second's
+    assert (repeats.metrics["truth_word"], repeats.metrics["truth_word_cases"]) == (0.5, 2)
 
 
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
@@ -273,10 +333,11 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
 
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
     row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
-    rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
+    kinds = (("signed", -2.0), ("share", 1.0))
+    rows = [row | {"position": 3, "part": 7, "kind": kind, "weight": weight} for kind, weight in kinds]
     frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
-    reason = group_reasons(frame)[(1, "history", 0)]
-    assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
+    reason = group_reasons(frame)[Whole("history")]
+    assert (reason.kind, reason.parts) == ("signed", [(3, "x", -2.0)])
 
 
 def table(users: int = 20) -> pl.DataFrame:
