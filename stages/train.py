@@ -14,7 +14,7 @@ from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice, Record, checked
-from engine.training.contract import Rater, Recommender
+from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
 from engine.training.source import Data, digest, load
 
@@ -80,6 +80,8 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     if rates(model):
         errors = _errors(model, data)
         readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
+    if isinstance(model, Tuned):
+        readings |= {f"chosen_{name}": value for name, value in model.chosen.items()}
     files.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,
