@@ -131,5 +131,5 @@ def test_a_yaml_date_is_taken_and_ratings_can_be_predicted_alone(tmp_path: Path)
     assert (report["valid_events"], report["valid_cases"], report["test_cases"]) == (0, 0, 0)
     bare = store.read(at(tmp_path).events, EVENTS).with_columns(rating=pl.lit(None, pl.Float32))
     store.write(bare, at(tmp_path).events, EVENTS)
-    with pytest.raises(ValueError, match="tried.cases is none, and these events have no ratings"):
+    with pytest.raises(ValueError, match=r"tried.cases is none, and these events have no ratings"):
         main(Params(protocol=Choice(name="tried", settings=RULE | {"cases": "none"}), seed=1), at(tmp_path))
