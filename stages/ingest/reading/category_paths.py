@@ -24,7 +24,7 @@ def from_lists(path: Path, name: str, kind: pl.DataType) -> pl.Expr:
     outer = pl.col(name)
     if isinstance(kind, pl.Array):
         outer, kind = outer.arr.to_list(), pl.List(kind.inner)
-    inner = getattr(kind, "inner", kind)
+    inner: Any = getattr(kind, "inner", kind)
     nested = isinstance(inner, pl.List | pl.Array)
     leaf = inner.inner if nested else inner
     if not isinstance(kind, pl.List) or leaf != pl.String:

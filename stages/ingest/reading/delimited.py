@@ -77,15 +77,13 @@ def _fast(
 
 
 def _lines(path: Path) -> int:
-    """Lines of the file; -1 where some end as old Macs ended them."""
-    ends = returns = both = 0
+    """Lines of the file; -1 where they end as old Macs ended them."""
+    ends = returns = 0
     last = b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            ends, returns = ends + block.count(b"\n"), returns + block.count(b"\r")
-            both += (last + block).count(b"\r\n")
-            last = block[-1:]
-    return -1 if returns != both else ends + (last not in (b"", b"\n"))
+            ends, returns, last = ends + block.count(b"\n"), returns + block.count(b"\r"), block[-1:]
+    return -1 if returns and not ends else ends + (last not in (b"", b"\n"))
 
 
 def _cells(
@@ -131,12 +129,9 @@ def _rows(path: Path, form: tuple[str, bool], headed: bool, width: int) -> Itera
                 continue
             if row is None:
                 return
-            if width and len(taken) > 1 and all(text.count(separator) == width - 1 for text in taken):
-                yield (
-                    line,
-                    reader.line_num,
-                    f"a quoted cell takes in {len(taken)} lines that look like rows; {_LETTERS}",
-                )
+            swallowed = width and len(taken) > 1 and all(text.count(separator) == width - 1 for text in taken)
+            if swallowed:
+                yield line, reader.line_num, f"a quoted cell takes in {len(taken)} lines like rows; {_LETTERS}"
             elif row:
                 yield line, reader.line_num, row if _utf8(row) else "not UTF-8 text; save the file as UTF-8"
 

@@ -77,6 +77,7 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
         text=text_cleaning.plain(rows["text"]),
         categories=_categories(rows["categories"], settings),
     )
+    status: pl.Series | pl.Expr
     ids, kept = pl.lit(None, ITEMS.columns["ids"]), picture_files.Folder(path.parent, settings.picture_outside)
     if settings.picture_kind == "address":
         ids, status, whole = _addresses(rows, counts), pl.lit("missing"), None

@@ -1,7 +1,6 @@
 """Pictures that came as files beside the items: looked at once, and read again shard by shard when they are written."""
 
 import logging
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,13 +41,12 @@ class Folder:
             raise ValueError("outside the items file's folder; picture_outside: true allows it")
         if "\\" in name and not path.exists():
             raise ValueError("no such file; its path is written with \\, write /")
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise ValueError("no plain file")
-            if about.st_size > BYTES:
-                raise ValueError(f"{about.st_size:,} bytes; at most {BYTES:,} are read")
-            return file.read()
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("no plain file")
+        if about.st_size > BYTES:
+            raise ValueError(f"{about.st_size:,} bytes; at most {BYTES:,} are read")
+        return path.read_bytes()
 
 
 def look(items: pl.DataFrame, folder: Folder) -> tuple[pl.Series, pl.DataFrame]:

@@ -10,8 +10,8 @@ from engine.tables.schemas import EVENTS
 from stages.ingest.reading import item_table, raw_files, table_files
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.shares import refuse_all, warn_many
-from stages.ingest.shaping.codes import codes
-from stages.ingest.shaping.order import hashes, mix
+from stages.ingest.shaping.codes import encode
+from stages.ingest.shaping.order import id_hashes, pair_hash
 from stages.ingest.shaping.plausible import refuse_one_item
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
@@ -81,8 +81,8 @@ def _ordered(events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, int]:
     """The events by their order column, ties by a seeded hash of (user, item); and how many are tied in it."""
     hashed = []
     for role in ("user", "item"):
-        place, ids = codes(events[role])
-        hashed.append(hashes(ids, seed, role)[place])
+        place, ids = encode(events[role])
+        hashed.append(id_hashes(ids, seed, role)[place])
     tied = int(events.select(pl.struct("user", "order").is_duplicated().sum()).item())
-    tie = pl.Series("tie", mix(np.asarray(hashed[0]), np.asarray(hashed[1])))
+    tie = pl.Series("tie", pair_hash(np.asarray(hashed[0]), np.asarray(hashed[1])))
     return events.with_columns(tie).sort("order", "tie"), tied

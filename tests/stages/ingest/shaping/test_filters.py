@@ -142,7 +142,7 @@ def test_low_ratings_go_and_are_counted() -> None:
     assert [i for _, i, _ in found] == ["2", "3"]
     assert report["dropped_minimum_rating"] == 1
     bare = raw(rows).events.with_columns(rating=pl.lit(None, pl.Float32))
-    with pytest.raises(ValueError, match="3 of 3 events have no rating"):
+    with pytest.raises(ValueError, match="3 of 3 events have no rating; set it to 0"):
         done(SourceTables(bare, raw(rows).items, raw(rows).catalog), minimum_rating=3.5)
 
 
@@ -218,3 +218,46 @@ def test_seed_moves_ties_only() -> None:
     assert orders[0] != orders[1]
     assert all(sorted(o[:10]) == list(range(10)) for o in orders)
     assert np.corrcoef(orders[0], range(40))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"minimum_rating": 9}, r"minimum_rating 9.0 drops 3 of 3 events; ratings go from 1.0 to 4.0"),
+        ({"minimum_history": 9}, r"minimum_history 9 drops the last 3, e.g. user 1 with 2; the most that one has is 2"),
+        ({"minimum_item": 9}, r"minimum_item 9 drops the last 3, e.g. item 5 with 2; the most that one has is 2"),
+        ({"minimum_item": 2, "minimum_history": 2}, "minimum_history 2 drops the last 2, e.g. user 1 with 1"),
+        ({"minimum_rating": 4, "minimum_history": 2}, "minimum_history 2 drops the last 1, e.g. user 1 with 1"),
+    ],
+)
+def test_the_filter_that_left_nothing_is_named(changes: dict[str, Any], why: str) -> None:
+    rows = [(1, 5, 1.0, 5), (1, 7, 4.0, 6), (2, 5, 3.0, 6)]
+    with pytest.raises(ValueError, match=f"no event is left: {why}"):
+        done(raw(rows), **changes)
+
+
+def test_a_source_that_gave_nothing_names_what_it_counted() -> None:
+    with pytest.raises(ValueError, match=r"the source has no event left; counted on the way: \{'dropped_require': 7\}"):
+        done(raw([], counts={"dropped_require": 7}))
+
+
+def test_what_takes_more_than_a_tenth_is_warned_of_with_an_example(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(u, i, 3.0, i) for u in range(1, 4) for i in range(1, 7)] + [(9, 1, 3.0, 1), (9, 2, 3.0, 2), (9, 3, 1.0, 3)]
+    done(raw(rows), minimum_history=4)
+    assert "minimum_history 4 drops 3 of 21 events, e.g. user 9 with 3; the most that one has is 6" in caplog.text
+    caplog.clear()
+    done(raw(rows), minimum_rating=2)
+    done(raw(rows[:-1]), minimum_history=3)
+    assert "minimum_history 3 drops 2 of 20" not in caplog.text  # a tenth
+    assert not caplog.records
+    done(raw(rows), minimum_rating=3.5 - 1)
+    done(raw([(u, i, r, t) for u, i, _, t in rows for r in (1.0, 5.0)]), minimum_rating=2, duplicates="keep")
+    assert "minimum_rating 2.0 drops 21 of 42 events; ratings go from 1.0 to 5.0, e.g. one of [1.0]" in caplog.text
+
+
+def test_zero_is_no_minimum_even_below_zero() -> None:
+    rows = [(1, 1, -5.0, 5), (1, 2, 0.0, 6), (1, 3, 4.0, 7)]
+    found, _, report = done(raw(rows), minimum_rating=0)
+    assert [r for *_, r in found] == [-5.0, 0.0, 4.0]
+    assert report["dropped_minimum_rating"] == 0
+    assert [r for *_, r in done(raw(rows), minimum_rating=-1)[0]] == [0.0, 4.0]
