@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field
@@ -50,7 +50,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
         given = _candidates(settings, events, counts)
     found = item_table.read(settings, settings.bad_rows)
     named = pl.concat([events["item"], given["item"], found.items["item"]]).unique()
-    types: dict[str, pl.DataType | type[pl.DataType]] = {
+    types: dict[str, Any] = {
         "user": _type(events["user"], given["user"]),
         "item": _type(named),
     }
