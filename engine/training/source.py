@@ -17,7 +17,7 @@ from engine.tables.arrays import ragged as ragged_column
 from engine.tables.layout import Layout
 from engine.tables.schema import Table
 from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
-from engine.tables.topic_windows import periods
+from engine.tables.topic_windows import profile_arrays
 from engine.training import profile
 from engine.training.batch import Interactions
 from engine.training.cases import Cases
@@ -176,27 +176,5 @@ def topic_profiles(
     Raises:
         ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
     """
-    width = _width(history, items)
-    share_NT = vectors(items["share"]).astype(np.float32)
-    past_HT = vectors(history["share"]).astype(np.float32).reshape(-1, width)
-    place = np.full(1 + max(_highest(items), _highest(events)), -1, np.int64)
-    place[items["item"].to_numpy()] = np.arange(items.height)
-    item, user = place[events["item"].to_numpy()], events["user"].to_numpy().astype(np.int64)
-    if events.height and events["time"].null_count() == events.height:
-        period, row, past_HT = np.arange(events.height), item, share_NT
-    else:
-        period, row = periods(events, history, window)
-    return profile.profiles((user, period, row, item), past_HT, share_NT, decay, dtype)
-
-
-def _width(history: pl.DataFrame, items: pl.DataFrame) -> int:
-    if items.height == 0:
-        raise ValueError("no item has topics: the table is empty; set topics.method to make them")
-    widths = [frame.schema["share"].size for frame in (items, history) if frame.height]  # type: ignore[attr-defined]
-    if len(set(widths)) > 1:
-        raise ValueError(f"items have {widths[0]} topics and histories {widths[1]}: run `dvc repro` again")
-    return int(widths[0])
-
-
-def _highest(frame: pl.DataFrame) -> int:
-    return int(frame["item"].max() or 0)  # type: ignore[arg-type]
+    events_4E, past_HT, share_NT = profile_arrays(events, history, items, window)
+    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype)
