@@ -1,6 +1,7 @@
 """params.yaml as DVC reads it (YAML 1.2), cut to what dvc.yaml declares for a stage."""
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def lookup(params: dict[str, Any], key: str) -> Any:
     found: Any = params
     for part in key.split("."):
         if not isinstance(found, dict) or part not in found:
-            there = sorted(found) if isinstance(found, dict) else repr(found)
+            there = sorted(found) if isinstance(found, dict) else reprlib.repr(found)
             raise KeyError(f"params.yaml has no {part!r} in {key!r}; it has {there}")
         found = found[part]
     return found

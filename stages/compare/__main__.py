@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Sheet
 
+from engine.tables.printing import printable, printable_lines
 from stages.compare.direction import better
 from stages.compare.paired import MetricComparison, compare, untested
 from stages.compare.revision import WORKSPACE, RevisionResults, different_inputs, read_revision
@@ -21,7 +22,10 @@ def show(first: RevisionResults, second: RevisionResults, rows: list[MetricCompa
     sheet = Sheet(title=f"{common:,} cases in common" if verdicts else "metrics/test.json of both, without tests")
     sheet.add_column("metric")
     sheet.add_column("better")
-    for name in (*(f"{side.revision}\n{side.label}" for side in (first, second)), *(HEADS if verdicts else HEADS[:1])):
+    for name in (
+        *(f"{side.revision}\n{printable(side.label)}" for side in (first, second)),
+        *(HEADS if verdicts else HEADS[:1]),
+    ):
         sheet.add_column(name, justify="right")
     for row in rows:
         sheet.add_row(*_cells(row))
@@ -39,7 +43,7 @@ def show(first: RevisionResults, second: RevisionResults, rows: list[MetricCompa
 
 def _cells(row: MetricComparison) -> list[str]:
     values = ["" if value is None else f"{value:.4f}" for value in (row.first, row.second)]
-    cells = [row.metric, better(row.metric), *values]
+    cells = [printable(row.metric), better(row.metric), *values]
     if row.verdict and row.corrected is not None:
         verdict = row.verdict
         return [
@@ -72,7 +76,7 @@ def main() -> None:
         missing = [side.missing for side in (first, second) if side.ranks is None]
         rows = untested(first, second) if missing else compare(first, second, given.test, given.seed)
     except ValueError as error:
-        sys.exit(f"compare: {error}")
+        sys.exit(f"compare: {printable_lines(str(error))}")
     console = Console(soft_wrap=True, markup=False, highlight=False)
     show(first, second, rows, console)
     for message in missing:

@@ -11,6 +11,7 @@ from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
 from engine.tables.topic_windows import labels as topic_labels
+from stages.explain.display_text import LABEL, shortened
 from stages.explain.explained_cases import ExplainedCase
 from stages.explain.item_cards import ItemContents
 from stages.explain.person import PageTables
@@ -40,6 +41,7 @@ class DisplayTables:
         truth = store.read(layout.truth, TRUTH)
         if not store.meta(layout.split).get("in_order", True):  # the truth goes by an event's place in time
             truth = truth.clear()
+        topics = topic_labels(store.read(layout.topic_words, TOPIC_WORDS), 4)
         titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
         return DisplayTables(
             names=dict(store.read(layout.users, USERS).iter_rows()),
@@ -47,7 +49,7 @@ class DisplayTables:
             titles=titles.select("item", pl.coalesce("title", "other").alias("title")),
             words=store.read(layout.words, WORDS, ["item", "token", "span"]),
             regions=store.read(layout.regions, REGIONS, ["item", "box"]),
-            topics=topic_labels(store.read(layout.topic_words, TOPIC_WORDS), 4),
+            topics={t: shortened(words, LABEL) for t, words in topics.items()},
             trends=store.read(layout.topic_history, TOPIC_HISTORY),
             window=str(store.meta(layout.topic_history)["window"]),
             truth=truth,
@@ -55,8 +57,9 @@ class DisplayTables:
         )
 
     def labels(self) -> Labels:
-        """Titles, words and topics, as the table of reasons names them."""
-        return Labels(self.titles, word_labels(self.words), self.topics)
+        """Titles, words and topics, as the table of reasons names them: at most so long."""
+        words = word_labels(self.words).with_columns(pl.col("label").str.head(LABEL))
+        return Labels(self.titles.with_columns(pl.col("title").str.head(LABEL)), words, self.topics)
 
     def of_people(self, images: Path, cases: Sequence[ExplainedCase], width: int) -> PageTables:
         """What the page shows of the people of some cases, with the pictures of their items, `width` pixels wide."""

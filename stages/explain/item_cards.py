@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from stages.explain import drawing
+from stages.explain.display_text import LABEL, TEXT, TITLE, shortened, tooltip
 from stages.explain.page import ItemCard
 from stages.explain.posters import Poster
 
@@ -71,18 +72,21 @@ def item_card(contents: ItemContents, item: int, reasons: Reasons, position: int
     )
     shares = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
     signed = views is not None and views.kind == "signed"
-    text, spans = contents.texts.get(item) or "", contents.spans.get(item, [])
+    title = contents.titles.get(item) or f"item {item} (no title)"
+    text = shortened(contents.texts.get(item) or "", TEXT)
+    spans = [span for span in contents.spans.get(item, []) if span[1] < TEXT]
     best_word = {part: label or "" for part, label, _ in pairs.parts} if pairs else {}
     status, picture = contents.status.get(item, ("missing", "missing"))
-    poster = contents.posters.get(item) or Poster(missing=f"no picture ({picture})")
+    poster = contents.posters.get(item) or Poster(missing=f"no picture ({shortened(picture, LABEL)})")
     weighed = drawing.text_spans(text, spans, words.weights, words.kind) if words else []
     drawn = regions if poster.uri else None
     return ItemCard(
         item=item,
-        title=contents.titles.get(item) or f"item {item} (no title)",
+        title=shortened(title, TITLE),
+        tooltip=tooltip(title, shortened(title, TITLE)),
         poster=poster,
         text=weighed or ([drawing.TextSpan(text)] if text else []),
-        missing="" if text else f"no text ({status})",
+        missing="" if text else f"no text ({shortened(status, LABEL)})",
         regions=drawing.region_boxes(contents.boxes[item], drawn.weights, drawn.kind, best_word) if drawn else [],
         words_used=words.faithful if words else None,
         regions_used=drawn.faithful if drawn else None,

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from stages.explain import drawing
+from stages.explain.display_text import visible
 from stages.explain.posters import Poster
 
 
 @dataclass(frozen=True)
 class ItemCard:
-    """An item as it is shown.
+    """An item as it is shown; `tooltip` is an HTML attribute with the whole title where `title` is cut.
 
     `words_used`, `regions_used`, `adds_used`: the score was computed from these weights (None: nothing was weighed);
     `even`: the words' weights are shares; `views`: shares of the item's vector; `adds`: what views add to the score.
@@ -21,6 +23,7 @@ class ItemCard:
 
     item: int
     title: str
+    tooltip: Markup
     poster: Poster
     text: list[drawing.TextSpan]
     missing: str
@@ -94,6 +97,7 @@ def render(people: Sequence[Person], model: str, explains: bool, metrics: dict[s
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from stages.explain.display_text import LABEL, TITLE, shortened
 from stages.explain.explained_cases import ExplainedCase
 from stages.explain.item_cards import ItemContents, Reason, Reasons, Whole, group_reasons, item_card
 from stages.explain.page import HistoryEvent, Person
@@ -98,7 +99,7 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
     truth = tables.truth.filter((pl.col("user") == case.user) & (pl.col("position") == case.position))
     cards = [(item_card(contents, item, reasons), score) for item, score in case.recommended]
     return Person(
-        name=display_name(tables.names[case.user]),
+        name=shortened(display_name(tables.names[case.user]), LABEL),
         events=len(past),
         when=time_label(past[-1][1], len(past) - 1) if past else "",
         history=events,
@@ -122,5 +123,5 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
 def _truth(row: pl.DataFrame, contents: ItemContents) -> dict[str, Any]:
     """The true cause of the next act, with the titles of the earlier acts that led to it."""
     cause: dict[str, Any] = row.row(0, named=True)
-    titles = [contents.titles.get(item) or f"item {item}" for item in cause["earlier"] or []]
+    titles = [shortened(contents.titles.get(item) or f"item {item}", TITLE) for item in cause["earlier"] or []]
     return cause | {"earlier_titles": titles}

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,18 @@ def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
     monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved), "--across"])
     command.main()
     assert "120 cases in common" in capsys.readouterr().out
+
+
+def test_no_control_character_of_a_revision_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    first = replace(results([0, 9, 9, 9], ["recall@5"]), chosen=CHOSEN | {"model": "\x1b[31mx"})
+    second = replace(results([9, 0, 0], ["recall@5"], "b"), metrics={"recall@5": 0.1, "mrr\x07": 0.5})
+    command.show(first, second, compare(first, second), Console(width=160))
+    command.show(first, second, untested(first, second), Console(width=160))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert r"\x1b[31mx" in shown
+    assert r"mrr\x07" in shown
 
 
 def test_the_digests_of_what_was_ranked_come_from_the_lock(project: Path, tmp_path: Path) -> None:

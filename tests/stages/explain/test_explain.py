@@ -15,6 +15,7 @@ from engine.training.source import load
 from stages.explain.__main__ import Params, main
 from stages.explain.explained_cases import last_cases
 from stages.explain.item_cards import Whole, group_reasons
+from tests.stages.explain.conftest import TEXTS
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -85,6 +86,71 @@ def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None
     assert '<script>alert("title")</script>' in text
     assert "onerror=alert(1)> storm & calm" in text
     assert "<i>sea</i>" in text
+
+
+def rewritten(world: Any, name: str, table: schemas.Table, **columns: Any) -> None:
+    """A table of the world with some columns set; a value stands for every row."""
+    path = getattr(world.layout, name)
+    rows, about = store.read(path, table), store.meta(path)
+    literal = {key: pl.lit(value, table.columns[key]) for key, value in columns.items()}
+    store.write(rows.with_columns(**literal), path, table, about)
+
+
+def test_whatever_a_table_says_is_shown_and_not_run(toy: Any) -> None:
+    def script(where: str) -> str:
+        return f'<script>alert("{where}")</script>'
+
+    rewritten(toy, "users", schemas.USERS, raw=script("user"))
+    rewritten(toy, "catalog", schemas.CATALOG, status=script("status"), picture=script("picture"))
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word=script("topic"))
+    rewritten(toy, "words", schemas.WORDS, token=[script("word")] * 4)
+    truth = {"position": [3], "user": [1], "item": [4], "cause": [script("cause")], "earlier": [[2]]}
+    truth |= {"topic": [script("truth")], "words": [[script("true word")]], "object": [script("object")], "box": [None]}
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
+    main(params(), toy.layout)
+    page = Page(toy.page)
+    assert "script" not in page.tags
+    for where in ("user", "status", "picture", "topic", "word", "title", "cause", "truth", "true word", "object"):
+        assert script(where) in page.text, where
+
+
+def test_control_characters_reach_neither_the_page_nor_the_terminal(
+    toy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control = "\x1b[31m\x07\x00\x9b\x7f"
+    rewritten(toy, "users", schemas.USERS, raw=f"who{control}")
+    rewritten(toy, "items", schemas.ITEMS, title=f"title{control}")
+    text = pl.Series([f"{control}{value}" if value else None for value in TEXTS.values()])
+    rewritten(toy, "catalog", schemas.CATALOG, text=text, picture=f"failed: {control}")
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word=f"topic{control}")
+    main(params(), toy.layout)
+    for shown in (toy.page, capsys.readouterr().out):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
+    assert "title\ufffd[31m\ufffd" in toy.page
+
+
+def test_a_very_long_title_name_or_text_is_cut_for_showing(toy: Any) -> None:
+    rewritten(toy, "items", schemas.ITEMS, title="T" + "&" * 10**6)
+    rewritten(toy, "users", schemas.USERS, raw="U" * 10**6)
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word="W" * 10**5)
+    texts = pl.Series([f"{value} {'long ' * 10**5}" if value else None for value in TEXTS.values()])
+    rewritten(toy, "catalog", schemas.CATALOG, text=texts, picture="P" * 10**5)
+    main(params(), toy.layout)
+    assert len(toy.page) < 10**6
+    page = Page(toy.page)
+    assert f"T{'&' * 198}…" in page.text
+    assert "T" + "&" * 199 not in page.text
+    assert 'title="T' + "&amp;" * 1998 + "…" in toy.page
+    assert "A storm at sea breaks the ship long" in page.text
+    table = store.read(toy.layout.reasons, schemas.REASONS)
+    assert table["label"].str.len_chars().max() == 200
+
+
+def test_a_persons_name_ends_its_own_marks_of_direction(toy: Any) -> None:
+    rewritten(toy, "users", schemas.USERS, raw="\u202ewho")
+    main(params(), toy.layout)
+    assert toy.page.count("\u202ewho") >= 10
+    assert toy.page.count("<bdi>\u202ewho</bdi>") == toy.page.count("\u202ewho")
 
 
 def test_what_is_missing_is_said(toy: Any) -> None:
