@@ -25,8 +25,9 @@ def find(path: str | Path, hint: str = "") -> Path:
 
 
 def listed(path: Path, names: Iterable[str] = ()) -> list[Path]:
-    """A file itself; of a folder those of its files that have one of the `names`, or all where none is given."""
+    """A file itself; of a folder its files of these `names`, or where none is given all files in it, however deep."""
     if not path.is_dir():
         return [path]
     wanted = frozenset(names)
-    return sorted(file for file in path.rglob("*") if file.is_file() and (not wanted or file.name in wanted))
+    found = (file for file in path.iterdir() if file.name in wanted) if wanted else path.rglob("*")
+    return sorted(file for file in found if file.is_file())

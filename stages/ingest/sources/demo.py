@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
@@ -25,16 +26,16 @@ _SHARD = 200  # posters a frame
 
 
 class Settings(Record):
-    """The world's size and chances; `crawl` belongs to the crawl stage."""
+    """The made world."""
 
-    films: int
-    people: int
-    months: int
-    film: FilmSettings
-    person: PeopleSettings
-    sessions: SessionSettings
-    mixture: MixtureSettings
-    crawl: dict[str, Any]
+    films: int = Field(ge=1, description="number of films")
+    people: int = Field(ge=1, description="number of people")
+    months: int = Field(ge=1, description="months over which they act")
+    film: FilmSettings = Field(description="what films are like")
+    person: PeopleSettings = Field(description="what people are like")
+    sessions: SessionSettings = Field(description="when people act")
+    mixture: MixtureSettings = Field(description="why people act")
+    crawl: dict[str, Any] = Field(description="what the crawl stage fetches; not read here")
 
     @model_validator(mode="after")
     def _enough(self) -> "Settings":
@@ -44,6 +45,11 @@ class Settings(Record):
                 "more films or a lower person.acts would do"
             )
         return self
+
+
+def files(settings: Settings) -> list[Path]:
+    """None: the world is made."""
+    return []
 
 
 def read(settings: Settings, seed: int) -> SourceTables:
