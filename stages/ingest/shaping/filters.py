@@ -50,7 +50,7 @@ def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.Dat
         )
     low = int((rating < least).sum())
     report["dropped_minimum_rating"] = low
-    known = f"ratings go from {rating.min()} to {rating.max()}"
+    known = f"ratings go from {rating.min()!r} to {rating.max()!r}"
     said = f"minimum_rating {least} drops {low} of {events.height} events; {known}"
     refuse_all(low, events.height, f"no event is left: {said}")
     warn_many(low, events.height, f"{said}, e.g. one of {rating.filter(rating < least)[:1].to_list()}")
