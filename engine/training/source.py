@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,9 +22,8 @@ from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
+from engine.training.empty_views import why_empty
 from engine.training.needs import Needs, View
-
-SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
 
 
 def views(layout: Layout) -> dict[View, Path]:
@@ -112,7 +110,7 @@ def _catalog(
         column = {"words": "word", "regions": "region"}.get(view, "vector")
         frame = _view(paths[view], table, column, items)
         if frame.height == 0:
-            raise KeyError(f"no view {view!r} in {paths[view]}: {_why_empty(view, store.meta(paths[view]))}")
+            raise KeyError(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
         if table is VECTORS:
             value = vectors(frame[column])
             full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
@@ -126,21 +124,6 @@ def _catalog(
             ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
     tree = _categories(paths["categories"], items, device) if "categories" in views else None
     return Catalog(items, pooled, ragged, topics, tree)
-
-
-def _why_empty(view: View, about: dict[str, Any]) -> str:
-    """From what the stage noted beside the rows: how many pictures or texts there were, and how many gave nothing."""
-    for given, lost, cause in (
-        ("pictures", "unread", "could not be read"),
-        ("pictures", "empty", "show nothing that the detector is sure of"),
-        ("texts", "wordless", "have no word"),
-    ):
-        if about.get(given) and about.get(lost) == about[given]:
-            return f"all {about[given]} {given} {cause}"
-    if about.get("pictures") == 0 or about.get("texts") == 0:
-        given = "pictures" if "pictures" in about else "texts"
-        return f"these items have no {given}; take a model that needs none, or a data set that has them"
-    return f"the table is empty; set {SETTING[view]} to make it"
 
 
 def _view(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:

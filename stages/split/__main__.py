@@ -13,7 +13,8 @@ from engine.tables.settings import Choice, Record, checked
 from stages.split import missing_cases
 from stages.split.candidates import given_candidates, sample_candidates
 from stages.split.global_time import cold_start, sample_cases
-from stages.split.protocols import RULES, GlobalTime, Protocol, RandomOne, assign_parts, make_cases
+from stages.split.protocols import assign_parts, make_cases
+from stages.split.settings import RULES, GlobalTime, Protocol, RandomOne
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import math
 
 import polars as pl
 
-from stages.split.protocols import GlobalTime, Protocol, Temporal
+from stages.split.settings import GlobalTime, Protocol, Temporal
 
 log = logging.getLogger(__name__)
 

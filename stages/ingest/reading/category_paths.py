@@ -26,7 +26,7 @@ def from_lists(path: Path, name: str, kind: pl.DataType) -> pl.Expr:
         outer, kind = outer.arr.to_list(), pl.List(kind.inner)
     inner: Any = getattr(kind, "inner", kind)
     nested = isinstance(inner, pl.List | pl.Array)
-    leaf = inner.inner if nested else inner
+    leaf = getattr(inner, "inner", inner)
     if not isinstance(kind, pl.List) or leaf != pl.String:
         raise ValueError(f"{path}: column {name!r} holds {kind}; it should be text, lists of text, or lists of those")
     element = pl.element()

@@ -77,13 +77,11 @@ def _fast(
 
 
 def _lines(path: Path) -> int:
-    """Lines of the file; -1 where they end as old Macs ended them."""
-    ends = returns = 0
-    last = b""
+    ends, last = 0, b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            ends, returns, last = ends + block.count(b"\n"), returns + block.count(b"\r"), block[-1:]
-    return -1 if returns and not ends else ends + (last not in (b"", b"\n"))
+            ends, last = ends + block.count(b"\n"), block[-1:]
+    return ends + (last not in (b"", b"\n"))
 
 
 def _cells(

@@ -82,7 +82,8 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
     if settings.picture_kind == "address":
         ids, status, whole = _addresses(rows, counts), pl.lit("missing"), None
     else:
-        status, whole = picture_files.look(rows, kept)
+        looked, whole = picture_files.look(rows, kept)
+        status = pl.lit(looked)
     items = rows.select("item", "title", "categories", ids=ids)
     images = () if whole is None else picture_files.images(whole, kept)
     return ItemRows(items, _catalog(rows, status), images, counts)
@@ -106,7 +107,7 @@ def _addresses(rows: pl.DataFrame, counts: dict[str, int | float]) -> pl.Expr:
     return pl.when(pl.col("picture").str.contains(_ADDRESS)).then(address).cast(ITEMS.columns["ids"])
 
 
-def _catalog(rows: pl.DataFrame, status: pl.Series | pl.Expr) -> pl.DataFrame:
+def _catalog(rows: pl.DataFrame, status: pl.Expr) -> pl.DataFrame:
     return rows.select(
         "item",
         "title",

@@ -19,7 +19,8 @@ from engine.training.needs import Needs
 from engine.training.source import load
 from stages.split.__main__ import Params, main
 from stages.split.candidates import sample_candidates
-from stages.split.protocols import RULES, Protocol, assign_parts, make_cases
+from stages.split.protocols import assign_parts, make_cases
+from stages.split.settings import RULES, Protocol
 
 TEMPORAL = {"rule": "temporal", "train": 0.8, "valid": 0.1, "choice": "last", "candidates": 0, "seen": "excluded"}
 ONE_OUT = {"rule": "leave_one_out", "candidates": 0, "seen": "excluded"}

@@ -309,6 +309,7 @@ def test_a_folder_of_parquet_parts(tmp_path: Path, section: Section) -> None:
     raw, report = taken(section, tmp_path, str(folder))
     assert raw_items(raw) == [f"i{n}" for n in range(6)] * 2
     assert report["rows_read"] == 12
+    assert raw_items(taken(section, tmp_path, str(folder), time="")[0]) == [f"i{n}" for n in range(6)] * 2
     saved(plain(2).with_columns(item=pl.lit("")), folder / "part-3.parquet")
     with pytest.raises(ValueError, match=r"parts row 1: of part-3.parquet: item: no id there, found"):
         taken(section, tmp_path, str(folder))
