@@ -138,14 +138,14 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
 def test_one_item_may_always_fail_unless_none_may(
     service: Service, crawl: Crawl, share: float, broken: int, ends: bool
 ) -> None:
-    films(service, 5)
+    films(service, 6)
     for number in range(1, broken + 1):
         service.says(f"/3/movie/{number}", (500, b""))
     if ends:
-        assert read(crawl(5, failed=share).catalog, CATALOG)["status"][0] == "failed: HTTP 500"
+        assert read(crawl(6, failed=share).catalog, CATALOG)["status"][0] == "failed: HTTP 500"
         return
-    with pytest.raises(CrawlStopped, match=f"{broken} of 5 items failed.*set `failed` higher"):
-        crawl(5, failed=share)
+    with pytest.raises(CrawlStopped, match=f"{broken} of 6 items failed.*set `failed` higher"):
+        crawl(6, failed=share)
 
 
 def test_a_share_of_unknown_items_warns_with_an_example(
