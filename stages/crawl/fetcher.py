@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import MaxRetryError
@@ -17,6 +18,7 @@ from stages.crawl.request_settings import RequestSettings
 
 _LOCKS = 1024  # so that one address is asked for once, whoever wants it; more locks, fewer chance meetings
 _STOPPED = "the crawl was stopped"
+_LEAVE = 2.0  # seconds in which a thread leaves a socket that was shut
 
 
 class Fetcher:
@@ -30,8 +32,10 @@ class Fetcher:
         self.settings, self.store = settings, store
         self.client = HttpClient(settings, key)
         self.base = self.client.base
+        self._leave = settings.deadline
         self.tally: Counter[str] = Counter()
         self._tally_lock = threading.Lock()
+        self._idle, self._busy = threading.Condition(), 0
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
         self.rate_limit = RateLimit(settings.rate, settings.longest_wait, limited=self.base)
         self._retry = Retry(total=settings.retries, backoff_factor=settings.backoff, backoff_max=settings.longest_wait)
@@ -46,7 +50,7 @@ class Fetcher:
             RequestFailed: no answer after all tries, or one that no further try would better.
             CrawlStopped: the crawl has to end.
         """
-        with self._locks[hash(address) % _LOCKS]:
+        with self._working(), self._locks[hash(address) % _LOCKS]:
             kept = self.store.get(address, kind)
             if kept is not None:
                 self._count("kept")
@@ -59,15 +63,33 @@ class Fetcher:
         """Requests made, answers that were kept already, failed tries."""
         return self.tally["asked"], self.tally["kept"], self.tally["failures"]
 
-    def stop(self, reason: str = _STOPPED) -> None:
-        """Let nobody ask, wait or read any longer."""
-        self.rate_limit.stop(reason)
-        self.client.end(reason)
+    def stop(self) -> None:
+        """Let nobody ask any longer; what is under way may come to its end."""
+        self.rate_limit.stop(_STOPPED)
+
+    def abort(self) -> None:
+        """Let nobody ask or read any longer."""
+        self._leave = _LEAVE
+        self.stop()
+        self.client.end(_STOPPED)
 
     def close(self) -> None:
-        """Stop, and close all connections."""
+        """Stop, and close all connections when what was under way has come, been kept, or has had its time."""
         self.stop()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._busy, self._leave)
         self.client.close()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
 
     def _ask(self, address: str, read: Callable[[Answer], str], ask: Callable[[str], Answer]) -> Answer:
         retry, host = self._retry, self._host(address)

@@ -18,7 +18,6 @@ from stages.crawl.response import Response, accepted, retry_after
 from stages.crawl.session import Session, Unsigned
 
 _PIECE = 1 << 16
-_LEAVE = 2.0  # seconds
 _NO_PROXY = {"http": "", "https": ""}  # whatever the environment says
 
 
@@ -36,7 +35,7 @@ class HttpClient:
             allowed |= set(settings.allowed.lower().split())
         self._own = Session(TimedAdapter(pool_maxsize=settings.workers))
         self._public = Session(PublicHostAdapter(frozenset(allowed), pool_maxsize=settings.workers))
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._running: set[Exchange] = set()
         self._ended = ""
 
@@ -74,15 +73,13 @@ class HttpClient:
 
     def end(self, reason: str) -> None:
         """End every exchange, now and from now on."""
-        with self._changed:
+        with self._lock:
             self._ended = reason
             for exchange in self._running:
                 exchange.end(reason)
 
     def close(self) -> None:
-        """Close all connections, once those that were ended have left them (or have not, within seconds)."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running, _LEAVE)
+        """Close all connections."""
         self._own.close()
         self._public.close()
         if self.key:
@@ -100,7 +97,7 @@ class HttpClient:
     @contextmanager
     def _exchange(self) -> Iterator[Exchange]:
         exchange = Exchange(self.settings.deadline)
-        with self._changed:
+        with self._lock:
             self._running.add(exchange)
             if self._ended:
                 exchange.end(self._ended)
@@ -108,9 +105,8 @@ class HttpClient:
             with exchange:
                 yield exchange
         finally:
-            with self._changed:
+            with self._lock:
                 self._running.discard(exchange)
-                self._changed.notify_all()
 
     def _response(self, session: Session, address: str, auth: AuthBase, exchange: Exchange) -> Response:
         proxies = _NO_PROXY if session is self._public else None

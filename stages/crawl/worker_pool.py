@@ -37,6 +37,9 @@ def crawl_items(name: str, service: Service, requests: list[ItemRequest], items:
                     failures[failed.reason] += 1
                     _check_failures(name, failures, items, fetcher)
                 _show(bar, fetcher)
+        except KeyboardInterrupt:
+            fetcher.abort()
+            raise
         finally:
             fetcher.stop()
     _warn_of_unknown(name, service, requests, found)

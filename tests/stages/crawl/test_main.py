@@ -1,5 +1,7 @@
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,62 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     assert sorted(set(service.paths()[asked:])) == sorted(
         path for n in (1, 10, 20) for path in (f"/3/movie/{n}", f"/t/p/w342/{n}.jpg")
     )
+
+
+@pytest.mark.parametrize(("share", "broken", "ends"), [(0.1, 1, True), (0.1, 2, False), (0.0, 1, False)])
+def test_one_item_may_always_fail_unless_none_may(
+    service: Service, crawl: Crawl, share: float, broken: int, ends: bool
+) -> None:
+    films(service, 6)
+    for number in range(1, broken + 1):
+        service.says(f"/3/movie/{number}", (500, b""))
+    if ends:
+        assert read(crawl(6, failed=share).catalog, CATALOG)["status"][0] == "failed: HTTP 500"
+        return
+    with pytest.raises(CrawlStopped, match=f"{broken} of 6 items failed.*set `failed` higher"):
+        crawl(6, failed=share)
+
+
+def test_a_share_of_unknown_items_warns_with_an_example(
+    service: Service, crawl: Crawl, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.film(1)
+    crawl(4, not_found=0.75)
+    assert not [line for line in caplog.records if line.levelname == "WARNING"]
+    crawl(4, not_found=0.7)
+    (line,) = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
+    assert line.startswith("crawl, tmdb: 3 of 4 items are not found there, more than its setting `not_found`")
+    assert "(70 %), e.g. the tmdb id '2' of item 2" in line
+
+
+def test_a_store_that_holds_json_as_a_picture_is_healed(
+    service: Service, crawl: Crawl, settings: Callable[..., TmdbSettings], tmp_path: Path
+) -> None:
+    own = f"{service.host}/omdb/?i=tt0000001&plot=full"
+    film = {"Response": "True", "imdbID": "tt0000001", "Title": "One", "Plot": "A plot.", "Poster": own}
+    service.says("/omdb/", (200, film))
+    path = tmp_path / ".cache/http/omdb/answers.sqlite"
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE answers (address TEXT PRIMARY KEY, status INTEGER, note TEXT, body BLOB)")
+        old.execute("INSERT INTO answers VALUES (?, 200, '', ?)", (own, json.dumps(film)))
+        old.commit()
+    table = read(crawl(1, chosen=several(service, settings, "plots", failed=1.0, retries=0)).catalog, CATALOG)
+    assert table["text"][0] == "A plot."
+    assert table["picture"][0].startswith("failed: bad picture")
+
+
+@pytest.mark.parametrize("reply", [(401, b"no \x1b[31mkey\r\n\x07\xe2\x80\xae"), (503, b"", {"Retry-After": "9999"})])
+def test_a_service_s_words_cannot_steer_a_terminal(service: Service, crawl: Crawl, reply: Any) -> None:
+    images = {"secure_base_url": service.host, "poster_sizes": ["\x1b[31m"]}
+    service.says("/3/configuration", (200, {"images": images}))
+    with pytest.raises(CrawlStopped, match=r"x1b\[31m") as caught:
+        crawl(1)
+    assert str(caught.value).isprintable()
+    service.says("/3/movie/1", reply)
+    with pytest.raises(CrawlStopped) as caught:
+        crawl(1, images=service.host)
+    assert str(caught.value).isprintable()
 
 
 def test_failed_pictures_count_too(service: Service, crawl: Crawl) -> None:
