@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from torchvision import models
 
 from engine.features.pictures.backbone import seeded
-from engine.features.text import bert, doc2vec, passages
-from engine.features.text.bert import Language
+from engine.features.settings import TextEncoder
+from engine.features.text import bert, doc2vec, extractor
+from engine.features.text.bert import Bert
 from engine.tables import arrays, store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
@@ -322,7 +323,7 @@ def catalog(layout: Layout, rows: dict[int, str | None]) -> None:
 
 
 def test_texts_give_words_and_a_whole(monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
-    monkeypatch.setattr(passages, "ROWS", 3)
+    monkeypatch.setattr(extractor, "ROWS", 3)
     long = "one two three four five six seven eight nine ten"
     catalog(layout, {1: "A robot's heart.", 2: None, 3: "  ", 4: "...", 6: long, 7: "A boat."})
     text_stage.main(texts(), layout)
@@ -363,7 +364,7 @@ def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(layout: Lay
     assert {k: noted[k] for k in ("detector", "pictures", "unread", "empty", "confidence")} == {
         "detector": "faster_rcnn", "pictures": 3, "unread": 0, "empty": 0, "confidence": 0.0,
     }  # fmt: skip
-    regions_stage.main(regions(**settings, faster_rcnn={**limits, "confidence": 1.1}), layout)
+    regions_stage.main(regions(**settings, faster_rcnn={**limits, "confidence": 1.0}), layout)
     assert store.read(layout.regions, REGIONS).height == 0
     assert store.meta(layout.regions)["empty"] == 3
     with pytest.raises(ValueError, match="longest is 32, less than size 64"):
@@ -432,27 +433,25 @@ def test_doc2vec_follows_its_settings_and_the_seed(layout: Layout) -> None:
 
 
 def test_a_processor_s_threads_are_left_to_the_network() -> None:
-    reading = passages.Reading(**texts().text.model_dump(include=set(passages.Reading.model_fields)))
-    found = passages.Passages(reading, "cpu").load()
+    encoder = TextEncoder(**texts().text.model_dump(include=set(TextEncoder.model_fields)))
+    found = extractor.Texts(encoder, "cpu").load()
     frame, there = pl.DataFrame({"item": [3], "text": ["A boat."]}), []
-    found.language.tokenize = lambda *given: (
-        there.append(threading.get_ident()) or Language.tokenize(found.language, *given)
-    )
+    found.bert.tokenize = lambda *given: there.append(threading.get_ident()) or Bert.tokenize(found.bert, *given)
     prepared = found.prepare(frame)
     assert not there, "nothing is begun before it is read"
-    assert found.read(prepared).counts == {"texts": 1, "wordless": 0, "cut": 0}
+    assert found.extract(prepared).counts == {"texts": 1, "wordless": 0, "cut": 0}
     assert there == [threading.get_ident()]
 
 
 def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
     asked: list[int] = []
-    batches = bert.batches
+    batches = bert.length_batches
 
     def noted(lengths: list[int], budget: int) -> Any:
         asked.append(budget)
         return batches(lengths, budget)
 
-    monkeypatch.setattr(bert, "batches", noted)
+    monkeypatch.setattr(bert, "length_batches", noted)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     catalog(layout, {1: "one two three four five six seven eight", 2: "A boat."})
     for budget in (0, 7):
@@ -464,5 +463,5 @@ def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(monkeypatch: pytes
         ["one", "two", "three", "four"],
         ["A", "boat"],
     ]
-    reading = passages.Reading(**settings.text.model_dump(include=set(passages.Reading.model_fields)))
-    assert passages.Passages(reading.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")
+    encoder = TextEncoder(**settings.text.model_dump(include=set(TextEncoder.model_fields)))
+    assert extractor.Texts(encoder.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")
