@@ -22,14 +22,16 @@ from engine.training.needs import Needs, Settings
 
 
 class Config(Settings):
-    """`of`: whose biases there are; damping in ratings that say nothing; `person`: what a user's bias is made from."""
+    """Whose biases there are, and how much each is drawn to zero."""
 
-    of: Literal["both", "user", "item", "none"]
-    person: Literal["trained", "history"]
-    length: int = Field(ge=1)
-    user_damping: float = Field(ge=0)
-    item_damping: float = Field(ge=0)
-    sweeps: int = Field(ge=1)
+    of: Literal["both", "user", "item", "none"] = Field("both", description="whose biases; none: the mean alone")
+    person: Literal["trained", "history"] = Field(
+        "trained", description="a user's bias: of training, or of the ratings before the moment asked about"
+    )
+    length: int = Field(200, ge=1, description="last ratings that a user's bias is made of, with person: history")
+    user_damping: float = Field(10, ge=0, description="ratings of the mean that a user's own are averaged with")
+    item_damping: float = Field(10, ge=0, description="ratings of the mean that an item's own are averaged with")
+    sweeps: int = Field(15, ge=1, description="passes over items and users, in turn")
 
     @property
     def reads(self) -> bool:
