@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Literal, final
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,7 +31,9 @@ from models.blocks import alignment, context, fusion, ragged, softmax, topical
 from models.blocks.content import Content, ContentEncoder, read_at
 from models.blocks.gru import PaperGRU
 from models.blocks.heads import ContentHead, RowHead
+from models.blocks.shared_settings import Dim, Dropout, Length, Shared
 
+Times = tuple[Literal["hour_of_week", "gap"], ...]
 WORDS = {"gru": ragged.GRUParts, "linear": ragged.LinearParts}
 FUSIONS = {
     "attention": fusion.AttentionFusion,
@@ -42,40 +44,40 @@ FUSIONS = {
 
 
 class Triplet(Record):
-    """The loss of the alignment (eq. 6): its share of the whole (lambda 1), its margin, items a batch."""
+    """The loss of the alignment (eq. 6)."""
 
-    share: float = 0.2
-    margin: float = 0.3
-    items: int = 32
+    share: float = Field(0.2, ge=0, description="its weight beside the loss of the next item (lambda 1)")
+    margin: float = Field(0.3, ge=0, description="cosine by which an item's own text is to be nearer than any other")
+    items: int = Field(8, ge=2, description="items a batch that it is taken over")
 
 
 class Readings(Record):
-    """Eq. 17 or 18; an inverse temperature of eq. 1; what eq. 5 divides by; whose GRU; what a candidate is known by."""
+    """Where the paper leaves a choice."""
 
-    transform: Literal["linear", "sigmoid"] = "linear"
-    affinity: float = 1.0
-    regions: Literal["none", "mean", "softmax"] = "mean"
-    gru: Literal["torch", "paper"] = "torch"
-    tied_content_head: bool = False
+    transform: Literal["linear", "sigmoid"] = Field("linear", description="of times: eq. 17 or 18")
+    affinity: float = Field(1.0, gt=0, description="factor of eq. 1's affinities before the words' softmax")
+    regions: Literal["none", "mean", "softmax"] = Field("mean", description="of eq. 5: a sum as printed, or a mean")
+    gru: Literal["torch", "paper"] = Field("torch", description="torch's, or eq. 21, which resets before the product")
+    tied_content_head: bool = Field(False, description="an extension: a candidate's own content enters its score")
 
 
 class Config(Settings):
     """The rows of the paper's tables as settings: `docs/models.md`, which a test reads."""
 
-    dim: int = 64
-    length: int = 30
-    text: Literal["topical", "mean", "none"] = "topical"
-    image: Literal["aligned", "mean", "none"] = "aligned"
-    words: Literal["gru", "linear"] = "linear"
-    fusion: Literal["attention", "product", "mlp", "single"] = "attention"
-    context: Literal["attention", "mean", "off"] = "attention"
-    window: int = 5
-    times: tuple[Literal["hour_of_week", "gap"], ...] = ("hour_of_week", "gap")
-    loss: Literal["full", "chunked", "sampled"] = "full"
-    shared: int = 512
-    dropout: float = 0.2
-    triplet: Triplet = Triplet()
-    readings: Readings = Readings()
+    dim: Dim = 64
+    length: Length = 30
+    text: Literal["topical", "mean", "none"] = Field("topical", description="a text's words by topics, or their mean")
+    image: Literal["aligned", "mean", "none"] = Field("aligned", description="regions by the words, or their mean")
+    words: Literal["gru", "linear"] = Field("linear", description="words read both ways, or each by itself")
+    fusion: Literal["attention", "product", "mlp", "single"] = Field("attention", description="of the two views")
+    context: Literal["attention", "mean", "off"] = Field("attention", description="how the window's events are weighed")
+    window: int = Field(5, ge=1, description="last events that an interest is made of")
+    times: Times = Field(("hour_of_week", "gap"), description="what of an event's time weighs it in its window")
+    loss: Literal["full", "chunked", "sampled"] = Field("chunked", description="softmax; chunked: full in less memory")
+    shared: Shared = 512
+    dropout: Dropout = 0.5
+    triplet: Triplet = Field(Triplet(), description="the loss that aligns pictures with texts")
+    readings: Readings = Field(Readings(), description="choices that the paper leaves")
 
     @model_validator(mode="after")
     def _agree(self) -> "Config":

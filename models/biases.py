@@ -28,16 +28,22 @@ Dampings = Annotated[tuple[Damping, ...], Field(min_length=1)]
 
 
 class Config(Settings):
-    """Of lists the values that give the lowest validation RMSE are taken."""
+    """Whose biases there are, and how much each is drawn to zero. Of lists validation chooses by the lowest RMSE."""
 
-    of: Literal["both", "user", "item", "none"] = Field(description="whose biases there are; none: the mean alone")
+    of: Literal["both", "user", "item", "none"] = Field("both", description="whose biases; none: the mean alone")
     person: Literal["trained", "history"] = Field(
-        description="a user's bias from training, or from the ratings before the moment that is asked about"
+        "trained", description="a user's bias: of training, or of the ratings before the moment asked about"
     )
-    length: Count | Counts = Field(description="ratings of the history that are read, the last ones; or a list")
-    user_damping: Damping | Dampings = Field(description="ratings of 0 that a user's bias is diluted with; or a list")
-    item_damping: Damping | Dampings = Field(description="ratings of 0 that an item's bias is diluted with; or a list")
-    sweeps: int = Field(ge=1, description="how often users' and items' biases are solved for in turns")
+    length: Count | Counts = Field(
+        200, description="last ratings that a user's bias is made of, with person: history; or a list to choose from"
+    )
+    user_damping: Damping | Dampings = Field(
+        10, description="ratings of the mean that a user's own are averaged with; or a list to choose from"
+    )
+    item_damping: Damping | Dampings = Field(
+        10, description="ratings of the mean that an item's own are averaged with; or a list to choose from"
+    )
+    sweeps: int = Field(15, ge=1, description="passes over items and users, in turn")
 
     @property
     def reads(self) -> bool:

@@ -19,15 +19,16 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Learner
 from engine.training.needs import Needs, Settings
+from models.blocks.shared_settings import Dim, Negatives
 from models.blocks.triples import bpr
 
 
 class Config(Settings):
-    """`dim`: width of the factors; `negatives`: items drawn for each pair."""
+    """Width, draws and the paper's penalty."""
 
-    dim: int = Field(ge=1)
-    negatives: int = Field(ge=1)
-    regularisation: float = Field(ge=0)
+    dim: Dim = 64
+    negatives: Negatives = 1
+    regularisation: float = Field(0.01, ge=0, description="weight of half the squared rows of each triple; 0: none")
 
     @property
     def needs(self) -> Needs:

@@ -21,24 +21,25 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Learner
 from engine.training.needs import Needs, Settings
+from models.blocks.shared_settings import Dim, Dropout, Length, Shared
 from models.blocks.softmax import LOSSES
 
 
 class Config(Settings):
-    """`objective`: cross-entropy over the catalogue (full, chunked, sampled) or BPR-max over `shared` drawn items.
+    """The recurrence and what it learns by."""
 
-    `penalty` weighs BPR-max's squared scores of negatives; `elu` bends its scores below zero (0: not).
-    """
-
-    dim: int = Field(ge=1)
-    layers: int = Field(ge=1)
-    length: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    tied: bool
-    objective: Literal["full", "chunked", "sampled", "bpr_max"]
-    shared: int = Field(ge=1)
-    penalty: float = Field(ge=0)
-    elu: float = Field(ge=0)
+    dim: Dim = 128
+    layers: int = Field(1, ge=1, description="recurrent layers")
+    length: Length = 50
+    dropout: Dropout = 0.3
+    tied: bool = Field(True, description="whether items are scored with the vectors that they are read with")
+    objective: Literal["full", "chunked", "sampled", "bpr_max"] = Field(
+        "chunked",
+        description="softmax over all items (full; chunked: the same in less memory) or over `shared` ones, or BPR-max",
+    )
+    shared: Shared = 2048
+    penalty: float = Field(1.0, ge=0, description="weight of the squared scores of negatives in BPR-max")
+    elu: float = Field(0.5, ge=0, description="where scores below zero level off in BPR-max; 0: nowhere")
 
     @property
     def needs(self) -> Needs:

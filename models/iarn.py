@@ -31,18 +31,19 @@ from engine.training.needs import Needs, Settings
 from models.blocks.categories import FEATURES
 from models.blocks.gated import Activation
 from models.blocks.histories import Histories
+from models.blocks.shared_settings import Dim, Dropout, Length, Negatives
 from models.blocks.side import Gate, LSTMSide, Met, Read, Side
 
 ROWS, PAIRS = 2048, 512  # item histories that are read, and pairs that meet, at once
 
 
 class Readings(Record):
-    """Where the code differs: factors of a gate's logit and of the partner's summary, the attention's g, the leak."""
+    """Where the authors' code differs."""
 
-    scale: float = 1.0
-    summary: float = 1.0
-    activation: Activation = "relu"
-    leak: bool = False
+    scale: float = Field(1.0, gt=0, description="factor of a gate's logit, c")
+    summary: float = Field(1.0, ge=0, description="factor of the partner's summary, w")
+    activation: Activation = Field("relu", description="g of the attention's recurrences; tanh is ours, bounded")
+    leak: bool = Field(False, description="whether pairs are learnt from whole histories, later events included")
 
 
 class Config(Settings):
@@ -50,19 +51,19 @@ class Config(Settings):
     RNN-backbone `gate: none`, LSTM-backbone `gate: none, cell: lstm`.
     """
 
-    dim: int = Field(ge=1)
-    hidden: int = Field(ge=1)
-    inner: int = Field(ge=1)
-    length: int = Field(ge=1)
-    item_length: int = Field(ge=1)
-    gate: Gate
-    cell: Literal["gated", "lstm"]
-    features: Literal["none", "flat", "hierarchical"]
-    ratings: bool
-    loss: Literal["rating", "ranking"]
-    negatives: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    readings: Readings = Readings()
+    dim: Dim = 25
+    hidden: int = Field(64, ge=1, description="width of a recurrence's state")
+    inner: int = Field(64, ge=1, description="width of the layer that a gate is read from")
+    length: Length = 50
+    item_length: int = Field(50, ge=1, description="events in an item's history; older ones are left out")
+    gate: Gate = Field("interacting", description="what a step's gate sees: both sides, its own, or there is none")
+    cell: Literal["gated", "lstm"] = Field("gated", description="the recurrence; lstm goes with gate: none")
+    features: Literal["none", "flat", "hierarchical"] = Field("flat", description="how an item's categories enter")
+    ratings: bool = Field(True, description="whether histories carry ratings")
+    loss: Literal["rating", "ranking"] = Field("rating", description="squared error, or BPR over drawn items")
+    negatives: Negatives = 1
+    dropout: Dropout = 0.25
+    readings: Readings = Field(Readings(), description="the printed form or the authors' code")
 
     @model_validator(mode="after")
     def _agree(self) -> "Config":

@@ -34,6 +34,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import history
+from models.blocks.shared_settings import Dim, Length, Negatives
 from models.blocks.views import Given, ImageLayers, SharedUnit, TextLayer
 
 VIEWS: dict[str, tuple[View, ...]] = {
@@ -45,33 +46,34 @@ VIEWS: dict[str, tuple[View, ...]] = {
 
 
 class Penalty(Record):
-    """Eq. 12's: squares of P and Q, of W1 to W4, of W_i2i and W_t2t, of W_share."""
+    """Eq. 12's weights of sums of squares."""
 
-    factors: float = Field(ge=0)
-    relevance: float = Field(ge=0)
-    views: float = Field(ge=0)
-    shared: float = Field(ge=0)
+    factors: float = Field(1e-7, ge=0, description="of P and Q")
+    relevance: float = Field(1e-5, ge=0, description="of W1 to W4")
+    views: float = Field(1e-5, ge=0, description="of W_i2i and W_t2t")
+    shared: float = Field(1e-5, ge=0, description="of W_share")
 
 
 class Config(Settings):
-    """Image IRIS is `fusion: image`, Image-add-Text `added`, Multimodal `shared`.
+    """Image IRIS is `fusion: image`, Image-add-Text `added`, Multimodal `shared`."""
 
-    `hidden`: width of v1, unless `fusion: shared`, where texts give it.
-    """
-
-    dim: int = Field(ge=1)
-    hidden: int = Field(ge=1)
-    length: int = Field(ge=1)
-    negatives: int = Field(ge=1)
-    fusion: Literal["image", "text", "added", "shared"]
-    history: Literal["before", "others"]
-    alpha: float = Field(ge=0)
-    beta: float = Field(ge=0, le=1)
-    unit: Literal["sigmoid", "tanh", "relu"]
-    missing: Literal["neutral", "zeros"]
-    standard: bool
-    item_bias: bool
-    penalty: Penalty
+    dim: Dim = 16
+    hidden: int = Field(768, ge=1, description="width of v1, unless fusion: shared, where the texts give it")
+    length: Length = 200
+    negatives: Negatives = 4
+    fusion: Literal["image", "text", "added", "shared"] = Field("shared", description="views, and how they are joined")
+    history: Literal["before", "others"] = Field(
+        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
+    )
+    alpha: float = Field(0.0, ge=0, description="exponent of the history's size in eq. 5")
+    beta: float = Field(0.8, ge=0, le=1, description="exponent of the softmax's denominator")
+    unit: Literal["sigmoid", "tanh", "relu"] = Field("sigmoid", description="g of eq. 7 and 8")
+    missing: Literal["neutral", "zeros"] = Field(
+        "neutral", description="an item without a view: left out, or read as 0"
+    )
+    standard: bool = Field(True, description="whether given vectors are standardised over the catalogue")
+    item_bias: bool = Field(False, description="whether eq. 5 has a bias an item")
+    penalty: Penalty = Field(Penalty(), description="of eq. 12")
 
     @property
     def needs(self) -> Needs:

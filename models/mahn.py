@@ -27,28 +27,27 @@ from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.pooled import Items, dimmed, spread
+from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 
 Join = Literal["concatenation", "sum"]
+Objective = Literal["bpr", "full", "chunked", "sampled"]
 
 
 class Config(Settings):
-    """MAHN-V is `views: [text]`, MAHN-T `[image]`, MAHN-V-T `[]`; add-cat is `first: sum, second: concatenation`.
+    """MAHN-V is `views: [text]`, MAHN-T `[image]`, MAHN-V-T `[]`; add-cat is `first: sum, second: concatenation`."""
 
-    `reconstruction` weighs eq. 7; `gates: open` lets all through (alpha = 1).
-    """
-
-    dim: int = Field(ge=1)
-    length: int = Field(ge=1)
-    views: tuple[Literal["image", "text"], ...]
-    first: Join
-    second: Join
-    gates: Literal["modulated", "open"]
-    scored: Literal["second", "first"]
-    reconstruction: float = Field(ge=0)
-    dropout: float = Field(ge=0, lt=1)
-    objective: Literal["bpr", "full", "chunked", "sampled"]
-    negatives: int = Field(ge=1)
-    shared: int = Field(ge=1)
+    dim: Dim = 50
+    length: Length = 50
+    views: tuple[Literal["image", "text"], ...] = Field(("image", "text"), description="what is read beside the row")
+    first: Join = Field("concatenation", description="how an item's parts are joined for the first layer")
+    second: Join = Field("concatenation", description="how what passes the gates is joined for the second layer")
+    gates: Literal["modulated", "open"] = Field("modulated", description="of eq. 5; open: all passes (alpha = 1)")
+    scored: Literal["second", "first"] = Field("second", description="the layer whose states are scored")
+    reconstruction: float = Field(1.0, ge=0, description="weight of eq. 7 beside the loss of the next item")
+    dropout: Dropout = 0.0
+    objective: Objective = Field("sampled", description="bpr over drawn items, or a softmax over the catalogue")
+    negatives: Negatives = 1
+    shared: Shared = 512
 
     @property
     def needs(self) -> Needs:

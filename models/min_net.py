@@ -34,35 +34,40 @@ from engine.training.needs import Needs, Settings, View
 from models.blocks import crossing
 from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.pooled import Items, dimmed, spread
+from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 from models.blocks.translation import AsGiven, Translation
+
+Views = tuple[Literal["image"], Literal["text"]] | tuple[Literal["image", "text"]] | tuple[()]
+Sequence = Literal["attention", "parallel_lstm", "mixed_lstm", "last"]
+Objective = Literal["bce_popular", "bce", "full", "chunked", "sampled"]
 
 
 class Auxiliary(Record):
-    """Weights of L_i (alpha) and L_ss (beta); the form of L_ss; whether L_i leaves its goals where they are."""
+    """The losses beside that of the next item."""
 
-    translation: float = Field(ge=0)
-    contrast: float = Field(ge=0)
-    form: Literal["logistic", "printed"]
-    detach: bool
+    translation: float = Field(0.1, ge=0, description="weight of L_i (alpha)")
+    contrast: float = Field(0.1, ge=0, description="weight of L_ss (beta)")
+    form: Literal["logistic", "printed"] = Field("logistic", description="of L_ss: softplus(f), or f - 1 as printed")
+    detach: bool = Field(False, description="whether L_i leaves what is translated to where it is")
 
 
 class Config(Settings):
-    """MIN-i is `translation: none`, MIN-s `sequence: last`, MIN-v `views: [text]`, MIN-t `views: [image]`, MIN-dot
-    `fusion: product`. `negatives` of a target weigh in `bce` each, in `bce_popular` as the mean of the `shared` draws.
+    """MIN-i is `translation: none`, MIN-s `sequence: last`, MIN-v `views: [text]`, MIN-t `[image]`, MIN-dot `fusion:
+    product`. `bce` weighs each of its negatives 1, `bce_popular` the mean of its shared items `negatives`.
     """
 
-    dim: int = Field(ge=1)
-    inner: int = Field(ge=0)
-    length: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    views: tuple[Literal["image"], Literal["text"]] | tuple[Literal["image", "text"]] | tuple[()]
-    translation: Literal["cross", "own", "none"]
-    sequence: Literal["attention", "parallel_lstm", "mixed_lstm", "last"]
-    fusion: Literal["concatenation", "sum", "product"]
-    objective: Literal["bce_popular", "bce", "full", "chunked", "sampled"]
-    negatives: int = Field(ge=1)
-    shared: int = Field(ge=1)
-    auxiliary: Auxiliary
+    dim: Dim = 64
+    inner: int = Field(64, ge=0, description="width of a block's feed-forward layer; 0: attention alone, as printed")
+    length: Length = 50
+    dropout: Dropout = 0.1
+    views: Views = Field(("image", "text"), description="what is read beside the row; picture first")
+    translation: Literal["cross", "own", "none"] = Field("cross", description="of a view; own: as printed, to itself")
+    sequence: Sequence = Field("attention", description="how the past is read; last: the last item alone")
+    fusion: Literal["concatenation", "sum", "product"] = Field("concatenation", description="of an item's parts")
+    objective: Objective = Field("sampled", description="bce and bce_popular: over drawn items; else softmax")
+    negatives: Negatives = 4
+    shared: Shared = 512
+    auxiliary: Auxiliary = Field(Auxiliary(), description="the losses of translation and contrast")
 
     @property
     def needs(self) -> Needs:

@@ -20,22 +20,25 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings
+from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 from models.blocks.softmax import LOSSES
+
+Objective = Literal["full", "chunked", "sampled", "bce"]
 
 
 class Config(Settings):
-    """`inner`: width of the feed-forward layer; `shared`: draws of the sampled softmax; `negatives`: of bce."""
+    """The transformer and what it learns by."""
 
-    dim: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    blocks: int = Field(ge=1)
-    inner: int = Field(ge=1)
-    length: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    norm: Literal["pre", "official"]
-    objective: Literal["full", "chunked", "sampled", "bce"]
-    shared: int = Field(ge=1)
-    negatives: int = Field(ge=1)
+    dim: Dim = 64
+    heads: int = Field(2, ge=1, description="attention heads; divides dim")
+    blocks: int = Field(2, ge=1, description="blocks of attention and feed-forward layer")
+    inner: int = Field(256, ge=1, description="width inside the feed-forward layer")
+    length: Length = 50
+    dropout: Dropout = 0.2
+    norm: Literal["pre", "official"] = Field("pre", description="Pre-LN blocks, or those of the authors' code")
+    objective: Objective = Field("chunked", description="full, chunked, sampled: softmax; bce: over negatives")
+    shared: Shared = 2048
+    negatives: Negatives = 1
 
     @model_validator(mode="after")
     def _divides(self) -> "Config":

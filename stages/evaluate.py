@@ -2,10 +2,11 @@
 
 import itertools
 import logging
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 from rich.console import Console
 from rich.table import Table as Sheet
 
@@ -18,6 +19,7 @@ from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import ORACLE, RANKS
 from engine.tables.settings import Choice, Record
+from engine.training.cases import Seen
 from engine.training.contract import Rater, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, load
@@ -28,14 +30,20 @@ LENGTHS = (5, 10, 20, 50, 100)  # borders of the classes of history length
 
 
 class Evaluate(Record):
-    cutoffs: tuple[int, ...]
+    """What is measured."""
+
+    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (5, 10, 15, 20, 25), min_length=1, description="how many of the first ranks recall and NDCG look at, each"
+    )
 
 
 class Params(Record):
-    model: Choice
-    seen: Literal["excluded", "kept"]
-    evaluate: Evaluate
-    device: str
+    """What the stage reads of params.yaml."""
+
+    model: Choice = Field(description="the chosen model and its section")
+    seen: Seen = Field(description="whether what a user had before is left out of the ranking")
+    evaluate: Evaluate = Field(Evaluate(), description="what is measured")
+    device: str = Field("auto", description="auto, cpu or cuda")
 
 
 def main(params: Params, layout: Layout) -> None:

@@ -1,9 +1,10 @@
 """One model: learned on train, selected on valid."""
 
 import logging
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from pydantic import Field
 
 import models
 from engine.evaluation.rank import rank
@@ -14,6 +15,7 @@ from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice, Record, checked
+from engine.training.cases import Seen
 from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
 from engine.training.source import Data, digest, load
@@ -24,11 +26,13 @@ CUTOFF = 10  # of the NDCG that selects
 
 
 class Params(Record):
-    model: Choice
-    seen: Literal["excluded", "kept"]
-    train: dict[str, Any]
-    device: str
-    seed: int
+    """What the stage reads of params.yaml."""
+
+    model: Choice = Field(description="the chosen model and its section; `train` in it overrides the general one")
+    seen: Seen = Field(description="whether what a user had before is left out of the ranking")
+    train: dict[str, Any] = Field({}, description="how a model learns")
+    device: str = Field("auto", description="auto, cpu or cuda")
+    seed: int = Field(1, ge=0, description="of all that is drawn")
 
 
 def main(params: Params, layout: Layout) -> None:
@@ -62,7 +66,7 @@ def _errors(model: Recommender, data: Data) -> Errors:
     return Errors.of(model, data.train, data.events, data.part_E)
 
 
-def _reading(model: Recommender, data: Data, seen: Literal["excluded", "kept"]) -> float:
+def _reading(model: Recommender, data: Data, seen: Seen) -> float:
     """What selects, higher is better."""
     if rates(model):
         return -_errors(model, data).rmse

@@ -39,7 +39,7 @@ class Loop:
             num_nodes=max(world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1),
             # a process whose rows have no history, or no words, leaves parameters out that others use
             strategy="ddp_find_unused_parameters_true" if world > 1 else "auto",
-            precision=settings.precision,  # type: ignore[arg-type]
+            precision=settings.precision,
         )
         if world > 1:
             self.fabric.launch()

@@ -11,20 +11,18 @@ from engine.tables.settings import Record
 
 
 class Train(Record):
-    """How to learn: `batch_size` rows a step, stop after `patience` validations without a gain, a checkpoint every
-    `save` seconds.
-    """
+    """How a model learns by gradient descent."""
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    clip: float = Field(ge=0, description="largest norm of the gradient; 0: none")
-    patience: int = Field(ge=1)
+    epochs: int = Field(40, ge=1, description="epochs at most")
+    batch_size: int = Field(64, ge=1, description="rows a step: windows of history, or pairs where a model takes none")
+    lr: float = Field(0.001, gt=0, description="learning rate of the first epoch")
+    weight_decay: float = Field(0.0, ge=0, description="half the weight of the squared matrices beside the loss")
+    clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0: any")
+    patience: int = Field(5, ge=1, description="validations without a gain before the run ends")
     every: int = Field(1, ge=1, description="epochs between validations")
-    decay: Literal["none", "cosine"] = "none"
-    precision: str = "32-true"
-    save: float = Field(10.0, ge=0)
+    decay: Literal["none", "cosine"] = Field("none", description="how the rate falls over the epochs")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
+    save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch from 1: `lr`, or falling from it along half a cosine over `epochs`."""

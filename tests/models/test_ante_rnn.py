@@ -22,7 +22,7 @@ from models.blocks.gru import PaperGRU
 from models.blocks.topical import TopicalAttention
 from tests.models.world import World, rows, section
 
-SMALL: dict[str, Any] = {"dim": 8, "length": 8, "dropout": 0.0, "shared": 15}
+SMALL: dict[str, Any] = {"dim": 8, "length": 8, "dropout": 0.0, "shared": 15, "triplet": {"items": 32}}
 ONE_VIEW: dict[str, Any] = {"fusion": "single"}
 
 

@@ -22,7 +22,7 @@ from engine.training.sampling import Negatives, Shared
 
 FOUND = sorted(m.name for m in pkgutil.iter_modules(models.__path__) if not m.ispkg)
 
-# Small enough to learn in a second; the rest of a section is what params.yaml says.
+# Small enough to learn in a second; the rest of a section is the default of its Config.
 TINY: dict[str, dict[str, Any]] = {
     "popularity": {},
     "bpr_mf": {"dim": 8, "regularisation": 0.0},
@@ -180,9 +180,9 @@ CASES = [(name, variant) for name in FOUND for variant in VARIANTS.get(name, {})
 
 def section(name: str, variant: str = "") -> Choice:
     """The model's section in params.yaml, or a variant of its tiny form."""
-    settings = read_yaml(Path("params.yaml"))["models"][name]
-    changed = TINY[name] | VARIANTS[name][variant] if variant else {}
-    return Choice(name=name, settings=settings | changed)
+    if not variant:
+        return Choice(name=name, settings=read_yaml(Path("params.yaml"))["models"][name])
+    return Choice(name=name, settings=TINY[name] | VARIANTS[name][variant])
 
 
 def built(name: str, variant: str, world: "World", seed: int = 1) -> Recommender:
