@@ -35,8 +35,12 @@ class Config(Settings):
         description="a user's bias from training, or from the ratings before the moment that is asked about"
     )
     length: Count | Counts = Field(description="ratings of the history that are read, the last ones; or a list")
-    user_damping: Damping | Dampings = Field(description="ratings of 0 that a user's bias is diluted with; or a list")
-    item_damping: Damping | Dampings = Field(description="ratings of 0 that an item's bias is diluted with; or a list")
+    user_damping: Damping | Dampings = Field(
+        description="ratings at the mean that each user is given besides; or a list"
+    )
+    item_damping: Damping | Dampings = Field(
+        description="ratings at the mean that each item is given besides; or a list"
+    )
     sweeps: int = Field(ge=1, description="how often users' and items' biases are solved for in turns")
 
     @property
