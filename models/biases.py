@@ -38,10 +38,10 @@ class Config(Settings):
         200, description="last ratings that a user's bias is made of, with person: history; or a list to choose from"
     )
     user_damping: Damping | Dampings = Field(
-        10, description="ratings of the mean that a user's own are averaged with; or a list to choose from"
+        10, description="ratings at the mean that each user is given besides; or a list to choose from"
     )
     item_damping: Damping | Dampings = Field(
-        10, description="ratings of the mean that an item's own are averaged with; or a list to choose from"
+        10, description="ratings at the mean that each item is given besides; or a list to choose from"
     )
     sweeps: int = Field(15, ge=1, description="passes over items and users, in turn")
 
