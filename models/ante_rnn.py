@@ -186,6 +186,7 @@ class AnteRNN(Learner, Factored, Explainer):
         return found + topical.reasons(topic_BT) + context.reasons(batch, context_BLW)
 
     def _read(self, batch: Batch) -> tuple[Tensor, Content, Tensor, Tensor | None]:
+        # what has presence 0 is zeros, and keeps its time and its share: of the window, the words or the regions
         item_V, topic_VT, where_BL, presence = read_at(batch)
         met = self.content(item_V, topic_VT, presence)
         item_BLD = batch.present(self.dropout(F.embedding(where_BL, met.item_VD)) * batch.valid_BL[..., None])

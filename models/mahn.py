@@ -108,7 +108,7 @@ class MAHN(Learner, Factored, Explainer):
         return self.config.needs
 
     def states(self, batch: Batch) -> Tensor:
-        """What is scored after each event, state_BLE, as wide as an item."""
+        """What is scored after each event, state_BLE, as wide as an item. One of presence 0 is a step too, on zeros."""
         return self._read(batch)[0]
 
     def _read(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:

@@ -129,7 +129,7 @@ class MIN(Learner, Factored, Explainer):
         return self._fused(part, there) * there[-1][:, None]
 
     def states(self, batch: Batch) -> Tensor:
-        """What is scored after each event, state_BLE."""
+        """What is scored after each event, state_BLE. One of presence 0 keeps its slot, and is still attended to."""
         part, there, _ = self._met(batch)
         return self._fused(*self.sequence(part, there))
 

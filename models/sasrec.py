@@ -157,7 +157,7 @@ class SASRec(Learner, Factored, Explainer):
         return self.config.needs
 
     def states(self, batch: Batch) -> Tensor:
-        """The state after each event, state_BLD."""
+        """The state after each event, state_BLD. One of presence 0 keeps its slot, and its share of attention."""
         state_BLD: Tensor = self.norm(self._through(batch, len(self.blocks)))
         return state_BLD
 

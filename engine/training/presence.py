@@ -10,13 +10,14 @@ from engine.training.needs import View
 
 @dataclass(frozen=True, kw_only=True)
 class Presence:
-    """What the vector that a model makes of an event, or of a part of its item, is multiplied by (None: 1, no bit
-    changes). So the derivative of a score by a presence, at 1, is gradient × input.
+    """What is multiplied into the vector that a model makes of an event, or of a part of its item (None: nothing is,
+    and no bit changes). So the derivative of a score by a presence, at 1, is gradient × input.
 
-    presence_BL: of the rows' events. part_presence, by view: of the item of each event; "image" and "text" [B, L] are
-    the views as a whole, "words" [B, L, W] and "regions" [B, L, M] each of them, as wide as the longest item or wider.
-    audience_presence_BKM: of the acts of others on the K items that a row is asked about, oldest first, the last
-    `item_length` of each. Candidates' own parts are always there. A view is 0 in rows without it, whatever is set.
+    presence_BL: of the rows' events. part_presence, by view: of the items at these events, "image" and "text" [B, L] as
+    a whole, "words" [B, L, W] and "regions" [B, L, M] each by itself, as wide as the longest item or wider; an item
+    that stands in several places has its own in each. audience_presence_BKM: of the acts of others on the K items that
+    a row is asked about, oldest first, the last `item_length` of each, from 0. What a candidate itself is made of is
+    always there. For scores; the parts of a loss that only concern items (alignment, reconstruction) are not dimmed.
     """
 
     presence_BL: Tensor | None = None
