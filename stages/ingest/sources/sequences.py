@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field
@@ -50,7 +50,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
         given = _candidates(settings, events, counts)
     found = item_table.read(settings, settings.bad_rows)
     named = pl.concat([events["item"], given["item"], found.items["item"]]).unique()
-    types: dict[str, Any] = {"user": _type(events["user"], given["user"]), "item": _type(named)}
+    types = pl.Schema({"user": _type(events["user"], given["user"]), "item": _type(named)})
     events, given = events.cast(types), given.cast(types)
     items = found.items
     if not settings.items:  # they are listed in the sequences alone
