@@ -17,7 +17,7 @@ class Topics(Record):
         "online_vb",
         description="how topics are fitted: online variational Bayes, streaming Gibbs sampling; none: no topics",
     )
-    count: int = Field(70, ge=1, description="topics")
+    count: int = Field(70, ge=1, description="how many topics are fitted")
     window: Literal["hour", "day", "week"] = Field(
         "week", description="what one document is made of: a user's events in it"
     )

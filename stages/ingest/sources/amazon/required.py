@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 class Require(Record):
     """What a product must have, or it is dropped with its events."""
 
-    title: bool = Field(False, description="a title")
-    picture: bool = Field(False, description="the address of a picture")
-    text: bool = Field(False, description="a text")
+    title: bool = Field(False, description="a product without a title is dropped with its events")
+    picture: bool = Field(False, description="one without the address of a picture is dropped")
+    text: bool = Field(False, description="one without a text is dropped")
 
 
 def keep_complete(
