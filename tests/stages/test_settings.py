@@ -1,6 +1,5 @@
 """Every setting says what it is, and docs/settings.md is what the command prints."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
