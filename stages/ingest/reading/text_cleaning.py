@@ -1,4 +1,4 @@
-"""Texts as the web wrote them, cleaned: entities read, edges stripped, tags taken out; one, or a column at a time."""
+"""Texts as the web wrote them, cleaned: entities read, edges stripped; one, or a column at a time."""
 
 import html
 from functools import lru_cache
@@ -7,15 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-
-_TAGS = (
-    "a|abbr|b|big|blockquote|body|br|center|code|dd|del|div|dl|dt|em|font|form|h[1-6]|head|hr|html|i|iframe|img|input|ins"
-    "|li|link|meta|nobr|ol|option|p|pre|s|script|select|small|span|strike|strong|style|sub|sup|table|tbody|td|tfoot|th"
-    "|thead|title|tr|tt|u|ul|video"
-)
-_HIDDEN = r"(?is)<(script|style)\b[^>]*>.*?</\s*(script|style)\s*>|<!--.*?-->"  # no part of what is read
-_TAG = rf"(?i)</?(?:{_TAGS})(?:\s[^<>]*)?/?>"
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 
 
 def clean(text: str) -> str:
@@ -51,23 +42,6 @@ def column(text: pl.Series) -> pl.Series:
         text = text.zip_with(~coded, read.gather(coded.cum_sum()))
     stripped = text.str.strip_chars().alias("text")
     return stripped.to_frame().select(pl.when(pl.col("text") != "").then(pl.col("text"))).to_series()
-
-
-def plain(text: pl.Series, line: bool = False) -> pl.Series:
-    """Each text of a column as it is read: `column`'s, without tags of HTML, scripts and control characters.
-
-    Args:
-        line: put it on one line, as a title is.
-    """
-    found = column(text).alias("text")
-    tagged = (found.str.contains(_TAG) | found.str.contains(_HIDDEN)).fill_null(False)
-    if tagged.any():
-        bare = found.str.replace_all(_HIDDEN, " ").str.replace_all(_TAG, " ").str.replace_all(r"[ \t]+", " ")
-        found = bare.zip_with(tagged, found)
-    found = found.str.replace_all(_CONTROL, "")
-    if line:
-        found = found.str.replace_all(r"\s+", " ")
-    return column(found)
 
 
 def paths(found: pl.Series) -> pl.Series | None:
