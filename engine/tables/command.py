@@ -55,4 +55,4 @@ def _arguments(stage: str, about: str) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="of weights, ranks, reasons, if not the data's")
     parser.add_argument("--readings", type=Path, metavar="FOLDER", default=Path("metrics"), help="of metrics and plots")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="a param to set for this run")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()

@@ -47,7 +47,7 @@ def override(params: dict[str, Any], assignment: str) -> None:
     place = params
     for parent in parents:
         place = place[parent]
-    place[last] = YAML(typ="safe").load(text)
+    place[last] = YAML(typ="safe").load(text) if text else ""
 
 
 def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from engine.tables.schemas import CATALOG, ITEMS
 from engine.tables.settings import Record
-from stages.ingest.reading import category_paths, delimited, picture_files, raw_files, table_files, text_cleaning
+from stages.ingest.reading import category_paths, delimited, html_text, picture_files, raw_files, table_files
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.shares import refuse_all, warn_many
 
@@ -73,8 +73,8 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
         counts["bad_items"] = tally.settle(bad_rows)["bad_rows"]
         rows = pl.concat([rows, found], how="diagonal")
     rows = rows.with_columns(
-        title=text_cleaning.plain(rows["title"], line=True),
-        text=text_cleaning.plain(rows["text"]),
+        title=html_text.plain(rows["title"], line=True),
+        text=html_text.plain(rows["text"]),
         categories=_categories(rows["categories"], settings),
     )
     status: pl.Series | pl.Expr
