@@ -1,4 +1,5 @@
-"""A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key.
+"""A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key;
+and of a hostile server.
 
     WHYREC_REAL=… python -m benchmarks.crawl [--order tmdb] [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
 
@@ -36,6 +37,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
+from benchmarks import hostile
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import read, read_shards, write, write_shards
@@ -226,6 +228,7 @@ def start(folder: Path, out: Path, order: str, *settings: str, key: str = "repla
         [sys.executable, "-m", "stages.crawl", str(out), *overrides, "--readings", str(out / "metrics")],
         env={**os.environ, "DVC_ROOT": str(out), **dict.fromkeys(KEYS, key)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's job may ignore it
     )  # fmt: skip
 
 
@@ -329,7 +332,7 @@ def options() -> Namespace:
     parser.add_argument("--movies", type=int, default=0)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--rate", type=int, default=40, help="of the server; a crawl asks as params.yaml says")
-    parser.add_argument("--only", choices=("clean", "faulty", "killed", "quota", "key"))
+    parser.add_argument("--only", choices=("clean", "faulty", "killed", "quota", "key", "hostile"))
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="another setting of the crawl")
     for name, share in FAULTS.items():
         parser.add_argument(f"--{name}", type=float, default=share)
@@ -342,6 +345,10 @@ def main() -> None:
     if "WHYREC_REAL" not in os.environ:
         sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/")
     real, order = Path(os.environ["WHYREC_REAL"]), chosen.order
+    if chosen.only in (None, "hostile"):
+        hostile.statuses(real, deadline=3)
+    if chosen.only == "hostile":
+        return
     ways = (chosen.only,) if chosen.only else ("faulty", "killed", "key", *(("quota",) if "omdb" in order else ()))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

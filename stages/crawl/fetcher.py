@@ -1,6 +1,7 @@
 """One polite, resumable way to ask any service: kept answers first, then the net, within its rate, again on failure."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from stages.crawl.rate_limit import RateLimit
 from stages.crawl.request_settings import RequestSettings
 
 _LOCKS = 1024  # so that one address is asked for once, whoever wants it; more locks, fewer chance meetings
+_SLEEP = 0.5  # seconds; the main thread sees Ctrl-C when it wakes
 _STOPPED = "the crawl was stopped"
 _LEAVE = 2.0  # seconds in which a thread leaves a socket that was shut
 
@@ -76,8 +78,10 @@ class Fetcher:
     def close(self) -> None:
         """Stop, and close all connections when what was under way has come, been kept, or has had its time."""
         self.stop()
+        until = time.monotonic() + self._leave
         with self._idle:
-            self._idle.wait_for(lambda: not self._busy, self._leave)
+            while self._busy and time.monotonic() < until:
+                self._idle.wait(_SLEEP)
         self.client.close()
 
     @contextmanager

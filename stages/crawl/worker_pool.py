@@ -2,7 +2,10 @@
 
 import logging
 from collections import Counter
-from multiprocessing.pool import ThreadPool
+from collections.abc import Iterator
+from multiprocessing import TimeoutError
+from multiprocessing.pool import IMapIterator, ThreadPool
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -12,6 +15,9 @@ from stages.crawl.fetcher import Fetcher
 from stages.crawl.services.service import ItemContent, ItemRequest, Service
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+_SLEEP = 0.5  # seconds
 
 
 def crawl_items(name: str, service: Service, requests: list[ItemRequest], items: int) -> dict[int, ItemContent]:
@@ -30,7 +36,7 @@ def crawl_items(name: str, service: Service, requests: list[ItemRequest], items:
     # its threads are daemons and nobody waits for them: one that hangs in a name server's answer keeps no Ctrl-C
     with _bar(name, len(requests)) as bar, ThreadPool(fetcher.settings.workers) as pool:
         try:
-            for item, content in pool.imap_unordered(look_up, requests):
+            for item, content in _awake(pool.imap_unordered(look_up, requests)):
                 found[item] = content
                 failed = next((one for one in (content.text_status, content.picture_status) if one.failed), None)
                 if failed:
@@ -44,6 +50,17 @@ def crawl_items(name: str, service: Service, requests: list[ItemRequest], items:
             fetcher.stop()
     _warn_of_unknown(name, service, requests, found)
     return found
+
+
+def _awake(results: "IMapIterator[R]") -> Iterator[R]:
+    """The results as they come. Python sees Ctrl-C when its main thread runs, so that does not sleep for long."""
+    while True:
+        try:
+            yield results.next(_SLEEP)
+        except TimeoutError:
+            continue
+        except StopIteration:
+            return
 
 
 def _check_failures(name: str, failures: Counter[str], items: int, fetcher: Fetcher) -> None:
