@@ -24,8 +24,7 @@ _DAMAGED = (  # all that zipfile has been seen to raise on damaged bytes
     OSError,
     OverflowError,
     ValueError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # NotImplementedError too
 )
 
 
