@@ -11,9 +11,9 @@ authors' are given vectors of unknown origin), beside which the rating stands as
 without). A category is known by its name; over several paths the mean of their products; no tanh after each matrix, as
 in the authors' code. Printed form: c = w = 1; eq. 7 does not say what its g is, and relu, eq. 4's, is the reading
 taken; theirs: `scale: 2, summary: 0.25, activation: softplus`, and a fusion layer of 4 x hidden (`inner`). Both are
-unbounded, and over long histories relu's states grow until all gates are alike; `activation: tanh`, ours, cannot. The engine's optimiser is Adam, steps hold
-more pairs than 50. The ranking loss is ours (BPR over drawn items). Item histories are of training events alone,
-capped as the person's are; all items that nobody acted on score alike.
+unbounded, and over long histories relu's states grow until all gates are alike; `activation: tanh`, ours, cannot. The
+engine's optimiser is Adam, steps hold more pairs than 50. The ranking loss is ours (BPR over drawn items). Item
+histories are of training events alone, capped as the person's are; all items that nobody acted on score alike.
 """
 
 from typing import Literal, final
