@@ -19,6 +19,7 @@ $(READY): requirements.txt
 demo: $(READY)
 	dvc repro
 	dvc metrics show
+	python -m stages.compare.plots
 	@echo "reasons: $(CURDIR)/data/demo/reasons/index.html"
 
 test: $(READY)

@@ -20,9 +20,9 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.crawl import TABLES, finish, start
+from benchmarks.crawl import finish, give, laid, start
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
-from engine.tables.store import read, read_shards, write, write_shards
+from engine.tables.store import read, read_shards
 
 GOOD = "hopper.jpg"
 
@@ -107,13 +107,11 @@ def odd(host: str) -> dict[str, str]:
 def crawled(folder: Path, places: dict[str, str]) -> dict[str, str]:
     """How the picture at each address stands; what is `ok` is there."""
     rows = [(n, name, name, [], [{"service": "address", "id": at}]) for n, (name, at) in enumerate(places.items(), 1)]
-    write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), folder / "items.parquet", ITEMS)
-    write(pl.DataFrame(schema=dict(CATALOG.columns)), folder / "given" / "catalog.parquet", CATALOG)
-    write_shards([], folder / "given" / "images", IMAGES)
+    give(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), folder)
     settings = ("allowed=127.0.0.1", "failed=1", "retries=1", "rate=1000")
     finish(start(folder, folder / "out", "addresses", *settings))
-    catalog = read(folder / "out" / TABLES[0], CATALOG)
-    there = {item for part in read_shards(folder / "out" / TABLES[1], IMAGES) for item in part["item"]}
+    catalog = read(laid(folder / "out").catalog, CATALOG)
+    there = {item for part in read_shards(laid(folder / "out").images, IMAGES) for item in part["item"]}
     assert there == set(catalog.filter(pl.col("picture") == "ok")["item"])
     return dict(zip(catalog["title"], catalog["picture"], strict=True))
 

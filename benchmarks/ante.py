@@ -3,8 +3,8 @@
     python -m benchmarks.ante [--dataset demo --protocol temporal] [--steps 24] [--set models.ante_rnn.dim=64] …
 
 With --dataset the tables under data/ as `dvc repro` left them, else ids, words, regions and topics drawn in the shape
-of MovieLens latest-small (or as asked). All learn from the same steps, some in a row and then the next one: loss,
-gradients, Adam; medians.
+of MovieLens latest-small (or as asked). All learn from the same steps, four in a row and then the next one: loss,
+gradients, Adam. Steps are medians, ratios those of the turns, median and range.
 
 `gru4rec` is the model of that name with Ante-RNN's sizes, dropout and loss; its keys are a column wider, for the items'
 biases. `bare` is Ante-RNN's own recurrence, rows and head with a free row an item where the content was: no biases.
@@ -31,9 +31,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import models
+from benchmarks.alternation import circumstances, ratio
 from benchmarks.clicks import about
-from benchmarks.variants import source
 from engine.tables.arrays import event_columns
+from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.settings import Choice
 from engine.training.batch import Batch, Interactions
@@ -162,7 +163,7 @@ def main() -> None:
         override(params, assignment)
     if asked.dataset:
         needs = models.configure(Choice(name="ante_rnn", settings=params["models"]["ante_rnn"])).needs
-        data = load(source(asked.dataset, asked.protocol), needs, "valid", "cpu")
+        data = load(Layout(Path("data", asked.dataset), asked.protocol), needs, "valid", "cpu")
         train, catalog = data.train, data.catalog
     else:
         train, catalog = drawn(asked)
@@ -190,13 +191,19 @@ def compare(found: dict[str, Any], holding: float, train: Interactions, rows: in
     title = f"{about(train)}; {count} of {len(steps)} steps of {rows} rows; {torch.get_num_threads()} threads"
     heads = ("", "ms a step", "forth", "back", "optimiser", "s an epoch", "of gru4rec", "of bare")
     table = Table(*heads, title=title)
+    turns = {
+        name: [np.median(values[n : n + TURN], axis=0).sum() for n in range(0, count, TURN)]
+        for name, values in seconds.items()
+    }
     for name in ("gru4rec", "bare", "held", "held, read", "whole"):
-        parts = usual[name.removesuffix(", read")]
-        whole = parts.sum() * len(steps) + (holding if "read" in name else 0.0)
-        ratios = [f"{whole / (usual[other].sum() * len(steps)):.2f}" for other in ("gru4rec", "bare")]
+        own, read = name.removesuffix(", read"), holding if "read" in name else 0.0
+        parts = usual[own]
+        whole = parts.sum() * len(steps) + read
+        epochs = [turn + read / len(steps) for turn in turns[own]]
+        ratios = [ratio(epochs, turns[other]) for other in ("gru4rec", "bare")]
         table.add_row(name, *(f"{1e3 * p:.1f}" for p in (parts.sum(), *parts)), f"{whole:.1f}", *ratios)
-    Console(width=120).print(table)
-    print(f"all items were read once in {holding:.2f} s")
+    Console(width=140).print(table)
+    print(f"all items were read once in {holding:.2f} s; {circumstances(count // TURN)}")
     for name in ("held", "whole"):
         Console(width=120).print(profile(name, found[name], taken[-1], float(usual["bare"].sum())))
 

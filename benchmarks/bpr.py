@@ -2,8 +2,8 @@
 
     python -m benchmarks.bpr [FOLDER]    (pip install -r benchmarks/requirements.txt; FOLDER: a MovieLens release)
 
-The same events, as many factors, one negative an event that the user did not choose; epochs in turns. The library
-has 2 threads; ours has one, since its steps are too small to share.
+The same events, as many factors, one negative an event that the user did not choose; some epochs in turns, --rounds
+times, the median of each turn. The library 2 threads; ours has one, since its steps are too small to share.
 With FOLDER both are also trained on all but each user's last event, so that it shows whether an epoch is fast for want
 of learning: the best NDCG@10 of those events, all items ranked but those seen, and the training seconds it took
 (settings as params.yaml and the library have them, neither tuned on these events).
@@ -27,6 +27,7 @@ from rich.table import Table
 from torch import Tensor
 
 import models
+from benchmarks.alternation import ROUNDS, circumstances, ratio, spread
 from benchmarks.clicks import about, clicks
 from engine.evaluation.rank import rank
 from engine.measures.ranking import ndcg, positions
@@ -40,7 +41,7 @@ from engine.training.fit import Train, fit
 from engine.training.needs import Needs
 
 SECTION = read_yaml(Path("params.yaml"))["models"]["bpr_mf"]
-ROUNDS, EPOCHS, LONGEST, THREADS = 5, 20, 100, 2
+EPOCHS, LONGEST, THREADS = 20, 100, 2
 Reading = Callable[[Recommender], float]
 
 
@@ -127,26 +128,32 @@ def quality(everything: Interactions) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="a MovieLens release with ratings.csv")
-    folder = parser.parse_args().folder
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable()
-    train = clicks(folder)
+    train = clicks(asked.folder)
     seconds: dict[str, list[float]] = {"bpr_mf": [], "implicit": []}
-    used = {"bpr_mf": 0.0, "implicit": 0.0}
-    for number in range(ROUNDS + 1):
+    used: dict[str, list[float]] = {"bpr_mf": [], "implicit": []}
+    for number in range(asked.rounds + 1):
         for name, way in (("bpr_mf", ours), ("implicit", peer)):
             started = time.process_time()
             found = way(train, EPOCHS)[0]
             if number:  # the first round compiles and warms
-                seconds[name] += found
-                used[name] += (time.process_time() - started) / (ROUNDS * EPOCHS)
-    best = quality(train) if folder else {}
-    table = Table("way", "s an epoch", "ratio", "processor s", "ratio", "best NDCG@10", title=about(train))
-    for name, found in seconds.items():
-        middle, base = statistics.median(found), statistics.median(seconds["implicit"])
-        ratios = f"{middle / base:.2f}", f"{used[name] / used['implicit']:.2f}"
-        table.add_row(name, f"{middle:.4f}", ratios[0], f"{used[name]:.4f}", ratios[1], best.get(name, ""))
-    Console(width=120).print(table)
+                seconds[name].append(statistics.median(found))
+                used[name].append((time.process_time() - started) / EPOCHS)
+    best = quality(train) if asked.folder else {}
+    heads = ("way", "s an epoch", "ratio", "processor s", "ratio", "best NDCG@10")
+    table = Table(*heads, title=f"{about(train)}: median (lowest to highest)")
+    for name in seconds:
+        cells = [
+            cell
+            for taken in (seconds, used)
+            for cell in (spread(taken[name], ".4f"), ratio(taken[name], taken["implicit"]))
+        ]
+        table.add_row(name, *cells, best.get(name, ""))
+    Console(width=150).print(table)
+    print(circumstances(asked.rounds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key.
+"""A crawl against the replay server: faultless, with faults, killed on the way, with a spent quota and a wrong key;
+and of a hostile server.
 
     WHYREC_REAL=… python -m benchmarks.crawl [--order tmdb] [--movies 0] [--kills 5] [--rate 40] [--garbage 0.02]
 
@@ -13,6 +14,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -35,11 +37,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import polars as pl
 
+from benchmarks import hostile
+from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import read, read_shards, write, write_shards
 
 FAULTS = {"fail": 0.05, "reset": 0.02, "truncate": 0.02, "garbage": 0.02}
-TABLES = ("catalog.parquet", "images", "report.json")
 SERVICES = {"tmdb": ("movielens", "3"), "omdb": ("movielens", "omdb"), "pinterest": ("pinterest", "v5")}
 DATASETS = {"addresses": "amazon"} | {name: dataset for name, (dataset, _) in SERVICES.items()}
 ORDERS = (*SERVICES, "tmdb,omdb", "omdb,tmdb")
@@ -62,10 +65,21 @@ def items(real: Path, folder: Path, movies: int, order: str = "tmdb") -> int:
             for row in frame.select(known).iter_rows(named=True)
         ],
     }
-    write(pl.DataFrame(columns, schema=dict(ITEMS.columns)), folder / "items.parquet", ITEMS)
-    write(pl.DataFrame(schema=dict(CATALOG.columns)), folder / "given" / "catalog.parquet", CATALOG)
-    write_shards([], folder / "given" / "images", IMAGES)
+    give(pl.DataFrame(columns, schema=dict(ITEMS.columns)), folder)
     return frame.height
+
+
+def laid(folder: Path) -> Layout:
+    """Where the tables of a crawl lie."""
+    return Layout(folder, "temporal")
+
+
+def give(items: pl.DataFrame, folder: Path) -> None:
+    """The items and empty given tables in `folder`."""
+    layout = laid(folder)
+    write(items, layout.items, ITEMS)
+    write(pl.DataFrame(schema=dict(CATALOG.columns)), layout.given_catalog, CATALOG)
+    write_shards([], layout.given_images, IMAGES)
 
 
 def _movies(data: Path) -> pl.DataFrame:
@@ -203,22 +217,18 @@ def start(folder: Path, out: Path, order: str, *settings: str, key: str = "repla
     """
     names = order.split(",")
     dataset = DATASETS[names[0]]
-    section = f"datasets.{dataset}.crawl"
-    paths = {
-        "items": folder / "items.parquet",
-        "given-catalog": folder / "given" / "catalog.parquet",
-        "given-images": folder / "given" / "images",
-        **dict(zip(("catalog", "images", "report"), (out / name for name in TABLES), strict=True)),
-    }
-    arguments = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    overrides = [f"dataset={dataset}", f"{section}.order=[{order}]"]
+    if not laid(out).items.exists():
+        shutil.copytree(laid(folder).given_catalog.parent, laid(out).given_catalog.parent)
+        shutil.copy(laid(folder).items, laid(out).items)
+    overrides = [f"dataset={dataset}", f"datasets.{dataset}.crawl.services=[{order}]"]
     for one in settings:
         named = [one] if "." in one.partition("=")[0] else [f"{name}.{one}" for name in names]
-        overrides += [f"{section}.services.{each}" for each in named]
+        overrides += [f"services.{each}" for each in named]
     return subprocess.Popen(
-        [sys.executable, "-m", "stages.crawl", *arguments, *overrides],
+        [sys.executable, "-m", "stages.crawl", str(out), *overrides, "--readings", str(out / "metrics")],
         env={**os.environ, "DVC_ROOT": str(out), **dict.fromkeys(KEYS, key)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's job may ignore it
     )  # fmt: skip
 
 
@@ -270,11 +280,17 @@ def killed(server: Replay, begin: Any, out: Path, every: int, kills: int) -> dic
     return {"kept_at_last_kill": len(kept), "asked_again_though_kept": again}
 
 
+def tables(out: Path) -> list[str]:
+    """Which of the crawl's tables are there."""
+    layout = laid(out)
+    return [path.name for path in (layout.catalog, layout.images, layout.metric("crawl")) if path.exists()]
+
+
 def spent(server: Replay, begin: Any, out: Path, quota: int) -> dict[str, Any]:
     """Run `begin()` until OMDb's `quota` is spent, and again on the day after; as `killed`, and what was said."""
     server.server.opts.quota = quota
     said = refused(begin())
-    seen, kept, left = len(server.asked), stored(out), sorted(path.name for path in out.glob("*.*") if path.is_file())
+    seen, kept, left = len(server.asked), stored(out), tables(out)
     server.server.opts.quota = 0
     finish(begin())
     again = sum(path in kept for path in server.asked[seen:])
@@ -285,7 +301,8 @@ def same(one: Path, two: Path) -> bool:
     """Whether two crawls left the same bytes: catalog, pictures, report."""
 
     def files(out: Path) -> dict[str, bytes]:
-        found = [out / TABLES[0], out / TABLES[2], *sorted((out / TABLES[1]).iterdir())]
+        layout = laid(out)
+        found = [layout.catalog, layout.metric("crawl"), *sorted(layout.images.iterdir())]
         return {str(path.relative_to(out)): path.read_bytes() for path in found}
 
     return files(one) == files(two)
@@ -293,8 +310,8 @@ def same(one: Path, two: Path) -> bool:
 
 def ruled(server: Replay, folder: Path, out: Path, order: str) -> str:
     """Whether each film has the first text and the first picture that there is in the `order`, and whose they are."""
-    catalog, items = read(out / "catalog.parquet", CATALOG), read(folder / "items.parquet", ITEMS)
-    pictures = {row["item"]: row["image"] for part in read_shards(out / TABLES[1], IMAGES) for row in part.to_dicts()}
+    catalog, items = read(laid(out).catalog, CATALOG), read(laid(folder).items, ITEMS)
+    pictures = {row["item"]: row["image"] for part in read_shards(laid(out).images, IMAGES) for row in part.to_dicts()}
     wrong, sources = [], Counter[str]()
     for row, ids in zip(catalog.to_dicts(), items["ids"], strict=True):
         has = {name: server.has(name, {one["service"]: one["id"] for one in ids}) for name in order.split(",")}
@@ -315,7 +332,7 @@ def options() -> Namespace:
     parser.add_argument("--movies", type=int, default=0)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--rate", type=int, default=40, help="of the server; a crawl asks as params.yaml says")
-    parser.add_argument("--only", choices=("clean", "faulty", "killed", "quota", "key"))
+    parser.add_argument("--only", choices=("clean", "faulty", "killed", "quota", "key", "hostile"))
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="another setting of the crawl")
     for name, share in FAULTS.items():
         parser.add_argument(f"--{name}", type=float, default=share)
@@ -328,13 +345,17 @@ def main() -> None:
     if "WHYREC_REAL" not in os.environ:
         sys.exit("set WHYREC_REAL to the folder with tools/replay_server.py and data/")
     real, order = Path(os.environ["WHYREC_REAL"]), chosen.order
+    if chosen.only in (None, "hostile"):
+        hostile.statuses(real, deadline=3)
+    if chosen.only == "hostile":
+        return
     ways = (chosen.only,) if chosen.only else ("faulty", "killed", "key", *(("quota",) if "omdb" in order else ()))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = items(real, folder, chosen.movies, order)
         with replay(real) as server:
             finish(start(folder, folder / "clean", order, *server.settings(order), "rate=1000"))
-            print(f"{count} items, faultless: {server.stats()}\n{(folder / 'clean' / 'report.json').read_text()}")
+            print(f"{count} items, faultless: {server.stats()}\n{laid(folder / 'clean').metric('crawl').read_text()}")
             if "," in order:
                 print(f"{order}: {ruled(server, folder, folder / 'clean', order)}", flush=True)
         for way in ways if chosen.only != "clean" else ():

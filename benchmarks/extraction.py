@@ -3,9 +3,9 @@
     python -m benchmarks.extraction [text pictures regions] [--precision fp32 bf16] [--seconds 15]
 
 Bare: the network alone on inputs that are ready, in one context; each size of batch is tried for a third of `seconds`.
-Extraction: the reader of the stages from rows of a table to rows of vectors (decoding, tokenising, words, boxes, bits),
-parts made ready ahead as in a run; network and inputs are warm. Bare at its best size and extraction then take nine
-turns each, by turns, a ninth of `seconds` long or one part; their medians count. On a CUDA device with larger batches.
+Extraction: the extractor of the stages from rows of a table to rows of vectors (decoding, tokenising, words, boxes),
+slices made ready ahead as in a run; network and inputs are warm. Bare at its best size and extraction then take nine
+turns each, by turns, a ninth of `seconds` long or one slice; their medians count. On a CUDA device with larger batches.
 """
 
 import argparse
@@ -21,18 +21,17 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from engine.features.device import passes, place
-from engine.features.parts import Plan, Reader, loaded
-from engine.features.pictures.backbone import Encoder
-from engine.features.pictures.detector import PYRAMID, Limits
-from engine.features.readers import Objects, Whole
-from engine.features.text.passages import ROWS, Passages, Reading
-from engine.features.text.tokens import batches
+from engine.features.device import inference, resolve_device
+from engine.features.extractor import Extractor, ExtractorFactory, loaded
+from engine.features.pictures.detector import PYRAMID
+from engine.features.pictures.extractors import DetectedRegions, WholePictures
+from engine.features.settings import Detection, PictureEncoder, TextEncoder
+from engine.features.text.extractor import ROWS, Texts
+from engine.features.text.tokens import length_batches
 
-ENGINE = {"engine": "local", "address": "", "workers": 2}
-LIMITS = Limits(longest=400, proposals=300, overlap=0.7, class_overlap=0.3, confidence=0.0, most=36, classes=1600)
+LIMITS = Detection(longest=400, proposals=300, overlap=0.7, class_overlap=0.3, confidence=0.0, most=36, classes=1600)
 WORDS = ["a", "the", "of", "and", "in", "film", "story", "love", "war", "night", "city", "robot", "heart", "queen"]
-DEVICE = place("auto")
+DEVICE = resolve_device("auto")
 
 
 def posters(many: int) -> pl.DataFrame:
@@ -66,68 +65,69 @@ def rate(step: Callable[[], int], seconds: float) -> float:
     return done / max(spent, time.perf_counter() - started)
 
 
-def extraction(reader: Reader, frame: pl.DataFrame) -> Callable[[], int]:
+def extraction(extractor: Extractor, frame: pl.DataFrame) -> Callable[[], int]:
     """A step that reads one part while the next is made ready."""
-    ready = [reader.prepare(frame)]
+    ready = [extractor.prepare(frame)]
 
     def step() -> int:
-        ready.append(reader.prepare(frame))
-        reader.read(ready.pop(0))
+        ready.append(extractor.prepare(frame))
+        extractor.extract(ready.pop(0))
         return frame.height
 
     return step
 
 
-def bare_text(reader: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
+def bare_text(extractor: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
     """The network over length-sorted batches of ids, round and round."""
-    found = reader.language.tokenize(frame["text"].to_list(), 0)
+    found = extractor.bert.tokenize(frame["text"].to_list(), 0)
     ready = []
-    for batch in batches([len(ids) for ids in found.ids], size):
-        padded = reader.language.tokenizer.pad({"input_ids": [found.ids[i] for i in batch]}, return_tensors="pt")
+    for batch in length_batches([len(ids) for ids in found.ids], size):
+        padded = extractor.bert.tokenizer.pad({"input_ids": [found.ids[i] for i in batch]}, return_tensors="pt")
         ready.append((padded["input_ids"].to(DEVICE), padded["attention_mask"].to(DEVICE)))
 
     def step() -> int:
-        with passes(DEVICE, reader.language.dtype):
+        with inference(DEVICE, extractor.bert.dtype):
             for ids_BL, mask_BL in ready:
-                reader.language.network(ids_BL, mask_BL)
+                extractor.bert.network(ids_BL, mask_BL)
         return frame.height
 
     return step
 
 
-def bare_pictures(reader: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
+def bare_pictures(extractor: Any, frame: pl.DataFrame, size: int) -> Callable[[], int]:
     """The network over batches of decoded pictures, round and round."""
-    ready: Iterator[Any] = iter(list(reader.decoder.batches(reader.decoder.submit(frame.head(size)), size)))
+    ready: Iterator[Any] = iter(list(extractor.embedding.decoder.batches(extractor.prepare(frame.head(size)), size)))
     picture_BHWC = next(ready)[1].to(DEVICE)
 
     def step() -> int:
-        with passes(DEVICE, reader.dtype):
-            reader.network(picture_BHWC)
+        with inference(DEVICE, extractor.embedding.dtype):
+            extractor.embedding.network(picture_BHWC)
         return len(picture_BHWC)
 
     return step
 
 
-def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., Callable[[], int]], tuple[int, ...]]:
-    """Plan, input, bare step and the sizes of batch to try."""
+def line(
+    what: str, precision: str
+) -> tuple[ExtractorFactory, pl.DataFrame, Callable[..., Callable[[], int]], tuple[int, ...]]:
+    """Factory, input, bare step and the sizes of batch to try."""
     cuda = DEVICE.type == "cuda"
-    usual = {"weights": "none", "layer": "", "width": 0, "batch_size": 0, "precision": precision, **ENGINE}
+    usual = {"weights": "untrained", "precision": precision}
     if what == "text":
-        reading = Reading(encoder="minilm", limit=64, tokens=256, batch_tokens=0, precision=precision, **ENGINE)
-        return Passages(reading, "auto"), overviews(ROWS), bare_text, (
+        return Texts(TextEncoder(encoder="minilm", precision=precision), "auto"), overviews(ROWS), bare_text, (
             (16384, 65536) if cuda else (512, 1024, 2048, 4096)
         )  # fmt: skip
     if what == "pictures":
-        encoder = Encoder(backbone="resnet50", size=224, **usual)
+        encoder = PictureEncoder(backbone="resnet50", size=224, **usual)
         return (
-            Whole(encoder, 1, "auto"),
+            WholePictures(encoder, 1, "auto"),
             posters(512 if cuda else 64),
             bare_pictures,
             (64, 128, 256) if cuda else (2, 4, 8),
         )
-    encoder = Encoder(backbone=PYRAMID, size=256, **usual)
+    encoder = PictureEncoder(backbone=PYRAMID, size=256, **usual)
     return (
-        Objects(encoder, 1, "auto", LIMITS),
+        DetectedRegions(encoder, 1, "auto", LIMITS),
         posters(64 if cuda else 4),
         bare_pictures,
         (4, 8, 16) if cuda else (1, 2),
@@ -136,10 +136,10 @@ def line(what: str, precision: str) -> tuple[Plan, pl.DataFrame, Callable[..., C
 
 def measure(what: str, precision: str, seconds: float) -> tuple[float, float, int]:
     """Rows a second of the best bare pass and of the extraction, and the batch that was best."""
-    plan, frame, bare, sizes = line(what, precision)
-    with loaded(plan) as reader:
-        steps = {size: bare(reader, frame, size) for size in sizes}
-        ours = extraction(reader, frame)
+    factory, frame, bare, sizes = line(what, precision)
+    with loaded(factory) as extractor:
+        steps = {size: bare(extractor, frame, size) for size in sizes}
+        ours = extraction(extractor, frame)
         for step in (*steps.values(), ours):
             step()
         tried = {size: rate(step, seconds / 3) for size, step in steps.items()}

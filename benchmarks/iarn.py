@@ -3,8 +3,8 @@
     python -m benchmarks.iarn --threads 2 models.iarn.inner=256
 
 makes people and items with histories of --length before every pair that is learnt from, takes the settings of
-params.yaml with the overrides, and prints a line for each of --rounds; the best counts, for what else the machine does
-only slows it down (the figure for a second of a core, with --threads 1, hangs on it less).
+params.yaml with the overrides, and prints a line for each of --rounds, then the medians (what else the machine does
+slows it down; the figure for a second of a core, with --threads 1, hangs on it less).
 """
 
 import argparse
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 import models
+from benchmarks.alternation import ROUNDS, circumstances, spread
 from engine.tables.arrays import category_paths, event_columns
 from engine.tables.params import override, read_yaml
 from engine.tables.settings import Choice, checked
@@ -86,7 +87,7 @@ def scored(model: torch.nn.Module, events: Interactions, drawn_E: Tensor) -> flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    for name, value in (("threads", 2), ("length", 50), ("steps", 10), ("rounds", 3)):
+    for name, value in (("threads", 2), ("length", 50), ("steps", 10), ("rounds", ROUNDS)):
         parser.add_argument(f"--{name}", type=int, default=value)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -101,6 +102,7 @@ def main() -> None:
     model = models.build(choice, catalog, USERS)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
     full_E = (torch.arange(len(events)) % (3 * arguments.length) >= 2 * arguments.length).nonzero()[:, 0]
+    taken: dict[str, list[float]] = {"learnt": [], "learnt by one core": [], "scored": []}
     for number in range(1, arguments.rounds + 1):
         drawn_E = full_E[torch.randperm(len(full_E), generator=torch.Generator().manual_seed(number))]
         parts = drawn_E.split(settings.batch_size)[: arguments.steps]
@@ -109,6 +111,10 @@ def main() -> None:
         met = scored(model, events, drawn_E)
         speed = f"{wall:,.0f} pairs a second learnt ({own:,.0f} a second of one core), {met:,.0f} scored"
         print(f"round {number}: {speed}; histories of {rows:.1f}", flush=True)
+        for values, value in zip(taken.values(), (wall, own, met), strict=True):
+            values.append(value)
+    told = "; ".join(f"{name} {spread(values, ',.0f')}" for name, values in taken.items())
+    print(f"pairs a second, median (lowest to highest): {told}\n{circumstances(arguments.rounds)}")
 
 
 if __name__ == "__main__":

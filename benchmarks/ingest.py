@@ -70,15 +70,13 @@ def make(folder: Path) -> None:
 
 def ours(folder: Path) -> None:
     """The stage as `dvc repro` runs it, with the settings of params.yaml's movielens section."""
+    from engine.tables.layout import Layout
     from stages.ingest.__main__ import Params, main
 
     section = YAML(typ="safe").load(Path("params.yaml"))["datasets"]["movielens"]
     section |= {"release": "ml-latest", "folder": str(folder)}
-    out = folder / "ours"
-    names = ("events", "users", "items", "catalog", "candidates", "truth", "oracle")
-    paths = {name: out / f"{name}.parquet" for name in names}
     params = Params.model_validate({"dataset": {"name": "movielens", "settings": section}, "seed": 1})
-    main(params, images=out / "images", **paths)
+    main(params, Layout(folder / "ours", ""))
 
 
 def pandas(folder: Path) -> None:

@@ -22,6 +22,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import models
+from benchmarks.alternation import circumstances, ratio
 from benchmarks.clicks import about
 from engine.tables.arrays import event_columns
 from engine.tables.params import read_yaml
@@ -121,10 +122,10 @@ def measured(iris: IRIS, kernel: Kernel, drawn: Iterable[Batch], clock: Callable
 def told(taken: Taken, title: str, steps: int) -> None:
     """A table, and what a step holds."""
     many, whole = len(taken.pairs), {name: sum(values) for name, values in taken.seconds.items()}
-    table = Table("", "s a step", "s an epoch", "of the kernel", title=title)
+    table = Table("", "s a step", "s an epoch", "of the kernel: median (range)", title=title)
     for name, value in whole.items():
         each = value / many
-        table.add_row(name, f"{each:.3f}", f"{each * steps:.1f}", f"{value / whole['kernel']:.2f}")
+        table.add_row(name, f"{each:.3f}", f"{each * steps:.1f}", ratio(taken.seconds[name], taken.seconds["kernel"]))
     Console(width=100).print(table)
     pairs = sum(taken.pairs)
     print(f"{pairs / many:,.0f} pairs a step, {1e9 * whole['kernel'] / pairs:.1f} ns each in the kernel")
@@ -158,7 +159,7 @@ def main() -> None:
 
     taken = measured(iris, kernel, windows(), time.process_time if asked.cpu else time.perf_counter)
     told(taken, f"{about(train)}; {len(taken.pairs)} of {len(steps)} steps", len(steps))
-    print(f"{torch.get_num_threads()} threads; dim {asked.dim}, vectors of {asked.image} and {asked.text}")
+    print(f"dim {asked.dim}, vectors of {asked.image} and {asked.text}; {circumstances(len(taken.pairs))}")
 
 
 if __name__ == "__main__":

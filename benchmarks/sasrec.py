@@ -4,7 +4,7 @@
 
 Both learn the same targets with the same model (64 wide, 2 blocks, 50 events, softmax over all items), dropout and
 optimiser. Windows go through the engine's own loop, whole epochs. One row per prefix is what well-known libraries do;
-some of its steps are timed and scaled to the epoch, at the batch size that suits it best of two.
+some of its steps are timed and scaled to the epoch, at two batch sizes. All in turns, --rounds times.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from rich.table import Table
 from torch import Tensor
 
 import models
+from benchmarks.alternation import ROUNDS, circumstances, ratio, spread
 from benchmarks.clicks import about, clicks
 from engine.tables.settings import Choice
 from engine.training.batch import Batch, Interactions
@@ -30,7 +31,8 @@ from engine.training.needs import Needs
 
 SETTINGS = {"dim": 64, "heads": 2, "blocks": 2, "inner": 256, "length": 50, "dropout": 0.2, "norm": "pre"}
 SETTINGS |= {"objective": "chunked", "shared": 1, "negatives": 1}
-ROWS, EPOCHS = 128, 5
+ROWS, EPOCHS = 128, 3
+PREFIXES = {256: 16, 2048: 4}  # rows a batch, steps that are timed
 
 
 def model(train: Interactions) -> Learner:
@@ -79,17 +81,22 @@ def prefixes(train: Interactions, learner: Learner, rows: int, sample: int) -> f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="a MovieLens release with ratings.csv")
-    train = clicks(parser.parse_args().folder)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    train = clicks(asked.folder)
     logging.disable()
-    seconds = windows(train, model(train))
-    ours = statistics.median(seconds[1:])
-    table = Table("way", "s an epoch", "ratio", title=about(train))
-    table.add_row(f"windows, batches of {ROWS}: {EPOCHS - 1} whole epochs", f"{ours:.2f}", "1")
-    for rows, sample in ((256, 16), (2048, 4)):
-        peer = prefixes(train, model(train), rows, sample)
-        way = f"one row per prefix, batches of {rows}: {sample} steps, scaled"
-        table.add_row(way, f"{peer:.1f}", f"{peer / ours:.1f}")
-    Console(width=100).print(table)
+    name = f"windows, batches of {ROWS}: {EPOCHS - 1} whole epochs"
+    names = {rows: f"one row per prefix, batches of {rows}: {some} steps, scaled" for rows, some in PREFIXES.items()}
+    seconds: dict[str, list[float]] = {name: [], **{way: [] for way in names.values()}}
+    for _ in range(asked.rounds):
+        seconds[name].append(statistics.median(windows(train, model(train))[1:]))
+        for rows, way in names.items():
+            seconds[way].append(prefixes(train, model(train), rows, PREFIXES[rows]))
+    table = Table("way", "s an epoch", "ratio", title=f"{about(train)}: median (lowest to highest)")
+    for way, values in seconds.items():
+        table.add_row(way, spread(values), ratio(values, seconds[name]))
+    Console(width=120).print(table)
+    print(circumstances(asked.rounds))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Streaming Gibbs beside gensim's online variational Bayes on the same documents in time order.
 
-    python -m benchmarks.topics CATALOG EVENTS [topics.count=70 …]
+    python -m benchmarks.topics data/demo [--protocol temporal] [--content demo] [contents.demo.topics.count=70 …]
 
-CATALOG and EVENTS are the tables that `topics` reads (catalog.parquet, events.parquet of a split); the settings are
-those of params.yaml with the overrides. Documents of the training part, some held out, as the stage has it.
+Texts and events are those that the stage `topics` reads of that data set; the settings are `contents.<content>.topics`
+in params.yaml with the overrides. Documents of the training part, some held out, as the stage has it.
 Each way is read twice on the same halves of the same held-out documents: with its own reading of a document, which is
 what the stage writes, and with one reading for all (the topics as they are, CVB0, the same prior). Ways: gensim as the
 settings have it, gensim with one pass, as Gibbs has one, gensim with chunks of the same settings but its own defaults
@@ -23,19 +23,20 @@ from gensim.models import LdaModel
 from scipy.sparse import csr_matrix
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import CATALOG, SPLIT
 from engine.tables.settings import checked
 from stages.topics import gibbs, online_vb
-from stages.topics.documents import acts, corpus, held_out
-from stages.topics.quality import Found, coherence, halves, perplexity, top_words, unigram, unigram_perplexity
+from stages.topics.documents import count_words, events_by_window, held_out
+from stages.topics.quality import TopicModel, coherence, perplexity, split_words, top_words, unigram, unigram_perplexity
 from stages.topics.settings import Topics
 
 
 class OneReading:
     """Topics of any method, documents read in one way."""
 
-    def __init__(self, found: Found, settings: gibbs.Gibbs):
+    def __init__(self, found: TopicModel, settings: gibbs.Gibbs):
         self.word_TV, self._settings = found.word_TV, settings
 
     def shares(self, word_DV, title):  # type: ignore[no-untyped-def]
@@ -45,7 +46,7 @@ class OneReading:
 
 @dataclass(frozen=True)
 class Texts:
-    """Documents to fit and halves of those held out; words, and the texts of the items that have some."""
+    """Documents to fit and the two halves of those held out; words, and the texts of the items that have some."""
 
     settings: Topics
     seed: int
@@ -56,21 +57,21 @@ class Texts:
     spoken_NV: csr_matrix
 
     @classmethod
-    def of(cls, catalog: Path, events: Path, settings: Topics, seed: int) -> "Texts":
+    def of(cls, layout: Layout, settings: Topics, seed: int) -> "Texts":
         """The training part's documents, as the stage has them."""
-        split = store.read(events, SPLIT, ["user", "position", "item", "time", "part"])
-        told = corpus(store.read(catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
-        keys, word_DV = told.documents(acts(split, settings.window).filter(pl.col("part") == "train"))
+        split = store.read(layout.split, SPLIT, ["user", "position", "item", "time", "part"])
+        corpus = count_words(store.read(layout.catalog, CATALOG), settings.vocabulary, int(split["item"].max()))  # type: ignore[arg-type]
+        keys, word_DV = corpus.documents(events_by_window(split, settings.window).filter(pl.col("part") == "train"))
         kept = held_out(keys, settings.held_out, seed)
-        spoken_NV = told.word_NV[np.diff(told.word_NV.indptr) > 0]
-        return cls(settings, seed, told.words, word_DV[~kept], *halves(word_DV[kept], seed), spoken_NV)
+        spoken_NV = corpus.word_NV[np.diff(corpus.word_NV.indptr) > 0]
+        return cls(settings, seed, corpus.words, word_DV[~kept], *split_words(word_DV[kept], seed), spoken_NV)
 
 
-def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
+def ways(texts: Texts) -> dict[str, tuple[Callable[[], TopicModel], int]]:
     """How topics are fitted, and how often each token is visited."""
     settings, seed, fit_DV = texts.settings, texts.seed, texts.fit_DV
 
-    def defaults() -> Found:
+    def defaults() -> TopicModel:
         model = LdaModel(
             online_vb.Stream(fit_DV, "gensim, its defaults"),
             num_topics=settings.count,
@@ -81,7 +82,7 @@ def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
         )
         return online_vb.Fitted(model)
 
-    def vb(passes: int) -> Found:
+    def vb(passes: int) -> TopicModel:
         how = settings.online_vb.model_copy(update={"passes": passes})
         return online_vb.fit(fit_DV, texts.words, settings.count, how, seed)
 
@@ -94,7 +95,7 @@ def ways(texts: Texts) -> dict[str, tuple[Callable[[], Found], int]]:
     }
 
 
-def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], Found], visits: int) -> str:
+def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], TopicModel], visits: int) -> str:
     """What one way gives, and what it takes."""
     settings = texts.settings
     started = time.process_time()
@@ -113,16 +114,18 @@ def line(name: str, texts: Texts, plain_V: np.ndarray, way: Callable[[], Found],
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("catalog", type=Path)
-    parser.add_argument("events", type=Path)
+    parser.add_argument("data", type=Path, help="the data set's folder, e.g. data/demo")
+    parser.add_argument("--protocol", default="temporal")
+    parser.add_argument("--content", default="", help="a name under `contents` in params.yaml; empty: the chosen one")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     arguments = parser.parse_args()
     logging.disable()
     params = read_yaml(Path("params.yaml"))
     for assignment in arguments.overrides:
         override(params, assignment)
-    settings, seed = checked(Topics, params["topics"], "topics"), int(params["seed"])
-    texts = Texts.of(arguments.catalog, arguments.events, settings, seed)
+    section = params["contents"][arguments.content or params["content"]]["topics"]
+    settings, seed = checked(Topics, section, "topics"), int(params["seed"])
+    texts = Texts.of(Layout(arguments.data, arguments.protocol), settings, seed)
     short = settings.gibbs.model_copy(update={"iterations": 2, "burn_in": 1})
     gibbs.fit(texts.fit_DV[:2], settings.count, short, seed)  # compiles
     plain_V = unigram(texts.fit_DV, settings.word_prior)

@@ -13,7 +13,7 @@ change hands among the items that have them, or all of those get the mean one).
 import argparse
 import json
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,31 +27,19 @@ from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, ndcg, positions, recall
 from engine.measures.significance import holm, t_test
 from engine.tables import files, store
+from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import ORACLE, SPLIT
 from engine.tables.settings import Choice, checked
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
 from engine.training.fit import Train, accelerator, fit, peak_gib
-from engine.training.source import Data, Source, load
+from engine.training.source import Data, digest, load
 
 CUTOFFS = (5, 10, 15, 20, 25)
 
 
-def source(dataset: str, protocol: str) -> Source:
-    """The tables of a data set where dvc.yaml puts them."""
-    data = Path("data", dataset)
-    places = {name: data / "features" / f"{name}.parquet" for name in ("regions", "image", "text", "words")}
-    places |= {"history": data / "topics/history.parquet", "topics": data / "topics/items.parquet"}
-    places |= {"items": data / "items.parquet"}
-    places |= {
-        "split": data / "splits" / protocol / "events.parquet",
-        "cases": data / "splits" / protocol / "cases.parquet",
-    }
-    return Source(**{field.name: places[field.name] for field in fields(Source)})
-
-
-def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep: Path, most: int) -> dict[str, Any]:
+def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep: Path, most: int) -> dict[str, Any]:
     """Train and rank one variant, or take what an earlier run kept of it."""
     name, _, knocks = name.partition("@")
     model_name, _, changes = name.partition(":")
@@ -61,12 +49,12 @@ def measured(name: str, params: dict[str, Any], tables: Source, seen: Any, keep:
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
     made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen]
-    digest = tables.digest(needs, *made_by, *filter(None, [knocks, most and f"{most} cases"]))
-    file = keep / f"{model_name}-{digest}.json"
+    made_by += filter(None, [knocks, most and f"{most} cases"])
+    file = keep / f"{model_name}-{digest(layout, needs, *made_by)}.json"
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
         return found
-    data, test = (some(load(tables, needs, part, device), most, params["seed"]) for part in ("valid", "test"))
+    data, test = (some(load(layout, needs, part, device), most, params["seed"]) for part in ("valid", "test"))
     torch.manual_seed(params["seed"])
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
     started = time.perf_counter()
@@ -124,10 +112,10 @@ def without(catalog: Catalog, knocks: str, seed: int) -> Catalog:
     return catalog
 
 
-def oracle(dataset: str, tables: Source) -> float | None:
+def oracle(layout: Layout) -> float | None:
     """The oracle's recall@20 on the test cases, where there is one."""
-    known = store.read(Path("data", dataset, "oracle.parquet"), ORACLE)
-    test = store.read(tables.split, SPLIT).filter(pl.col("part") == "test").join(known, on=["user", "position"])
+    known = store.read(layout.oracle, ORACLE)
+    test = store.read(layout.split, SPLIT).filter(pl.col("part") == "test").join(known, on=["user", "position"])
     return (
         float(recall(positions(test["greater"].to_numpy(), test["ties"].to_numpy()), 20).mean())
         if test.height
@@ -162,8 +150,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
-    tables = source(arguments.dataset, arguments.protocol)
-    best = oracle(arguments.dataset, tables)
+    layout = Layout(Path("data", arguments.dataset), arguments.protocol)
+    best = oracle(layout)
     print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}\n{head()}", flush=True)
     first: np.ndarray | None = None
     tests: list[tuple[str, float]] = []
@@ -172,7 +160,7 @@ def main() -> None:
         for assignment in arguments.set:
             override(params, assignment)
         seen = params["protocols"][arguments.protocol]["seen"]
-        row = measured(name, params, tables, seen, arguments.keep, arguments.cases)
+        row = measured(name, params, layout, seen, arguments.keep, arguments.cases)
         hit, against = recall(np.array(row["place"]), 20), ""
         if first is None:
             first = hit

@@ -28,7 +28,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import alignment, context, fusion, ragged, softmax, topical
-from models.blocks.content import Content, ContentEncoder, distinct
+from models.blocks.content import Content, ContentEncoder, read_at
 from models.blocks.gru import PaperGRU
 from models.blocks.heads import ContentHead, RowHead
 from models.blocks.shared_settings import Dim, Dropout, Length, Shared
@@ -187,8 +187,9 @@ class AnteRNN(Learner, Factored, Explainer):
         return found + topical.reasons(topic_BT) + context.reasons(batch, context_BLW)
 
     def _read(self, batch: Batch) -> tuple[Tensor, Content, Tensor, Tensor | None]:
-        item_V, topic_VT, where_BL = distinct(batch.event_BL, batch.item_BL, batch.topic_BLT)
-        met = self.content(item_V, topic_VT)
-        item_BLD = self.dropout(F.embedding(where_BL, met.item_VD)) * batch.valid_BL[..., None]
+        # what has presence 0 is zeros, and keeps its time and its share: of the window, the words or the regions
+        item_V, topic_VT, where_BL, presence = read_at(batch)
+        met = self.content(item_V, topic_VT, presence)
+        item_BLD = batch.present(self.dropout(F.embedding(where_BL, met.item_VD)) * batch.valid_BL[..., None])
         interest_BLD, context_BLW = self.context(item_BLD, batch.valid_BL, batch.time_BL)
         return self.dropout(self.gru(interest_BLD)[0]), met, where_BL, context_BLW

@@ -3,13 +3,13 @@
 rating = m + b_u + b_i, each bias the damped mean of what the others leave over: b_i = sum over its ratings of
 (r - m - b_u) / (damping + count), then b_u likewise, `sweeps` times over.
 
-**Departs from the paper:** solved by sweeps that damp by counts, not by gradient descent with a penalty. It is the row
-that every table of ratings shows; `of: none` is the mean alone, `of: user` and `of: item` one side. With `person:
-history` b_u is the damped mean of (r - m - b_i) over the last `length` ratings before the moment that is asked about,
-so that somebody who came after training has one too; b_i stays what training gave.
+**Departs from the paper:** solved by sweeps that damp by counts, not by gradient descent with a penalty. `of: none` is
+the mean alone, `of: user` and `of: item` one side. With `person: history` b_u is the damped mean of (r - m - b_i) over
+the last `length` ratings before the moment that is asked about, so that somebody who came after training has one too;
+b_i stays what training gave. `length` and the dampings may be lists: validation chooses.
 """
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import torch
 from pydantic import Field
@@ -17,20 +17,32 @@ from torch import Tensor
 
 from engine.training.batch import Batch, Interactions
 from engine.training.catalog import Catalog
-from engine.training.contract import Factored, Rater, Solver
+from engine.training.choices import combinations
+from engine.training.contract import Factored, Rater, Tuned
 from engine.training.needs import Needs, Settings
+
+Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Damping = Annotated[float, Field(ge=0)]
+Dampings = Annotated[tuple[Damping, ...], Field(min_length=1)]
 
 
 class Config(Settings):
-    """Whose biases there are, and how much each is drawn to zero."""
+    """Whose biases there are, and how much each is drawn to zero. Of lists validation chooses by the lowest RMSE."""
 
     of: Literal["both", "user", "item", "none"] = Field("both", description="whose biases; none: the mean alone")
     person: Literal["trained", "history"] = Field(
         "trained", description="a user's bias: of training, or of the ratings before the moment asked about"
     )
-    length: int = Field(200, ge=1, description="last ratings that a user's bias is made of, with person: history")
-    user_damping: float = Field(10, ge=0, description="ratings of the mean that a user's own are averaged with")
-    item_damping: float = Field(10, ge=0, description="ratings of the mean that an item's own are averaged with")
+    length: Count | Counts = Field(
+        200, description="last ratings that a user's bias is made of, with person: history; or a list to choose from"
+    )
+    user_damping: Damping | Dampings = Field(
+        10, description="ratings at the mean that each user is given besides; or a list to choose from"
+    )
+    item_damping: Damping | Dampings = Field(
+        10, description="ratings at the mean that each item is given besides; or a list to choose from"
+    )
     sweeps: int = Field(15, ge=1, description="passes over items and users, in turn")
 
     @property
@@ -39,9 +51,17 @@ class Config(Settings):
         return self.person == "history" and self.of in ("both", "user")
 
     @property
+    def choices(self) -> list[dict[str, float]]:
+        """Combinations of the settings that act on a rating."""
+        acting = {"length": self.reads, "user_damping": self.of != "item", "item_damping": self.of != "user"}
+        names = [name for name, acts in acting.items() if acts and self.of != "none"]
+        return combinations(**{name: getattr(self, name) for name in names})
+
+    @property
     def needs(self) -> Needs:
         """Ratings to predict; a history only where a user's bias is made of it."""
-        return Needs(length=self.length if self.reads else 0, ratings=self.reads, predicts="rating")
+        longest = int(max(choice.get("length", 0) for choice in self.choices))
+        return Needs(length=longest, ratings=self.reads, predicts="rating")
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "Biases":
@@ -50,12 +70,13 @@ def build(config: Config, catalog: Catalog, users: int) -> "Biases":
 
 
 @final
-class Biases(Solver, Rater, Factored):
+class Biases(Tuned, Rater, Factored):
     """Whoever has no rating to go by has no bias."""
 
     mean: Tensor
     user_U: Tensor
     item_N: Tensor
+    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int, users: int):
         super().__init__()
@@ -63,6 +84,18 @@ class Biases(Solver, Rater, Factored):
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("user_U", torch.zeros(users + 1))
         self.register_buffer("item_N", torch.zeros(items + 1))
+        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
+
+    @property
+    def choices(self) -> list[dict[str, float]]:
+        return self.config.choices
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
+
+    def choose(self, choice: dict[str, float]) -> None:
+        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
 
     @property
     def needs(self) -> Needs:
@@ -71,12 +104,13 @@ class Biases(Solver, Rater, Factored):
     def solve(self, train: Interactions) -> None:
         rating_E = train.rated(torch.arange(len(train), device=train.item_E.device)).double()
         over_E = rating_E - rating_E.mean()
+        chosen = self.chosen
         user_U, item_N = self.user_U.double().zero_(), self.item_N.double().zero_()
         for _ in range(self.config.sweeps):
             if self.config.of in ("both", "item"):
-                item_N = _damped(over_E - user_U[train.user_E], train.item_E, len(item_N), self.config.item_damping)
+                item_N = _damped(over_E - user_U[train.user_E], train.item_E, len(item_N), chosen["item_damping"])
             if self.config.of in ("both", "user"):
-                user_U = _damped(over_E - item_N[train.item_E], train.user_E, len(user_U), self.config.user_damping)
+                user_U = _damped(over_E - item_N[train.item_E], train.user_E, len(user_U), chosen["user_damping"])
         self.mean.copy_(rating_E.mean())
         self.user_U.copy_(user_U)
         self.item_N.copy_(item_N)
@@ -93,11 +127,16 @@ class Biases(Solver, Rater, Factored):
         return torch.stack([torch.ones_like(own_U), own_U], 1)
 
     def _read(self, batch: Batch) -> Tensor:
-        """The damped mean of what the ratings of a history leave over."""
+        """The damped mean of what the last ratings of a history leave over."""
         if batch.rating_BL is None:
             raise ValueError("`person: history` reads the ratings of the history; the batch has none")
-        over_BL = (batch.rating_BL - self.mean - self.item_N[batch.item_BL]) * batch.valid_BL
-        return over_BL.sum(1) / (batch.length_B + self.config.user_damping).clamp(min=1e-12)
+        chosen, step_L = self.chosen, torch.arange(batch.item_BL.shape[1], device=batch.item_BL.device)
+        late_BL = step_L >= batch.length_B[:, None] - int(chosen["length"])
+        weight_BL = (batch.valid_BL & late_BL).to(self.mean.dtype)
+        if batch.presence_BL is not None:
+            weight_BL = weight_BL * batch.presence_BL
+        over_BL = (batch.rating_BL - self.mean - self.item_N[batch.item_BL]) * weight_BL
+        return over_BL.sum(1) / (weight_BL.sum(1) + chosen["user_damping"]).clamp(min=1e-12)
 
 
 def _damped(over_E: Tensor, owner_E: Tensor, owners: int, damping: float) -> Tensor:

@@ -71,8 +71,8 @@ class GRU4Rec(Learner, Factored):
         return self.config.needs
 
     def states(self, batch: Batch) -> Tensor:
-        """The state after each event, state_BLE, its last column 1."""
-        state_BLD, _ = self.gru(self.dropout(self.embedding(batch.item_BL)))
+        """The state after each event, state_BLE, its last column 1. One of presence 0 is a step too, on zeros."""
+        state_BLD, _ = self.gru(batch.present(self.dropout(self.embedding(batch.item_BL))))
         return F.pad(self.dropout(state_BLD), (0, 1), value=1.0)
 
     def loss(self, batch: Batch) -> Tensor:

@@ -133,7 +133,9 @@ class IARN(Learner, Rater, Explainer):
         return self.score(batch, item_B[:, None])[:, 0]
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        """Each distinct history is read once; pairs meet block by block."""
+        """Each distinct history is read once, block by block; an act of presence 0 is still a step, on zeros."""
+        if batch.audience_presence_BKM is not None:
+            return self._scores(batch, item_BK)
         user, (history_U2, where_P) = self._users(batch), self.histories.asked(batch, item_BK)
         row_P = torch.arange(len(item_BK), device=item_BK.device).repeat_interleave(item_BK.shape[1])
         score_P = self.histories.item_ND.new_zeros(len(row_P))

@@ -19,6 +19,8 @@ the protocol `random_one`; a user with more than `length` events is read in wind
 came first, as it is ranked where time matters. Ranking always reads what the case holds, less the target.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, final
 
 import torch
@@ -117,16 +119,17 @@ class IRIS(Learner, CatalogScorer, Explainer):
     def needs(self) -> Needs:
         return self.config.needs
 
-    def views(self, item_U: Tensor) -> list[Tensor]:
-        """v2 and t2 of some items, each [U, D] and zero where it is missing."""
-        if isinstance(self.layers, nn.ModuleList):
-            return [layer(item_U) for layer in self.layers]
-        found: list[Tensor] = self.layers(item_U)
-        return found
+    def views(self, item_U: Tensor, presence: Mapping[View, Tensor] | None = None) -> list[Tensor]:
+        """v2 and t2 of some items, each [U, D] and zero where it is missing; `presence` [U] of each view."""
+        if isinstance(self.layers, SharedUnit):
+            return self.layers(item_U, presence)  # type: ignore[no-any-return]
+        found = [layer(item_U) for layer in self.layers]  # type: ignore[operator]
+        names, there = VIEWS[self.config.fusion], presence or {}
+        return [v * there[name][:, None] if name in there else v for v, name in zip(found, names, strict=True)]
 
-    def halves(self, item_U: Tensor) -> history.Halves:
+    def halves(self, item_U: Tensor, presence: Mapping[View, Tensor] | None = None) -> history.Halves:
         """W1 v2 + W3 t2 and W2 v2 + W4 t2 + b of some items."""
-        view_VUD = self.views(item_U)
+        view_VUD = self.views(item_U, presence)
         past_UA = sum((dense(v) for dense, v in zip(self.past, view_VUD, strict=True)), torch.zeros(()))
         target_UA = sum((dense(v) for dense, v in zip(self.target, view_VUD, strict=True)), self.shift_A)
         return history.Halves(past_UA.to(self.out_A.dtype), target_UA.to(self.out_A.dtype), self.out_A)
@@ -139,13 +142,18 @@ class IRIS(Learner, CatalogScorer, Explainer):
             return_inverse=True,
         )
         item_BL, target_BT = place[1 : asked.item_BL.numel() + 1], place[asked.item_BL.numel() + 1 :]
-        some = history.Asked(item_BL.view_as(asked.item_BL), target_BT.view_as(asked.target_BT), asked.seen_BT)
+        some = replace(
+            asked,
+            item_BL=item_BL.view_as(asked.item_BL),
+            target_BT=target_BT.view_as(asked.target_BT),
+            past_BLA=self._past(batch),
+        )
         choice = history.log_loss(self._items(item_U), some, label_BT, self.config.alpha, self.config.beta)
         return choice + self._penalty()
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         item_N = torch.arange(len(self.past_ND), device=item_BK.device)
-        asked = history.Asked.after(batch, item_BK)
+        asked = history.Asked.after(batch, item_BK, self._past(batch))
         return history.scores(self._items(item_N), asked, self.config.alpha, self.config.beta)
 
     def score_all(self, batch: Batch) -> Tensor:
@@ -155,7 +163,15 @@ class IRIS(Learner, CatalogScorer, Explainer):
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each event adds to the score, and its interest relevance a_ij over their sum."""
         item_N = torch.arange(len(self.past_ND), device=item_B.device)
-        return history.reasons(self._items(item_N), batch, item_B, self.config.alpha, self.config.beta)
+        asked = history.Asked.after(batch, item_B[:, None], self._past(batch))
+        return history.reasons(self._items(item_N), asked, self.config.alpha, self.config.beta)
+
+    def _past(self, batch: Batch) -> Tensor | None:
+        """W1 v2 + W3 t2 of each event, where its views have a presence."""
+        if not batch.part_presence:
+            return None
+        presence = {view: presence_BL.flatten() for view, presence_BL in batch.part_presence.items()}
+        return self.halves(batch.item_BL.flatten(), presence).past_NA.unflatten(0, batch.item_BL.shape)
 
     def _items(self, item_U: Tensor) -> history.Items:
         past_UD, target_UD = F.embedding(item_U, self.past_ND), F.embedding(item_U, self.target_ND)

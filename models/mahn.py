@@ -27,7 +27,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks.objective import DRAWN, SHARED, against
-from models.blocks.pooled import Items, spread
+from models.blocks.pooled import Items, dimmed, spread
 from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 
 Join = Literal["concatenation", "sum"]
@@ -109,13 +109,14 @@ class MAHN(Learner, Factored, Explainer):
         return self.config.needs
 
     def states(self, batch: Batch) -> Tensor:
-        """What is scored after each event, state_BLE, as wide as an item."""
+        """What is scored after each event, state_BLE, as wide as an item. One of presence 0 is a step too, on zeros."""
         return self._read(batch)[0]
 
     def _read(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """state_BLE, and the gates alpha_BLD of each view."""
         item_U, where_BL = torch.unique(batch.item_BL, return_inverse=True)
-        *view, row_BLD = [self.dropout(F.embedding(where_BL, part_UD)) for part_UD in self.items(item_U)[0]]
+        part = [self.dropout(F.embedding(where_BL, part_UD)) for part_UD in self.items(item_U)[0]]
+        *view, row_BLD = dimmed(batch, part, self.config.views)
         first_BLX, _ = self.first(_join(self.config.first, [*view, row_BLD]))
         if self.second is None:
             return self.dropout(first_BLX), []

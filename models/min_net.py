@@ -33,7 +33,7 @@ from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import crossing
 from models.blocks.objective import DRAWN, SHARED, against
-from models.blocks.pooled import Items, spread
+from models.blocks.pooled import Items, dimmed, spread
 from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 from models.blocks.translation import AsGiven, Translation
 
@@ -116,7 +116,8 @@ class MIN(Learner, Factored, Explainer):
         """part_BLD and there_BL of the histories' events, and L_i over the items."""
         item_U, where_BL = torch.unique(batch.item_BL, return_inverse=True)
         part, there, missed = self._told(item_U)
-        return [self.dropout(F.embedding(where_BL, p)) for p in part], [t[where_BL] for t in there], missed
+        met = dimmed(batch, [self.dropout(F.embedding(where_BL, p)) for p in part], self.config.views)
+        return met, [t[where_BL] for t in there], missed
 
     def _fused(self, part: list[Tensor], there: list[Tensor]) -> Tensor:
         if self.config.fusion == "product":
@@ -128,7 +129,7 @@ class MIN(Learner, Factored, Explainer):
         return self._fused(part, there) * there[-1][:, None]
 
     def states(self, batch: Batch) -> Tensor:
-        """What is scored after each event, state_BLE."""
+        """What is scored after each event, state_BLE. One of presence 0 keeps its slot, and is still attended to."""
         part, there, _ = self._met(batch)
         return self._fused(*self.sequence(part, there))
 

@@ -157,12 +157,12 @@ class SASRec(Learner, Factored, Explainer):
         return self.config.needs
 
     def states(self, batch: Batch) -> Tensor:
-        """The state after each event, state_BLD."""
+        """The state after each event, state_BLD. One of presence 0 keeps its slot, and its share of attention."""
         state_BLD: Tensor = self.norm(self._through(batch, len(self.blocks)))
         return state_BLD
 
     def _through(self, batch: Batch, blocks: int) -> Tensor:
-        item_BLD = self.embedding(batch.item_BL) * self.config.dim**0.5
+        item_BLD = batch.present(self.embedding(batch.item_BL) * self.config.dim**0.5)
         state_BLD: Tensor = self.dropout(item_BLD + self.slot_LD[: item_BLD.shape[1]])
         for block in self.blocks[:blocks]:
             state_BLD = block(state_BLD)

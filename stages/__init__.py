@@ -1,0 +1,1 @@
+"""One DVC stage each."""

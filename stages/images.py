@@ -4,9 +4,9 @@ from typing import Literal
 
 import polars as pl
 
-from engine.features.extraction import Target, extract
-from engine.features.pictures import backbone
-from engine.features.readers import Whole
+from engine.features.extraction import OutputTable, extract
+from engine.features.pictures.extractors import WholePictures
+from engine.features.settings import PictureEncoder
 from engine.tables import store
 from engine.tables.command import run
 from engine.tables.layout import Layout
@@ -17,13 +17,13 @@ from engine.tables.settings import Record
 class Params(Record):
     """What dvc.yaml declares; `images.backbone: none` skips."""
 
-    images: backbone.Encoder
+    images: PictureEncoder
     device: Literal["auto", "cpu", "cuda"]
     seed: int
 
 
 def main(params: Params, layout: Layout) -> None:
-    """Say what a network sees in each picture as a whole: one vector.
+    """Turn each picture as a whole into one vector.
 
     It is the average of the network's last map, or what a named layer puts out (a map is averaged).
     A picture that cannot be read gets no row; the table's metadata count them.
@@ -32,8 +32,9 @@ def main(params: Params, layout: Layout) -> None:
     if settings.backbone == "none":
         store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.image, VECTORS, {"backbone": "none"})
         return
-    target = Target(layout.image, VECTORS, "vector", settings.width, {})
-    extract(Whole(settings, params.seed, params.device), layout.images, IMAGES, ["item", "image"], {"said": target})
+    output = OutputTable(layout.image, VECTORS, "vector", settings.width, {})
+    factory = WholePictures(settings, params.seed, params.device)
+    extract(factory, layout.images, IMAGES, ["item", "image"], {"vectors": output})
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from typing import Literal
 
 import polars as pl
 
-from engine.features.extraction import Target, extract
+from engine.features.extraction import OutputTable, extract
+from engine.features.settings import Doc2VecTraining, TextEncoder
 from engine.features.text import doc2vec
-from engine.features.text.passages import Passages, Reading
+from engine.features.text.extractor import Texts
 from engine.tables import store
 from engine.tables.command import run
 from engine.tables.layout import Layout
@@ -14,11 +15,11 @@ from engine.tables.schemas import CATALOG, VECTORS, WORDS
 from engine.tables.settings import Record
 
 
-class Text(Reading):
-    """Of a BERT as `passages.Reading`; `doc2vec` is read when `encoder` is that; `width` reduces either."""
+class Text(TextEncoder):
+    """`doc2vec` is read when `encoder` is that; `width` reduces either."""
 
     width: int
-    doc2vec: doc2vec.Learning
+    doc2vec: Doc2VecTraining
 
 
 class Params(Record):
@@ -30,7 +31,7 @@ class Params(Record):
 
 
 def main(params: Params, layout: Layout) -> None:
-    """Say what a BERT reads in each text: a vector a word with its span in the text, and one for the whole.
+    """Turn each text into a vector a word, with its span in the text, and one for the whole.
 
     `text.encoder`: minilm, or any Hugging Face BERT by name or folder; doc2vec is learnt from the texts themselves;
     none skips. Word pieces are merged to words by their mean; signs are no words. An item without words gets no row;
@@ -41,15 +42,15 @@ def main(params: Params, layout: Layout) -> None:
         store.write(pl.DataFrame(schema=dict(WORDS.columns)), layout.words, WORDS, {"encoder": "none"})
         store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.text, VECTORS, {"encoder": "none"})
         return
-    targets = {
-        "text": Target(layout.text, VECTORS, "vector", settings.width, {}),
-        "words": Target(layout.words, WORDS, "word", settings.width, {"limit": settings.limit}),
+    outputs = {
+        "text": OutputTable(layout.text, VECTORS, "vector", settings.width, {}),
+        "words": OutputTable(layout.words, WORDS, "word", settings.width, {"limit": settings.limit}),
     }
-    reading = Reading(**settings.model_dump(include=set(Reading.model_fields)))
+    encoder = TextEncoder(**settings.model_dump(include=set(TextEncoder.model_fields)))
     if settings.encoder == "doc2vec":
-        doc2vec.learn(settings.doc2vec, reading, params.seed, layout.catalog, targets)
+        doc2vec.learn(settings.doc2vec, encoder, params.seed, layout.catalog, outputs)
     else:
-        extract(Passages(reading, params.device), layout.catalog, CATALOG, ["item", "text"], targets)
+        extract(Texts(encoder, params.device), layout.catalog, CATALOG, ["item", "text"], outputs)
 
 
 if __name__ == "__main__":

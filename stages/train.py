@@ -16,7 +16,7 @@ from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice, Record, checked
 from engine.training.cases import Seen
-from engine.training.contract import Rater, Recommender
+from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
 from engine.training.source import Data, digest, load
 
@@ -39,7 +39,7 @@ def main(params: Params, layout: Layout) -> None:
     """Train the chosen model, keep its best state by validation NDCG@10, or RMSE where its loss is of ratings; killed
     and started again, it goes on. Several processes (torchrun) learn together, and the first one writes.
     """
-    settings = checked(Train, params.train | params.model.settings.get("train", {}), "train")
+    learning = settings(params)
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
     data = load(layout, needs, "valid", device)
@@ -47,12 +47,18 @@ def main(params: Params, layout: Layout) -> None:
     model = models.build(params.model, data.catalog, data.users).to(device)
     name = digest(layout, needs, params.model_dump_json(), torch.__version__)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
-    done = fit(model, data.train, lambda: _reading(model, data, params.seen), settings, params.seed, checkpoint)
+    done = fit(model, data.train, lambda: _reading(model, data, params.seen), learning, params.seed, checkpoint)
     if not leads():
         return
     with files.whole(layout.weights) as temporary:
         torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
     _write(model, data, params, done, device, layout)
+
+
+def settings(params: Params) -> Train:
+    """How to learn, checked with the model's own section: its `train` overrides the general one."""
+    models.configure(params.model)
+    return checked(Train, params.train | params.model.settings.get("train", {}), "train")
 
 
 def _errors(model: Recommender, data: Data) -> Errors:
@@ -78,6 +84,8 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     if rates(model):
         errors = _errors(model, data)
         readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
+    if isinstance(model, Tuned):
+        readings |= {f"chosen_{name}": value for name, value in model.chosen.items()}
     files.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,

@@ -2,17 +2,18 @@
 
 import gzip
 import importlib.util
-import inspect
 import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import bson
 import pytest
 from ruamel.yaml import YAML
 
+from engine.tables.layout import Layout
 from engine.tables.params import declared, lookup, override, read_yaml
 from engine.tables.settings import checked
 from stages.ingest.__main__ import Params, tables
@@ -20,6 +21,7 @@ from stages.ingest.__main__ import Params, tables
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SET = re.compile(r"-S (?:'([^']+)'|([^\s`']+))")
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PEOPLE, THINGS, DAY = 4, 21, 1_400_000_000
 
 
@@ -46,11 +48,10 @@ def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
     for line in blocks(page):
         for module in re.findall(r"python -m ((?:stages|benchmarks)[\w.]*)", line):
             assert importlib.util.find_spec(module), line
-        if run := re.match(r"python -m (stages\.\w+) (?!--help)", line):
-            package = importlib.import_module(run[1])
-            main = (importlib.import_module(f"{run[1]}.__main__") if hasattr(package, "__path__") else package).main
-            known = {f"--{name.replace('_', '-')}" for name in inspect.signature(main).parameters if name != "params"}
-            assert set(re.findall(r"--[\w-]+", line)) == known, f"{line}: the stage has {sorted(known)}"
+        if (run := re.match(r"(?:torchrun .*)?(?:python )?-m stages\.(\w+) (\S+)", line)) and run[1] in STAGES:
+            assert run[2].startswith("data/"), f"{line}: the first argument is where the data lie"
+            known = {f"--{field.name}" for field in fields(Layout)}
+            assert set(re.findall(r"--[\w-]+", line.partition("-m stages.")[2])) <= known, line
 
 
 def movielens(folder: Path, release: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
+from engine.tables.params import read_yaml
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
@@ -22,9 +25,9 @@ SMALL = {
     "models.sasrec.dim": 16,
     "models.sasrec.train.epochs": 1,
     "models.bpr_mf.train.epochs": 3,
-    "regions.size": 64,
-    "images.size": 64,
-    "topics.count": 8,
+    "contents.demo.regions.size": 64,
+    "contents.demo.images.size": 64,
+    "contents.demo.topics.count": 8,
     "explain.users": 3,
     "explain.cases": 20,
 }
@@ -62,10 +65,14 @@ class Repository:
             "PATH": path,
             "DVC_SITE_CACHE_DIR": str(self.folder / ".cache" / "site"),
             "OMP_NUM_THREADS": "1",
+            "WHYREC_OPENED": str(self.folder / ".cache" / "opened"),
         }
 
+    def done(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=self.environment())
+
     def run(self, *command: str) -> str:
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=self.environment())
+        done = self.done(*command)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -103,12 +110,41 @@ def test_it_runs_from_logs_to_reasons(repository: Repository) -> None:
     assert repository.run("git", "status", "--porcelain") == ""
 
 
+def test_what_each_stage_opened_is_what_dvc_yaml_declares(repository: Repository) -> None:
+    """What a stage read lies under its deps, and what it wrote is exactly its outs, metrics and plots."""
+    for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items():
+        opened = json.loads((repository.folder / ".cache" / "opened" / f"{name}.json").read_text())
+        made = {p for kind in ("outs", "metrics", "plots") for p in map(_path, stage.get(kind, []))}
+        read, wrote = ({p for p in opened[k] if p.startswith(("data/", "metrics/"))} for k in ("read", "written"))
+        deps = [_path(dep) for dep in stage["deps"]]
+        strange = [p for p in read - made if not any(p == dep or p.startswith(f"{dep}/") for dep in deps)]
+        assert not strange, f"{name} read {strange}, which are no deps of it"
+        folders = {p for p in made if any(w.startswith(f"{p}/") for w in wrote)}
+        assert {w for w in wrote if not any(w.startswith(f"{p}/") for p in folders)} | folders == made, name
+        assert read or name in ("check", "ingest"), f"{name} read nothing"
+
+
+def _path(entry: str | dict[str, object]) -> str:
+    path = entry if isinstance(entry, str) else next(iter(entry))
+    return path.replace("${dataset}", "demo").replace("${protocol}", "temporal")
+
+
+@pytest.mark.timeout(900)
+def test_a_wrong_name_is_refused_before_any_other_stage(repository: Repository) -> None:
+    done = repository.done("dvc", "exp", "run", "-S", "model=sasrek")
+    assert done.returncode != 0
+    assert re.findall(r"Running stage '(\w+)'", done.stdout) == ["check"]
+    assert "model is 'sasrek'; did you mean 'sasrec'?" in " ".join((done.stdout + done.stderr).split())
+    repository.run("git", "checkout", "-q", "params.yaml")
+    repository.run("dvc", "checkout", "-q")
+
+
 @pytest.mark.timeout(900)
 def test_another_model_runs_three_stages_and_going_back_none(repository: Repository) -> None:
     before = repository.readings()
     told = repository.run("dvc", "exp", "run", "-S", "model=bpr_mf")
     assert [line for line in told.splitlines() if line.startswith("Running stage")] == [
-        f"Running stage '{name}':" for name in ("train", "evaluate", "explain")
+        f"Running stage '{name}':" for name in ("check", "train", "evaluate", "explain")
     ]
     assert repository.readings() != before
     repository.run("git", "switch", "-q", "-c", "other")
@@ -120,9 +156,10 @@ def test_another_model_runs_three_stages_and_going_back_none(repository: Reposit
     repository.run("dvc", "checkout", "-q")
     repository.run("dvc", "exp", "run", "-S", "model=sasrec")
     told = repository.run("dvc", "exp", "run", "-S", "model=ante_rnn")
-    assert "Running stage" not in told
+    assert re.findall(r"Running stage '(\w+)'", told) == ["check"]
     assert repository.readings() == before
-    assert "up to date" in repository.run("dvc", "repro", "--allow-missing", "--dry")
+    told = repository.run("dvc", "repro", "--allow-missing", "--dry")
+    assert re.findall(r"Running stage '(\w+)'", told) == ["check"]
 
 
 @pytest.mark.timeout(900)

@@ -1,14 +1,15 @@
 """benchmarks/variants: what stands behind an @ is taken out of the catalog."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
 
-from benchmarks.variants import measured, some, without
+from benchmarks import variants
+from benchmarks.variants import some, without
+from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.training.batch import Interactions
 from engine.training.cases import Cases
@@ -36,13 +37,14 @@ def test_another_way_to_knock_out_is_refused(knock: str) -> None:
         without(Catalog(2, {"a": torch.ones(3, 1), "b": torch.ones(3, 1)}), knock, 1)
 
 
-def test_a_row_kept_of_all_cases_is_not_taken_for_one_of_some(tmp_path: Path) -> None:
+def test_a_row_kept_of_all_cases_is_not_taken_for_one_of_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
-    tables = SimpleNamespace(digest=lambda needs, *made_by: asked.append(made_by) or "kept")
+    monkeypatch.setattr(variants, "digest", lambda layout, needs, *made_by: asked.append(made_by) or "kept")
     (tmp_path / "popularity-kept.json").write_text('{"epochs": 7}')
     for most in (0, 20, 30):
         params = read_yaml(ROOT / "params.yaml")
-        assert measured("popularity", params, tables, "excluded", tmp_path, most) == {"epochs": 7}  # type: ignore[arg-type]
+        layout = Layout(tmp_path, "temporal")
+        assert variants.measured("popularity", params, layout, "excluded", tmp_path, most) == {"epochs": 7}
     assert len(set(asked)) == 3
 
 

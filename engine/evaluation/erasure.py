@@ -1,6 +1,6 @@
 """Histories as if some events had not been, and items as if some of their words or regions said nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 
@@ -9,13 +9,17 @@ from torch import Tensor
 
 from engine.training.batch import Batch
 from engine.training.catalog import Ragged
+from engine.training.needs import View
+
+Parts = Mapping[View, Tensor]
 
 
 def take(batch: Batch, row_B: Tensor) -> Batch:
     """Some rows of a batch, as often as they are asked for."""
-    whole = ("shared_S", "expected_S", "audience")
+    whole = ("shared_S", "expected_S", "audience", "part_presence")
     rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in whole}
-    return batch.but(**{name: None if value is None else value[row_B] for name, value in rowwise.items()})
+    found = {name: None if value is None else value[row_B] for name, value in rowwise.items()}
+    return batch.but(**found, part_presence=_each(batch.part_presence, lambda value_BL: value_BL[row_B]))
 
 
 def without(batch: Batch, gone_BL: Tensor) -> Batch:
@@ -30,7 +34,14 @@ def without(batch: Batch, gone_BL: Tensor) -> Batch:
     if batch.topic_BLT is not None:
         index_BLT = order_BL[..., None].expand_as(batch.topic_BLT)
         found["topic_BLT"] = batch.topic_BLT.gather(1, index_BLT) * kept_BL[..., None]
-    return batch.but(**found)
+    if batch.presence_BL is not None:
+        found["presence_BL"] = batch.presence_BL.gather(1, order_BL)
+    row_B1 = torch.arange(len(order_BL), device=order_BL.device)[:, None]
+    return batch.but(**found, part_presence=_each(batch.part_presence, lambda value_BL: value_BL[row_B1, order_BL]))
+
+
+def _each(parts: Parts | None, change: Callable[[Tensor], Tensor]) -> Parts | None:
+    return None if parts is None else {view: change(value) for view, value in parts.items()}
 
 
 @contextmanager

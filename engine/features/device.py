@@ -1,20 +1,21 @@
-"""Where and in which arithmetic a network runs that is only asked, never trained."""
+"""Where and in which precision a network runs that is only asked, never trained."""
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def place(device: str) -> torch.device:
+def resolve_device(device: str) -> torch.device:
     """`auto`, `cpu` or `cuda` as a device; `auto` is the accelerator where there is one."""
     return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
 
 
-def arithmetic(precision: str, device: torch.device) -> torch.dtype:
+def resolve_dtype(precision: str, device: torch.device) -> torch.dtype:
     """`fp32`, `bf16`, `fp16`; `auto` is fp16 on CUDA, bf16 on a processor that has it, else fp32.
 
     Raises:
@@ -28,7 +29,7 @@ def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     return _TYPES[precision]
 
 
-def hold_memory() -> None:
+def keep_freed_memory() -> None:
     """Let this process keep what a forward pass frees: glibc hands it back, and each page must be fetched anew.
 
     A hint, which other C libraries than glibc need not know (mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD).
@@ -39,7 +40,23 @@ def hold_memory() -> None:
 
 
 @contextmanager
-def passes(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+def inference(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     """Forward passes in `dtype`, without gradients."""
     with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
         yield
+
+
+def to_half(value_XD: np.ndarray | torch.Tensor, where: str) -> np.ndarray:
+    """Vectors in 16 bits; those of an accelerator are converted there. What is not finite stays so.
+
+    Raises:
+        ValueError: they do not fit 16 bits, being too large or all next to nothing.
+    """
+    value = torch.as_tensor(value_XD)  # which converts on all cores
+    most = float(max(value.max(), -value.min())) if value.numel() else 1.0
+    if not np.isfinite(most):
+        most = float(value[torch.isfinite(value)].abs().max()) if bool(torch.isfinite(value).any()) else 1.0
+    if not 1e-4 < most < 65504:
+        raise ValueError(f"{where}: vectors up to {most:.3g} do not fit 16 bits; take other weights or another layer")
+    narrow: np.ndarray = value.half().cpu().numpy()
+    return narrow

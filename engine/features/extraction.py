@@ -1,4 +1,4 @@
-"""A table through a network, part by part: here or on a Ray cluster, kept as it goes, so that a killed run goes on."""
+"""A table through a network, slice by slice, here or on a Ray cluster; what is done outlives a kill."""
 
 import hashlib
 import logging
@@ -14,17 +14,18 @@ import polars as pl
 import torch
 from rich.progress import Progress
 
-from engine.features.parts import Part, Plan, Slice, loaded
+from engine.features.extractor import Extracted, ExtractorFactory, TableSlice, loaded
 from engine.features.pretrained import digest
-from engine.features.projection import reduced
+from engine.features.projection import reduced_groups, refuse_not_finite
 from engine.tables import files, store
 from engine.tables.schema import Table
 
 log = logging.getLogger(__name__)
+Numbered = list[tuple[int, TableSlice]]
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputTable:
     """A table to write, its column of vectors, the width to which they are reduced (0: not), and what else to note."""
 
     path: Path
@@ -34,39 +35,45 @@ class Target:
     meta: dict[str, Any]
 
 
-def extract(plan: Plan, source: Path, table: Table, columns: list[str], targets: dict[str, Target]) -> None:
-    """Every row of `source` (a file, or a folder of shards) through the plan's reader, into the `targets`.
+def extract(
+    factory: ExtractorFactory, source: Path, table: Table, columns: list[str], outputs: dict[str, OutputTable]
+) -> None:
+    """Every row of `source` (a file, or a folder of shards) through the factory's extractor, into the `outputs`.
 
-    Parts are kept under `.cache/extraction` until the tables stand; a run of the same plan over the same files goes on
-    from there. What is noted of the network and the sums of the counts go into the tables' metadata.
+    Each slice's vectors are kept under `.cache/extraction` until the tables stand; a run of the same factory over the
+    same files goes on from there. What is noted of the network and the sums of the counts go into the tables' metadata.
+
+    Raises:
+        ValueError: a vector is not finite, by table and item.
     """
-    pieces = slices(source, plan.rows, table)
-    kept = files.cache("extraction", _digest(plan, source, targets))
-    done = {number for number in range(len(pieces)) if all(_shard(kept, number, name).exists() for name in targets)}
+    slices = table_slices(source, factory.rows, table)
+    kept = files.cache("extraction", _digest(factory, source, outputs))
+    done = {number for number in range(len(slices)) if all(_shard(kept, number, name).exists() for name in outputs)}
     if done:
-        log.info("%d of %d parts are there from a run that was stopped", len(done), len(pieces))
-    todo = [(number, piece) for number, piece in enumerate(pieces) if number not in done]
-    run = _ray if plan.engine.engine == "ray" and todo else _here
+        log.info("%d of %d slices are there from a run that was stopped", len(done), len(slices))
+    todo = [(number, part) for number, part in enumerate(slices) if number not in done]
+    run = _ray if factory.execution.engine == "ray" and todo else _here
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task(f"{table.name} to {', '.join(targets)}", total=store.height(source))
-        bar.advance(task, sum(pieces[number].rows for number in done))
-        for number, part in run(plan, todo, table, columns):
-            noted = {"meta": part.meta, "counts": part.counts}
-            for name, target in targets.items():
-                store.write(part.frames[name], _shard(kept, number, name), target.table, noted)
-            bar.advance(task, pieces[number].rows)
-    shards = [_shard(kept, number, next(iter(targets))) for number in range(len(pieces))]
-    meta = _noted(shards) if shards else _nothing(plan, table, columns)
-    for name, target in targets.items():
-        with reduced(target.path, target.table, target.column, target.width, meta | target.meta) as put:
-            for number in range(len(pieces)):
-                if (frame := store.read(_shard(kept, number, name), target.table)).height:
+        task = bar.add_task(f"{table.name} to {', '.join(outputs)}", total=store.height(source))
+        bar.advance(task, sum(slices[number].rows for number in done))
+        for number, extracted in run(factory, todo, table, columns):
+            noted = {"meta": extracted.meta, "counts": extracted.counts}
+            for name, output in outputs.items():
+                refuse_not_finite(extracted.frames[name], output.column, output.path)
+                store.write(extracted.frames[name], _shard(kept, number, name), output.table, noted)
+            bar.advance(task, slices[number].rows)
+    shards = [_shard(kept, number, next(iter(outputs))) for number in range(len(slices))]
+    meta = _noted(shards) if shards else _nothing(factory, table, columns)
+    for name, output in outputs.items():
+        with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
+            for number in range(len(slices)):
+                if (frame := store.read(_shard(kept, number, name), output.table)).height:
                     put(frame)
     shutil.rmtree(kept)
 
 
-def slices(source: Path, rows: int, table: Table) -> list[Slice]:
-    """The parts of a table, at most `rows` rows each, in order.
+def table_slices(source: Path, rows: int, table: Table) -> list[TableSlice]:
+    """A table cut into slices of at most `rows` rows, in order.
 
     Raises:
         FileNotFoundError: there is no such table.
@@ -75,7 +82,7 @@ def slices(source: Path, rows: int, table: Table) -> list[Slice]:
     if not files or not all(file.exists() for file in files):
         raise FileNotFoundError(f"{source}: no {table.name} table there; `dvc repro` makes it")
     heights = [store.height(file) for file in files]
-    return [Slice(file.absolute(), start, min(rows, many - start))
+    return [TableSlice(file.absolute(), start, min(rows, many - start))
             for file, many in zip(files, heights, strict=True) for start in range(0, many, rows)]  # fmt: skip
 
 
@@ -83,17 +90,17 @@ def _shard(kept: Path, number: int, name: str) -> Path:
     return kept / f"{number:06d}.{name}.parquet"
 
 
-def _digest(plan: Plan, source: Path, targets: dict[str, Target]) -> str:
-    """Of everything that made the parts: settings, weights, files, the code, the library, and where they are to go."""
+def _digest(factory: ExtractorFactory, source: Path, outputs: dict[str, OutputTable]) -> str:
+    """Of all that made the vectors: settings, weights, files, the code, the library, and where they are to go."""
     files = [
         file
-        for place in (source, plan.weights)
+        for place in (source, factory.weights)
         for file in ([place, *sorted(place.rglob("*"))] if place.exists() else [])
     ]
     stats = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     code = [digest(file) for file in sorted(Path(__file__).parent.rglob("*.py"))]
-    goes = [str(target.path.absolute()) for target in targets.values()]
-    return hashlib.sha256(repr((plan, stats, code, goes, torch.__version__)).encode()).hexdigest()[:20]
+    goes = [str(output.path.absolute()) for output in outputs.values()]
+    return hashlib.sha256(repr((factory, stats, code, goes, torch.__version__)).encode()).hexdigest()[:20]
 
 
 def _noted(shards: list[Path]) -> dict[str, Any]:
@@ -102,28 +109,32 @@ def _noted(shards: list[Path]) -> dict[str, Any]:
     return {**found[0]["meta"], **{name: sum(noted["counts"][name] for noted in found) for name in names}}
 
 
-def _nothing(plan: Plan, table: Table, columns: list[str]) -> dict[str, Any]:
-    reader = plan.load()
-    part = reader.read(reader.prepare(pl.DataFrame(schema={name: table.columns[name] for name in columns})))
-    return {**part.meta, **part.counts}
+def _nothing(factory: ExtractorFactory, table: Table, columns: list[str]) -> dict[str, Any]:
+    extractor = factory.load()
+    empty = extractor.extract(extractor.prepare(pl.DataFrame(schema={name: table.columns[name] for name in columns})))
+    return {**empty.meta, **empty.counts}
 
 
-def _here(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
-    """One part is made ready in threads while the one before it is read."""
+def _here(
+    factory: ExtractorFactory, todo: Numbered, table: Table, columns: list[str]
+) -> Iterator[tuple[int, Extracted]]:
+    """One slice is made ready in threads while the one before it goes through the network."""
     if not todo:
         return
     ahead: deque[tuple[int, Any]] = deque()
-    with loaded(plan) as reader:
-        for number, piece in todo:
-            ahead.append((number, reader.prepare(piece.read(table, columns))))
+    with loaded(factory) as extractor:
+        for number, part in todo:
+            ahead.append((number, extractor.prepare(part.read(table, columns))))
             if len(ahead) > 1:
                 first, prepared = ahead.popleft()
-                yield first, reader.read(prepared)
+                yield first, extractor.extract(prepared)
         for number, prepared in ahead:
-            yield number, reader.read(prepared)
+            yield number, extractor.extract(prepared)
 
 
-def _ray(plan: Plan, todo: list[tuple[int, Slice]], table: Table, columns: list[str]) -> Iterator[tuple[int, Part]]:
-    from engine.features import cluster  # Ray is slow to import
+def _ray(
+    factory: ExtractorFactory, todo: Numbered, table: Table, columns: list[str]
+) -> Iterator[tuple[int, Extracted]]:
+    from engine.features import ray_cluster  # Ray is slow to import
 
-    yield from cluster.through(plan, todo, table, columns)
+    yield from ray_cluster.extract_on_ray(factory, todo, table, columns)

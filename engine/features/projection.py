@@ -1,4 +1,4 @@
-"""Vectors on their way into a table: in 16 bits, and on request reduced to their principal components."""
+"""Vectors on their way into a table, on request reduced to their principal components."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,28 +8,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
+from engine.features.device import to_half
 from engine.tables import arrays, store
 from engine.tables.schema import Table
 
 
-def half(value_XD: np.ndarray | torch.Tensor, where: str) -> np.ndarray:
-    """Vectors in 16 bits; those of an accelerator are converted there.
-
-    Raises:
-        ValueError: they do not fit 16 bits, being too large or all next to nothing.
-    """
-    value = torch.as_tensor(value_XD)  # which converts on all cores
-    most = float(max(value.max(), -value.min())) if value.numel() else 0.0
-    if value.numel() and not 1e-4 < most < 65504:
-        raise ValueError(f"{where}: vectors up to {most:.3g} do not fit 16 bits; take other weights or another layer")
-    narrow: np.ndarray = value.half().cpu().numpy()
-    return narrow
-
-
 @contextmanager
-def reduced(
+def reduced_groups(
     path: Path, table: Table, column: str, width: int, meta: dict[str, Any]
 ) -> Iterator[Callable[[pl.DataFrame], None]]:
     """As `store.groups`; with a `width`, `column` is brought to its first principal components over all rows.
@@ -57,12 +43,30 @@ def reduced(
                 put_narrow(frame.with_columns(_projected(frame[column], mean_D, basis_DW).alias(column)))
 
 
+def refuse_not_finite(frame: pl.DataFrame, column: str, path: Path) -> None:
+    """Every number of a column of vectors must be finite.
+
+    Raises:
+        ValueError: names the table, the item and the value.
+    """
+    flat_XD = _flat(frame[column]) if frame.height else np.zeros((0, 1))
+    bad_X = np.flatnonzero(~np.isfinite(flat_XD).all(1))
+    if len(bad_X):
+        lengths = 1 if isinstance(frame[column].dtype, pl.Array) else frame[column].list.len().to_numpy()
+        item_X, vector_D = np.repeat(frame["item"].to_numpy(), lengths), flat_XD[bad_X[0]]
+        items = len(np.unique(item_X[bad_X]))
+        raise ValueError(
+            f"{path}: item {item_X[bad_X[0]]}: its {column} holds {vector_D[~np.isfinite(vector_D)][0]}, as those of "
+            f"{items} of {frame.height} items here do: take other weights, another layer, or precision fp32"
+        )
+
+
 def _flat(column: pl.Series) -> np.ndarray:
     return arrays.vectors(column) if isinstance(column.dtype, pl.Array) else arrays.ragged(column)[0]
 
 
 def _projected(column: pl.Series, mean_D: np.ndarray, basis_DW: np.ndarray) -> pl.Series:
-    narrow_XW = half((_flat(column).astype(np.float32) - mean_D) @ basis_DW, "principal components")
+    narrow_XW = to_half((_flat(column).astype(np.float32) - mean_D) @ basis_DW, "principal components")
     if isinstance(column.dtype, pl.Array):
         return pl.Series(narrow_XW)
     return arrays.lists(narrow_XW, column.list.len().to_numpy())

@@ -1,0 +1,1 @@
+"""Numbers in, one value a case out."""

@@ -13,7 +13,8 @@ from rich.logging import RichHandler
 
 from engine.tables import files
 from engine.tables.layout import Layout
-from engine.tables.params import declared, override, read_yaml
+from engine.tables.params import declared, override, places, read_yaml
+from engine.tables.printing import PrintableFormatter, printable_lines
 from engine.tables.settings import checked
 
 
@@ -21,7 +22,9 @@ def run(main: Callable[[Any, Layout], None]) -> None:
     """`python -m stages.x data/demo --protocol temporal [key=value …]`: params come from params.yaml, cut to what
     dvc.yaml declares for the stage; `key=value` sets one for this run.
     """
-    logging.basicConfig(level="INFO", format="%(message)s", datefmt="%X", handlers=[RichHandler(show_path=False)])
+    handler = RichHandler(show_path=False)
+    handler.setFormatter(PrintableFormatter("%(message)s", "%X"))
+    logging.basicConfig(level="INFO", handlers=[handler])
     record = inspect.signature(main, eval_str=True).parameters["params"].annotation
     stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__").split(".")[1]  # type: ignore[union-attr]
     given = _arguments(stage, inspect.getdoc(main) or "")
@@ -30,13 +33,14 @@ def run(main: Callable[[Any, Layout], None]) -> None:
         params = read_yaml(Path("params.yaml"))
         for assignment in given.overrides:
             override(params, assignment)
-        found = declared(stage, params, read_yaml(Path("dvc.yaml")))
-        main(checked(record, found, stage), layout)
+        pipeline = read_yaml(Path("dvc.yaml"))
+        found = declared(stage, params, pipeline)
+        main(checked(record, found, places(stage, params, pipeline)), layout)
     except (ValueError, KeyError, FileNotFoundError) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f"{stage}: {message}\n(set WHYREC_TRACE=1 for the whole trace)")
+        sys.exit(f"{stage}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
     if folder := os.environ.get("WHYREC_OPENED"):
         files.write_json(files.opened(), Path(folder, f"{stage}.json"))
 
@@ -51,4 +55,4 @@ def _arguments(stage: str, about: str) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="of weights, ranks, reasons, if not the data's")
     parser.add_argument("--readings", type=Path, metavar="FOLDER", default=Path("metrics"), help="of metrics and plots")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="a param to set for this run")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()

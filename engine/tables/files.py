@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, which of them were opened, and the folder for what survives a kill."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -44,9 +45,16 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_json(value: dict[str, Any], path: Path) -> None:
-    """A reading, keys sorted, floats to ten digits so that the same run leaves the same bytes."""
-    rounded = {key: round(v, 10) if isinstance(v, float) else v for key, v in value.items()}
-    write_text(json.dumps(rounded, indent=1, sort_keys=True) + "\n", path)
+    """A reading, keys sorted, floats to ten digits so that the same run leaves the same bytes.
+
+    A float that is not finite is written as null: JSON has no NaN.
+    """
+    rounded = {key: _digits(v) if isinstance(v, float) else v for key, v in value.items()}
+    write_text(json.dumps(rounded, indent=1, sort_keys=True, allow_nan=False) + "\n", path)
+
+
+def _digits(value: float) -> float | None:
+    return round(value, 10) if math.isfinite(value) else None
 
 
 def write_text(text: str, path: Path) -> None:

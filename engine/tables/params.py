@@ -1,6 +1,7 @@
 """params.yaml as DVC reads it (YAML 1.2), cut to what dvc.yaml declares for a stage."""
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def lookup(params: dict[str, Any], key: str) -> Any:
     found: Any = params
     for part in key.split("."):
         if not isinstance(found, dict) or part not in found:
-            there = sorted(found) if isinstance(found, dict) else repr(found)
+            there = sorted(found) if isinstance(found, dict) else reprlib.repr(found)
             raise KeyError(f"params.yaml has no {part!r} in {key!r}; it has {there}")
         found = found[part]
     return found
@@ -46,23 +47,31 @@ def override(params: dict[str, Any], assignment: str) -> None:
     place = params
     for parent in parents:
         place = place[parent]
-    place[last] = YAML(typ="safe").load(text)
+    place[last] = YAML(typ="safe").load(text) if text else ""
 
 
 def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
     """What dvc.yaml lets `stage` read: scalars and sections by their last fixed name.
 
-    `datasets.${dataset}` arrives as `dataset: Choice`, `datasets.${dataset}.crawl` as `crawl`.
+    `datasets.${dataset}` arrives as `dataset: Choice`, `datasets.${dataset}.crawl` as `crawl`; a stage that depends
+    on params.yaml itself gets it whole, as `params`.
     """
     if stage not in pipeline["stages"]:
         raise KeyError(f"dvc.yaml has no stage {stage!r}; it has {sorted(pipeline['stages'])}")
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"params": params} if "params.yaml" in pipeline["stages"][stage].get("deps", []) else {}
+    for name, key in places(stage, params, pipeline).items():
+        value = lookup(params, key)
+        found[name] = (
+            Choice(name=key.rsplit(".", 1)[1], settings=value) if key == f"{name}s.{params.get(name)}" else value
+        )
+    return found
+
+
+def places(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, str]:
+    """Where in params.yaml each thing stands that dvc.yaml lets `stage` read, by the name under which it arrives."""
+    found = {}
     for entry in pipeline["stages"][stage].get("params", []):
         chosen = re.fullmatch(r"\w+\.\$\{(\w+)\}", entry)
         key = re.sub(r"\$\{(\w+)\}", lambda m: str(lookup(params, m[1])), entry)
-        value = lookup(params, key)
-        if chosen:
-            found[chosen[1]] = Choice(name=key.rsplit(".", 1)[1], settings=value)
-        else:
-            found[key.rsplit(".", 1)[-1]] = value
+        found[chosen[1] if chosen else key.rsplit(".", 1)[-1]] = key
     return found

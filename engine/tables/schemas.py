@@ -158,9 +158,10 @@ REASONS = Table(
         "kind": pl.String,
         "faithful": pl.Boolean,
         "about": pl.UInt32,
+        "position": pl.UInt32,
         "part": pl.UInt32,
         "label": pl.String,
         "weight": pl.Float32,
     },
-    frozenset({"label"}),
+    frozenset({"label", "position"}),
 )

@@ -10,6 +10,7 @@ PERIODS = {"hour": "1h", "day": "1d", "week": "1w"}
 LENGTHS = {"hour": 3_600_000_000, "day": 86_400_000_000, "week": 604_800_000_000}  # microseconds
 
 Whole = NDArray[np.int64]
+Shares = NDArray[np.float32]
 
 
 def windows(time: pl.Expr, window: str) -> pl.Expr:
@@ -23,7 +24,42 @@ def windows(time: pl.Expr, window: str) -> pl.Expr:
     return time.dt.truncate(PERIODS[window])
 
 
-def periods(events: pl.DataFrame, history: pl.DataFrame, window: str) -> tuple[Whole, Whole]:
+def profile_arrays(
+    events: pl.DataFrame, history: pl.DataFrame, items: pl.DataFrame, window: str
+) -> tuple[tuple[Whole, Whole, Whole, Whole], Shares, Shares]:
+    """What `training.profile.profiles` reads: of each event its user, window, history row and item row; then the
+    shares of histories and of items. Events without times: each event is a window of its own.
+
+    Raises:
+        ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
+    """
+    width = _width(history, items)
+    share_NT = vectors(items["share"]).astype(np.float32)
+    past_HT = vectors(history["share"]).astype(np.float32).reshape(-1, width)
+    place = np.full(1 + max(_highest(items), _highest(events)), -1, np.int64)
+    place[items["item"].to_numpy()] = np.arange(items.height)
+    item, user = place[events["item"].to_numpy()], events["user"].to_numpy().astype(np.int64)
+    if events.height and events["time"].null_count() == events.height:
+        period, row, past_HT = np.arange(events.height), item, share_NT
+    else:
+        period, row = _periods(events, history, window)
+    return (user, period, row, item), past_HT, share_NT
+
+
+def _width(history: pl.DataFrame, items: pl.DataFrame) -> int:
+    if items.height == 0:
+        raise ValueError("no item has topics: the table is empty; set topics.method to make them")
+    widths = [frame.schema["share"].size for frame in (items, history) if frame.height]  # type: ignore[attr-defined]
+    if len(set(widths)) > 1:
+        raise ValueError(f"items have {widths[0]} topics and histories {widths[1]}: run `dvc repro` again")
+    return int(widths[0])
+
+
+def _highest(frame: pl.DataFrame) -> int:
+    return int(frame["item"].max() or 0)  # type: ignore[arg-type]
+
+
+def _periods(events: pl.DataFrame, history: pl.DataFrame, window: str) -> tuple[Whole, Whole]:
     """Number of each event's window, and its row in the history (-1: none), each [E]."""
     nulls = events["time"].null_count()
     if nulls:

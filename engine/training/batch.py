@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from engine.training.audience import NEVER, Audience, Clock
-from engine.training.needs import Needs
+from engine.training.needs import Needs, View
+from engine.training.presence import Presence
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Presence):
     """Rows of history, right-padded with 0, and what is drawn for them.
 
     item_BL i64 · valid_BL bool · length_B · user_B · time_BL i64 unix seconds UTC (None where the data has none) ·
@@ -23,7 +24,7 @@ class Batch:
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
     A row that is a pair (or has no history, L = 0) has its target in target_BL [B, 1], rated_B f32.
     rating_BL f32: what the user gave each event (0 padding). now_B: the moment that a row is asked at; `audience`:
-    who acted on each item before (None unless the histories of items were asked for).
+    who acted on each item before (None unless the histories of items were asked for). `Presence` has what dims events.
     """
 
     user_B: Tensor
@@ -52,7 +53,7 @@ class Batch:
         last_BD = state_BLD.gather(1, index_B11)[:, 0]
         return last_BD * (self.length_B > 0)[:, None].to(last_BD.dtype)
 
-    def but(self, **changes: Tensor | Audience | None) -> "Batch":
+    def but(self, **changes: Tensor | Audience | Mapping[View, Tensor] | None) -> "Batch":
         """The same batch with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 

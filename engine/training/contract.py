@@ -91,6 +91,27 @@ class Solver(Recommender):
         """Set the parameters or buffers from the training interactions."""
 
 
+class Tuned(Solver):
+    """A solver with settings that are chosen on validation; `fit` solves with each choice and keeps the best.
+
+    What is chosen is kept in a buffer, so that the weights carry it. Until `choose` is called it is the first choice.
+    """
+
+    @property
+    @abstractmethod
+    def choices(self) -> list[dict[str, float]]:
+        """The settings to try, at least one; the first of equals is kept."""
+
+    @property
+    @abstractmethod
+    def chosen(self) -> dict[str, float]:
+        """The settings that solving and scoring go by."""
+
+    @abstractmethod
+    def choose(self, choice: dict[str, float]) -> None:
+        """Go by one of `choices` from now on; `solve` has to be called again."""
+
+
 class Rater(Recommender):
     """A model that predicts ratings."""
 

@@ -1,5 +1,6 @@
 """Models, training events and a validation reading to the best state: learned or solved for."""
 
+import logging
 import os
 import resource
 import time
@@ -9,9 +10,11 @@ from pathlib import Path
 import torch
 
 from engine.training.batch import Interactions
-from engine.training.contract import Learner, Recommender, Solver
+from engine.training.contract import Learner, Recommender, Solver, Tuned
 from engine.training.loop import Loop
 from engine.training.schedule import Progressed, Train
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
 
@@ -51,6 +54,7 @@ def fit(
     checkpoint: Path,
 ) -> Progressed:
     """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
+    A model that is solved for is solved once, or with each of its `choices`.
 
     The same arguments give the same result, also when the run was killed and started again.
 
@@ -59,14 +63,31 @@ def fit(
         TypeError: the model neither learns nor is solved for.
     """
     if isinstance(model, Solver):
-        started = time.perf_counter()
-        model.solve(train)
-        model.eval()
-        value = reading()
-        return Progressed(1, [], [(1, value)], value, 1, [time.perf_counter() - started])
+        return _solve(model, train, reading)
     if not isinstance(model, Learner):
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
     return Loop(model, train, settings, seed, checkpoint).run(reading)
+
+
+def _solve(model: Solver, train: Interactions, reading: Callable[[], float]) -> Progressed:
+    """Solve, or solve with each choice of settings and keep the best; a trial counts as an epoch."""
+    done, best = Progressed(), model.state_dict()
+    for choice in model.choices if isinstance(model, Tuned) else [{}]:
+        started = time.perf_counter()
+        if isinstance(model, Tuned):
+            model.choose(choice)
+        model.solve(train)
+        model.eval()
+        done.seconds.append(time.perf_counter() - started)
+        done.epoch += 1
+        done.readings.append((done.epoch, reading()))
+        if done.readings[-1][1] > done.best:
+            done.best, done.best_epoch = done.readings[-1][1], done.epoch
+            best = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(best)
+    if isinstance(model, Tuned):
+        log.info("chosen on validation from %d: %s", done.epoch, model.chosen)
+    return done
 
 
 def peak_gib(device: str) -> float:

@@ -16,15 +16,14 @@ from engine.tables.arrays import ragged as ragged_column
 from engine.tables.layout import Layout
 from engine.tables.schema import Table
 from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
-from engine.tables.topic_windows import periods
+from engine.tables.topic_windows import profile_arrays
 from engine.training import profile
 from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
+from engine.training.empty_views import why_empty
 from engine.training.needs import Needs, View
-
-SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
 
 
 def views(layout: Layout) -> dict[View, Path]:
@@ -87,7 +86,8 @@ def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
     """The profile right after each event, by event number; row 0 is padding."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)
     if items.height == 0:
-        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; set topics.method to make them")
+        why = store.meta(layout.topic_items).get("why", "set topics.method to make them")
+        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; {why}")
     about = store.meta(layout.topic_history)
     after = topic_profiles(
         split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["decay"], about["window"]
@@ -110,7 +110,7 @@ def _catalog(
         column = {"words": "word", "regions": "region"}.get(view, "vector")
         frame = _view(paths[view], table, column, items)
         if frame.height == 0:
-            raise KeyError(f"no view {view!r} in {paths[view]}: the table is empty; set {SETTING[view]} to make it")
+            raise KeyError(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
         if table is VECTORS:
             value = vectors(frame[column])
             full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
@@ -159,27 +159,5 @@ def topic_profiles(
     Raises:
         ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
     """
-    width = _width(history, items)
-    share_NT = vectors(items["share"]).astype(np.float32)
-    past_HT = vectors(history["share"]).astype(np.float32).reshape(-1, width)
-    place = np.full(1 + max(_highest(items), _highest(events)), -1, np.int64)
-    place[items["item"].to_numpy()] = np.arange(items.height)
-    item, user = place[events["item"].to_numpy()], events["user"].to_numpy().astype(np.int64)
-    if events.height and events["time"].null_count() == events.height:
-        period, row, past_HT = np.arange(events.height), item, share_NT
-    else:
-        period, row = periods(events, history, window)
-    return profile.profiles((user, period, row, item), past_HT, share_NT, decay, dtype)
-
-
-def _width(history: pl.DataFrame, items: pl.DataFrame) -> int:
-    if items.height == 0:
-        raise ValueError("no item has topics: the table is empty; set topics.method to make them")
-    widths = [frame.schema["share"].size for frame in (items, history) if frame.height]  # type: ignore[attr-defined]
-    if len(set(widths)) > 1:
-        raise ValueError(f"items have {widths[0]} topics and histories {widths[1]}: run `dvc repro` again")
-    return int(widths[0])
-
-
-def _highest(frame: pl.DataFrame) -> int:
-    return int(frame["item"].max() or 0)  # type: ignore[arg-type]
+    events_4E, past_HT, share_NT = profile_arrays(events, history, items, window)
+    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype)

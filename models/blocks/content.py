@@ -1,11 +1,14 @@
 """Items from their words and regions, as the person met them: each distinct item is read once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from engine.training.batch import Batch
 from engine.training.contract import Weights
+from engine.training.needs import View
 from models.blocks.ragged import Parts
 
 
@@ -67,14 +70,24 @@ class ContentEncoder(nn.Module):
         self.image = image
         self.fusion = fusion
 
-    def forward(self, item_V: Tensor, topic_VT: Tensor) -> Content:
-        """The items of some events, with the topics that were followed at each."""
+    def forward(self, item_V: Tensor, topic_VT: Tensor, presence: Mapping[View, Tensor] | None = None) -> Content:
+        """The items of some events, with the topics that were followed at each.
+
+        `presence` of words [V, W], regions [V, M], text and image [V]: an item is then read anew at each event.
+        """
         item_U, place_V = torch.unique(item_V, return_inverse=True)
-        word, region = self.words(item_U), self.regions(item_U)
+        if presence is not None:
+            item_U, place_V = item_V, torch.arange(len(item_V), device=item_V.device)
+        presence = presence or {}
+        word = self.words(item_U).dimmed(presence.get("words"))
+        region = self.regions(item_U).dimmed(presence.get("regions"))
         image_UD, relevance_UM, aligned_UNM = self.image(region, word)
         text_VD, word_share_VN = self.text(word, place_V, topic_VT)
+        image_VD = image_UD.index_select(0, place_V)
+        image_VD = image_VD * presence["image"][:, None] if "image" in presence else image_VD
+        text_VD = text_VD * presence["text"][:, None] if "text" in presence else text_VD
         present_V2 = torch.stack([region.length_U > 0, word.length_U > 0], 1)[place_V]
-        item_VD, view_share_V2 = self.fusion(image_UD.index_select(0, place_V), text_VD, present_V2)
+        item_VD, view_share_V2 = self.fusion(image_VD, text_VD, present_V2)
         return Content(
             item_VD=item_VD,
             place_V=place_V,
@@ -91,6 +104,21 @@ class ContentEncoder(nn.Module):
         """How badly pictures and texts match, a scalar (0 where nothing is aligned)."""
         found: Tensor = self.image.loss(content.region, content.word)  # type: ignore[operator]
         return found
+
+
+def read_at(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Mapping[View, Tensor] | None]:
+    """What the encoder reads of a batch, and where_BL, the place of each row's events in it.
+
+    Each event once; where parts of items have a presence, each place of each row by itself.
+    """
+    if batch.part_presence is None:
+        item_V, topic_VT, where_BL = distinct(batch.event_BL, batch.item_BL, batch.topic_BLT)
+        return item_V, topic_VT, where_BL, None
+    item_V = batch.item_BL.flatten()
+    none_V0 = torch.zeros(len(item_V), 0, device=item_V.device)
+    topic_VT = none_V0 if batch.topic_BLT is None else batch.topic_BLT.flatten(0, 1)
+    where_BL = torch.arange(len(item_V), device=item_V.device).view_as(batch.item_BL)
+    return item_V, topic_VT, where_BL, {view: value.flatten(0, 1) for view, value in batch.part_presence.items()}
 
 
 def distinct(event_BL: Tensor, item_BL: Tensor, topic_BLT: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,11 +20,12 @@ class Histories(nn.Module):
         self.features, self.dropout = features, nn.Dropout(dropout)
 
     def of_users(self, batch: Batch) -> tuple[Tensor, Layout]:
-        """What each row did, value_XE, with its rating where the batch has them."""
+        """What each row did, value_XE, with its rating where the batch has them. A step of presence 0 is zeros."""
         layout = Layout(batch.length_B)
         at = layout.row_X, layout.step_X
         rating_X = None if batch.rating_BL is None else batch.rating_BL[at]
-        return self._with(self.item_ND[batch.item_BL[at]], rating_X), layout
+        presence_X = None if batch.presence_BL is None else batch.presence_BL[at]
+        return self._with(self.item_ND[batch.item_BL[at]], rating_X, presence_X), layout
 
     def asked(self, batch: Batch, item_BK: Tensor) -> tuple[Tensor, Tensor]:
         """The distinct histories of asked items, as (item, place after its last event), and which one a pair has."""
@@ -37,7 +38,10 @@ class Histories(nn.Module):
         return history_U2, where_P
 
     def of_items(self, batch: Batch, history_U2: Tensor, limit: int) -> tuple[Tensor, Layout, Tensor]:
-        """Who acted on each item last, value_XE, and their codes user_X."""
+        """Who acted on each item last, value_XE, and their codes user_X.
+
+        Where the batch gives the acts of others a presence, there is a history for each pair of row and asked item.
+        """
         audience = known(batch)
         item_U, stop_U = history_U2.unbind(1)
         layout = Layout((stop_U - audience.clock.begin(item_U.contiguous())).clamp(max=limit))
@@ -45,13 +49,15 @@ class Histories(nn.Module):
         user_X = audience.user_E[place_X]
         mapped_XD = self.features(self.user_UD[user_X], layout.row_X, item_U)
         rating_E = None if batch.rating_BL is None else audience.rating_E
-        return self._with(mapped_XD, None if rating_E is None else rating_E[place_X]), layout, user_X
+        presence_BKM = batch.audience_presence_BKM
+        presence_X = None if presence_BKM is None else presence_BKM.flatten(0, 1)[layout.row_X, layout.step_X]
+        return self._with(mapped_XD, None if rating_E is None else rating_E[place_X], presence_X), layout, user_X
 
-    def _with(self, value_XD: Tensor, rating_X: Tensor | None) -> Tensor:
-        value_XD = self.dropout(value_XD)
-        if rating_X is None:
-            return value_XD
-        return torch.cat([value_XD, ((rating_X - MIDDLE) / REACH)[:, None].to(value_XD.dtype)], 1)
+    def _with(self, value_XD: Tensor, rating_X: Tensor | None, presence_X: Tensor | None) -> Tensor:
+        value_XE = self.dropout(value_XD)
+        if rating_X is not None:
+            value_XE = torch.cat([value_XE, ((rating_X - MIDDLE) / REACH)[:, None].to(value_XE.dtype)], 1)
+        return value_XE if presence_X is None else value_XE * presence_X[:, None]
 
 
 def known(batch: Batch) -> Audience:

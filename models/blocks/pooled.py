@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.needs import View
 from models.blocks.ragged import Standard
@@ -57,6 +58,12 @@ class Items(nn.Module):
         item = torch.arange(len(self.row.weight), device=rows_UD.device) if item_U is None else item_U
         found = [view(item_U) for view in self.views]
         return [part_UD for part_UD, _ in found] + [rows_UD], [there_U for _, there_U in found] + [item > 0]
+
+
+def dimmed(batch: Batch, part: list[Tensor], views: tuple[View, ...]) -> list[Tensor]:
+    """part_BLD of the events' items [views, row], each times the presence of the event and of its view."""
+    seen = [batch.present(part_BLD, view) for part_BLD, view in zip(part, views, strict=False)]
+    return [batch.present(part_BLD) for part_BLD in [*seen, part[-1]]]
 
 
 def spread(part: Tensor, views: tuple[View, ...]) -> Tensor:

@@ -26,6 +26,13 @@ class Parts:
         cell_X = valid_UX.flatten().nonzero()[:, 0]
         return Parts(part_UXD.reshape(-1, part_UXD.shape[2]).index_select(0, cell_X), valid_UX.sum(1))
 
+    def dimmed(self, presence_UX: Tensor | None) -> "Parts":
+        """Each part times its presence, whose rows are as wide as the longest item or wider (None: as they are)."""
+        if presence_UX is None:
+            return self
+        width = self.valid_UX.shape[1]
+        return Parts(self.value_XD * presence_UX[:, :width][self.valid_UX][:, None], self.length_U)
+
     @cached_property
     def offset_U(self) -> Tensor:
         """Item u's are value_XD[offset_U[u] : offset_U[u + 1]]."""
@@ -95,7 +102,7 @@ class LinearParts(nn.Module):
     def forward(self, item_U: Tensor) -> Parts:
         """The parts of some items."""
         place_X, length_U = places(self.ragged, item_U)
-        part_XC = self.ragged.value_XD.index_select(0, place_X).float()
+        part_XC = self.ragged.value_XD.index_select(0, place_X).to(self.dense.weight.dtype)
         return Parts(self.standard.into(self.dense, part_XC), length_U)
 
 
@@ -112,7 +119,8 @@ class GRUParts(nn.Module):
         """The words of some items."""
         part_UXC, valid_UX = self.ragged.rows(item_U)
         length_U = valid_UX.sum(1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(self.standard(part_UXC), length_U, batch_first=True, enforce_sorted=False)
+        part_UXC = self.standard(part_UXC.to(self.standard.mean_C.dtype))
+        packed = pack_padded_sequence(part_UXC, length_U, batch_first=True, enforce_sorted=False)
         both_UXE, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=valid_UX.shape[1])
         forth_UXD, back_UXD = both_UXE.chunk(2, dim=-1)
         return Parts.of((forth_UXD + back_UXD) / 2, valid_UX)

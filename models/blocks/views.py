@@ -1,6 +1,6 @@
 """Given pictures and texts of items, refined: one vector a view, zero where the item lacks it (IRIS, section III C)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -90,11 +90,16 @@ class SharedUnit(nn.Module):
         """W_i2i and W_t2t."""
         return [self.of_image.weight, self.of_text.weight]
 
-    def forward(self, item_U: Tensor) -> list[Tensor]:
-        """v2_UD and t2_UD."""
+    def forward(self, item_U: Tensor, presence: Mapping[View, Tensor] | None = None) -> list[Tensor]:
+        """v2_UD and t2_UD. A view of presence 0 [U] tells the other nothing and is zero, as one that is missing."""
         (vector_UC, seen_U1), (text_UH, said_U1) = self.image(item_U), self.text(item_U)
         # each view is read once, through its own and the common weights; a missing picture's row is blanked behind them
         read_UE = F.linear(F.relu_(self.first(vector_UC)), torch.cat([self.of_image.weight, self.common.weight]))
         of_image_UD, from_image_UD = (read_UE * seen_U1).chunk(2, 1)
         of_text_UD, from_text_UD = F.linear(text_UH, torch.cat([self.of_text.weight, self.common.weight])).chunk(2, 1)
+        for view, presence_U in (presence or {}).items():
+            if view == "image":
+                seen_U1, from_image_UD = seen_U1 * presence_U[:, None], from_image_UD * presence_U[:, None]
+            else:
+                said_U1, from_text_UD = said_U1 * presence_U[:, None], from_text_UD * presence_U[:, None]
         return [self.unit(of_image_UD + from_text_UD) * seen_U1, self.unit(of_text_UD + from_image_UD) * said_U1]

@@ -1,0 +1,1 @@
+"""Two git revisions, or a paper's cells, side by side."""

@@ -7,60 +7,80 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Sheet
 
-from stages.compare.paired import Line, compare
-from stages.compare.revision import Reading, read
+from engine.tables.printing import printable, printable_lines
+from stages.compare.direction import better
+from stages.compare.paired import MetricComparison, compare, untested
+from stages.compare.revision import WORKSPACE, RevisionResults, different_inputs, read_revision
+
+HEADS = ("difference", "p", "p (Holm)", "effect")
 
 
-def show(first: Reading, second: Reading, lines: list[Line], console: Console) -> None:
+def show(first: RevisionResults, second: RevisionResults, rows: list[MetricComparison], console: Console) -> None:
     """The comparison as a table; what makes it partial is said under it."""
-    sheet = Sheet(title=f"{lines[0].verdict.cases if lines else 0:,} cases in common")
+    verdicts = [row.verdict for row in rows if row.verdict]
+    common = verdicts[0].cases if verdicts else 0
+    sheet = Sheet(title=f"{common:,} cases in common" if verdicts else "metrics/test.json of both, without tests")
     sheet.add_column("metric")
+    sheet.add_column("better")
     for name in (
-        f"{first.revision}\n{first.choice}",
-        f"{second.revision}\n{second.choice}",
-        "difference",
-        "p",
-        "p (Holm)",
-        "effect",
+        *(f"{side.revision}\n{printable(side.label)}" for side in (first, second)),
+        *(HEADS if verdicts else HEADS[:1]),
     ):
         sheet.add_column(name, justify="right")
-    for line in lines:
-        found = line.verdict
-        numbers = [line.first, line.second]
-        sheet.add_row(
-            line.metric,
-            *(f"{n:.4f}" for n in numbers),
-            f"{found.difference:+.4f}",
-            f"{found.p:.4f}",
-            f"{line.corrected:.4f}",
-            f"{found.effect:+.3f}",
-        )
+    for row in rows:
+        sheet.add_row(*_cells(row))
     console.print(sheet)
+    if not verdicts:
+        return
     console.print("difference: second - first; p: paired, two-sided; effect: Cohen's d of the paired differences")
-    common = lines[0].verdict.cases if lines else 0
-    for reading in (first, second):
-        if reading.ranks.height > common:
+    for side in (first, second):
+        if side.ranks is not None and side.ranks.height > common:
             console.print(
-                f"{reading.revision} ranked {reading.ranks.height - common:,} cases more; "
+                f"{side.revision} ranked {side.ranks.height - common:,} cases more; "
                 "the figures above are over the common ones"
             )
+
+
+def _cells(row: MetricComparison) -> list[str]:
+    values = ["" if value is None else f"{value:.4f}" for value in (row.first, row.second)]
+    cells = [printable(row.metric), better(row.metric), *values]
+    if row.verdict and row.corrected is not None:
+        verdict = row.verdict
+        return [
+            *cells,
+            f"{verdict.difference:+.4f}",
+            f"{verdict.p:.4f}",
+            f"{row.corrected:.4f}",
+            f"{verdict.effect:+.3f}",
+        ]
+    return [*cells, "" if row.first is None or row.second is None else f"{row.second - row.first:+.4f}"]
 
 
 def main() -> None:
     """Compare two revisions: `python -m stages.compare main my-branch` (or `workspace`)."""
     parser = argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__)
-    parser.add_argument("first", help="a branch, a tag, a commit, or workspace")
-    parser.add_argument("second", nargs="?", default="workspace", help="the same (workspace if left out)")
+    parser.add_argument("first", help=f"a branch, a tag, a commit, or {WORKSPACE}")
+    parser.add_argument("second", nargs="?", default=WORKSPACE, help=f"the same ({WORKSPACE} if left out)")
     parser.add_argument("--test", choices=["randomisation", "t"], default="randomisation")
     parser.add_argument("--seed", type=int, default=1, help="of the randomisation test")
     parser.add_argument("--repo", type=Path, default=Path("."), help="where the project lies")
+    parser.add_argument("--across", action="store_true", help="although data, protocol or test cases differ")
     given = parser.parse_args()
     try:
-        first, second = read(given.first, given.repo), read(given.second, given.repo)
-        lines = compare(first, second, given.test, given.seed)
+        first, second = read_revision(given.first, given.repo), read_revision(given.second, given.repo)
+        if (differ := different_inputs(first, second)) and not given.across:
+            raise ValueError(
+                f"{first.revision} and {second.revision} were not ranked on the same: {'; '.join(differ)}. "
+                "Their metrics do not compare models; --across shows them all the same"
+            )
+        missing = [side.missing for side in (first, second) if side.ranks is None]
+        rows = untested(first, second) if missing else compare(first, second, given.test, given.seed)
     except ValueError as error:
-        sys.exit(f"compare: {error}")
-    show(first, second, lines, Console(soft_wrap=True))
+        sys.exit(f"compare: {printable_lines(str(error))}")
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    show(first, second, rows, console)
+    for message in missing:
+        console.print(f"No paired test: {message}")
 
 
 if __name__ == "__main__":

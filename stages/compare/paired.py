@@ -8,33 +8,38 @@ import polars as pl
 
 from engine.measures import ranking
 from engine.measures.significance import Verdict, holm, randomisation, t_test
-from stages.compare.revision import Reading
+from stages.compare.revision import RevisionResults
 
 CASE = ["user", "position", "target"]  # the number of a case depends on what else was split
 Test = Literal["randomisation", "t"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """A metric of both revisions over the cases that both ranked; p corrected by Holm over all metrics."""
+class MetricComparison:
+    """A metric of two revisions; without a test (`verdict` None) the values are those of metrics/test.json.
+
+    `verdict`: paired test over the cases that both ranked; `corrected`: its p, by Holm over all metrics.
+    """
 
     metric: str
-    first: float
-    second: float
-    verdict: Verdict
-    corrected: float
+    first: float | None
+    second: float | None
+    verdict: Verdict | None = None
+    corrected: float | None = None
 
 
-def compare(first: Reading, second: Reading, test: Test = "randomisation", seed: int = 1) -> list[Line]:
-    """Every metric of both, over the cases of the same user, position and target.
+def compare(
+    first: RevisionResults, second: RevisionResults, test: Test = "randomisation", seed: int = 1
+) -> list[MetricComparison]:
+    """Every metric that is a mean over cases, over the cases of the same user, position and target.
 
     Raises:
-        ValueError: fewer than two cases in common: the revisions rank other data or by another protocol.
+        ValueError: a revision has no ranks, or fewer than two cases are in common.
     """
-    both = first.ranks.join(second.ranks, on=CASE, how="inner", suffix="_second", validate="1:1").sort(CASE)
+    both = common_cases(first, second)
     if both.height < 2:
         raise ValueError(
-            f"{first.revision} ({first.choice}) and {second.revision} ({second.choice}) have {both.height} test "
+            f"{first.revision} ({first.label}) and {second.revision} ({second.label}) have {both.height} test "
             "cases in common, and a paired test needs two: compare revisions of one dataset and protocol"
         )
     rows = []
@@ -47,7 +52,23 @@ def compare(first: Reading, second: Reading, test: Test = "randomisation", seed:
             verdict = _verdict(a[there], b[there], test, seed)
             rows.append((metric, float(a[there].mean()), float(b[there].mean()), verdict))
     corrected = holm([verdict.p for *_, verdict in rows])
-    return [Line(*row, corrected=float(p)) for row, p in zip(rows, corrected, strict=True)]
+    return [MetricComparison(*row, corrected=float(p)) for row, p in zip(rows, corrected, strict=True)]
+
+
+def common_cases(first: RevisionResults, second: RevisionResults) -> pl.DataFrame:
+    """The cases that both ranked; the second's counts have the suffix `_second`."""
+    for results in (first, second):
+        if results.ranks is None:
+            raise ValueError(results.missing)
+    assert first.ranks is not None
+    assert second.ranks is not None
+    return first.ranks.join(second.ranks, on=CASE, how="inner", suffix="_second", validate="1:1").sort(CASE)
+
+
+def untested(first: RevisionResults, second: RevisionResults) -> list[MetricComparison]:
+    """Every metric of either revision as metrics/test.json has it."""
+    names = sorted(set(first.metrics) | set(second.metrics), key=_order)
+    return [MetricComparison(name, first.metrics.get(name), second.metrics.get(name)) for name in names]
 
 
 def _verdict(first_B: ranking.Values, second_B: ranking.Values, test: Test, seed: int) -> Verdict:

@@ -53,10 +53,12 @@ def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
 
 def _against(names: list[str], cells: Path, metric: str) -> list[Verdict | None]:
     """Each cell's difference from the first."""
-    first = store.read(cells / names[0] / "ranks.parquet", RANKS)
+    first = store.read(cells / names[0] / "ranks" / "test.parquet", RANKS)
     found: list[Verdict | None] = []
     for name in names[1:]:
-        both = first.join(store.read(cells / name / "ranks.parquet", RANKS), on=CASE, suffix="_second", validate="1:1")
+        both = first.join(
+            store.read(cells / name / "ranks" / "test.parquet", RANKS), on=CASE, suffix="_second", validate="1:1"
+        )
         if both.height != first.height:
             raise ValueError(f"{name} and {names[0]} ranked other cases: {both.height} of {first.height} are common")
         found.append(_verdict(both, metric))

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +16,108 @@ from engine.tables.params import read_yaml
 from engine.tables.schemas import RANKS
 
 METRICS = "metrics/test.json"
-STAGE, OUT = "evaluate", "ranks/test.parquet"
+STAGE, RANKS_OUT = "evaluate", "ranks/test.parquet"
+WORKSPACE = "workspace"
+CHOSEN = ("dataset", "protocol", "model")
+INPUTS = {"events.parquet": "events and their split", "cases.parquet": "test cases"}  # deps of the stage, by file name
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a revision reached: metrics/test.json and the ranks that it was computed from."""
+class RevisionResults:
+    """metrics/test.json of a revision, and the ranks that it was computed from.
+
+    `ranks` is None where they are in no cache here, and `missing` says so; `chosen`: dataset, protocol and model of
+    its params.yaml; `inputs`: the digests in its dvc.lock of what it was ranked on, by what they are.
+    """
 
     revision: str
     metrics: dict[str, float]
-    ranks: pl.DataFrame
-    choice: str
+    ranks: pl.DataFrame | None
+    chosen: dict[str, str]
+    inputs: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+
+    @property
+    def label(self) -> str:
+        """Dataset, protocol and model."""
+        return ", ".join(self.chosen.values())
 
 
-def read(revision: str, repo: Path) -> Reading:
-    """A revision's reading (`workspace`: the files as they stand), out of git and the DVC cache.
+def read_revision(revision: str, repo: Path) -> RevisionResults:
+    """A revision's results (`workspace`: the files as they stand), out of git and the DVC cache.
 
     Raises:
-        ValueError: no such revision, never evaluated, or its ranks lie in no cache; says what would do.
+        ValueError: there is no such revision, or it was never evaluated; says what would do.
     """
-    try:
-        files = DVCFileSystem(str(repo), rev=None if revision == "workspace" else revision)
-        lock = _yaml(files, "dvc.lock", revision)
-        stage = lock.get("stages", {}).get(STAGE, {})
-        path = next((out["path"] for out in stage.get("outs", []) if out["path"].endswith(OUT)), None)
-        if path is None:
-            raise ValueError(
-                f"{revision}: dvc.lock knows no {OUT} of a stage {STAGE!r}; run `dvc repro` there, commit it"
-            )
-        metrics = json.loads(files.read_text(METRICS))
-        params = _yaml(files, "params.yaml", revision)
-        with tempfile.TemporaryDirectory() as folder:
-            local = Path(folder) / "ranks.parquet"
+    files = DVCFileSystem(str(repo), rev=None if revision == WORKSPACE else revision)
+    stage = _yaml(files, "dvc.lock", revision).get("stages", {}).get(STAGE, {})
+    path = next((out["path"] for out in stage.get("outs", []) if out["path"].endswith(RANKS_OUT)), None)
+    if path is None:
+        raise ValueError(
+            f"{revision}: dvc.lock knows no {RANKS_OUT} of a stage {STAGE!r}; run `dvc repro` there, commit it"
+        )
+    params = _yaml(files, "params.yaml", revision)
+    ranks = _ranks(files, path)
+    return RevisionResults(
+        revision=revision,
+        metrics=json.loads(_text(files, METRICS, revision)),
+        ranks=ranks,
+        chosen={name: str(params.get(name, "?")) for name in CHOSEN},
+        inputs={
+            INPUTS[Path(dep["path"]).name]: dep.get("md5", "")
+            for dep in stage.get("deps", [])
+            if Path(dep["path"]).name in INPUTS
+        },
+        missing="" if ranks is not None else _how_to_get(revision, path),
+    )
+
+
+def different_inputs(first: RevisionResults, second: RevisionResults) -> list[str]:
+    """What two revisions were ranked on that is not the same, each with both sides."""
+    found = [
+        f"{name}: {first.chosen[name]} and {second.chosen[name]}"
+        for name in ("dataset", "protocol")
+        if first.chosen[name] != second.chosen[name]
+    ]
+    for what in () if found else sorted(first.inputs.keys() & second.inputs.keys()):
+        one, other = first.inputs[what], second.inputs[what]
+        if one != other:
+            found.append(f"{what}: {one[:8]} and {other[:8]} in dvc.lock")
+    return found
+
+
+def _how_to_get(revision: str, path: str) -> str:
+    lacks = f"{revision} lacks its ranks: {path} was computed elsewhere and is in no DVC cache or remote here."
+    if revision == WORKSPACE:
+        return f"{lacks} `dvc repro` computes it."
+    here = f"git switch {revision} && dvc repro && git commit --all --message 'computed here'"
+    return f"{lacks} This computes it:\n  {here}"
+
+
+def _ranks(files: Any, path: str) -> pl.DataFrame | None:
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / "ranks.parquet"
+        try:
             files.get_file(path, str(local))
-            ranks = store.read(local, RANKS)
+        except (FileNotFoundError, DvcException):
+            return None
+        return store.read(local, RANKS)
+
+
+def _text(files: Any, name: str, revision: str) -> str:
+    try:
+        text: str = files.read_text(name)
     except SCMError as error:
         raise ValueError(
-            f"{revision}: no such revision here ({error}); give a branch, a tag, a commit, or workspace"
+            f"{revision}: no such revision here ({error}); give a branch, a tag, a commit, or {WORKSPACE}"
         ) from None
-    except (FileNotFoundError, DvcException) as error:
-        raise ValueError(
-            f"{revision}: {error}; its ranks or metrics are in neither git nor the DVC cache: `dvc pull` or, at that "
-            "revision, `dvc repro` brings them"
-        ) from None
-    choice = ", ".join(str(params.get(name, "?")) for name in ("dataset", "protocol", "model"))
-    return Reading(revision, metrics, ranks, choice)
+    except (FileNotFoundError, DvcException):
+        raise ValueError(f"{revision} has no {name}: run `dvc repro` there, and commit dvc.lock and metrics/") from None
+    return text
 
 
 def _yaml(files: Any, name: str, revision: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / name
-        try:
-            local.write_text(files.read_text(name), encoding="utf-8")
-        except FileNotFoundError:
-            raise ValueError(f"{revision} has no {name}: it is no revision of this project that was run") from None
+        local.write_text(_text(files, name, revision), encoding="utf-8")
         return read_yaml(local)

@@ -1,0 +1,1 @@
+"""What the raw logs lack of texts and pictures, from services."""

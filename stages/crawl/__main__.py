@@ -9,11 +9,11 @@ from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import read, write, write_shards
 from stages.crawl import merge
-from stages.crawl.answer_store import Answers
+from stages.crawl.answer_store import AnswerStore
+from stages.crawl.chosen_services import Params, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.plan import Params, key, opened, ordered
-from stages.crawl.services.service import Found
-from stages.crawl.worker_pool import look
+from stages.crawl.services.service import ItemContent
+from stages.crawl.worker_pool import crawl_items
 
 log = logging.getLogger(__name__)
 
@@ -25,22 +25,22 @@ def main(params: Params, layout: Layout) -> None:
     (ok, missing, failed: why) for text and picture. Answers are kept in .cache/http as they come: a killed crawl, run
     again, goes on where it stopped.
     """
-    table = read(layout.items, ITEMS)
-    given = merge.given(layout.given_catalog, layout.given_images, table)
-    found: dict[str, dict[int, Found]] = {}
-    answers: dict[str, Answers] = {}
+    items = read(layout.items, ITEMS)
+    given = merge.read_given(layout.given_catalog, layout.given_images, items)
+    found: dict[str, dict[int, ItemContent]] = {}
+    stores: dict[str, AnswerStore] = {}
     with ExitStack() as stack:
-        for name, settings in ordered(params).items():
-            wanted = merge.wanted(table, given, list(found.values()))
-            if not wanted:
+        for name, settings in chosen_services(params).items():
+            requests = merge.lacking(items, given, list(found.values()))
+            if not requests:
                 break
             path = cache("http", settings.service) / "answers.sqlite"
-            answers[name] = stack.enter_context(closing(Answers(path)))
-            with closing(Fetcher(settings, key(settings), answers[name])) as fetcher:
-                found[name] = look(opened(settings, fetcher), fetcher, wanted, table.height)
-                log.info("crawl, %s: %d asked, %d kept already, %d faults", name, *fetcher.counts())
-        result = merge.merged(table, given, found)
-        write_shards(merge.shards(layout.given_images, result.pictures, answers), layout.images, IMAGES)
+            stores[name] = stack.enter_context(closing(AnswerStore(path)))
+            with closing(Fetcher(settings, api_key(settings), stores[name])) as fetcher:
+                found[name] = crawl_items(name, open_service(settings, fetcher), requests, items.height)
+                log.info("crawl, %s: %d asked, %d kept already, %d failed tries", name, *fetcher.counts())
+        result = merge.merge_contents(items, given, found)
+        write_shards(merge.image_shards(layout.given_images, result.pictures, stores), layout.images, IMAGES)
     write(result.catalog, layout.catalog, CATALOG)
     write_json(result.counts, layout.metric("crawl"))
 

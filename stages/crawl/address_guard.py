@@ -7,46 +7,45 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.poolmanager import ProxyManager
 
-from stages.crawl.request_settings import Failure
+from stages.crawl.exchange import TimedConnection, current, timed_pools
+from stages.crawl.failures import RequestFailed
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")  # what parsers of addresses do not agree on
+_AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")  # what parsers of addresses do not agree on
 _NAT64, _LOCAL_NAT64 = ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48")
 
 
-def web(address: str) -> str:
+def web_address(address: str) -> str:
     """`address`, if it is one of the web.
 
     Raises:
-        Failure: another scheme, no host, a name and password, odd characters.
+        RequestFailed: another scheme, no host, a name and password, odd characters.
     """
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
-    if not good or "@" in parts.netloc or _UNSEEN.search(address):
-        raise Failure("not a web address")
+    if not good or "@" in parts.netloc or _AMBIGUOUS.search(address):
+        raise RequestFailed("not a web address")
     return address
 
 
-def moved(address: str, location: str) -> str:
+def redirect_target(address: str, location: str) -> str:
     """Where `address` redirects to.
 
     Raises:
-        Failure: as `web`.
+        RequestFailed: as `web_address`.
     """
     try:
-        return web(urljoin(address, location))
+        return web_address(urljoin(address, location))
     except ValueError:
-        raise Failure("not a web address") from None
+        raise RequestFailed("not a web address") from None
 
 
-def public(ip: str) -> bool:
+def is_public(ip: str) -> bool:
     """Whether an IP address belongs to the public net; one of version 4 within one of version 6 is judged itself."""
     found = ip_address(ip.partition("%")[0])
     if isinstance(found, IPv6Address):
@@ -54,13 +53,13 @@ def public(ip: str) -> bool:
         if found in _NAT64 or int(found) >> 32 == 0:
             inner = IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
-            return public(str(inner))
+            return is_public(str(inner))
         if found.is_site_local or found in _LOCAL_NAT64:
             return False
     return found.is_global and not found.is_multicast
 
 
-class _Checked(HTTPConnection):
+class _PublicConnection(TimedConnection):
     """Resolves its host once, judges all that came, and connects to what was judged: a name that changes gains nothing.
 
     The name stays for the Host header and for TLS.
@@ -74,10 +73,12 @@ class _Checked(HTTPConnection):
         ips = list(
             dict.fromkeys(str(one[4][0]) for one in socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM))
         )
-        if host.rstrip(".").lower() not in self.allowed and not all(map(public, ips)):
-            raise Failure("not a public host")
+        if host.rstrip(".").lower() not in self.allowed and not all(map(is_public, ips)):
+            raise RequestFailed("not a public host")
         last: Exception = OSError("no address")
         for ip in ips:
+            if exchange := current():
+                exchange.check()
             self._dns_host = ip
             try:
                 return super()._new_conn()
@@ -88,11 +89,11 @@ class _Checked(HTTPConnection):
         raise last
 
 
-class Guard(HTTPAdapter):
+class PublicHostAdapter(HTTPAdapter):
     """Connects to public hosts and to the `allowed` ones (by name, lower case), never through a proxy.
 
     Raises:
-        Failure: another host.
+        RequestFailed: another host.
     """
 
     def __init__(self, allowed: frozenset[str], **more: Any) -> None:
@@ -102,13 +103,8 @@ class Guard(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         """Pools whose connections look before they connect."""
         super().init_poolmanager(*args, **more)
-        rule = {"allowed": self._allowed}
-        plain, safe = type("Plain", (_Checked,), rule), type("Safe", (_Checked, HTTPSConnection), rule)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("SafePool", (HTTPSConnectionPool,), {"ConnectionCls": safe}),
-        }
+        self.poolmanager.pool_classes_by_scheme = timed_pools(_PublicConnection, allowed=self._allowed)
 
     def proxy_manager_for(self, proxy: str, **_: Any) -> ProxyManager:
         """None: a proxy would resolve the name anew, and behind our back."""
-        raise Failure("a proxy stands before it")
+        raise RequestFailed("a proxy stands before it")

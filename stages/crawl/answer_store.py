@@ -4,21 +4,37 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["json", "picture"]
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS kept (address TEXT NOT NULL, kind TEXT NOT NULL, status INTEGER NOT NULL,"
+    " metadata TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (address, kind))"
+)
+# before there were kinds, only whole pictures had a note; a 404 may be of either kind
+_FROM_ANSWERS = (
+    "INSERT OR IGNORE INTO kept SELECT address, 'picture', status, note, body FROM answers"
+    " WHERE note <> '' OR status = 404",
+    "INSERT OR IGNORE INTO kept SELECT address, 'json', status, note, body FROM answers WHERE note = ''",
+    "DROP TABLE answers",
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An accepted answer (HTTP 200 or 404): `note` is what its reader found out, e.g. a picture's size as JSON."""
+    """An accepted answer (HTTP 200 or 404); `metadata` is of a picture: its format, size and digest as JSON."""
 
     status: int
     body: bytes
-    note: str = ""
+    metadata: str = ""
 
 
-class Answers:
-    """Answers by address (base and path, never a key), in one SQLite file, each committed before `keep` returns.
+class AnswerStore:
+    """Answers by address (base and path, never a key) and kind, in one SQLite file; each is committed when kept.
 
-    A process killed at any moment loses nothing that was kept; a power cut may lose the last few, and never the file.
+    The kind is what was asked for: what an address gave as JSON is never taken for a picture. A process killed at any
+    moment loses nothing that was kept; a power cut may lose the last few, and never the file.
 
     Raises:
         ValueError: the file is not such a database.
@@ -32,27 +48,33 @@ class Answers:
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS answers"
-                " (address TEXT PRIMARY KEY, status INTEGER NOT NULL, note TEXT NOT NULL, body BLOB NOT NULL)"
-            )
+            self._connection.execute(_TABLE)
+            self._convert()
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise ValueError(f"{path}: cannot keep answers there: {error}; move it away to start anew") from None
 
-    def find(self, address: str) -> Answer | None:
+    def get(self, address: str, kind: Kind) -> Answer | None:
         """The answer kept for `address`, or None."""
-        query = "SELECT status, body, note FROM answers WHERE address = ?"
+        query = "SELECT status, body, metadata FROM kept WHERE address = ? AND kind = ?"
         with self._lock:
-            row = self._connection.execute(query, (address,)).fetchone()
+            row = self._connection.execute(query, (address, kind)).fetchone()
         return None if row is None else Answer(*row)
 
-    def keep(self, address: str, answer: Answer) -> None:
+    def put(self, address: str, kind: Kind, answer: Answer) -> None:
         """Store `answer` durably."""
-        row = (address, answer.status, answer.note, answer.body)
+        row = (address, kind, answer.status, answer.metadata, answer.body)
         with self._lock:
-            self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
+            self._connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, when nobody reads or writes."""
+        with self._lock:
+            self._connection.close()
+
+    def _convert(self) -> None:
+        if self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement in _FROM_ANSWERS:
+                self._connection.execute(statement)
+            self._connection.execute("COMMIT")

@@ -8,20 +8,19 @@ from urllib.parse import quote
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from stages.crawl.request_settings import Stopped
+from stages.crawl.failures import CrawlStopped
 
 _WHOLE = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-# those of our libraries that log whole addresses at some level
-_LOGGERS = tuple(map(logging.getLogger, ("urllib3.connectionpool", "requests_ratelimiter.requests_ratelimiter")))
+_ADDRESSES = logging.getLogger("urllib3.connectionpool")  # logs whole addresses at some level
 
 
-class Key(AuthBase, logging.Filter):
+class ApiKey(AuthBase, logging.Filter):
     """Signs requests: with any key as the query parameter `parameter`, with a JSON web token as a bearer header.
 
     Without a parameter every key is a bearer. The HTTP statuses in `refusals` are about the key and not about what was
     asked for. The key is read when first needed, so that a finished crawl can be read again without one. As a logging
-    filter it takes itself out of the lines of libraries.
+    filter it takes itself out of the lines of urllib3.
     """
 
     refusals: tuple[int, ...] = (401, 403)
@@ -29,13 +28,12 @@ class Key(AuthBase, logging.Filter):
     def __init__(self, service: str, variable: str, parameter: str = "") -> None:
         logging.Filter.__init__(self)
         self.service, self.variable, self.parameter = service, variable, parameter
-        for logger in _LOGGERS:
-            logger.addFilter(self)
+        _ADDRESSES.addFilter(self)
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         secret = self._read()
         if not _WHOLE.fullmatch(secret):
-            raise Stopped(
+            raise CrawlStopped(
                 f"{self.service} wants a key, and the environment variable {self.variable} "
                 f"{'holds characters that no key has' if secret else 'is not set'}; {self._advice()}"
             )
@@ -45,10 +43,10 @@ class Key(AuthBase, logging.Filter):
             request.prepare_url(request.url, {self.parameter: secret})
         return request
 
-    def refused(self, status: int, body: bytes) -> Stopped:
+    def rejection(self, status: int, body: bytes) -> CrawlStopped:
         """What to say when the service does not take the key."""
         said = self.redacted(body.decode("utf-8", "replace"))[:200]
-        return Stopped(
+        return CrawlStopped(
             f"{self.service} refuses the key in the environment variable {self.variable} "
             f"(HTTP {status}: {said!r}); {self._advice()}"
         )
@@ -64,9 +62,8 @@ class Key(AuthBase, logging.Filter):
         return True
 
     def close(self) -> None:
-        """Leave the loggers."""
-        for logger in _LOGGERS:
-            logger.removeFilter(self)
+        """Leave the logger."""
+        _ADDRESSES.removeFilter(self)
 
     def _read(self) -> str:
         return os.environ.get(self.variable, "").strip()

@@ -14,16 +14,16 @@ import polars as pl
 
 from engine.tables.schemas import CATALOG, IMAGES
 from engine.tables.store import read, read_shards
-from stages.crawl.answer_store import Answers
-from stages.crawl.services.service import Found, State, Wanted
+from stages.crawl.answer_store import AnswerStore
+from stages.crawl.services.service import ItemContent, ItemRequest, Status
 
 _ROWS, _BYTES = 256, 64_000_000  # a shard is cut at whichever comes first, so that memory stays bounded
-_NOT_GIVEN = State("missing", "not given")
-_NOTHING = Found("", _NOT_GIVEN, _NOT_GIVEN)
+_NOT_GIVEN = Status("missing", "not given")
+_NOTHING = ItemContent("", _NOT_GIVEN, _NOT_GIVEN)
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedContents:
     """The catalog, its counts, and where the found pictures lie (item, whose answers, address), in item order."""
 
     catalog: pl.DataFrame
@@ -31,13 +31,13 @@ class Merged:
     pictures: list[tuple[int, str, str]]
 
 
-def given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, Found]:
+def read_given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, ItemContent]:
     """What came with the raw logs, by item.
 
     Raises:
         ValueError: items twice or unknown, a status that is none, or one that does not say what lies there.
     """
-    found: dict[int, Found] = {}
+    found: dict[int, ItemContent] = {}
     codes = set(items["item"])
     if len(codes) < items.height:
         raise ValueError(f"the items table has {items.height - len(codes)} rows with an item of another row")
@@ -45,13 +45,15 @@ def given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, Found]:
         if item in found or item not in codes:
             raise ValueError(f"{catalog}: item {item} {'stands there twice' if item in found else 'is unknown'}")
         try:
-            found[item] = Found(source or "given", State.parse(status), State.parse(picture), title or "", text or "")
+            found[item] = ItemContent(
+                source or "given", Status.parse(status), Status.parse(picture), title or "", text or ""
+            )
         except ValueError as error:
             raise ValueError(f"{catalog}: item {item}: {error}") from None
         if (status == "ok") != bool(text):
             raise ValueError(f"{catalog}: item {item} has the status {status!r} and {'a' if text else 'no'} text")
     there = [item for part in read_shards(images, IMAGES, columns=["item"]) for item in part["item"]]
-    said = sorted(item for item, one in found.items() if one.picture.kind == "ok")
+    said = sorted(item for item, one in found.items() if one.picture_status.ok)
     if there != said:
         differing = sorted(set(there).symmetric_difference(said))[:5]
         raise ValueError(
@@ -61,62 +63,68 @@ def given(catalog: Path, images: Path, items: pl.DataFrame) -> dict[int, Found]:
     return found
 
 
-def wanted(items: pl.DataFrame, have: dict[int, Found], found: Sequence[dict[int, Found]] = ()) -> list[Wanted]:
+def lacking(
+    items: pl.DataFrame, have: dict[int, ItemContent], found: Sequence[dict[int, ItemContent]] = ()
+) -> list[ItemRequest]:
     """The items that lack a text or a picture yet; what was given, or found before, is never asked for."""
-    lacking = []
+    requests = []
     for item, ids in items.select("item", "ids").iter_rows():
         there = [have.get(item, _NOTHING), *(one.get(item, _NOTHING) for one in found)]
-        text, picture = (any(getattr(one, what).kind == "ok" for one in there) for what in ("text", "picture"))
+        text, picture = (any(getattr(one, what).ok for one in there) for what in ("text_status", "picture_status"))
         if not (text and picture):
             services = {each["service"]: each["id"] for each in ids or ()}
-            lacking.append(Wanted(item, services, not picture))
-    return lacking
+            requests.append(ItemRequest(item, services, not picture))
+    return requests
 
 
-def merged(items: pl.DataFrame, have: dict[int, Found], found: dict[str, dict[int, Found]]) -> Merged:
+def merge_contents(
+    items: pl.DataFrame, have: dict[int, ItemContent], found: dict[str, dict[int, ItemContent]]
+) -> MergedContents:
     """Each item once: what was given wins, then the first that found it; a text and a picture each for itself."""
     rows, pictures, counts, why = [], [], Counter[str](), Counter[str]()
     for item, title in items.select("item", "title").iter_rows():
         old, new = have.get(item, _NOTHING), {name: one[item] for name, one in found.items() if item in one}
-        by_text, by_picture = (reduce(partial(_better, what=what), new.values(), old) for what in ("text", "picture"))
-        text, picture = by_text.text, by_picture.picture
-        if by_picture is not old and picture.kind == "ok":
+        by_text, by_picture = (
+            reduce(partial(_preferred, what=what), new.values(), old) for what in ("text_status", "picture_status")
+        )
+        text, picture = by_text.text_status, by_picture.picture_status
+        if by_picture is not old and picture.ok:
             name = next(name for name, one in new.items() if one is by_picture)
-            pictures.append((item, name, by_picture.address))
-        sources = [one.source for one, state in ((by_text, text), (by_picture, picture)) if state.kind == "ok"]
+            pictures.append((item, name, by_picture.picture_address))
+        sources = [one.source for one, state in ((by_text, text), (by_picture, picture)) if state.ok]
         source = _joined(sources) or _joined(one.source for one in new.values()) or old.source
-        words = by_text.words if text.kind == "ok" else None
+        words = by_text.text if text.ok else None
         called = next((one.title for one in new.values() if one.title), None)
         rows.append((item, old.title or title or called, words, str(text), str(picture), source or None))
-        counts.update((f"text_{text.kind}", f"picture_{picture.kind}"))
-        why.update(f"{what} {s.kind}: {s.why}" for what, s in (("text", text), ("picture", picture)) if s.why)
+        counts.update((f"text_{text.outcome}", f"picture_{picture.outcome}"))
+        why.update(f"{what} {s.outcome}: {s.reason}" for what, s in (("text", text), ("picture", picture)) if s.reason)
     plain = {f"{what}_{kind}": 0 for what in ("text", "picture") for kind in ("ok", "missing", "failed")}
     frame = pl.DataFrame(rows, schema=dict(CATALOG.columns), orient="row")
-    return Merged(frame, {"items": items.height, **plain, **counts, "why": dict(sorted(why.items()))}, pictures)
+    return MergedContents(frame, {"items": items.height, **plain, **counts, "why": dict(sorted(why.items()))}, pictures)
 
 
 def _joined(sources: Iterable[str]) -> str:
     return " + ".join(dict.fromkeys(sources))
 
 
-def _better(old: Found, new: Found, what: str) -> Found:
+def _preferred(old: ItemContent, new: ItemContent, what: str) -> ItemContent:
     """`old`, unless `new` has it, or knows more of why there is none."""
     was, is_now = getattr(old, what), getattr(new, what)
-    return new if _worth(is_now) > _worth(was) else old
+    return new if _rank(is_now) > _rank(was) else old
 
 
-def _worth(state: State) -> int:
-    return -1 if state == _NOT_GIVEN else ("missing", "failed", "ok").index(state.kind)
+def _rank(status: Status) -> int:
+    return -1 if status == _NOT_GIVEN else ("missing", "failed", "ok").index(status.outcome)
 
 
-def shards(
-    images: Path, pictures: Iterable[tuple[int, str, str]], answers: Mapping[str, Answers]
+def image_shards(
+    images: Path, pictures: Iterable[tuple[int, str, str]], stores: Mapping[str, AnswerStore]
 ) -> Iterator[pl.DataFrame]:
     """Given and found pictures in item order, in frames of bounded size."""
     rows: list[dict[str, Any]] = []
     size = 0
     given_rows = (row for part in read_shards(images, IMAGES, rows=16) for row in part.iter_rows(named=True))
-    for row in heapq.merge(given_rows, _kept(pictures, answers), key=itemgetter("item")):
+    for row in heapq.merge(given_rows, _crawled_images(pictures, stores), key=itemgetter("item")):
         if rows and (len(rows) == _ROWS or size + len(row["image"]) > _BYTES):
             yield pl.DataFrame(rows, schema=dict(IMAGES.columns))
             rows, size = [], 0
@@ -126,8 +134,10 @@ def shards(
         yield pl.DataFrame(rows, schema=dict(IMAGES.columns))
 
 
-def _kept(pictures: Iterable[tuple[int, str, str]], answers: Mapping[str, Answers]) -> Iterator[dict[str, Any]]:
+def _crawled_images(
+    pictures: Iterable[tuple[int, str, str]], stores: Mapping[str, AnswerStore]
+) -> Iterator[dict[str, Any]]:
     for item, name, address in pictures:
-        answer = answers[name].find(address)
+        answer = stores[name].get(address, "picture")
         assert answer is not None, f"{address}: kept, and gone"
-        yield {"item": item, "image": answer.body, **json.loads(answer.note)}
+        yield {"item": item, "image": answer.body, **json.loads(answer.metadata)}

@@ -3,68 +3,71 @@
 import threading
 import time
 
-from stages.crawl.request_settings import Stopped
+from stages.crawl.failures import CrawlStopped
 
 _SLOWER, _SLOWEST, _EASIER = 1.25, 8, 0.9995
 
 
-class Pace:
-    """Holds a host's askers back as long as it says, and lets them ask a fifth more slowly after each "too many".
+class RateLimit:
+    """Spaces the requests to a host, holds them back as long as it says, and asks more slowly after each "too many".
 
-    `rate` (calls a second) is where the slowing starts from, an eighth of it where it ends; each good answer takes a
-    little of it back. Until a host complains nobody is held back here, unless `rate` holds `always`, for each host.
+    `rate` requests a second, to the host `limited` or, where that is empty, to each; another host is asked as fast as
+    it goes until it complains. Each "too many" makes the gap a quarter longer, up to an eighth of the rate; each good
+    answer takes a little of it back. Every wait ends when the crawl stops.
     """
 
-    def __init__(self, rate: float, longest: float, always: bool = False) -> None:
-        self.rate, self.longest = rate, longest
-        self._least = 1 / rate if always else 0.0
+    def __init__(self, rate: float, longest_wait: float, limited: str = "") -> None:
+        self.rate, self.longest_wait, self.limited = rate, longest_wait, limited
         self._lock = threading.Lock()
-        self._halted, self._why = threading.Event(), ""
+        self._stopped, self._reason = threading.Event(), ""
         self._next: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._gap: dict[str, float] = {}
 
-    def turn(self, host: str) -> None:
-        """Sleep until `host` may be asked; Stopped when the crawl was halted."""
+    def acquire(self, host: str) -> None:
+        """Sleep until `host` may be asked; CrawlStopped when the crawl was stopped."""
         with self._lock:
             now = time.monotonic()
             start = max(now, self._next.get(host, now))
-            self._next[host] = start + self._gap.get(host, self._least)
-        self.rest(start - now)
+            self._next[host] = start + self._gap.get(host, self._least(host))
+        self.sleep(start - now)
 
-    def hold(self, host: str, wait: float, crowded: bool) -> None:
-        """Let nobody ask `host` for `wait` seconds; where it was `crowded`, ask more slowly from then on.
+    def back_off(self, host: str, seconds: float, rate_limited: bool) -> None:
+        """Let nobody ask `host` for some seconds; where it was `rate_limited`, ask more slowly from then on.
 
         Raises:
-            Stopped: that would be longer than the longest wait.
+            CrawlStopped: that would be longer than the longest wait.
         """
-        if wait > self.longest:
-            raise Stopped(
-                f"{host} asks to wait {wait:.0f} seconds, and crawl.longest_wait is {self.longest:g}; "
+        if seconds > self.longest_wait:
+            raise CrawlStopped(
+                f"{host} asks to wait {seconds:.0f} seconds, and longest_wait is {self.longest_wait:g}; "
                 f"run again later (what was answered before is kept)"
             )
         with self._lock:
             now = time.monotonic()
             # those who were already on their way when the first was refused bring no news
-            if crowded and now >= self._until.get(host, 0.0):
+            if rate_limited and now >= self._until.get(host, 0.0):
                 self._gap[host] = min(self._gap.get(host, 1 / self.rate) * _SLOWER, _SLOWEST / self.rate)
-            self._until[host] = max(self._until.get(host, 0.0), now + wait)
+            self._until[host] = max(self._until.get(host, 0.0), now + seconds)
             self._next[host] = max(self._next.get(host, 0.0), self._until[host])
 
-    def ease(self, host: str) -> None:
+    def succeeded(self, host: str) -> None:
         """`host` gave a good answer."""
         with self._lock:
             if host in self._gap:
-                self._gap[host] = max(self._gap[host] * _EASIER, self._least)
+                self._gap[host] = max(self._gap[host] * _EASIER, self._least(host))
 
-    def rest(self, seconds: float) -> None:
-        """Sleep, unless the crawl is halted: then Stopped."""
-        if self._halted.is_set() or (seconds > 0 and self._halted.wait(seconds)):
-            raise Stopped(self._why)
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the crawl is stopped: then CrawlStopped."""
+        if self._stopped.is_set() or (seconds > 0 and self._stopped.wait(seconds)):
+            raise CrawlStopped(self._reason)
 
-    def halt(self, why: str = "the crawl was halted") -> None:
-        """Let nobody ask or sleep any longer; `why` is said to all who would have, the first time counts."""
+    def stop(self, reason: str) -> None:
+        """Let nobody ask or sleep any longer; `reason` is said to all who would have, the first one counts."""
         with self._lock:
-            if not self._halted.is_set():
-                self._why = why
-                self._halted.set()
+            if not self._stopped.is_set():
+                self._reason = reason
+                self._stopped.set()
+
+    def _least(self, host: str) -> float:
+        return 1 / self.rate if self.limited in ("", host) else 0.0

@@ -1,80 +1,51 @@
-"""How a service is asked, and what can go wrong: stop all, give one address up, try it again."""
+"""How a service is asked: the settings that several services share."""
 
-import requests
+from typing import Annotated
+
 from pydantic import Field
-from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
 from engine.tables.settings import Record
 
-
-class Manners(Record):
-    """The settings that every service shares; a service's own Settings extend them.
-
-    `rate` is its calls a second (pictures do not count), asked by `workers` threads. `timeout` and `deadline` are
-    seconds without a byte and for a whole answer. A fault is tried again `retries` times, at once and then after
-    `backoff` times 2, 4, 8 … seconds, or as Retry-After says; at most `longest_wait` seconds. `megabytes` limits an
-    answer. A greater share than `failed` of items that failed fails the stage.
-    """
-
-    rate: float = Field(gt=0)
-    workers: int = Field(ge=1)
-    timeout: float = Field(gt=0)
-    deadline: float = Field(gt=0)
-    retries: int = Field(ge=0)
-    backoff: float = Field(ge=0)
-    longest_wait: float = Field(ge=0)
-    megabytes: float = Field(gt=0)
-    failed: float = Field(ge=0, le=1)
+Address = Annotated[str, Field(pattern=r"^https?://[^\s?#@]+$", description="address of the service's API")]
 
 
-class Called(Manners):
-    """A service with an address of its own, `base`."""
+class RequestSettings(Record):
+    """The settings of every service; its own Settings extend them."""
 
-    base: str = Field(pattern=r"^https?://[^\s?#@]+$")
-
-
-class Abroad(Manners):
-    """A service whose pictures lie anywhere: how many `redirects` are followed, and which private hosts are `allowed`.
-
-    Those are names as in the addresses, with spaces between; the host of `base` is one of them, others are public.
-    """
-
-    redirects: int = Field(ge=0, le=3)
-    allowed: str
-
-
-class Stopped(ValueError):
-    """No further request makes sense: the key is wrong, the service asks to wait too long, too much failed."""
-
-
-class Failure(Exception):
-    """There is no answer to be had for this address; `why` goes into the table."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class Fault(Failure):
-    """Something went wrong on the way: worth another try, after `wait` seconds where the service said so.
-
-    `crowded`: it had too many of our requests.
-    """
-
-    def __init__(self, why: str, wait: float | None = None, crowded: bool = False) -> None:
-        super().__init__(why)
-        self.wait, self.crowded = wait, crowded
+    rate: float = Field(default=10, gt=0, le=1000, description="calls a second at most; pictures do not count")
+    workers: int = Field(default=4, ge=1, le=64, description="requests at the same time")
+    timeout: float = Field(default=20, gt=0, le=600, description="seconds to connect, and without a byte")
+    deadline: float = Field(default=60, gt=0, le=3600, description="seconds for one try, redirects included")
+    retries: int = Field(default=6, ge=0, le=20, description="further tries after a passing failure")
+    backoff: float = Field(
+        default=0.5,
+        ge=0,
+        le=60,
+        description="seconds before the second further try; twice as many before each next one (the first comes at "
+        "once). Retry-After goes before it",
+    )
+    longest_wait: float = Field(
+        default=120, ge=0, le=86400, description="seconds that Retry-After may ask for; longer stops the crawl"
+    )
+    megabytes: float = Field(default=10, gt=0, le=50, description="size of an answer at most, unpacked")
+    failed: float = Field(
+        default=0.02, ge=0, le=1, description="share of the items that may fail before the crawl stops; one always may"
+    )
+    not_found: float = Field(
+        default=0.2, ge=0, le=1, description="share of the asked items that may be unknown to it without a warning"
+    )
 
 
-_CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    ((requests.Timeout, ReadTimeoutError, TimeoutError), "no answer in time"),
-    (DecodeError, "garbled answer"),
-    (ProtocolError, "cut answer"),
-    (requests.exceptions.SSLError, "no trusted connection"),
-    (requests.ConnectionError, "connection refused or broken"),
-)
+class ApiSettings(RequestSettings):
+    """Of a service with an address of its own."""
+
+    base: Address
 
 
-def cause(error: Exception) -> str:
-    """An error of requests or urllib3 in words of ours: its own may show the address with the key."""
-    return next((words for kind, words in _CAUSES if isinstance(error, kind)), type(error).__name__)
+class WebPictureSettings(RequestSettings):
+    """Of a service whose pictures lie anywhere in the web."""
+
+    redirects: int = Field(default=3, ge=0, le=3, description="redirects that are followed")
+    allowed: str = Field(
+        default="", description="private hosts that may be asked, by name, with spaces between; empty: none"
+    )

@@ -1,0 +1,1 @@
+"""Reasons of recommendations as a table and a page."""

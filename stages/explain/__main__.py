@@ -1,16 +1,12 @@
 """Reasons of recommendations as a table and a page, and what erasing them does."""
 
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 from rich.console import Console
 
 import models
-from engine.evaluation.history_erasure import probe
-from engine.evaluation.part_erasure import Over, probe_inside
-from engine.measures.significance import randomisation
 from engine.tables import files, store
 from engine.tables.arrays import case_columns
 from engine.tables.command import run
@@ -20,98 +16,68 @@ from engine.tables.settings import Choice, Record
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
-from engine.training.needs import View
-from engine.training.source import Data, load
-from stages.explain.display_tables import Shelf
-from stages.explain.explained_cases import Case, answered, chosen
-from stages.explain.known_causes import World, compare
+from engine.training.source import load
+from stages.explain.display_tables import DisplayTables
+from stages.explain.explained_cases import last_cases, with_recommendations
+from stages.explain.faithfulness_metrics import faithfulness_metrics
+from stages.explain.known_causes import KnownCauses
 from stages.explain.page import render
-from stages.explain.person import Sources, person
-from stages.explain.reasons import explain
-
-INSIDE: dict[Over, View] = {"word": "words", "region": "regions"}
+from stages.explain.person import person_section
+from stages.explain.reasons import recommend_with_reasons
 
 
 class Explain(Record):
     """Whose reasons are shown and how much of them; how many cases are probed, by erasing how many events."""
 
-    users: int | tuple[str | int, ...] = Field(description="how many, drawn by the seed, or which (raw ids)")
-    top: int = Field(ge=1)
-    history: int = Field(ge=1, description="acts shown of each person")
-    picture: int = Field(ge=16, description="width of a picture in the page, in pixels")
-    topics: int = Field(ge=1, description="lines in a chart of topics")
-    cases: int = Field(ge=0, description="test cases that are probed; 0: all")
-    erase: int = Field(ge=1, description="events that are erased")
-    inside: int = Field(ge=0, description="of the probed cases, those whose words and regions are blanked too")
+    users: int | tuple[str | int, ...] = Field(
+        12, description="people on the page: how many, drawn by the seed, or a list of their raw ids"
+    )
+    top: int = Field(5, ge=1, description="recommendations shown of each person")
+    history: int = Field(10, ge=1, description="events of each person's history shown, the heaviest")
+    picture: int = Field(240, ge=16, le=2000, description="width of a picture in the page, in pixels")
+    topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
+    cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
+    erase: int = Field(1, ge=1, description="events erased from each probed case")
+    inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
 
 
 class Params(Record):
-    model: Choice
-    seen: Literal["excluded", "kept"]
-    explain: Explain
-    device: str
-    seed: int
+    """What dvc.yaml declares for the stage."""
+
+    model: Choice = Field(description="the model and its section of `models`")
+    seen: Literal["excluded", "kept"] = Field(description="whether items already acted on can be recommended")
+    explain: Explain = Field(description="the section `explain`")
+    device: str = Field(description="where the model runs: auto, cpu or cuda")
+    seed: int = Field(ge=0, description="of the people and cases that are drawn")
 
 
 def main(params: Params, layout: Layout) -> None:
     """Explain some people's last test case as a table and as a page; probe the reasons by erasing what they weigh."""
-    shelf = Shelf.read(layout)
+    settings, tables = params.explain, DisplayTables.read(layout)
     device = accelerator(params.device)
     data = load(layout, models.configure(params.model).needs, "test", device)
     if not data.table.height:
         raise ValueError(f"{layout.cases} has no test cases: every user's history is too short for the protocol")
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
-    settings = params.explain
-    asked = chosen(data.table, shelf.names, settings.users, params.seed)
-    found = explain(
-        model, data.events, Cases.of(case_columns(asked), device), settings.top, params.seen, shelf.labels()
+    rows = last_cases(data.table, tables.names, settings.users, params.seed)
+    cases = Cases.of(case_columns(rows), device)
+    recommended = recommend_with_reasons(model, data.events, cases, settings.top, params.seen, tables.labels())
+    causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
+    counts = (settings.cases, settings.erase, settings.inside)
+    metrics = {"users": float(rows.height)} | faithfulness_metrics(
+        model, data, causes, counts, params.seen, params.seed
     )
-    readings = {"users": float(asked.height)} | _readings(model, data, params, shelf)
-    told = answered(model, data.events, asked, found, params.seen)
-    html = _page(params, shelf.sources(layout.images, told, settings.picture), told, found.reasons, model, readings)
-    store.write(found.reasons, layout.reasons, REASONS)
-    files.write_json(readings, layout.metric("explain"))
-    files.write_text(html, layout.page)
-    Console(soft_wrap=True).print(f"reasons of {asked.height} people: {layout.page.resolve().as_uri()}")
-
-
-def _page(
-    params: Params, sources: Sources, told: list[Case], reasons: pl.DataFrame, model: Recommender, readings: Any
-) -> str:
-    settings = params.explain
+    explained = with_recommendations(model, data.events, rows, recommended, params.seen)
+    shown, reasons = tables.of_people(layout.images, explained, settings.picture), recommended.reasons
     people = [
-        person(sources, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
-        for case in told
+        person_section(shown, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
+        for case in explained
     ]
-    return render(people, params.model.name, isinstance(model, Explainer), readings)
-
-
-def _readings(model: Recommender, data: Data, params: Params, shelf: Shelf) -> dict[str, float]:
-    """What erasing does, and whether what weighs most is a true cause, over cases drawn by the seed."""
-    rng = np.random.default_rng(params.seed)
-    count = min(params.explain.cases or data.table.height, data.table.height)
-    rows = np.sort(rng.choice(data.table.height, count, replace=False)).tolist()
-    cases = Cases.of(case_columns(data.table[rows]), data.events.item_E.device.type)
-    readings = {"explains": float(isinstance(model, Explainer))}
-    erased = probe(model, data.events, cases, params.seen, params.explain.erase, params.seed)
-    if erased is not None:
-        readings |= {"probe_cases": float(len(erased.case_C)), "probe_faithful": float(erased.faithful)}
-        for name in ("drop", "move", "rank"):
-            readings |= {f"{name}_{way}": float(value.mean()) for way, value in getattr(erased, name).items()}
-        if len(erased.case_C) > 1:
-            heavy, blind = erased.drop["heaviest"], erased.drop["random"]
-            readings["drop_heaviest_random_p"] = randomisation(heavy, blind, seed=params.seed).p
-        if not np.isnan(erased.agreement_C).all():
-            readings["agreement"] = float(np.nanmean(erased.agreement_C))
-    few = Cases(*(value[: params.explain.inside] for value in (cases.user_C, cases.position_C, cases.target_C)))
-    for over, view in INSIDE.items():
-        if view in model.needs.views:
-            parts = data.catalog.ragged(view)
-            blank = probe_inside(model, data.events, few, params.seen, parts, over, params.seed)
-            readings |= {f"drop_{over}_{way}": float(value.mean()) for way, value in (blank or {}).items()}
-            readings |= {f"move_{over}_{way}": float(abs(value).mean()) for way, value in (blank or {}).items()}
-    world = World.of(shelf.truth, shelf.words, shelf.regions)
-    return readings | compare(model, data.events, cases, world)
+    html = render(people, params.model.name, isinstance(model, Explainer), metrics)
+    store.write(reasons, layout.reasons, REASONS)
+    files.write_json(metrics, layout.metric("explain"))
+    files.write_text(html, layout.page)
+    Console(soft_wrap=True).print(f"reasons of {rows.height} people: {layout.page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables that name and show things: people, titles, texts, words, boxes, topics, pictures, the truth."""
+"""The tables that name and show things: people, titles, texts, words, boxes, topics, pictures, known causes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ import polars as pl
 from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
-from engine.tables.topic_windows import labels
-from stages.explain.explained_cases import Case
-from stages.explain.item_cards import Book
-from stages.explain.person import Sources
+from engine.tables.topic_windows import labels as topic_labels
+from stages.explain.display_text import LABEL, shortened
+from stages.explain.explained_cases import ExplainedCase
+from stages.explain.item_cards import ItemContents
+from stages.explain.person import PageTables
 from stages.explain.posters import posters
-from stages.explain.reasons import Labels
-from stages.explain.reasons import words as spelled
+from stages.explain.reasons import Labels, word_labels
 
 
 @dataclass(frozen=True)
-class Shelf:
+class DisplayTables:
     """The tables as read; `trends` are topic shares by user and window, `window` is how long one is."""
 
     names: dict[int, str]
@@ -35,20 +35,21 @@ class Shelf:
     events: pl.DataFrame
 
     @staticmethod
-    def read(layout: Layout) -> "Shelf":
+    def read(layout: Layout) -> "DisplayTables":
         """The tables under a layout."""
         catalog, items = store.read(layout.catalog, CATALOG), store.read(layout.items, ITEMS)
         truth = store.read(layout.truth, TRUTH)
         if not store.meta(layout.split).get("in_order", True):  # the truth goes by an event's place in time
             truth = truth.clear()
+        topics = topic_labels(store.read(layout.topic_words, TOPIC_WORDS), 4)
         titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
-        return Shelf(
+        return DisplayTables(
             names=dict(store.read(layout.users, USERS).iter_rows()),
             catalog=catalog,
             titles=titles.select("item", pl.coalesce("title", "other").alias("title")),
             words=store.read(layout.words, WORDS, ["item", "token", "span"]),
             regions=store.read(layout.regions, REGIONS, ["item", "box"]),
-            topics=labels(store.read(layout.topic_words, TOPIC_WORDS), 4),
+            topics={t: shortened(words, LABEL) for t, words in topics.items()},
             trends=store.read(layout.topic_history, TOPIC_HISTORY),
             window=str(store.meta(layout.topic_history)["window"]),
             truth=truth,
@@ -56,22 +57,23 @@ class Shelf:
         )
 
     def labels(self) -> Labels:
-        """What parts are called."""
-        return Labels(self.titles, spelled(self.words), self.topics)
+        """Titles, words and topics, as the table of reasons names them: at most so long."""
+        words = word_labels(self.words).with_columns(pl.col("label").str.head(LABEL))
+        return Labels(self.titles.with_columns(pl.col("title").str.head(LABEL)), words, self.topics)
 
-    def sources(self, images: Path, cases: Sequence[Case], width: int) -> Sources:
-        """What the articles of some cases are made of, with the pictures of their items."""
-        asked = [(case.user, case.position) for case in cases]
-        until = pl.DataFrame(asked, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
-        done = self.events.join(until, on="user").filter(pl.col("position") <= pl.col("until"))
-        items = {*done["item"].to_list(), *(case.target for case in cases)}
-        items |= {item for case in cases for item, _ in case.best}
+    def of_people(self, images: Path, cases: Sequence[ExplainedCase], width: int) -> PageTables:
+        """What the page shows of the people of some cases, with the pictures of their items, `width` pixels wide."""
+        rows = [(case.user, case.position) for case in cases]
+        until = pl.DataFrame(rows, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
+        past = self.events.join(until, on="user").filter(pl.col("position") <= pl.col("until"))
+        items = {*past["item"].to_list(), *(case.target for case in cases)}
+        items |= {item for case in cases for item, _ in case.recommended}
 
         def by_item(frame: pl.DataFrame, *columns: str) -> dict[int, Any]:
             rows = frame.filter(pl.col("item").is_in(list(items))).select("item", *columns).iter_rows()
             return {row[0]: row[1] if len(columns) == 1 else row[1:] for row in rows}
 
-        book = Book(
+        contents = ItemContents(
             titles=by_item(self.titles, "title"),
             texts=by_item(self.catalog, "text"),
             status=by_item(self.catalog, "status", "picture"),
@@ -79,4 +81,4 @@ class Shelf:
             boxes=by_item(self.regions, "box"),
             posters=posters(images, items, width),
         )
-        return Sources(book, self.events, self.names, self.topics, self.trends, self.window, self.truth)
+        return PageTables(contents, self.events, self.names, self.topics, self.trends, self.window, self.truth)

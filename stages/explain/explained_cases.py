@@ -1,4 +1,4 @@
-"""Whose recommendations are explained, and what the model answered."""
+"""Whose recommendations are explained, and what the model recommends to them."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,29 @@ from engine.tables.arrays import case_columns
 from engine.training.batch import Interactions
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Recommender
-from stages.explain.reasons import Found
+from stages.explain.reasons import Recommendations
 
 
 @dataclass(frozen=True)
-class Case:
-    """A person before an act, the act, where the model put it among how many rivals (`frozen`: the case's own), and
-    what it recommended of the whole catalogue, with which scores."""
+class ExplainedCase:
+    """A person before a test event, and what the model recommends there.
+
+    `target`: the item of the event; `rank`: the model's rank of it among `rivals` others (`frozen`: the case's own
+    candidates, else the catalogue); `recommended`: items of the whole catalogue with their scores, the best first.
+    """
 
     user: int
     position: int
     target: int
-    place: float
+    rank: float
     rivals: int
     frozen: bool
-    best: list[tuple[int, float]]
+    recommended: list[tuple[int, float]]
 
 
-def chosen(table: pl.DataFrame, names: dict[int, str], users: int | tuple[str | int, ...], seed: int) -> pl.DataFrame:
+def last_cases(
+    table: pl.DataFrame, names: dict[int, str], users: int | tuple[str | int, ...], seed: int
+) -> pl.DataFrame:
     """The last test case of some users: those that are named, in that order, or as many as asked, drawn by the seed.
 
     Raises:
@@ -46,14 +51,16 @@ def chosen(table: pl.DataFrame, names: dict[int, str], users: int | tuple[str | 
     return order.join(last, on="user", maintain_order="left").select(table.columns)
 
 
-def answered(model: Recommender, events: Interactions, asked: pl.DataFrame, found: Found, seen: Seen) -> list[Case]:
+def with_recommendations(
+    model: Recommender, events: Interactions, rows: pl.DataFrame, recommended: Recommendations, seen: Seen
+) -> list[ExplainedCase]:
     """The cases with the rank of what came next and the recommendations."""
-    table = Cases.of(case_columns(asked), events.item_E.device.type)
-    counts, frozen = rank(model, table, events, seen), table.candidate_CK is not None
-    place = positions(counts.greater, counts.ties).tolist()
-    cases = []
-    for row, (user, position, target) in enumerate(asked.select("user", "position", "target").iter_rows()):
-        best = zip(found.item_BK[row].tolist(), found.score_BK[row].tolist(), strict=True)
+    cases = Cases.of(case_columns(rows), events.item_E.device.type)
+    counts, frozen = rank(model, cases, events, seen), cases.candidate_CK is not None
+    ranks = positions(counts.greater, counts.ties).tolist()
+    found = []
+    for row, (user, position, target) in enumerate(rows.select("user", "position", "target").iter_rows()):
+        best = zip(recommended.item_BK[row].tolist(), recommended.score_BK[row].tolist(), strict=True)
         kept = [(item, score) for item, score in best if item]
-        cases.append(Case(user, position, target, place[row], int(counts.others[row]), frozen, kept))
-    return cases
+        found.append(ExplainedCase(user, position, target, ranks[row], int(counts.others[row]), frozen, kept))
+    return found

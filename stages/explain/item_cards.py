@@ -1,17 +1,18 @@
-"""What is known of the items, and what was weighed inside one of them."""
+"""An item as the page shows it: its title, text and picture, with what was weighed inside it."""
 
 from dataclasses import dataclass
 
 import polars as pl
 
 from stages.explain import drawing
-from stages.explain.page import Film
+from stages.explain.display_text import LABEL, TEXT, TITLE, shortened, tooltip
+from stages.explain.page import ItemCard
 from stages.explain.posters import Poster
 
 
 @dataclass(frozen=True)
 class Reason:
-    """The weights of the parts of one whole: number (or item) to weight, and to label."""
+    """Weights over the parts of one whole, in order: number (of a history: the event's position), label, weight."""
 
     kind: str
     faithful: bool
@@ -24,8 +25,8 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Book:
-    """What is known of the items: title, text, what is missing of them, words' spans, regions' boxes, posters."""
+class ItemContents:
+    """By item: title, text, status of text and picture, spans of words, boxes of regions, poster."""
 
     titles: dict[int, str | None]
     texts: dict[int, str | None]
@@ -35,41 +36,62 @@ class Book:
     posters: dict[int, Poster]
 
 
-Reasons = dict[tuple[int, str, int], Reason]
+@dataclass(frozen=True)
+class Whole:
+    """What is weighed in parts: a history (`about` 0, no position), an item, or an item as it was acted on once."""
+
+    over: str
+    about: int = 0
+    position: int | None = None
 
 
-def grouped(reasons: pl.DataFrame) -> dict[tuple[int, str, int], Reason]:
-    """One person's REASONS rows by rank, over and about, the first of each that the model gives; parts in order."""
-    found: dict[tuple[int, str, int], Reason] = {}
-    for (rank, over, about, kind, faithful), rows in reasons.group_by(
-        "rank", "over", "about", "kind", "faithful", maintain_order=True
+Reasons = dict[Whole, Reason]
+OF_HISTORY = pl.col("about") == 0
+
+
+def group_reasons(rows: pl.DataFrame) -> Reasons:
+    """The reasons of one person's first recommendation, of REASONS rows: of two over the same whole, the first."""
+    first = rows.filter(pl.col("rank") == 1).with_columns(
+        part=pl.when(OF_HISTORY).then(pl.coalesce("position", "part")).otherwise("part"),
+        position=pl.when(~OF_HISTORY).then("position"),
+    )
+    found: Reasons = {}
+    for (over, about, position, kind, faithful), parts in first.group_by(
+        "over", "about", "position", "kind", "faithful", maintain_order=True
     ):
-        parts = list(rows.select("part", "label", "weight").iter_rows())
-        found.setdefault((int(rank), str(over), int(about)), Reason(str(kind), bool(faithful), parts))
+        weighed = list(parts.select("part", "label", "weight").iter_rows())
+        whole = Whole(str(over), int(about), None if position is None else int(position))
+        found.setdefault(whole, Reason(str(kind), bool(faithful), weighed))
     return found
 
 
-def film(book: Book, item: int, of: dict[tuple[int, str, int], Reason]) -> Film:
-    """An item with what was weighed inside it for the first recommendation."""
-    words, seen = of.get((1, "word", item)), of.get((1, "region", item))
-    pairs, views = of.get((1, "word_region", item)), of.get((1, "view", item))
-    parts = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
+def item_card(contents: ItemContents, item: int, reasons: Reasons, position: int | None = None) -> ItemCard:
+    """An item with what was weighed inside it: as the event at `position` of the history, else as the recommended."""
+    words, regions, pairs, views = (
+        reasons.get(Whole(over, item, position)) for over in ("word", "region", "word_region", "view")
+    )
+    shares = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
     signed = views is not None and views.kind == "signed"
-    text, spans = book.texts.get(item) or "", book.spans.get(item, [])
-    said = {part: label or "" for part, label, _ in pairs.parts} if pairs else {}
-    status, picture = book.status.get(item, ("missing", "missing"))
-    poster = book.posters.get(item) or Poster(missing=f"no picture ({picture})")
-    return Film(
+    title = contents.titles.get(item) or f"item {item} (no title)"
+    text = shortened(contents.texts.get(item) or "", TEXT)
+    spans = [span for span in contents.spans.get(item, []) if span[1] < TEXT]
+    best_word = {part: label or "" for part, label, _ in pairs.parts} if pairs else {}
+    status, picture = contents.status.get(item, ("missing", "missing"))
+    poster = contents.posters.get(item) or Poster(missing=f"no picture ({shortened(picture, LABEL)})")
+    weighed = drawing.text_spans(text, spans, words.weights, words.kind) if words else []
+    drawn = regions if poster.uri else None
+    return ItemCard(
         item=item,
-        title=book.titles.get(item) or f"item {item} (no title)",
+        title=shortened(title, TITLE),
+        tooltip=tooltip(title, shortened(title, TITLE)),
         poster=poster,
-        runs=drawing.runs(text, spans, words.weights, words.kind) if words else [drawing.Run(text)] if text else [],
-        missing="" if text else f"no text ({status})",
-        regions=drawing.regions(book.boxes[item], seen.weights, seen.kind, said) if seen and poster.uri else [],
+        text=weighed or ([drawing.TextSpan(text)] if text else []),
+        missing="" if text else f"no text ({shortened(status, LABEL)})",
+        regions=drawing.region_boxes(contents.boxes[item], drawn.weights, drawn.kind, best_word) if drawn else [],
         words_used=words.faithful if words else None,
-        regions_used=seen.faithful if seen and poster.uri else None,
-        views=[] if signed else parts,
-        adds=parts if signed else [],
+        regions_used=drawn.faithful if drawn else None,
+        views=[] if signed else shares,
+        adds=shares if signed else [],
         adds_used=views.faithful if views and signed else None,
         even=words is not None and words.kind == "share",
     )

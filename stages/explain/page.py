@@ -6,22 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from stages.explain import drawing
+from stages.explain.display_text import visible
 from stages.explain.posters import Poster
 
 
 @dataclass(frozen=True)
-class Film:
-    """An item as it is shown; `words_used` and `regions_used` say whether the score was computed from those weights;
-    `even`: the words' weights are shares; `views` are shares of the whole, `adds` what each view adds to the score."""
+class ItemCard:
+    """An item as it is shown; `tooltip` is an HTML attribute with the whole title where `title` is cut.
+
+    `words_used`, `regions_used`, `adds_used`: the score was computed from these weights (None: nothing was weighed);
+    `even`: the words' weights are shares; `views`: shares of the item's vector; `adds`: what views add to the score.
+    """
 
     item: int
     title: str
+    tooltip: Markup
     poster: Poster
-    runs: list[drawing.Run]
+    text: list[drawing.TextSpan]
     missing: str
-    regions: list[drawing.Region]
+    regions: list[drawing.RegionBox]
     words_used: bool | None
     regions_used: bool | None
     views: list[tuple[str, float]]
@@ -32,15 +38,15 @@ class Film:
     @property
     def top_word(self) -> tuple[str, float, int] | None:
         """The heaviest word, its weight, and of how many words."""
-        found = [(run.weight, run.text) for run in self.runs if run.weight is not None]
-        return (max(found)[1], max(found)[0], len(found)) if found else None
+        words = [(span.weight, span.text) for span in self.text if span.weight is not None]
+        return (max(words)[1], max(words)[0], len(words)) if words else None
 
 
 @dataclass(frozen=True)
-class Act:
+class HistoryEvent:
     """Something that a person did: when (as text), how it weighs, its bar in percent of the heaviest."""
 
-    film: Film
+    card: ItemCard
     when: str
     weight: float | None
     bar: float
@@ -58,41 +64,45 @@ class Topic:
 
 @dataclass(frozen=True)
 class Person:
-    """One article of the page."""
+    """A person's section: `events` in all, those shown, those shown with their contents, what is recommended."""
 
     name: str
-    acts: int
+    events: int
     when: str
-    history: list[Act]
+    history: list[HistoryEvent]
     history_used: bool | None
-    first: Film | None
-    others: list[tuple[Film, float]]
-    close: list[Act]
+    recommended: list[tuple[ItemCard, float]]
+    detailed: list[HistoryEvent]
     topics: list[Topic]
     topics_used: bool | None
-    chart: drawing.Chart | None
+    chart: drawing.TrendChart | None
     views: list[tuple[str, float]]
-    target: Film
-    place: float
+    target: ItemCard
+    rank: float
     rivals: int
     frozen: bool
     hit: bool
     truth: dict[str, Any] | None
     more: list[str]
 
+    @property
+    def cards(self) -> list[ItemCard]:
+        """Every item that the section shows."""
+        return [self.target, *(event.card for event in self.history), *(card for card, _ in self.recommended)]
 
-def render(people: Sequence[Person], model: str, explains: bool, readings: dict[str, float]) -> str:
+
+def render(people: Sequence[Person], model: str, explains: bool, metrics: dict[str, float]) -> str:
     """The page; every text in it is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    films = [film for p in people for film in [p.target, *(act.film for act in p.history), *(f for f, _ in p.others)]]
-    shown = {film.item: film.poster for film in films if film.poster.uri}
+    posters = {card.item: card.poster for person in people for card in person.cards if card.poster.uri}
     html = environment.get_template("page.html.j2").render(
-        people=people, model=model, explains=explains, readings=readings, posters=shown, levels=drawing.LEVELS
+        people=people, model=model, explains=explains, metrics=metrics, posters=posters, levels=drawing.LEVELS
     )
     return html.strip() + "\n"

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,9 +13,9 @@ from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, OR
 from engine.tables.settings import Choice, Record, checked
 from engine.tables.store import write, write_shards
 from stages.ingest import sources
-from stages.ingest.shaping.coded_tables import size
+from stages.ingest.shaping.coded_tables import log_statistics
 from stages.ingest.shaping.filters import finish
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +45,38 @@ def main(params: Params, layout: Layout) -> None:
     log.info("ingest: %s", ", ".join(f"{name} {count}" for name, count in report.items()))
 
 
-def tables(params: Params) -> tuple[Raw, dict[str, Any]]:
+def tables(params: Params) -> tuple[SourceTables, dict[str, Any]]:
     """The final tables and the report of the dataset that `params` names.
 
     Raises:
         ValueError: no such source, a wrong setting, or what the source found wrong.
     """
     module = source(params.dataset)
-    settings = {name: value for name, value in params.dataset.settings.items() if name != "source"}
-    record = checked(module.Settings, settings, f"datasets.{params.dataset.name}")
-    if isinstance(record, Steps):
-        return finish(module.read(record, params.seed), record, params.seed)
-    raw: Raw = module.read(record, params.seed)
+    found = settings(params)
+    if isinstance(found, ShapingSettings):
+        return finish(module.read(found, params.seed), found, params.seed)
+    raw: SourceTables = module.read(found, params.seed)
     if not raw.coded:
-        raise ValueError(f"{module.__name__}: rows that are not coded need Settings(Steps)")
-    return raw, {**raw.counts, **size(raw.events, raw.items.height)}
+        raise ValueError(f"{module.__name__}: rows that are not coded need Settings(ShapingSettings)")
+    return raw, {**raw.counts, **log_statistics(raw.events, raw.items.height)}
+
+
+def record(dataset: Choice) -> type[Record]:
+    """The class that checks a data set's section: its source's."""
+    found: type[Record] = source(dataset).Settings
+    return found
+
+
+def settings(params: Params) -> Record:
+    """The section of the data set, checked."""
+    found = {name: value for name, value in params.dataset.settings.items() if name != "source"}
+    return checked(record(params.dataset), found, f"datasets.{params.dataset.name}")
+
+
+def raw_files(params: Params) -> list[Path]:
+    """The raw files that the data set names."""
+    found: list[Path] = source(params.dataset).files(settings(params))
+    return found
 
 
 def source(dataset: Choice) -> ModuleType:

@@ -1,0 +1,1 @@
+"""Events and a protocol to train, valid and test, and the cases to rank."""

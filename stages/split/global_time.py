@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 
-def moment(time: pl.Series, date: str, share: float, where: str) -> datetime:
+def cut_time(time: pl.Series, date: str, share: float, where: str) -> datetime:
     """The date (ISO 8601, midnight UTC where no hour stands), or the time of the event after `share` of them all.
 
     Raises:
@@ -20,7 +20,7 @@ def moment(time: pl.Series, date: str, share: float, where: str) -> datetime:
     try:
         found = _utc(datetime.fromisoformat(date))
     except ValueError:
-        raise ValueError(f"{where}.date: {date!r} is no date; write it as 2010-01-01, or empty for a share") from None
+        raise ValueError(f"{where}.date: {date!r} is no date; write it as 2010-01-01, or leave it empty") from None
     if not time.min() < found <= time.max():  # type: ignore[operator]
         first, last = _utc(time.sort()[0]), _utc(time.sort()[-1])
         raise ValueError(f"{where}.date: {date} must lie inside the events, {first} to {last}")
@@ -31,9 +31,9 @@ def _utc(found: datetime) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def parts(time: pl.Series, date: str, train: float, valid: float, where: str) -> pl.Series:
+def parts_by_time(time: pl.Series, date: str, train: float, valid: float, where: str) -> pl.Series:
     """train, valid or test of each event: test from the moment on, valid the last `valid` of what is before it."""
-    test = moment(time, date, train, where)
+    test = cut_time(time, date, train, where)
     before = time.filter(time < test).sort()
     held = _utc(before[-1 - int(len(before) * valid)]) if valid and len(before) else test
     names = pl.DataFrame({"time": time}).select(
@@ -49,7 +49,7 @@ def parts(time: pl.Series, date: str, train: float, valid: float, where: str) ->
     return names["part"]
 
 
-def some(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+def sample_cases(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
     """At most `count` cases of each part, drawn by the seed, numbered again; all of them where it is 0."""
     if not count:
         return cases
@@ -61,7 +61,7 @@ def some(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
     return cases[sorted(kept)].with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))
 
 
-def newcomers(split: pl.DataFrame) -> dict[str, Any]:
+def cold_start(split: pl.DataFrame) -> dict[str, Any]:
     """Who and what is in test and not in train, how many test events that concerns, and where the parts begin."""
     train, test = split.filter(pl.col("part") == "train"), split.filter(pl.col("part") == "test")
     found: dict[str, Any] = {}

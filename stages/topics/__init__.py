@@ -1,0 +1,1 @@
+"""Topics of what people did, window by window."""

@@ -12,25 +12,26 @@ from rich.progress import track
 from scipy.sparse import csr_matrix
 
 from engine.tables.settings import Record
-from stages.topics.gibbs_loops import read, sweep
+from stages.topics.gibbs_loops import infer_shares, sweep
 
 BLOCK = 1024  # documents read between two steps of the progress bar
 
 Counts = NDArray[np.float64]
-Watch = Callable[[int, NDArray[np.float64]], None]
+OnStep = Callable[[int, NDArray[np.float64]], None]
 
 
 class Gibbs(Record):
-    """Documents a mini-batch, sweeps over each, those before counts are averaged, share of the counts forgotten after
-    each mini-batch, priors, and sweeps that read a document with the topics as they are."""
+    """Streaming Gibbs sampling."""
 
-    batch: int = Field(ge=1)
-    iterations: int = Field(ge=1)
-    burn_in: int = Field(ge=0)
-    forgetting: float = Field(ge=0, lt=1)
-    topic_prior: float = Field(gt=0)
-    word_prior: float = Field(gt=0)
-    fold_in: int = Field(ge=1)
+    batch: int = Field(1024, ge=1, description="documents a mini-batch")
+    iterations: int = Field(200, ge=1, description="sweeps over each mini-batch")
+    burn_in: int = Field(100, ge=0, description="sweeps before counts are averaged; fewer than iterations")
+    forgetting: float = Field(
+        0.0, ge=0, lt=1, description="share of the counts that is forgotten after each mini-batch"
+    )
+    topic_prior: float = Field(0.1, gt=0, description="prior count of each topic in a document (alpha)")
+    word_prior: float = Field(0.1, gt=0, description="prior count of each word in a topic (beta)")
+    fold_in: int = Field(20, ge=1, description="sweeps that read a document with the topics as they are")
 
     @model_validator(mode="after")
     def _leaves_sweeps(self) -> Self:
@@ -63,21 +64,21 @@ def fold_in(
     word_VT = np.ascontiguousarray(word_TV.T)
     for start in track(range(0, len(found), BLOCK), title):
         part = csr_matrix(word_DV[start : start + BLOCK], dtype=np.float64)
-        read(part.indptr, part.indices, part.data, word_VT, (prior, sweeps), found[start : start + BLOCK])
+        infer_shares(part.indptr, part.indices, part.data, word_VT, (prior, sweeps), found[start : start + BLOCK])
     return found
 
 
-def fit(word_DV: csr_matrix, count: int, settings: Gibbs, seed: int, watch: Watch | None = None) -> Fitted:
+def fit(word_DV: csr_matrix, count: int, settings: Gibbs, seed: int, on_step: OnStep | None = None) -> Fitted:
     """Fit `count` topics to documents in time order, one pass over mini-batches of one size; the same seed, the same
-    topics. `watch` is told after each mini-batch how many documents were read, and the weights [T, V].
+    topics. `on_step` is told after each mini-batch how many documents were read, and the weights [T, V].
     """
     count_VT, stream = np.zeros((word_DV.shape[1], count)), np.array([seed], np.uint64)
     documents = word_DV.shape[0]
     edges = np.linspace(0, documents, 1 + math.ceil(documents / settings.batch)).astype(int).tolist()
     for start, stop in track(list(pairwise(edges)), "fit topics"):
         count_VT = learn(count_VT, word_DV[start:stop], settings, stream)
-        if watch is not None:
-            watch(stop, count_VT.T + settings.word_prior)
+        if on_step is not None:
+            on_step(stop, count_VT.T + settings.word_prior)
     return Fitted(count_VT, settings)
 
 

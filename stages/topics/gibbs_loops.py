@@ -52,9 +52,9 @@ def sweep(word_X, end_D, topic_X, count_VT, priors, stream):  # type: ignore[no-
 
 
 @njit(cache=True, fastmath={"reassoc"})
-def read(indptr, indices, times, word_VT, how, found):  # type: ignore[no-untyped-def]
+def infer_shares(indptr, indices, times, word_VT, settings, share_DT):  # type: ignore[no-untyped-def]
     """Topic shares of documents, the topics as they are: each word's guess from those of the document's other words."""
-    prior, sweeps = how
+    prior, sweeps = settings
     topics = word_VT.shape[1]
     for d in range(len(indptr) - 1):
         start, stop = indptr[d], indptr[d + 1]
@@ -73,4 +73,4 @@ def read(indptr, indices, times, word_VT, how, found):  # type: ignore[no-untype
                 for t in range(topics):
                     guess_T[t] /= mass
                     sum_T[t] += count * guess_T[t]
-        found[d] = sum_T / sum_T.sum()
+        share_DT[d] = sum_T / sum_T.sum()

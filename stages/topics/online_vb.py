@@ -18,23 +18,25 @@ from engine.tables.settings import Record
 BATCH = 1024  # documents read at once
 
 Bag = list[tuple[int, float]]
-Watch = Callable[[int, NDArray[np.float64]], None]
+OnStep = Callable[[int, NDArray[np.float64]], None]
 
 
 class OnlineVB(Record):
-    """Documents a step, its rate (offset + step) ** -rate_decay, passes, priors, documents that start a topic."""
+    """Online variational Bayes; a step's rate is (offset + step) ** -rate_decay."""
 
-    chunk: int = Field(ge=1)
-    offset: float = Field(gt=0)
-    rate_decay: float = Field(ge=0.5, le=1)
-    passes: int = Field(ge=1)
-    iterations: int = Field(ge=1)
-    topic_prior: float = Field(gt=0)
-    word_prior: float = Field(gt=0)
-    seeds: int = Field(ge=1)
+    chunk: int = Field(128, ge=1, description="documents a step")
+    offset: float = Field(8, gt=0, description="steps that the rate is damped by at the start")
+    rate_decay: float = Field(
+        0.7, ge=0.5, le=1, description="how fast the rate falls: the exponent of the step's number"
+    )
+    passes: int = Field(2, ge=1, description="passes over the documents, in order of time")
+    iterations: int = Field(50, ge=1, description="rounds at most in which a document's shares are inferred")
+    topic_prior: float = Field(0.1, gt=0, description="prior count of each topic in a document (alpha)")
+    word_prior: float = Field(0.1, gt=0, description="prior count of each word in a topic (eta)")
+    seeds: int = Field(5, ge=1, description="documents whose words a topic starts from")
 
 
-class Even:
+class EvenStart:
     """The start of every inference, in place of gensim's draws: a document's shares then hang on its words alone."""
 
     def gamma(self, _shape: float, _scale: float, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -58,10 +60,10 @@ class Stream:
             yield list(zip(self.word_DV.indices[a:b].tolist(), self.word_DV.data[a:b].tolist(), strict=True))
 
 
-class Watched(LdaModel):  # type: ignore[misc]
-    """Tells `watch` after each step of the last pass how many of its documents were read, and the weights [T, V]."""
+class WatchedLda(LdaModel):  # type: ignore[misc]
+    """Tells `on_step` after each step of the last pass how many of its documents were read, and the weights [T, V]."""
 
-    watch: Watch | None = None
+    on_step: OnStep | None = None
     ahead = 0  # documents to read before the last pass
 
     def do_mstep(self, rho: float, other: Any, extra_pass: bool = False) -> None:
@@ -69,15 +71,15 @@ class Watched(LdaModel):  # type: ignore[misc]
         read = int(other.numdocs)
         super().do_mstep(rho, other, extra_pass)
         self.ahead -= read
-        if self.watch is not None and self.ahead < 0:
-            self.watch(-self.ahead, self.state.get_lambda())
+        if self.on_step is not None and self.ahead < 0:
+            self.on_step(-self.ahead, self.state.get_lambda())
 
 
 class Fitted:
     """Topics [T, V], each a distribution over words, and what they say of documents."""
 
     def __init__(self, model: LdaModel):
-        model.random_state = Even()
+        model.random_state = EvenStart()
         self._model = model
         lambda_TV = model.state.get_lambda()
         self.word_TV: NDArray[np.float64] = lambda_TV / lambda_TV.sum(axis=1, keepdims=True)
@@ -96,7 +98,7 @@ class Fitted:
 
 
 def fit(
-    word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, seed: int, watch: Watch | None = None
+    word_DV: csr_matrix, words: list[str], count: int, settings: OnlineVB, seed: int, on_step: OnStep | None = None
 ) -> Fitted:
     """Fit `count` topics to documents in time order, in one process; the same seed gives the same topics.
 
@@ -105,7 +107,7 @@ def fit(
     that keeps an unseen word above epsilon, topics that start from documents, and a damped first step.
     """
     logging.getLogger("gensim").setLevel(logging.ERROR)  # it guesses at convergence; the held-out words tell
-    model = Watched(
+    model = WatchedLda(
         id2word=dict(enumerate(words)),
         num_topics=count,
         alpha=settings.topic_prior,
@@ -122,7 +124,7 @@ def fit(
     # steps of one size: a small last one would weigh each of its documents many times over
     documents = word_DV.shape[0]
     steps = -(-documents // settings.chunk)
-    model.watch, model.ahead = watch, documents * (settings.passes - 1)
+    model.on_step, model.ahead = on_step, documents * (settings.passes - 1)
     model.update(Stream(word_DV, "fit topics"), chunksize=-(-documents // steps), passes=settings.passes)
     return Fitted(model)
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from stages.topics.online_vb import Stream
 
 
-class Found(Protocol):
+class TopicModel(Protocol):
     """What a method found: topics [T, V], each a distribution over words, and what they say of documents."""
 
     word_TV: NDArray[np.float64]
@@ -20,36 +20,35 @@ class Found(Protocol):
         """The topics' shares of each document [D, T]; rows sum to 1 and hang on no other row."""
 
 
-def halves(word_DV: csr_matrix, seed: int) -> tuple[csr_matrix, csr_matrix]:
+def split_words(word_DV: csr_matrix, seed: int) -> tuple[csr_matrix, csr_matrix]:
     """Each word of each document to one half or the other, by a fair draw; documents keep their rows."""
-    told = word_DV.astype(
-        np.float64
-    )  # this sorts each row, so the draws are made for what it gives, not for what it took
-    read = told.copy()
-    read.data = np.random.default_rng(seed).binomial(told.data.astype(np.int64), 0.5).astype(np.float64)
-    score = told - read
+    # astype sorts each row: the draws are made for the sorted words
+    count_DV = word_DV.astype(np.float64)
+    read = count_DV.copy()
+    read.data = np.random.default_rng(seed).binomial(count_DV.data.astype(np.int64), 0.5).astype(np.float64)
+    score = count_DV - read
     read.eliminate_zeros()
     score.eliminate_zeros()
     return read, csr_matrix(score)
 
 
-def surprise(found: Found, read_DV: csr_matrix, score_DV: csr_matrix) -> NDArray[np.float64]:
+def document_nats(model: TopicModel, read_DV: csr_matrix, score_DV: csr_matrix) -> NDArray[np.float64]:
     """Negative log probability (nats) of each document's scored words [D], given the shares of the words read.
 
     Document completion (Wallach et al. 2009). The words' weights are the posterior means, not gensim's bound.
     """
-    share_DT = found.shares(read_DV, "held-out documents").astype(np.float64)
+    share_DT = model.shares(read_DV, "held-out documents").astype(np.float64)
     nats_D = np.zeros(len(share_DT))
     for start in range(0, len(share_DT), 256):
         part = score_DV[start : start + 256].tocoo()
-        weight_BV = share_DT[start : start + 256] @ found.word_TV
+        weight_BV = share_DT[start : start + 256] @ model.word_TV
         np.add.at(nats_D, start + part.row, -part.data * np.log(weight_BV[part.row, part.col]))
     return nats_D
 
 
-def perplexity(found: Found, read_DV: csr_matrix, score_DV: csr_matrix) -> float:
+def perplexity(model: TopicModel, read_DV: csr_matrix, score_DV: csr_matrix) -> float:
     """exp of the mean surprise of a scored word."""
-    return float(np.exp(surprise(found, read_DV, score_DV).sum() / score_DV.sum()))
+    return float(np.exp(document_nats(model, read_DV, score_DV).sum() / score_DV.sum()))
 
 
 def unigram(fit_DV: csr_matrix, prior: float) -> NDArray[np.float64]:
@@ -58,14 +57,14 @@ def unigram(fit_DV: csr_matrix, prior: float) -> NDArray[np.float64]:
     return count_V / float(count_V.sum())
 
 
-def unigram_surprise(unigram_V: NDArray[np.float64], score_DV: csr_matrix) -> NDArray[np.float64]:
+def unigram_nats(unigram_V: NDArray[np.float64], score_DV: csr_matrix) -> NDArray[np.float64]:
     """The same [D] for one distribution for all documents."""
     return -np.asarray(score_DV @ np.log(unigram_V))
 
 
 def unigram_perplexity(unigram_V: NDArray[np.float64], score_DV: csr_matrix) -> float:
     """exp of the mean surprise of a scored word, for one distribution for all documents."""
-    return float(np.exp(unigram_surprise(unigram_V, score_DV).sum() / score_DV.sum()))
+    return float(np.exp(unigram_nats(unigram_V, score_DV).sum() / score_DV.sum()))
 
 
 def top_words(

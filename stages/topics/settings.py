@@ -11,19 +11,33 @@ from stages.topics.online_vb import OnlineVB
 
 
 class Topics(Record):
-    """How many topics, of what windows, how fast the past fades (a window), how they are found, snapshots taken."""
+    """Topics of what people did, window by window."""
 
-    method: Literal["online_vb", "gibbs", "none"]
-    count: int = Field(ge=1)
-    window: Literal["hour", "day", "week"]
-    decay: float = Field(ge=0)
-    held_out: float = Field(ge=0, le=1)
-    top: int = Field(ge=1)
-    relevance: float = Field(ge=0, le=1)
-    snapshots: int = Field(ge=1)
-    vocabulary: Vocabulary
-    online_vb: OnlineVB
-    gibbs: Gibbs
+    method: Literal["online_vb", "gibbs", "none"] = Field(
+        "online_vb",
+        description="how topics are fitted: online variational Bayes, streaming Gibbs sampling; none: no topics",
+    )
+    count: int = Field(70, ge=1, description="how many topics are fitted")
+    window: Literal["hour", "day", "week"] = Field(
+        "week", description="what one document is made of: a user's events in it"
+    )
+    decay: float = Field(0.2, ge=0, description="how fast past windows fade in a profile: weight exp(-decay) a window")
+    held_out: float = Field(
+        0.1, ge=0, le=1, description="share of the documents that is kept from fitting, to check topics"
+    )
+    top: int = Field(20, ge=2, description="words that a topic is shown by and its coherence is read from")
+    relevance: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="order of these words: 1: by weight in the topic; 0: by that over the weight everywhere",
+    )
+    snapshots: int = Field(
+        10, ge=1, description="times that the topics are noted while documents are read, in order of time"
+    )
+    vocabulary: Vocabulary = Field(default_factory=Vocabulary, description="which words count")
+    online_vb: OnlineVB = Field(default_factory=OnlineVB, description="of method online_vb")
+    gibbs: Gibbs = Field(default_factory=Gibbs, description="of method gibbs")
 
     @property
     def word_prior(self) -> float:

@@ -15,16 +15,18 @@ COLUMNS = {
 }
 
 
-def by_window(keys: pl.DataFrame, words_D: NDArray[np.float64], nats_2D: NDArray[np.float64]) -> pl.DataFrame:
+def perplexity_by_window(
+    keys: pl.DataFrame, words_D: NDArray[np.float64], nats_2D: NDArray[np.float64]
+) -> pl.DataFrame:
     """One row a window that has scored words: held-out documents, their scored words, and both perplexities.
 
     Args:
         keys: user, window of each held-out document. nats_2D: surprise by topics and by plain word frequencies.
     """
-    told = keys.select("window").with_columns(words=words_D, topics=nats_2D[0], plain=nats_2D[1])
+    scored = keys.select("window").with_columns(words=words_D, topics=nats_2D[0], plain=nats_2D[1])
     mean = (pl.col("topics", "plain") / pl.col("words")).exp()
     return (
-        told.filter(pl.col("words") > 0)
+        scored.filter(pl.col("words") > 0)
         .group_by("window")
         .agg(pl.len().cast(pl.Int64).alias("documents"), pl.col("words", "topics", "plain").sum())
         .sort("window")
@@ -33,7 +35,9 @@ def by_window(keys: pl.DataFrame, words_D: NDArray[np.float64], nats_2D: NDArray
     )
 
 
-def coherence_in(window: pl.Series, done: pl.DataFrame, word_NV: csr_matrix, best_TR: NDArray[np.intp]) -> pl.Series:
+def coherence_by_window(
+    window: pl.Series, events: pl.DataFrame, word_NV: csr_matrix, best_TR: NDArray[np.intp]
+) -> pl.Series:
     """The topics' coherence in each window: over the texts of the items acted on in it; null where no top word occurs.
 
     Mean over topics and pairs of top words of log((texts with both + 1) / texts with the better ranked one), as Mimno
@@ -41,7 +45,7 @@ def coherence_in(window: pl.Series, done: pl.DataFrame, word_NV: csr_matrix, bes
     """
     topics, ranks = best_TR.shape
     low, high = np.tril_indices(ranks, -1)
-    items = dict(done.group_by("window").agg(pl.col("item").unique()).rows())
+    items = dict(events.group_by("window").agg(pl.col("item").unique()).rows())
     found: list[float | None] = []
     for start in window:
         has_ITR = (word_NV[items.get(start, [])][:, best_TR.ravel()] > 0).toarray().reshape(-1, topics, ranks)

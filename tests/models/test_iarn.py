@@ -1,4 +1,4 @@
-"""IARN and biases against their papers: equations by hand, reductions of the card, what a pair may see."""
+"""IARN against its paper: equations by hand, reductions of the card, what a pair may see."""
 
 import math
 from dataclasses import replace
@@ -15,7 +15,6 @@ from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
 from models import iarn as module
-from models.biases import Biases
 from models.iarn import IARN
 from tests.models.world import World, built, rows, section
 
@@ -329,48 +328,3 @@ def test_what_is_missing_is_refused() -> None:
     choice = section("iarn", "lstm_backbone")
     with pytest.raises(ValueError, match="an LSTM has gates of its own"):
         models.configure(choice.model_copy(update={"settings": choice.settings | {"gate": "own"}}))
-
-
-# ---- biases
-
-
-def solved(events: Interactions, **changes: Any) -> Biases:
-    choice = section("biases", "both")
-    model = models.build(choice.model_copy(update={"settings": choice.settings | changes}), Catalog(4), 3)
-    assert isinstance(model, Biases)
-    model.solve(events)
-    return model
-
-
-def test_biases_by_hand() -> None:
-    """Ratings 4 2 | 3 1 of users 1, 2 for items 1, 2; mean 2.5; one sweep, item damping 2, user damping 1."""
-    events = few([(1, 1, 4.0, 1), (1, 2, 2.0, 2), (2, 1, 3.0, 1), (2, 2, 1.0, 2)])
-    model = solved(events, sweeps=1, item_damping=2, user_damping=1)
-    # items: (1.5 + .5) / (2 + 2) = .5, (-.5 - 1.5) / 4 = -.5; users: (1 + 0) / 3, (0 - 1) / 3
-    assert model.item_N.tolist() == pytest.approx([0, 0.5, -0.5, 0, 0])
-    assert model.user_U.tolist() == pytest.approx([0, 1 / 3, -1 / 3, 0])
-    batch = events.pairs(torch.tensor([0, 3]))
-    assert model.rate(batch, torch.tensor([1, 3])).tolist() == pytest.approx([2.5 + 1 / 3 + 0.5, 2.5 - 1 / 3])
-
-
-def test_a_users_bias_from_the_history_by_hand() -> None:
-    """As above, and user 3 came later: ratings 5 and 4 of items 1 and 2, then item 1 is asked; the mean stays 2.5."""
-    known = [(1, 1, 4.0, 1), (1, 2, 2.0, 2), (2, 1, 3.0, 1), (2, 2, 1.0, 2)]
-    model = solved(few(known), sweeps=1, item_damping=2, user_damping=1, person="history", length=8)
-    later = few([*known, (3, 1, 5.0, 3), (3, 2, 4.0, 4), (3, 1, 0.5, 5)])
-    batch = later.before(torch.tensor([3, 3]), torch.tensor([0, 2]), model.needs)
-    # nobody's history: 2.5 + .5; then (5 - 2.5 - .5 + 4 - 2.5 + .5) / (2 + 1) = 4 / 3
-    assert model.rate(batch, torch.tensor([1, 1])).tolist() == pytest.approx([3.0, 3.0 + 4 / 3])
-    with pytest.raises(ValueError, match="reads the ratings of the history"):
-        model.rate(replace(batch, rating_BL=None), torch.tensor([1, 1]))
-
-
-def test_the_mean_is_a_variant_and_sweeps_converge() -> None:
-    events = few([(1, 1, 4.0, 1), (1, 2, 2.0, 2), (2, 1, 3.0, 1)])
-    batch = events.pairs(torch.tensor([0, 1, 2]))
-    item_B = torch.tensor([1, 2, 1])
-    assert solved(events, of="none").rate(batch, item_B).tolist() == [3.0, 3.0, 3.0]
-    exact = solved(events, sweeps=200, item_damping=0, user_damping=0).rate(batch, item_B)
-    assert exact.tolist() == pytest.approx([4.0, 2.0, 3.0], abs=1e-4)
-    with pytest.raises(ValueError, match="these events have none"):
-        solved(replace(events, rating_E=None))

@@ -158,6 +158,7 @@ VARIANTS["biases"] = {
     "mean": {"of": "none"},
     "history": {"person": "history"},
     "user_history": {"of": "user", "person": "history"},
+    "choices": {"person": "history", "length": [3, 8], "user_damping": [0.5, 1]},
 }
 VARIANTS["iarn"] = {
     "iarn_flat": {"features": "flat"},

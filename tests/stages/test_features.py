@@ -11,9 +11,11 @@ from PIL import Image, ImageDraw
 from torchvision import models
 
 from engine.features.pictures.backbone import seeded
-from engine.features.text import bert, doc2vec, passages
-from engine.features.text.bert import Language
+from engine.features.settings import TextEncoder
+from engine.features.text import bert, doc2vec, extractor
+from engine.features.text.bert import Bert
 from engine.tables import arrays, store
+from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, IMAGES, REGIONS, VECTORS, WORDS
 from stages import images as images_stage
 from stages import regions as regions_stage
@@ -57,12 +59,11 @@ def poster(item: int) -> bytes:
     return out.getvalue()
 
 
-def shards(folder: Path, data: dict[int, bytes], size: int = 20) -> Path:
+def shards(layout: Layout, data: dict[int, bytes], size: int = 20) -> None:
     rows = [(item, content, "PNG", 120, 160, "-") for item, content in data.items()]
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     frames = [pl.DataFrame(part, schema=dict(IMAGES.columns), orient="row") for part in parts]
-    store.write_shards(frames, folder / "images", IMAGES)
-    return folder / "images"
+    store.write_shards(frames, layout.images, IMAGES)
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +71,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path, "temporal")
+
+
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shards(tmp_path_factory.mktemp("pictures"), {item: poster(item) for item in range(1, 49)})
+def posters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    there = Layout(tmp_path_factory.mktemp("posters"), "temporal")
+    shards(there, {item: poster(item) for item in range(1, 49)})
+    return there.images
 
 
-def test_a_grid_gives_boxes_scores_and_vectors(images: Path, tmp_path: Path) -> None:
-    regions_stage.main(regions(), images, tmp_path / "r.parquet")
-    found = store.read(tmp_path / "r.parquet", REGIONS)
+@pytest.fixture
+def images(layout: Layout, posters: Path) -> None:
+    layout.images.symlink_to(posters)
+
+
+def test_a_grid_gives_boxes_scores_and_vectors(images: None, layout: Layout) -> None:
+    regions_stage.main(regions(), layout)
+    found = store.read(layout.regions, REGIONS)
     assert found["item"].to_list() == list(range(1, 49))
     box_X4, offsets = arrays.ragged(found["box"])
     assert (np.diff(offsets) == 12).all()
@@ -85,14 +98,14 @@ def test_a_grid_gives_boxes_scores_and_vectors(images: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(box_X4[11], [2 / 3, 0.75, 1, 1])
     assert (arrays.ragged(found["score"])[0] == 1).all()
     assert arrays.ragged(found["region"])[0].shape == (48 * 12, 128)
-    noted = store.meta(tmp_path / "r.parquet")
+    noted = store.meta(layout.regions)
     assert {k: noted[k] for k in ("detector", "backbone", "layer", "weights", "seed", "rows", "columns", "unread")} == {
         "detector": "grid", "backbone": "resnet18", "layer": "layer2.1.relu_1", "weights": "none", "seed": 1,
         "rows": 4, "columns": 3, "unread": 0,
     }  # fmt: skip
 
 
-def test_the_cell_that_differs_is_the_cell_that_was_drawn(tmp_path: Path) -> None:
+def test_the_cell_that_differs_is_the_cell_that_was_drawn(layout: Layout) -> None:
     def square(x: int, y: int) -> bytes:
         image = Image.new("RGB", (120, 160), (60, 60, 160))
         image.paste((240, 220, 40), (x, y, x + 24, y + 24))
@@ -100,26 +113,27 @@ def test_the_cell_that_differs_is_the_cell_that_was_drawn(tmp_path: Path) -> Non
         image.save(out, "PNG")
         return out.getvalue()
 
-    folder = shards(tmp_path, {1: square(-40, -40), 2: square(8, 8), 3: square(88, 128), 4: square(48, 88)})
-    regions_stage.main(regions(), folder, tmp_path / "r.parquet")
-    region_UMD = arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(4, 12, 128)
+    shards(layout, {1: square(-40, -40), 2: square(8, 8), 3: square(88, 128), 4: square(48, 88)})
+    regions_stage.main(regions(), layout)
+    region_UMD = arrays.ragged(store.read(layout.regions, REGIONS)["region"])[0].reshape(4, 12, 128)
     change_UM = np.linalg.norm(region_UMD[1:].astype(np.float32) - region_UMD[0], axis=2)
     assert change_UM.argmax(1).tolist() == [0, 11, 7]
 
 
-def test_drawn_weights_tell_colours_apart(images: Path, tmp_path: Path) -> None:
-    images_stage.main(whole(layer=""), images, tmp_path / "i.parquet")
-    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float64)
+def test_drawn_weights_tell_colours_apart(images: None, layout: Layout) -> None:
+    images_stage.main(whole(layer=""), layout)
+    vector_UD = arrays.vectors(store.read(layout.image, VECTORS)["vector"]).astype(np.float64)
     colour_U = np.arange(1, 49) % 4
     mean_4D = np.stack([vector_UD[:24][colour_U[:24] == c].mean(0) for c in range(4)])
     nearest_U = np.linalg.norm(vector_UD[24:, None] - mean_4D, axis=2).argmin(1)
     assert (nearest_U == colour_U[24:]).mean() >= 0.95
 
 
-def test_the_same_whatever_the_batch_and_the_seed_of_others(images: Path, tmp_path: Path) -> None:
+def test_the_same_whatever_the_batch_and_the_seed_of_others(images: None, layout: Layout, tmp_path: Path) -> None:
     for name, size, seed in (("a", 0, 1), ("again", 0, 2), ("b", 1, 3), ("c", 7, 4)):
         torch.manual_seed(seed)
-        images_stage.main(whole(batch_size=size), images, tmp_path / f"{name}.parquet")
+        images_stage.main(whole(batch_size=size), layout)
+        layout.image.rename(tmp_path / f"{name}.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
     one = store.read(tmp_path / "a.parquet", VECTORS)
     for name in "bc":
@@ -128,60 +142,65 @@ def test_the_same_whatever_the_batch_and_the_seed_of_others(images: Path, tmp_pa
         np.testing.assert_allclose(arrays.vectors(one["vector"]), arrays.vectors(other["vector"]), atol=1e-3, rtol=1e-3)
 
 
-def test_a_vector_is_the_average_of_its_cells(images: Path, tmp_path: Path) -> None:
-    images_stage.main(whole(), images, tmp_path / "i.parquet")
-    regions_stage.main(regions(rows=4, columns=4), images, tmp_path / "r.parquet")
-    region_UMD = arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].reshape(48, 16, 128)
-    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
+def test_a_vector_is_the_average_of_its_cells(images: None, layout: Layout) -> None:
+    images_stage.main(whole(), layout)
+    regions_stage.main(regions(rows=4, columns=4), layout)
+    region_UMD = arrays.ragged(store.read(layout.regions, REGIONS)["region"])[0].reshape(48, 16, 128)
+    vector_UD = arrays.vectors(store.read(layout.image, VECTORS)["vector"])
     np.testing.assert_allclose(region_UMD.astype(np.float32).mean(1), vector_UD, atol=2e-3, rtol=2e-3)
 
 
-def test_bad_pictures_get_no_row_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_pictures_get_no_row_and_are_counted(caplog: pytest.LogCaptureFixture, layout: Layout) -> None:
     data = {1: poster(1), 2: b"<html>", 3: poster(3)[:200], 5: poster(5)}
-    regions_stage.main(regions(), shards(tmp_path, data, 2), tmp_path / "r.parquet")
-    assert store.read(tmp_path / "r.parquet", REGIONS)["item"].to_list() == [1, 5]
-    noted = store.meta(tmp_path / "r.parquet")
+    shards(layout, data, 2)
+    regions_stage.main(regions(), layout)
+    assert store.read(layout.regions, REGIONS)["item"].to_list() == [1, 5]
+    noted = store.meta(layout.regions)
     assert (noted["pictures"], noted["unread"]) == (4, 2)
     assert "item 2: its picture cannot be read" in caplog.text
 
 
-def test_no_pictures_make_an_empty_table(tmp_path: Path) -> None:
-    regions_stage.main(regions(), shards(tmp_path, {}), tmp_path / "r.parquet")
-    images_stage.main(whole(), tmp_path / "images", tmp_path / "i.parquet")
-    assert store.read(tmp_path / "r.parquet", REGIONS).height == store.read(tmp_path / "i.parquet", VECTORS).height == 0
-    assert store.meta(tmp_path / "r.parquet")["pictures"] == 0
+def test_no_pictures_make_an_empty_table(layout: Layout) -> None:
+    shards(layout, {})
+    regions_stage.main(regions(), layout)
+    images_stage.main(whole(), layout)
+    assert store.read(layout.regions, REGIONS).height == store.read(layout.image, VECTORS).height == 0
+    assert store.meta(layout.regions)["pictures"] == 0
 
 
-def test_a_skipped_stage_says_so(tmp_path: Path) -> None:
-    nowhere = tmp_path / "nowhere"
-    regions_stage.main(regions(detector="none"), nowhere, tmp_path / "r.parquet")
-    images_stage.main(whole(backbone="none"), nowhere, tmp_path / "i.parquet")
-    text_stage.main(texts(encoder="none"), nowhere, tmp_path / "w.parquet", tmp_path / "t.parquet")
-    assert store.meta(tmp_path / "r.parquet") == {"detector": "none"}
-    assert store.meta(tmp_path / "i.parquet") == {"backbone": "none"}
-    assert store.meta(tmp_path / "w.parquet") == store.meta(tmp_path / "t.parquet") == {"encoder": "none"}
-    assert store.read(tmp_path / "r.parquet", REGIONS).height == store.read(tmp_path / "w.parquet", WORDS).height == 0
+def test_a_skipped_stage_says_so(layout: Layout) -> None:
+    regions_stage.main(regions(detector="none"), layout)
+    images_stage.main(whole(backbone="none"), layout)
+    text_stage.main(texts(encoder="none"), layout)
+    assert store.meta(layout.regions) == {"detector": "none"}
+    assert store.meta(layout.image) == {"backbone": "none"}
+    assert store.meta(layout.words) == store.meta(layout.text) == {"encoder": "none"}
+    assert store.read(layout.regions, REGIONS).height == store.read(layout.words, WORDS).height == 0
 
 
-def test_pictures_are_reduced_on_request(images: Path, tmp_path: Path) -> None:
-    regions_stage.main(regions(width=5), images, tmp_path / "r.parquet")
-    assert arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0].shape == (48 * 12, 5)
-    noted = store.meta(tmp_path / "r.parquet")
+def test_pictures_are_reduced_on_request(images: None, layout: Layout) -> None:
+    regions_stage.main(regions(width=5), layout)
+    assert arrays.ragged(store.read(layout.regions, REGIONS)["region"])[0].shape == (48 * 12, 5)
+    noted = store.meta(layout.regions)
     assert noted["width"] == 5
     assert 0.5 < noted["variance"] <= 1
 
 
-def test_a_layer_that_is_no_map_is_refused(images: Path, tmp_path: Path) -> None:
+def test_a_layer_that_is_no_map_is_refused(images: None, layout: Layout) -> None:
     with pytest.raises(ValueError, match="layer flatten puts out no map"):
-        regions_stage.main(regions(layer="flatten"), images, tmp_path / "r.parquet")
-    images_stage.main(whole(layer="flatten"), images, tmp_path / "i.parquet")
-    assert arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).shape == (48, 512)
-    assert not (tmp_path / "r.parquet").exists()
+        regions_stage.main(regions(layer="flatten"), layout)
+    images_stage.main(whole(layer="flatten"), layout)
+    assert arrays.vectors(store.read(layout.image, VECTORS)["vector"]).shape == (48, 512)
+    assert not layout.regions.exists()
 
 
-def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(images: Path, tmp_path: Path) -> None:
-    images_stage.main(whole(), images, tmp_path / "a.parquet")
-    images_stage.main(whole(precision="bf16"), images, tmp_path / "b.parquet")
+def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(
+    images: None, layout: Layout, tmp_path: Path
+) -> None:
+    images_stage.main(whole(), layout)
+    layout.image.rename(tmp_path / "a.parquet")
+    images_stage.main(whole(precision="bf16"), layout)
+    layout.image.rename(tmp_path / "b.parquet")
     one, other = (
         arrays.vectors(store.read(tmp_path / f"{name}.parquet", VECTORS)["vector"]).astype(np.float64) for name in "ab"
     )
@@ -190,7 +209,7 @@ def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(images: P
     assert not np.array_equal(one, other)
     assert store.meta(tmp_path / "b.parquet")["precision"] == "bfloat16"
     with pytest.raises(ValueError, match="fp16 is for CUDA"):
-        images_stage.main(whole(precision="fp16"), images, tmp_path / "c.parquet")
+        images_stage.main(whole(precision="fp16"), layout)
 
 
 def normal_BCHW(folder: Path) -> torch.Tensor:
@@ -201,32 +220,34 @@ def normal_BCHW(folder: Path) -> torch.Tensor:
     return ((torch.from_numpy(picture_BHWC) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
-def noise(folder: Path, many: int = 3) -> Path:
+def noise(layout: Layout, many: int = 3) -> None:
     data = {}
     for item in range(1, many + 1):
         out = io.BytesIO()
         Image.fromarray(np.random.default_rng(item).integers(0, 256, (64, 64, 3), np.uint8)).save(out, "PNG")
         data[item] = out.getvalue()
-    return shards(folder, data)
+    shards(layout, data)
 
 
-def test_vgg16_says_its_second_layer_of_4096(tmp_path: Path) -> None:
+def test_vgg16_says_its_second_layer_of_4096(layout: Layout) -> None:
     """MAHN's and MIN's vector of a picture: what the second fully connected layer puts out, rectified."""
-    few = noise(tmp_path)
-    images_stage.main(whole(backbone="vgg16", layer="classifier.4"), few, tmp_path / "i.parquet")
-    vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+    noise(layout)
+    images_stage.main(whole(backbone="vgg16", layer="classifier.4"), layout)
+    vector_UD = arrays.vectors(store.read(layout.image, VECTORS)["vector"]).astype(np.float32)
     assert vector_UD.shape == (3, 4096)
     assert vector_UD.min() == 0
-    assert store.meta(tmp_path / "i.parquet")["layer"] == "classifier.4"
+    assert store.meta(layout.image)["layer"] == "classifier.4"
     with seeded(1), torch.inference_mode():
         network = models.vgg16(weights=None).eval()
-        wanted_UD = network.classifier[:5](network.avgpool(network.features(normal_BCHW(few))).flatten(1)).numpy()
+        wanted_UD = network.classifier[:5](
+            network.avgpool(network.features(normal_BCHW(layout.images))).flatten(1)
+        ).numpy()
     np.testing.assert_allclose(vector_UD, wanted_UD, rtol=2e-3, atol=2e-3 * wanted_UD.max())
 
 
-def test_resnet50_says_2048_at_either_name_of_its_last_layer(tmp_path: Path) -> None:
+def test_resnet50_says_2048_at_either_name_of_its_last_layer(tmp_path: Path, layout: Layout) -> None:
     """Multimodal IRIS's vector of a picture."""
-    few = noise(tmp_path)
+    noise(layout)
     torch.manual_seed(4)
     network = models.resnet50(weights=None).eval()
     for norm in network.modules():
@@ -235,30 +256,30 @@ def test_resnet50_says_2048_at_either_name_of_its_last_layer(tmp_path: Path) -> 
     torch.save(network.state_dict(), tmp_path / "w.pth")
     network.fc = torch.nn.Identity()
     with torch.inference_mode():
-        wanted_UD = network(normal_BCHW(few)).numpy()
+        wanted_UD = network(normal_BCHW(layout.images)).numpy()
     for layer, called in (("", "layer4.2.relu_2"), ("flatten", "flatten")):
         settings = whole(backbone="resnet50", layer=layer, weights=str(tmp_path / "w.pth"))
-        images_stage.main(settings, few, tmp_path / "i.parquet")
-        vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"]).astype(np.float32)
+        images_stage.main(settings, layout)
+        vector_UD = arrays.vectors(store.read(layout.image, VECTORS)["vector"]).astype(np.float32)
         assert vector_UD.shape == (3, 2048)
         np.testing.assert_allclose(vector_UD, wanted_UD, rtol=2e-3, atol=2e-3 * wanted_UD.max())
-        assert store.meta(tmp_path / "i.parquet")["layer"] == called
+        assert store.meta(layout.image)["layer"] == called
 
 
-def test_a_region_of_resnet101_c4_is_2048_wide_through_the_stage(tmp_path: Path) -> None:
-    few = shards(tmp_path, {item: poster(item) for item in (1, 2)})
+def test_a_region_of_resnet101_c4_is_2048_wide_through_the_stage(layout: Layout) -> None:
+    shards(layout, {item: poster(item) for item in (1, 2)})
     limits = {**LIMITS, "proposals": 6, "classes": 6}
     settings = regions(detector="faster_rcnn", backbone="resnet101_c4", faster_rcnn=limits)
-    regions_stage.main(settings, few, tmp_path / "r.parquet")
-    found = store.read(tmp_path / "r.parquet", REGIONS)
+    regions_stage.main(settings, layout)
+    found = store.read(layout.regions, REGIONS)
     assert found["item"].to_list() == [1, 2]
     region_XD, offsets = arrays.ragged(found["region"])
     assert region_XD.shape[1] == 2048
     assert ((np.diff(offsets) >= 1) & (np.diff(offsets) <= 5)).all()
-    assert store.meta(tmp_path / "r.parquet")["backbone"] == "resnet101_c4"
+    assert store.meta(layout.regions)["backbone"] == "resnet101_c4"
 
 
-def test_in_half_precision_the_same_whatever_the_batch(images: Path, tmp_path: Path) -> None:
+def test_in_half_precision_the_same_whatever_the_batch(images: None, layout: Layout) -> None:
     if not torch.cpu.get_capabilities().get("avx512_bf16"):
         pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
 
@@ -269,25 +290,26 @@ def test_in_half_precision_the_same_whatever_the_batch(images: Path, tmp_path: P
     said = []
     for size in (1, 5, 48):
         half = {"precision": "bf16", "batch_size": size}
-        images_stage.main(whole(layer="", **half), images, tmp_path / "i.parquet")
-        regions_stage.main(regions(**half), images, tmp_path / "r.parquet")
-        vector_UD = arrays.vectors(store.read(tmp_path / "i.parquet", VECTORS)["vector"])
-        said.append((vector_UD, arrays.ragged(store.read(tmp_path / "r.parquet", REGIONS)["region"])[0]))
+        images_stage.main(whole(layer="", **half), layout)
+        regions_stage.main(regions(**half), layout)
+        vector_UD = arrays.vectors(store.read(layout.image, VECTORS)["vector"])
+        said.append((vector_UD, arrays.ragged(store.read(layout.regions, REGIONS)["region"])[0]))
     for other in said[1:]:
         assert all(close(a, b) for a, b in zip(said[0], other, strict=True))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_detector_says_the_same_whatever_the_batch(precision: str, tmp_path: Path) -> None:
+def test_a_detector_says_the_same_whatever_the_batch(precision: str, layout: Layout) -> None:
     if precision == "bf16" and not torch.cpu.get_capabilities().get("avx512_bf16"):
         pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
-    few, said = shards(tmp_path, {item: poster(item) for item in range(1, 7)}), []
+    said = []
+    shards(layout, {item: poster(item) for item in range(1, 7)})
     limits = {**LIMITS, "longest": 256, "proposals": 100, "most": 36, "classes": 6}
     for size in (1, 6):
         settings = regions(detector="faster_rcnn", backbone="fasterrcnn_resnet50_fpn_v2", faster_rcnn=limits, size=192,
                            batch_size=size, precision=precision)  # fmt: skip
-        regions_stage.main(settings, few, tmp_path / "r.parquet")
-        found = store.read(tmp_path / "r.parquet", REGIONS)
+        regions_stage.main(settings, layout)
+        found = store.read(layout.regions, REGIONS)
         said.append([arrays.ragged(found[name])[0].astype(float) for name in ("box", "region")])
     (box_X4, region_XD), (other_X4, other_XD) = said
     assert len(box_X4) > 100
@@ -295,71 +317,74 @@ def test_a_detector_says_the_same_whatever_the_batch(precision: str, tmp_path: P
     assert (np.linalg.norm(region_XD - other_XD, axis=1) <= 1e-3 * np.linalg.norm(region_XD, axis=1)).all()
 
 
-def catalog(folder: Path, rows: dict[int, str | None]) -> Path:
+def catalog(layout: Layout, rows: dict[int, str | None]) -> None:
     table = [(item, f"film {item}", text, "ok", "missing", "test") for item, text in rows.items()]
-    store.write(pl.DataFrame(table, schema=dict(CATALOG.columns), orient="row"), folder / "c.parquet", CATALOG)
-    return folder / "c.parquet"
+    store.write(pl.DataFrame(table, schema=dict(CATALOG.columns), orient="row"), layout.catalog, CATALOG)
 
 
-def test_texts_give_words_and_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passages, "ROWS", 3)
+def test_texts_give_words_and_a_whole(monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
+    monkeypatch.setattr(extractor, "ROWS", 3)
     long = "one two three four five six seven eight nine ten"
-    path = catalog(tmp_path, {1: "A robot's heart.", 2: None, 3: "  ", 4: "...", 6: long, 7: "A boat."})
-    text_stage.main(texts(), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
-    words, whole_ = store.read(tmp_path / "w.parquet", WORDS), store.read(tmp_path / "t.parquet", VECTORS)
+    catalog(layout, {1: "A robot's heart.", 2: None, 3: "  ", 4: "...", 6: long, 7: "A boat."})
+    text_stage.main(texts(), layout)
+    words, whole_ = store.read(layout.words, WORDS), store.read(layout.text, VECTORS)
     assert words["item"].to_list() == whole_["item"].to_list() == [1, 6, 7]
     assert words["token"].to_list() == [["A", "robot's", "heart"], long.split()[:8], ["A", "boat"]]
     assert words["span"].to_list()[0] == [[0, 1], [2, 9], [10, 15]]
     assert arrays.ragged(words["word"])[0].shape == (13, 384)
     assert arrays.vectors(whole_["vector"]).shape == (3, 384)
-    noted = store.meta(tmp_path / "w.parquet")
+    noted = store.meta(layout.words)
     assert {k: noted[k] for k in ("encoder", "limit", "texts", "wordless", "cut", "precision")} == {
         "encoder": "minilm", "limit": 8, "texts": 4, "wordless": 1, "cut": 0, "precision": "float32",
     }  # fmt: skip
     assert len(noted["sha256"]) == 64
 
 
-def test_words_are_reduced_on_request(tmp_path: Path) -> None:
-    path = catalog(tmp_path, {i: f"A tale of {w} and woe." for i, w in enumerate(["love", "war", "sea", "hope"], 1)})
-    text_stage.main(texts(width=3), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
-    assert arrays.ragged(store.read(tmp_path / "w.parquet", WORDS)["word"])[0].shape == (24, 3)
-    assert arrays.vectors(store.read(tmp_path / "t.parquet", VECTORS)["vector"]).shape == (4, 3)
-    for name in "wt":
-        assert store.meta(tmp_path / f"{name}.parquet")["width"] == 3
+def test_words_are_reduced_on_request(layout: Layout) -> None:
+    catalog(layout, {i: f"A tale of {w} and woe." for i, w in enumerate(["love", "war", "sea", "hope"], 1)})
+    text_stage.main(texts(width=3), layout)
+    assert arrays.ragged(store.read(layout.words, WORDS)["word"])[0].shape == (24, 3)
+    assert arrays.vectors(store.read(layout.text, VECTORS)["vector"]).shape == (4, 3)
+    for path in (layout.words, layout.text):
+        assert store.meta(path)["width"] == 3
 
 
-def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(tmp_path: Path) -> None:
-    few = shards(tmp_path, {item: poster(item) for item in (1, 2, 3)})
+def test_a_detector_gives_ragged_regions_and_an_empty_picture_no_row(layout: Layout) -> None:
+    shards(layout, {item: poster(item) for item in (1, 2, 3)})
     settings = {"detector": "faster_rcnn", "backbone": "fasterrcnn_resnet50_fpn_v2"}
     limits = {**LIMITS, "proposals": 8, "classes": 6}
-    regions_stage.main(regions(**settings, faster_rcnn=limits), few, tmp_path / "r.parquet")
-    found = store.read(tmp_path / "r.parquet", REGIONS)
+    regions_stage.main(regions(**settings, faster_rcnn=limits), layout)
+    found = store.read(layout.regions, REGIONS)
     assert found["item"].to_list() == [1, 2, 3]
     box_X4, offsets = arrays.ragged(found["box"])
     assert (np.diff(offsets) <= 5).all()
     assert ((box_X4 >= 0) & (box_X4 <= 1)).all()
     assert arrays.ragged(found["region"])[0].shape == (len(box_X4), 1024)
-    noted = store.meta(tmp_path / "r.parquet")
+    noted = store.meta(layout.regions)
     assert {k: noted[k] for k in ("detector", "pictures", "unread", "empty", "confidence")} == {
         "detector": "faster_rcnn", "pictures": 3, "unread": 0, "empty": 0, "confidence": 0.0,
     }  # fmt: skip
-    regions_stage.main(regions(**settings, faster_rcnn={**limits, "confidence": 1.1}), few, tmp_path / "r.parquet")
-    assert store.read(tmp_path / "r.parquet", REGIONS).height == 0
-    assert store.meta(tmp_path / "r.parquet")["empty"] == 3
+    regions_stage.main(regions(**settings, faster_rcnn={**limits, "confidence": 1.0}), layout)
+    assert store.read(layout.regions, REGIONS).height == 0
+    assert store.meta(layout.regions)["empty"] == 3
     with pytest.raises(ValueError, match="longest is 32, less than size 64"):
-        regions_stage.main(regions(**settings, faster_rcnn={**limits, "longest": 32}), few, tmp_path / "r.parquet")
+        regions_stage.main(regions(**settings, faster_rcnn={**limits, "longest": 32}), layout)
 
 
-def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doc2vec_is_learnt_and_the_same_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Layout
+) -> None:
     made: list[Any] = []
     learner = doc2vec.Doc2Vec
     monkeypatch.setattr(doc2vec, "Doc2Vec", lambda **how: made.append(learner(**how)) or made[-1])
     words = ["love", "war", "sea", "hope"]
-    path = catalog(tmp_path, {1: None, **{i: f"A tale of {w} and woe." for i, w in enumerate(words, 2)}, 9: "Zebra!"})
+    catalog(layout, {1: None, **{i: f"A tale of {w} and woe." for i, w in enumerate(words, 2)}, 9: "Zebra!"})
     few = {"dim": 6, "window": 3, "minimum": 2, "epochs": 5}
     for name in "ab":
         settings = texts(encoder="doc2vec", doc2vec=few, limit=3)
-        text_stage.main(settings, path, tmp_path / f"w{name}.parquet", tmp_path / f"t{name}.parquet")
+        text_stage.main(settings, layout)
+        layout.words.rename(tmp_path / f"w{name}.parquet")
+        layout.text.rename(tmp_path / f"t{name}.parquet")
     for kind in "wt":
         assert (tmp_path / f"{kind}a.parquet").read_bytes() == (tmp_path / f"{kind}b.parquet").read_bytes()
     found = store.read(tmp_path / "wa.parquet", WORDS)
@@ -377,28 +402,28 @@ def test_doc2vec_is_learnt_and_the_same_each_time(tmp_path: Path, monkeypatch: p
         "encoder": "doc2vec", "dim": 6, "texts": 5, "wordless": 1, "words": "static",
     }  # fmt: skip
     with pytest.raises(ValueError, match="learns in one process"):
-        text_stage.main(texts(encoder="doc2vec", engine="ray"), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+        text_stage.main(texts(encoder="doc2vec", engine="ray"), layout)
     rare = {**few, "minimum": 50}
     with pytest.raises(ValueError, match=r"no word of .* occurs so often"):
-        text_stage.main(texts(encoder="doc2vec", doc2vec=rare), path, tmp_path / "w.parquet", tmp_path / "t.parquet")
+        text_stage.main(texts(encoder="doc2vec", doc2vec=rare), layout)
 
 
-def test_doc2vec_follows_its_settings_and_the_seed(tmp_path: Path) -> None:
+def test_doc2vec_follows_its_settings_and_the_seed(layout: Layout) -> None:
     texts_ = {1: "Love and war", 2: "war and love", 3: "  ", 4: "the sea and the war"}
-    path = catalog(tmp_path, texts_)
+    catalog(layout, texts_)
 
     def learnt(seed: int = 1, **changes: int) -> pl.DataFrame:
         few = {"dim": 6, "window": 3, "minimum": 1, "epochs": 2, **changes}
         settings = texts(encoder="doc2vec", doc2vec=few).model_copy(update={"seed": seed})
-        text_stage.main(settings, path, tmp_path / "w.parquet", tmp_path / "t.parquet")
-        return store.read(tmp_path / "w.parquet", WORDS)
+        text_stage.main(settings, layout)
+        return store.read(layout.words, WORDS)
 
     plain = learnt()
     words = arrays.ragged(plain["word"])[0]
     assert plain["item"].to_list() == [1, 2, 4]
     assert plain["token"].to_list()[0] == ["Love", "and", "war"]
     assert (words[0] == words[5]).all(), "a word is the same in capitals"
-    assert {name: store.meta(tmp_path / "w.parquet")[name] for name in ("texts", "wordless")} == {
+    assert {name: store.meta(layout.words)[name] for name in ("texts", "wordless")} == {
         "texts": 3,
         "wordless": 0,
     }
@@ -408,37 +433,35 @@ def test_doc2vec_follows_its_settings_and_the_seed(tmp_path: Path) -> None:
 
 
 def test_a_processor_s_threads_are_left_to_the_network() -> None:
-    reading = passages.Reading(**texts().text.model_dump(include=set(passages.Reading.model_fields)))
-    found = passages.Passages(reading, "cpu").load()
+    encoder = TextEncoder(**texts().text.model_dump(include=set(TextEncoder.model_fields)))
+    found = extractor.Texts(encoder, "cpu").load()
     frame, there = pl.DataFrame({"item": [3], "text": ["A boat."]}), []
-    found.language.tokenize = lambda *given: (
-        there.append(threading.get_ident()) or Language.tokenize(found.language, *given)
-    )
+    found.bert.tokenize = lambda *given: there.append(threading.get_ident()) or Bert.tokenize(found.bert, *given)
     prepared = found.prepare(frame)
     assert not there, "nothing is begun before it is read"
-    assert found.read(prepared).counts == {"texts": 1, "wordless": 0, "cut": 0}
+    assert found.extract(prepared).counts == {"texts": 1, "wordless": 0, "cut": 0}
     assert there == [threading.get_ident()]
 
 
-def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(monkeypatch: pytest.MonkeyPatch, layout: Layout) -> None:
     asked: list[int] = []
-    batches = bert.batches
+    batches = bert.length_batches
 
     def noted(lengths: list[int], budget: int) -> Any:
         asked.append(budget)
         return batches(lengths, budget)
 
-    monkeypatch.setattr(bert, "batches", noted)
+    monkeypatch.setattr(bert, "length_batches", noted)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    path = catalog(tmp_path, {1: "one two three four five six seven eight", 2: "A boat."})
+    catalog(layout, {1: "one two three four five six seven eight", 2: "A boat."})
     for budget in (0, 7):
         settings = texts(tokens=6, batch_tokens=budget)
-        text_stage.main(settings, path, tmp_path / "w.parquet", tmp_path / "t.parquet")
-        assert store.meta(tmp_path / "w.parquet")["cut"] == 1
+        text_stage.main(settings, layout)
+        assert store.meta(layout.words)["cut"] == 1
     assert asked == [512 * 3, 7]
-    assert store.read(tmp_path / "w.parquet", WORDS)["token"].to_list() == [
+    assert store.read(layout.words, WORDS)["token"].to_list() == [
         ["one", "two", "three", "four"],
         ["A", "boat"],
     ]
-    reading = passages.Reading(**settings.text.model_dump(include=set(passages.Reading.model_fields)))
-    assert passages.Passages(reading.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")
+    encoder = TextEncoder(**settings.text.model_dump(include=set(TextEncoder.model_fields)))
+    assert extractor.Texts(encoder.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,24 +14,11 @@ from torchvision import models
 from torchvision.models.feature_extraction import NodePathTracer
 
 from engine.features import pretrained
-from engine.features.parts import Engine
-
-
-class Encoder(Engine):
-    """What every picture stage sets: `layer` '' is the last map before pooling, `weights` a name, a file or `none`,
-    `size` the side to which a picture is brought, `width` 0 keeps the layer's, `batch_size` 0 suits the device."""
-
-    backbone: str
-    weights: str
-    layer: str
-    size: int
-    width: int
-    batch_size: int
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
+from engine.features.settings import UNTRAINED, PictureEncoder
 
 
 class Backbone(nn.Module):
-    """Pictures to what a layer says of them; `meta` tells which layer of which network with which weights."""
+    """Pictures to the output of a layer; `meta` tells which layer of which network with which weights."""
 
     shift_C: Tensor
     scale_C: Tensor
@@ -46,11 +33,11 @@ class Backbone(nn.Module):
     def forward(self, picture_BHWC: Tensor) -> Tensor:
         """From bytes of RGB to a map [B, D, rows, columns] or a vector [B, D], as the layer has it."""
         float_BHWC = (picture_BHWC.float() - self.shift_C) * self.scale_C
-        said: Tensor = self.network(float_BHWC.permute(0, 3, 1, 2))
-        return said
+        output: Tensor = self.network(float_BHWC.permute(0, 3, 1, 2))
+        return output
 
 
-def load(encoder: Encoder, seed: int) -> Backbone:
+def load(encoder: PictureEncoder, seed: int) -> Backbone:
     """The network of `encoder`, in eval mode, cut after its layer, batch norm folded into the convolutions.
 
     Raises:
@@ -62,12 +49,12 @@ def load(encoder: Encoder, seed: int) -> Backbone:
     chosen = models.get_model_weights(name)
     with seeded(seed):
         network = models.get_model(name, weights=None).eval()
-        if encoder.weights == "none":
+        if encoder.weights in UNTRAINED:
             calibrate(network, network)
     known = set(network.state_dict())
     layer, cut = _cut(network, name, encoder.layer)
     meta: dict[str, Any] = {"backbone": name, "layer": layer, "weights": encoder.weights}
-    if encoder.weights == "none":
+    if encoder.weights in UNTRAINED:
         meta["seed"] = seed
     else:
         path = (

@@ -2,13 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import polars as pl
 import torch
 from PIL import Image
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from engine.features.pictures import pictures
 
 log = logging.getLogger(__name__)
-Waiting = list[tuple[int, "Future[np.ndarray]"]]
+Decoding = list[tuple[int, "Future[np.ndarray]"]]
 
 
 @dataclass
@@ -28,22 +27,22 @@ class Decoder:
     unread: int = 0
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
 
-    def submit(self, frame: pl.DataFrame) -> Waiting:
-        """Begin to decode the pictures of a frame of `item` and `image`."""
+    def submit(self, encoded: Iterable[tuple[int, bytes]]) -> Decoding:
+        """Begin to decode pictures, each an item's code and the bytes of its file."""
         ask = (
             partial(_scaled, side=self.side, longest=self.longest) if self.longest else partial(_square, side=self.side)
         )
-        return [(item, self.pool.submit(ask, data)) for item, data in frame.select("item", "image").iter_rows()]
+        return [(item, self.pool.submit(ask, data)) for item, data in encoded]
 
-    def batches(self, waiting: Waiting, size: int) -> Iterator[tuple[list[int], Tensor]]:
+    def batches(self, decoding: Decoding, size: int) -> Iterator[tuple[list[int], Tensor]]:
         """Item codes and bytes of RGB [B, height, width, 3], at most `size` of one shape; bad ones are counted.
 
         Pictures of one shape go together, so that none is padded for another's sake.
         """
         shapes: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
-        waiting.reverse()  # what is done with is let go
-        while waiting:
-            item, future = waiting.pop()
+        decoding.reverse()  # what is done with is let go
+        while decoding:
+            item, future = decoding.pop()
             try:
                 picture_HWC = future.result()
             except pictures.BadPicture as error:

@@ -6,30 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import detection
+from torchvision.models import detection as torchvision_detection
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import batched_nms
 
 from engine.features import pretrained
 from engine.features.pictures import backbone, bottom_up
-from engine.features.pictures.backbone import Encoder
-from engine.tables.settings import Record
+from engine.features.settings import UNTRAINED, Detection, PictureEncoder
 
 _STEP = 64  # proposals that go through the head together, so that memory stays bounded
 PYRAMID, C4 = "fasterrcnn_resnet50_fpn_v2", "resnet101_c4"
-
-
-class Limits(Record):
-    """A picture's `longest` side; `proposals` a picture after suppression at `overlap`; of these, at most `most` whose
-    best class survives suppression at `class_overlap` with at least `confidence`; `classes` of a C4 file."""
-
-    longest: int
-    proposals: int
-    overlap: float
-    class_overlap: float
-    confidence: float
-    most: int
-    classes: int
 
 
 class Detector(nn.Module):
@@ -38,12 +24,12 @@ class Detector(nn.Module):
     shift_C: Tensor
     scale_C: Tensor
 
-    def __init__(self, parts: "bottom_up.Parts", limits: Limits, meta: dict[str, Any]):
+    def __init__(self, parts: "bottom_up.Parts", detection: Detection, meta: dict[str, Any]):
         super().__init__()
         self.trunk, self.rpn, self.pool, self.head, self.classes = parts.modules
         self.register_buffer("shift_C", parts.mean_C)
         self.register_buffer("scale_C", parts.scale_C)
-        self.limits, self.meta = limits, meta
+        self.detection, self.meta = detection, meta
 
     def forward(self, picture_BHWC: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """From bytes of RGB to a box [M, 4] in 0..1, a score [M] and a vector [M, D] for each picture; M may be 0."""
@@ -63,36 +49,36 @@ class Detector(nn.Module):
                                    for part_X4 in box_M4.split(_STEP)])  # fmt: skip
             with torch.autocast(picture_BHWC.device.type, enabled=False):
                 chance_MK = self.classes(region_MD).softmax(1)[:, 1:]
-            kept_M, score_M = select(box_M4, chance_MK, self.limits)
+            kept_M, score_M = select(box_M4, chance_MK, self.detection)
             found.append(((box_M4[kept_M] / size_4).clamp(0, 1), score_M, region_MD[kept_M]))
         return found
 
 
-def select(box_M4: Tensor, chance_MK: Tensor, limits: Limits) -> tuple[Tensor, Tensor]:
+def select(box_M4: Tensor, chance_MK: Tensor, detection: Detection) -> tuple[Tensor, Tensor]:
     """Which proposals are regions, best first, and their scores (Anderson et al. 2018, section 3.1).
 
     Class by class, a proposal that overlaps a better one is suppressed; the score is the best class that remains.
     """
     # a class below the confidence can neither be kept nor suppress one that is
-    row_X, class_X = torch.nonzero(chance_MK >= limits.confidence, as_tuple=True)
+    row_X, class_X = torch.nonzero(chance_MK >= detection.confidence, as_tuple=True)
     score_X = chance_MK[row_X, class_X]
-    kept_X = batched_nms(box_M4[row_X], score_X, class_X, limits.class_overlap)
+    kept_X = batched_nms(box_M4[row_X], score_X, class_X, detection.class_overlap)
     best_M = torch.full((len(box_M4),), -1.0, device=box_M4.device)
     best_M = best_M.scatter_reduce(0, row_X[kept_X], score_X[kept_X], "amax")
     score_M, order_M = best_M.sort(descending=True, stable=True)
-    many = min(int((score_M >= 0).sum()), limits.most)
+    many = min(int((score_M >= 0).sum()), detection.most)
     return order_M[:many], score_M[:many]
 
 
-def load(encoder: Encoder, limits: Limits, seed: int) -> Detector:
+def load(encoder: PictureEncoder, detection: Detection, seed: int) -> Detector:
     """The detector of `encoder` in eval mode, batch norm folded into the convolutions.
 
     Raises:
         ValueError: no such detector or weights, or a file whose keys or shapes are not the detector's.
     """
     makers: dict[str, Callable[[], tuple[nn.Module, bottom_up.Parts]]] = {
-        PYRAMID: lambda: _pyramid(limits),
-        C4: lambda: bottom_up.c4(limits.proposals, limits.overlap, limits.classes),
+        PYRAMID: lambda: _pyramid(detection),
+        C4: lambda: bottom_up.c4(detection.proposals, detection.overlap, detection.classes),
     }
     name, weights = encoder.backbone, encoder.weights
     if name not in makers:
@@ -101,14 +87,17 @@ def load(encoder: Encoder, limits: Limits, seed: int) -> Detector:
         network, parts = makers[name]()
         network.eval()
         meta: dict[str, Any] = {"backbone": name, "weights": weights}
-        detector = Detector(parts, limits, meta).eval()
-        if weights == "none":
+        detector = Detector(parts, detection, meta).eval()
+        if weights in UNTRAINED:
             meta["seed"] = seed
             backbone.calibrate(detector, lambda noise_BCHW: detector((noise_BCHW[:2] * 40 + 128).permute(0, 2, 3, 1)))
-    if weights != "none":
+    if weights not in UNTRAINED:
         path = Path(weights)
-        if name == PYRAMID and weights in {"DEFAULT", *detection.FasterRCNN_ResNet50_FPN_V2_Weights.__members__}:
-            path = pretrained.download(detection.FasterRCNN_ResNet50_FPN_V2_Weights, weights)
+        if name == PYRAMID and weights in {
+            "DEFAULT",
+            *torchvision_detection.FasterRCNN_ResNet50_FPN_V2_Weights.__members__,
+        }:
+            path = pretrained.download(torchvision_detection.FasterRCNN_ResNet50_FPN_V2_Weights, weights)
         found = pretrained.state(path)
         if name == C4 and bottom_up.published(found):
             found = bottom_up.convert(found, str(path))
@@ -130,9 +119,12 @@ def fold(module: nn.Module) -> None:
         before = (name, child)
 
 
-def _pyramid(limits: Limits) -> tuple[nn.Module, "bottom_up.Parts"]:
-    model = detection.fasterrcnn_resnet50_fpn_v2(
-        weights=None, weights_backbone=None, rpn_nms_thresh=limits.overlap, rpn_post_nms_top_n_test=limits.proposals
+def _pyramid(detection: Detection) -> tuple[nn.Module, "bottom_up.Parts"]:
+    model = torchvision_detection.fasterrcnn_resnet50_fpn_v2(
+        weights=None,
+        weights_backbone=None,
+        rpn_nms_thresh=detection.overlap,
+        rpn_post_nms_top_n_test=detection.proposals,
     )
     heads = model.roi_heads
     modules = (model.backbone, model.rpn, heads.box_roi_pool, heads.box_head, heads.box_predictor.cls_score)

@@ -1,4 +1,5 @@
-"""Attention that says the same of a text however far it was padded, to the last bit where the processor allows it."""
+"""Attention whose output for a text does not depend on how far it was padded, to the last bit where the processor
+allows it."""
 
 from typing import Any
 
@@ -8,11 +9,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-STEADY = "whyrec_steady"
+PADDED_SDPA = "whyrec_padded_sdpa"
 _LANES = 32  # in what lies beyond the last whole vector of a row, other instructions round otherwise
 
 
-def steady(
+def padded_sdpa(
     module: nn.Module, query_BHLD: Tensor, key_BHLD: Tensor, value_BHLD: Tensor, mask: Tensor | None, **more: Any
 ) -> tuple[Tensor, None]:
     """As transformers' `sdpa`, the keys filled up with masked ones to whole vectors.
@@ -28,5 +29,5 @@ def steady(
     return sdpa_attention_forward(module, query_BHLD, key_BHLD, value_BHLD, mask, **more)
 
 
-AttentionInterface.register(STEADY, steady)
-AttentionMaskInterface.register(STEADY, sdpa_mask)
+AttentionInterface.register(PADDED_SDPA, padded_sdpa)
+AttentionMaskInterface.register(PADDED_SDPA, sdpa_mask)

@@ -13,19 +13,19 @@ from torch.nn.functional import embedding_bag
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from engine.features.device import passes
+from engine.features.device import inference, resolve_dtype, to_half
 from engine.features.pretrained import digest
-from engine.features.projection import half
-from engine.features.text.attention import STEADY
-from engine.features.text.tokens import Tokens, batches
+from engine.features.settings import TextEncoder
+from engine.features.text.attention import PADDED_SDPA
+from engine.features.text.tokens import Tokens, length_batches
 
 _LEAST = 1024  # tokens of a batch in 16 bits: of fewer, products are summed in another order
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 @dataclass(frozen=True)
-class Said:
-    """Texts read, in the order given, those without a word left out; vectors in 16 bits.
+class TextVectors:
+    """Vectors of texts in the order given, those without a word left out; in 16 bits.
 
     `text_U`: each one's place among the texts given; `length_U`: its words, which lie in a row: `token`, where they
     start and end in the text (`span_N2`), and a vector each. `vector_UD`: of whole texts.
@@ -39,41 +39,48 @@ class Said:
     vector_UD: np.ndarray
 
 
-class Language:
-    """A tokenizer and its network; `meta` tells which."""
+class Bert:
+    """A tokenizer and its network, which reads `tokens` of a text, about `budget` of them a batch."""
 
-    def __init__(self, encoder: str, tokens: int, device: torch.device, dtype: torch.dtype):
-        folder = _minilm() if encoder == "minilm" else encoder
+    def __init__(self, tokenizer: Any, network: Any, tokens: int, budget: int, dtype: torch.dtype):
+        self.tokenizer, self.network, self.tokens, self.dtype = tokenizer, network, tokens, dtype
+        self.device = next(network.parameters()).device
+        # on a processor what a core works on fits its cache
+        share = (512 if dtype is torch.float32 else 2048) * min(torch.get_num_threads(), 8)
+        self.budget = budget or (16384 if self.device.type == "cuda" else share)
+        self.least = 0 if dtype is torch.float32 else _LEAST
+        self.meta: dict[str, Any] = {"tokens": tokens}
+
+    @classmethod
+    def load(cls, encoder: TextEncoder, device: torch.device) -> "Bert":
+        """The encoder of the settings; `meta` tells which, with which weights and precision.
+
+        Raises:
+            ValueError: no such encoder, one without a fast tokenizer, or more tokens than it can read.
+        """
+        name, dtype = encoder.encoder, resolve_dtype(encoder.precision, device)
+        folder = _minilm() if name == "minilm" else name
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            steadily = {} if dtype is torch.float32 else {"attn_implementation": STEADY}
-            network = AutoModel.from_pretrained(folder, dtype=torch.float32, **steadily)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            attention = {} if dtype is torch.float32 else {"attn_implementation": PADDED_SDPA}
+            network = AutoModel.from_pretrained(folder, dtype=torch.float32, **attention)
         except (OSError, ValueError) as error:
-            raise ValueError(f"no encoder {encoder!r}: {str(error).partition(chr(10))[0]}") from None
-        if not self.tokenizer.is_fast:
-            raise ValueError(
-                f"encoder {encoder!r} has no fast tokenizer, so that its words cannot be found in the text"
-            )
-        most = min(self.tokenizer.model_max_length, network.config.max_position_embeddings)
-        if not 3 <= tokens <= most:
-            raise ValueError(f"text.tokens is {tokens}; {encoder} reads from 3 to {most} tokens a text")
-        self.network = network.to(device).eval()
-        self.tokens, self.device, self.dtype = tokens, device, dtype
-        self.least = 0 if dtype is torch.float32 else _LEAST
+            raise ValueError(f"no encoder {name!r}: {str(error).partition(chr(10))[0]}") from None
+        if not tokenizer.is_fast:
+            raise ValueError(f"encoder {name!r} has no fast tokenizer, so that its words cannot be found in the text")
+        most = min(tokenizer.model_max_length, network.config.max_position_embeddings)
+        if not 3 <= encoder.tokens <= most:
+            raise ValueError(f"text.tokens is {encoder.tokens}; {name} reads from 3 to {most} tokens a text")
+        found = cls(tokenizer, network.to(device).eval(), encoder.tokens, encoder.batch_tokens, dtype)
         files = sorted([*Path(folder).glob("model*.safetensors"), *Path(folder).glob("pytorch_model*.bin")])
         known = {"sha256": digest(files[0])} if files else {"commit": str(network.config._commit_hash)}
-        self.meta: dict[str, Any] = {"encoder": Path(encoder).name, "tokens": tokens, **known}
-
-    def read(self, texts: list[str], limit: int, budget: int) -> Said:
-        """Each text's first `limit` words (0: all).
-
-        `budget`: tokens a batch; texts of like length go together.
-        """
-        return self.answer(self.tokenize(texts, limit), budget)
+        precision = str(dtype).removeprefix("torch.")
+        found.meta = {"encoder": Path(name).name, "tokens": encoder.tokens, **known, "precision": precision}
+        return found
 
     def tokenize(self, texts: list[str], limit: int) -> Tokens:
-        """The part of `read` that needs no network."""
+        """Texts as the network reads them, and each one's first `limit` words (0: all)."""
         found = self.tokenizer(
             texts,
             return_offsets_mapping=True,
@@ -85,41 +92,41 @@ class Language:
         cut = sum(bool(encoding.overflowing) for encoding in found.encodings)
         return Tokens.of(texts, found["input_ids"], found["offset_mapping"], limit, cut)
 
-    def answer(self, tokens: Tokens, budget: int) -> Said:
-        """The part of `read` that does."""
-        where, width = f"encoder {self.meta['encoder']}", self.network.config.hidden_size
+    def embed(self, tokens: Tokens) -> TextVectors:
+        """Vectors of texts; those of like length go through the network together."""
+        where, width = f"encoder {self.meta.get('encoder', '')}", self.network.config.hidden_size
         # torch's memory: numpy asks for large pages, which the system may have to make room for
         word_ND = torch.empty((len(tokens.token), width), dtype=torch.float16).numpy()
         vector_TD = np.empty((len(tokens.ids), width), np.float16)
         # one context for all batches: it keeps the weights that it casts
-        with passes(self.device, self.dtype):
-            for batch in batches([len(ids) for ids in tokens.ids], max(budget, self.least)):
-                said_BLD, mask_BL = self._pass([tokens.ids[i] for i in batch])
-                row_N, *bags = tokens.words(batch, said_BLD.shape[1])
-                word_ND[row_N] = half(_means(said_BLD, *bags), where)
+        with inference(self.device, self.dtype):
+            for batch in length_batches([len(ids) for ids in tokens.ids], max(self.budget, self.least)):
+                output_BLD, mask_BL = self._pass([tokens.ids[i] for i in batch])
+                row_N, *bags = tokens.words(batch, output_BLD.shape[1])
+                word_ND[row_N] = to_half(_means(output_BLD, *bags), where)
                 length_B = mask_BL.sum(1)
                 whole = mask_BL.flatten().nonzero()[:, 0], length_B.cumsum(0) - length_B
-                vector_TD[batch] = half(_means(said_BLD, *whole), where)
+                vector_TD[batch] = to_half(_means(output_BLD, *whole), where)
         length_T = np.diff(tokens.word_T)
         text_U = length_T.nonzero()[0]
-        return Said(text_U, length_T[text_U], tokens.token, tokens.span_N2, word_ND, vector_TD[text_U])
+        return TextVectors(text_U, length_T[text_U], tokens.token, tokens.span_N2, word_ND, vector_TD[text_U])
 
     def _pass(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
-        """What the network says of texts, and where they have tokens."""
+        """The network's output for texts, longest first, and where they have tokens."""
         many, longest = len(ids), len(ids[0])
         ids = ids + ids[-1:] * (-(-self.least // longest) - many)
         seen_BL = np.arange(longest) < np.array([len(each) for each in ids])[:, None]
         ids_BL = np.full(seen_BL.shape, self.tokenizer.pad_token_id)
         ids_BL[seen_BL] = list(chain.from_iterable(ids))
         mask_BL = torch.from_numpy(seen_BL).long().to(self.device)
-        said_BLD = self.network(torch.from_numpy(ids_BL).to(self.device), mask_BL).last_hidden_state
-        return said_BLD[:many].float(), mask_BL[:many]
+        output_BLD = self.network(torch.from_numpy(ids_BL).to(self.device), mask_BL).last_hidden_state
+        return output_BLD[:many].float(), mask_BL[:many]
 
 
-def _means(said_BLD: Tensor, bag_X: Any, first_N: Any) -> Tensor:
+def _means(output_BLD: Tensor, bag_X: Any, first_N: Any) -> Tensor:
     """Means [N, D] of tokens, of which `bag_X` names some in a row for each, from the place `first_N` on."""
-    bag, first = (torch.as_tensor(each, device=said_BLD.device) for each in (bag_X, first_N))
-    return embedding_bag(bag, said_BLD.flatten(0, 1), first, mode="mean")
+    bag, first = (torch.as_tensor(each, device=output_BLD.device) for each in (bag_X, first_N))
+    return embedding_bag(bag, output_BLD.flatten(0, 1), first, mode="mean")
 
 
 def _minilm() -> str:

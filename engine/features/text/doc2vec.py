@@ -8,26 +8,20 @@ import polars as pl
 from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 from numpy.typing import NDArray
 
-from engine.features.extraction import Target
-from engine.features.projection import half, reduced
-from engine.features.text.bert import Said
-from engine.features.text.passages import Reading, frames
-from engine.features.text.tokens import spans
+from engine.features.device import to_half
+from engine.features.extraction import OutputTable
+from engine.features.projection import reduced_groups, refuse_not_finite
+from engine.features.settings import Doc2VecTraining, TextEncoder
+from engine.features.text.bert import TextVectors
+from engine.features.text.extractor import text_frames
+from engine.features.text.tokens import word_spans
 from engine.tables import store
 from engine.tables.schemas import CATALOG
-from engine.tables.settings import Record
 
 
-class Learning(Record):
-    """Of doc2vec: width, words before and after, least times that a word must occur, passes over the texts."""
-
-    dim: int
-    window: int
-    minimum: int
-    epochs: int
-
-
-def learn(learning: Learning, reading: Reading, seed: int, catalog: Path, targets: dict[str, Target]) -> None:
+def learn(
+    settings: Doc2VecTraining, encoder: TextEncoder, seed: int, catalog: Path, outputs: dict[str, OutputTable]
+) -> None:
     """A vector a text and, from the same distributed-memory model, one a word: the same wherever the word stands.
 
     Texts are learnt from as a whole catalogue, no interaction is seen. One thread and a seed leave the same tables
@@ -36,41 +30,42 @@ def learn(learning: Learning, reading: Reading, seed: int, catalog: Path, target
     Raises:
         ValueError: it is to run on Ray, or no word occurs often enough.
     """
-    if reading.engine != "local":
+    if encoder.engine != "local":
         raise ValueError("text.encoder doc2vec learns in one process: set text.engine to local")
     written = store.read(catalog, CATALOG, ["item", "text"]).filter(pl.col("text").str.strip_chars() != "")
     texts = dict(zip(written["item"].to_list(), written["text"].to_list(), strict=True))
-    found = {item: spans(text) for item, text in texts.items()}
+    found = {item: word_spans(text) for item, text in texts.items()}
     tokens = {item: [texts[item][a:b].lower() for a, b in span_N2] for item, span_N2 in found.items()}
     model = Doc2Vec(
-        dm=1, vector_size=learning.dim, window=learning.window, min_count=learning.minimum, epochs=learning.epochs,
+        dm=1, vector_size=settings.dim, window=settings.window, min_count=settings.minimum, epochs=settings.epochs,
         seed=seed, workers=1,
     )  # fmt: skip
     corpus = [TaggedDocument(words, [item]) for item, words in tokens.items() if words]
     if corpus:
         model.build_vocab(corpus)
         if not len(model.wv):
-            raise ValueError(f"text.doc2vec.minimum is {learning.minimum}: no word of {catalog} occurs so often")
+            raise ValueError(f"text.doc2vec.minimum is {settings.minimum}: no word of {catalog} occurs so often")
         model.train(corpus, total_examples=model.corpus_count, epochs=model.epochs)
     kept = {item: [i for i, word in enumerate(words) if word in model.wv] for item, words in tokens.items()}
-    kept = {item: places[: reading.limit or None] for item, places in kept.items() if places}
-    meta = {"encoder": "doc2vec", "gensim": version("gensim"), "seed": seed, **learning.model_dump()}
+    kept = {item: places[: encoder.limit or None] for item, places in kept.items() if places}
+    meta = {"encoder": "doc2vec", "gensim": version("gensim"), "seed": seed, **settings.model_dump()}
     meta |= {"texts": len(texts), "wordless": len(texts) - len(kept), "words": "static"}
     made = {}
     if kept:
         known = {item: found[item][places] for item, places in kept.items()}
-        made = frames(np.array(list(kept)), _said(model, texts, known))
-    for name, target in targets.items():
-        with reduced(target.path, target.table, target.column, target.width, meta | target.meta) as put:
+        made = text_frames(np.array(list(kept)), _vectors(model, texts, known))
+    for name, output in outputs.items():
+        with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
             if made:
+                refuse_not_finite(made[name], output.column, output.path)
                 put(made[name])
 
 
-def _said(model: Doc2Vec, texts: dict[int, str], known: dict[int, NDArray[np.int64]]) -> Said:
-    """What the model learnt of the texts and words known to it, by where the words start and end."""
+def _vectors(model: Doc2Vec, texts: dict[int, str], known: dict[int, NDArray[np.int64]]) -> TextVectors:
+    """The learnt vectors of texts and of the words known to the model, by where the words start and end."""
     length_U, span_N2 = np.array([len(each) for each in known.values()]), np.concatenate(list(known.values()))
     item_N = np.repeat(list(known), length_U).tolist()
     token = [texts[item][a:b] for item, (a, b) in zip(item_N, span_N2.tolist(), strict=True)]
     word_ND, vector_UD = model.wv[[word.lower() for word in token]], np.stack([model.dv[item] for item in known])
-    vectors = half(word_ND, "doc2vec"), half(vector_UD, "doc2vec")
-    return Said(np.arange(len(known)), length_U, token, span_N2.astype(np.uint32), *vectors)
+    vectors = to_half(word_ND, "doc2vec"), to_half(vector_UD, "doc2vec")
+    return TextVectors(np.arange(len(known)), length_U, token, span_N2.astype(np.uint32), *vectors)

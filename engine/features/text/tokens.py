@@ -61,12 +61,12 @@ class Tokens:
         return row_N, self.place_X[_runs(piece_T, batch)] + row_X * width, many_N.cumsum() - many_N
 
 
-def spans(text: str) -> NDArray[np.int64]:
+def word_spans(text: str) -> NDArray[np.int64]:
     """Start and end [N, 2] of each word."""
     return _pairs([[match.span() for match in _WORD.finditer(text)]])
 
 
-def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
+def length_batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
     """Places of texts, longest first, as many at a time as keep their padded tokens within `budget` (at least one)."""
     order, start = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)), 0
     while start < len(order):

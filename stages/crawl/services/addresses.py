@@ -1,30 +1,40 @@
 """Pictures at plain addresses of the web, as some logs name them (Amazon's imUrl, Pinterest's im_url)."""
 
-import re
 from typing import Literal
 
-from stages.crawl.fetcher import Fetcher
-from stages.crawl.request_settings import Abroad
-from stages.crawl.services.service import NOT_ASKED, Found, Service, State
+from pydantic import Field
+
+from stages.crawl.request_settings import WebPictureSettings
+from stages.crawl.services.service import NOT_ASKED, ItemContent, Service, Status
+
+_LONGEST = 4096
 
 
-class Settings(Abroad):
-    """Nothing of its own; `rate` holds for each host."""
+class AddressesSettings(WebPictureSettings):
+    """Settings of plain addresses."""
 
-    service: Literal["addresses"]
+    service: Literal["addresses"] = Field(default="addresses", description="which service this is")
+    rate: float = Field(default=10, gt=0, le=1000, description="calls a second to each host at most")
+    retries: int = Field(default=3, ge=0, le=20, description="further tries after a passing failure")
+    failed: float = Field(
+        default=0.05, ge=0, le=1, description="share of the items that may fail before the crawl stops; one always may"
+    )
+    not_found: float = Field(
+        default=0.5, ge=0, le=1, description="share of the addresses that may lead nowhere without a warning"
+    )
 
 
 class Addresses(Service):
     """Asks for each address as it stands, of public hosts alone."""
 
-    name, by = "addresses", "address"
-    form, form_name = re.compile(r"(?s).{1,4096}"), "of 4096 characters at most"
+    name, id_name, id_form = "addresses", "address", f"of {_LONGEST} characters at most"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
-        super().__init__(fetcher)
-        self.settings = settings
+    @staticmethod
+    def canonical_id(raw: str) -> str | None:
+        """The address as it stands."""
+        return raw if len(raw) <= _LONGEST else None
 
-    def find(self, own: str, picture: bool) -> Found:
-        """The picture at `own`; there are no words."""
-        state, place = self.picture("picture", own, self.fetcher.follow) if picture else (NOT_ASKED, "")
-        return Found(self.name, State("missing", "an address has no words"), state, address=place)
+    def find(self, known: str, picture: bool) -> ItemContent:
+        """The picture at the address `known`; there is no text."""
+        status, place = self.picture("picture", known) if picture else (NOT_ASKED, "")
+        return ItemContent(self.name, Status("missing", "an address has no words"), status, picture_address=place)

@@ -2,91 +2,106 @@
 
 import json
 import re
-from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from stages.crawl.answer_store import Answer
-from stages.crawl.api_key import Key
+from stages.crawl.api_key import ApiKey
+from stages.crawl.failures import CrawlStopped, TransientFailure
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.request_settings import Abroad, Called, Fault, Stopped
-from stages.crawl.services.service import NOT_ASKED, OK, Found, Service, State, parsed
+from stages.crawl.request_settings import Address, ApiSettings, WebPictureSettings
+from stages.crawl.services.service import (
+    NOT_ASKED,
+    NOT_FOUND,
+    OK,
+    OTHER_ID,
+    ItemContent,
+    Service,
+    Status,
+    parsed,
+    whole_number,
+)  # fmt: skip
 
-_UNKNOWN = ("Movie not found!", "Incorrect IMDb ID.")  # said with HTTP 200
+# said with HTTP 200; "Error getting data." is how it says that it has no entry for a well-formed id
+_UNKNOWN = ("Movie not found!", "Series not found!", "Incorrect IMDb ID.", "Error getting data.")
 _SPENT = "Request limit reached!"  # said with HTTP 401, as a wrong key is
 _NONE = "N/A"
+_PREFIX = re.compile("(tt)+", re.IGNORECASE)
+_DIGITS, _MOST = 7, 12
 
 
-class Settings(Called, Abroad):
-    """Nothing of its own: a plot is the full one, a poster lies where the answer says."""
+class OmdbSettings(ApiSettings, WebPictureSettings):
+    """Settings of OMDb: a plot is the full one, a poster lies where the answer says."""
 
-    service: Literal["omdb"]
+    service: Literal["omdb"] = Field(default="omdb", description="which service this is")
+    base: Address = "https://www.omdbapi.com"
 
 
 class _Answer(BaseModel):
     response: Literal["True", "False"] = Field(alias="Response")
     error: str = Field("", alias="Error")
-    own: str = Field("", alias="imdbID")
+    imdb: str = Field("", alias="imdbID")
     title: str = Field("", alias="Title")
     plot: str = Field("", alias="Plot")
     poster: str = Field("", alias="Poster")
 
 
-class _Key(Key):
-    def refused(self, status: int, body: bytes) -> Stopped:
+class OmdbKey(ApiKey):
+    """The key that OMDb sends by mail."""
+
+    def __init__(self) -> None:
+        super().__init__("OMDb", "OMDB_API_KEY", "apikey")
+
+    def rejection(self, status: int, body: bytes) -> CrawlStopped:
         """A spent quota is no wrong key."""
         try:
             said = json.loads(body)["Error"]
         except (ValueError, KeyError, TypeError, RecursionError):
             said = ""
         if said != _SPENT:
-            return super().refused(status, body)
-        return Stopped(
+            return super().rejection(status, body)
+        return CrawlStopped(
             f"OMDb has answered as often as it does in a day for the key in {self.variable} ({_SPENT!r}); "
             f"run the same command again tomorrow: it goes on where this one stops, all that was answered is kept"
         )
 
 
-def key() -> Key:
-    """The key that OMDb sends by mail."""
-    return _Key("OMDb", "OMDB_API_KEY", "apikey")
-
-
 class Omdb(Service):
     """Asks for ?i=tt…&plot=full and the poster that the answer names."""
 
-    name, by = "omdb", "imdb"
-    form, form_name = re.compile(r"tt\d{1,12}", re.ASCII), "tt and a number"
+    name, id_name, id_form = "omdb", "imdb", "tt and a number"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: OmdbSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
 
-    def find(self, own: str, picture: bool) -> Found:
-        """The plot and the poster of the film `own`."""
-        answer = self.fetcher.get(f"{self.fetcher.base}?i={own}&plot=full", partial(self._film, film=own))
-        film = parsed(answer, _Answer)
+    @staticmethod
+    def canonical_id(raw: str) -> str | None:
+        """tt and seven digits at least: a table of numbers loses the zeros, one of floats adds `.0`."""
+        number = whole_number(_PREFIX.sub("", raw.strip(), count=1) if _PREFIX.match(raw.strip()) else raw)
+        return f"tt{number:0>{_DIGITS}}" if number and len(number) <= _MOST else None
+
+    def find(self, known: str, picture: bool) -> ItemContent:
+        """The plot and the poster of the film `known`."""
+        film = parsed(self.api(f"?i={known}&plot=full", self._check), _Answer)
         if film.response == "False":
-            unknown = State("missing", "not found")
-            return Found(self.name, unknown, unknown)
-        title, words, poster = (_plain(one) for one in (film.title, film.plot, film.poster))
-        text = OK if words else State("missing", "no plot")
-        state, place = (State("missing", "no poster") if picture else NOT_ASKED), ""
+            return self.nothing(NOT_FOUND)
+        if self.canonical_id(film.imdb) != known:
+            return self.nothing(OTHER_ID)
+        title, text, poster = (_plain(one) for one in (film.title, film.plot, film.poster))
+        status, place = (Status("missing", "no poster") if picture else NOT_ASKED), ""
         if picture and poster:
-            state, place = self.picture("poster", poster, self.fetcher.follow)
-        return Found(self.name, text, state, title, words, place)
+            status, place = self.picture("poster", poster)
+        return ItemContent(self.name, OK if text else Status("missing", "no plot"), status, title, text, place)
 
     @staticmethod
-    def _film(answer: Answer, film: str) -> str:
+    def _check(answer: Answer) -> None:
         found = parsed(answer, _Answer)
         if answer.status != 200:
-            raise Fault(f"HTTP {answer.status}")
+            raise TransientFailure(f"HTTP {answer.status}")
         if found.response == "False" and found.error not in _UNKNOWN:
-            raise Fault(f"OMDb says {found.error[:60]!r}")
-        if found.response == "True" and found.own != film:
-            raise Fault("the answer is about another film")
-        return ""
+            raise TransientFailure(f"OMDb says {found.error[:60]!r}")
 
 
 def _plain(text: str) -> str:

@@ -11,43 +11,54 @@ from pydantic import BaseModel
 
 from engine.features.pictures.pictures import BadPicture, inspect
 from stages.crawl.answer_store import Answer
+from stages.crawl.failures import RequestFailed, TransientFailure
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.request_settings import Failure, Fault
 
-_LONGEST = 120  # characters of a reason
+_WHOLE = re.compile(r"0*(\d{1,30})(\.0+)?", re.ASCII)
+_EXACT = 15  # digits of a whole number that passed through a 64-bit float unharmed
 
 
 @dataclass(frozen=True)
-class State:
-    """Where an item's text or picture stands; `why` is for the report, and in the table where it failed."""
+class Status:
+    """Where an item's text or picture stands; `reason` is for the report, and in the catalog where it failed."""
 
-    kind: Literal["ok", "missing", "failed"]
-    why: str = ""
+    outcome: Literal["ok", "missing", "failed"]
+    reason: str = ""
 
     def __str__(self) -> str:
-        return f"failed: {self.why}" if self.kind == "failed" else self.kind
+        return f"failed: {self.reason}" if self.failed else self.outcome
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "ok"
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome == "failed"
 
     @staticmethod
-    def parse(status: str) -> "State":
+    def parse(status: str) -> "Status":
         """A status of the catalog table.
 
         Raises:
             ValueError: it is none of ok, missing, failed: why.
         """
-        kind, _, why = status.partition(": ")
-        if kind == "failed":
-            return State("failed", why)
+        outcome, _, reason = status.partition(": ")
+        if outcome == "failed":
+            return Status("failed", reason)
         if status not in ("ok", "missing"):
             raise ValueError(f"status {status!r}: expected ok, missing or failed: why")
-        return State("ok") if status == "ok" else State("missing", "not given")
+        return OK if status == "ok" else Status("missing", "not given")
 
 
-OK = State("ok")
-NOT_ASKED = State("missing", "not asked")
+OK = Status("ok")
+NOT_ASKED = Status("missing", "not asked")
+NOT_FOUND = Status("missing", "not found")
+OTHER_ID = Status("missing", "not found: the answer names another id")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ItemRequest:
     """An item that lacks a text or a picture, with its ids in the services."""
 
     item: int
@@ -56,70 +67,97 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a service has for an item; `address` is where its picture lies in the answers."""
+class ItemContent:
+    """What a service has for an item; `picture_address` is where its picture lies in the answers."""
 
     source: str
-    text: State
-    picture: State
+    text_status: Status
+    picture_status: Status
     title: str = ""
-    words: str = ""
-    address: str = ""
+    text: str = ""
+    picture_address: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the service does not know the item, or not the picture that it names."""
+        return "not found" in self.text_status.reason or "not found" in self.picture_status.reason
 
 
 class Service(ABC):
-    """A source of texts and pictures under its `name`, for items with an id in `by` of the form `form`."""
+    """A source of texts and pictures under its `name`, for items with an id in `id_name` of the form `id_form`."""
 
     name: ClassVar[str]
-    by: ClassVar[str]
-    form: ClassVar[re.Pattern[str]]
-    form_name: ClassVar[str]
+    id_name: ClassVar[str]
+    id_form: ClassVar[str]
 
     def __init__(self, fetcher: Fetcher) -> None:
         self.fetcher = fetcher
 
-    def look(self, wanted: Wanted) -> Found:
-        """What there is for an item; called from several threads. Stopped where the crawl has to end."""
-        own = wanted.ids.get(self.by)
-        if not own:
-            nothing = State("missing", f"no {self.by} id")
-            return Found(f"{self.name}: no id", nothing, nothing)
-        if not self.form.fullmatch(own):
-            wrong = State("failed", f"the {self.by} id is not {self.form_name}")
-            return Found(self.name, wrong, wrong)
+    def look_up(self, request: ItemRequest) -> ItemContent:
+        """What there is for an item; called from several threads. CrawlStopped where the crawl has to end."""
+        raw = request.ids.get(self.id_name)
+        if not raw:
+            return self.nothing(Status("missing", f"no {self.id_name} id"), f"{self.name}: no id")
+        known = self.canonical_id(raw)
+        if known is None:
+            return self.nothing(Status("failed", f"the {self.id_name} id is not {self.id_form}"))
         try:
-            return self.find(own, wanted.picture)
-        except Failure as failure:
-            lost = State("failed", failure.why)
-            return Found(self.name, lost, lost)
+            return self.find(known, request.picture)
+        except RequestFailed as one:
+            return self.nothing(Status("failed", one.reason))
+
+    def nothing(self, status: Status, source: str = "") -> ItemContent:
+        """Neither text nor picture."""
+        return ItemContent(source or self.name, status, status)
+
+    @staticmethod
+    @abstractmethod
+    def canonical_id(raw: str) -> str | None:
+        """An id as the service writes it; None where it is none."""
 
     @abstractmethod
-    def find(self, own: str, picture: bool) -> Found:
-        """What there is for the id `own`, with its `picture` or without; Failure where there is no answer."""
+    def find(self, known: str, picture: bool) -> ItemContent:
+        """What there is for the id `known`, with its `picture` or without; RequestFailed where there is no answer."""
 
-    def picture(
-        self, what: str, address: str, get: Callable[[str, Callable[[Answer], str]], Answer]
-    ) -> tuple[State, str]:
-        """How the picture at `address` stands, and where it is kept; `what` it is called."""
+    def api(self, path: str, check: Callable[[Answer], None]) -> Answer:
+        """The JSON at `path` of the service's API; `check` raises TransientFailure where it is garbage."""
+
+        def read(answer: Answer) -> str:
+            check(answer)
+            return ""
+
+        return self.fetcher.get(self.fetcher.base + path, "json", read)
+
+    def picture(self, what: str, address: str, public: bool = True) -> tuple[Status, str]:
+        """How the picture at `address` stands, and where it is kept; `what` it is called.
+
+        `public`: the address stood in an answer, and may lead to public hosts alone.
+        """
         try:
-            answer = get(address, picture_note)
-        except Failure as failure:
-            return State("failed", failure.why), ""
-        return (OK, address) if answer.status == 200 else (State("missing", f"{what} not found"), "")
+            answer = self.fetcher.get(address, "picture", picture_metadata, public)
+        except RequestFailed as one:
+            return Status("failed", one.reason), ""
+        return (OK, address) if answer.status == 200 else (Status("missing", f"{what} not found"), "")
 
 
-def picture_note(answer: Answer) -> str:
+def whole_number(raw: str) -> str | None:
+    """The digits of a whole number without leading zeros; `862.0`, as a table of floats shows it, is 862."""
+    found = _WHOLE.fullmatch(raw.strip())
+    return found[1] if found and (not found[2] or len(found[1]) <= _EXACT) else None
+
+
+def picture_metadata(answer: Answer) -> str:
     """A picture's format, width, height and sha256 as JSON; empty for HTTP 404.
 
     Raises:
-        Fault: no whole picture within the limits.
+        TransientFailure: no whole picture within the limits.
     """
     if answer.status == 404:
         return ""
     try:
         picture = inspect(answer.body)
     except BadPicture as error:
-        raise Fault(f"bad picture: {error}"[:_LONGEST]) from None
+        raise TransientFailure(f"bad picture: {error}") from None
     return json.dumps(asdict(picture), sort_keys=True)
 
 
@@ -130,11 +168,11 @@ def parsed(answer: Answer, model: type[M]) -> M:
     """A JSON answer as a `model`.
 
     Raises:
-        Fault: it is none.
+        TransientFailure: it is none.
     """
     try:
         # a lone surrogate is good JSON and no text: by way of UTF-8 it becomes a question mark
         text = json.dumps(json.loads(answer.body), ensure_ascii=False)
         return model.model_validate_json(text.encode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        raise Fault("not the JSON expected") from None
+        raise TransientFailure("not the JSON expected") from None

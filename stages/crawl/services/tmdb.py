@@ -1,32 +1,44 @@
 """The Movie Database, version 3: overviews, posters and stills by TMDb's own id (https://developer.themoviedb.org)."""
 
 import re
-from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from stages.crawl.answer_store import Answer
-from stages.crawl.api_key import Key
+from stages.crawl.api_key import ApiKey
+from stages.crawl.failures import CrawlStopped, RequestFailed
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.request_settings import Called, Failure, Fault, Stopped
-from stages.crawl.services.service import NOT_ASKED, OK, Found, Service, State, parsed
+from stages.crawl.request_settings import Address, ApiSettings
+from stages.crawl.services.service import (
+    NOT_ASKED,
+    NOT_FOUND,
+    OK,
+    OTHER_ID,
+    ItemContent,
+    Service,
+    Status,
+    parsed,
+    whole_number,
+)  # fmt: skip
 
 _PATH = re.compile(r"/\w[\w.-]*", re.ASCII)
+_MOST = 12  # digits of an id
 
 
-class Settings(Called):
-    """`images` is `configuration` (ask TMDb where its pictures lie) or the address of a mirror that has them.
+class TmdbSettings(ApiSettings):
+    """Settings of TMDb."""
 
-    `kind` is which picture of a film: its poster or its backdrop (a still of it), `size` one of TMDb's sizes of that
-    kind, `language` that of the overviews (e.g. de-DE).
-    """
-
-    service: Literal["tmdb"]
-    images: str = Field(pattern=r"^(configuration|https?://[^\s?#@]+)$")
-    kind: Literal["poster", "backdrop"]
-    size: str
-    language: str = Field(pattern=r"^[A-Za-z-]+$")
+    service: Literal["tmdb"] = Field(default="tmdb", description="which service this is")
+    base: Address = "https://api.themoviedb.org/3"
+    images: str = Field(
+        default="configuration",
+        pattern=r"^(configuration|https?://[^\s?#@]+)$",
+        description="where pictures lie: `configuration` asks TMDb (public hosts alone), or a mirror's address",
+    )
+    kind: Literal["poster", "backdrop"] = Field(default="poster", description="which picture; a backdrop is a still")
+    size: str = Field(default="w342", description="one of TMDb's sizes of that kind: pixels of width after a w")
+    language: str = Field(default="en-US", pattern=r"^[A-Za-z-]+$", description="language of the overviews")
 
 
 class _Pictures(BaseModel):
@@ -51,73 +63,76 @@ class _Message(BaseModel):
     status_code: int
 
 
-def key() -> Key:
+class TmdbKey(ApiKey):
     """A v3 key or a v4 read access token."""
-    return Key("TMDb", "TMDB_API_KEY", "api_key")
+
+    def __init__(self) -> None:
+        super().__init__("TMDb", "TMDB_API_KEY", "api_key")
 
 
 class Tmdb(Service):
     """Asks /configuration once, then /movie/{id} and the picture that it names.
 
     Raises:
-        Stopped: there is no TMDb at the base address, or it has no pictures of that size.
+        CrawlStopped: there is no TMDb at the base address, or it has no pictures of that size.
     """
 
-    name, by = "tmdb", "tmdb"
-    form, form_name = re.compile(r"\d{1,12}", re.ASCII), "a number"
+    name, id_name, id_form = "tmdb", "tmdb", "a number"
 
-    def __init__(self, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, settings: TmdbSettings, fetcher: Fetcher) -> None:
         super().__init__(fetcher)
         self.settings = settings
-        images = self._images() if settings.images == "configuration" else settings.images
+        self.public = settings.images == "configuration"
+        images = self._configured_images() if self.public else settings.images
         self.pictures = f"{images.rstrip('/')}/{settings.size}"
 
-    def find(self, own: str, picture: bool) -> Found:
-        """The overview and the poster or backdrop of the film `own`."""
-        address = f"{self.fetcher.base}movie/{own}?language={self.settings.language}"
-        answer = self.fetcher.get(address, partial(self._film, film=int(own)))
-        if answer.status == 404:
-            unknown = State("missing", "not found")
-            return Found(self.name, unknown, unknown)
-        movie = parsed(answer, _Movie)
-        words, title = (movie.overview or "").strip(), (movie.title or "").strip()
-        text = OK if words else State("missing", "no overview")
-        path = movie.poster_path if self.settings.kind == "poster" else movie.backdrop_path
-        state, place = self._picture(path) if picture else (NOT_ASKED, "")
-        return Found(self.name, text, state, title, words, place)
+    @staticmethod
+    def canonical_id(raw: str) -> str | None:
+        """A number; a table of floats adds `.0`."""
+        number = whole_number(raw)
+        return number if number and len(number) <= _MOST else None
 
-    def _images(self) -> str:
-        address = f"{self.fetcher.base}configuration"
+    def find(self, known: str, picture: bool) -> ItemContent:
+        """The overview and the poster or backdrop of the film `known`."""
+        answer = self.api(f"movie/{known}?language={self.settings.language}", self._check)
+        if answer.status == 404:
+            return self.nothing(NOT_FOUND)
+        movie = parsed(answer, _Movie)
+        if movie.id != int(known):
+            return self.nothing(OTHER_ID)
+        text, title = (movie.overview or "").strip(), (movie.title or "").strip()
+        path = movie.poster_path if self.settings.kind == "poster" else movie.backdrop_path
+        status, place = self._picture(path) if picture else (NOT_ASKED, "")
+        return ItemContent(self.name, OK if text else Status("missing", "no overview"), status, title, text, place)
+
+    def _configured_images(self) -> str:
         try:
-            answer = self.fetcher.get(address, self._configuration)
-        except Failure as failure:
-            raise Stopped(
-                f"{address}: {failure.why}; set crawl.base to TMDb's address, or crawl.images to that of its pictures"
+            answer = self.api("configuration", self._check_configuration)
+        except RequestFailed as one:
+            raise CrawlStopped(
+                f"{self.fetcher.base}configuration: {one.reason}; set services.tmdb.base to TMDb's address, "
+                f"or services.tmdb.images to that of its pictures"
             ) from None
         images, kind = parsed(answer, _Configuration).images, self.settings.kind
         sizes = images.poster_sizes if kind == "poster" else images.backdrop_sizes
         if self.settings.size not in sizes:
-            raise Stopped(f"crawl.size: found {self.settings.size!r}; TMDb has {kind}s of {sizes}")
+            raise CrawlStopped(f"services.tmdb.size: found {self.settings.size!r}; TMDb has {kind}s of {sizes}")
         return images.secure_base_url
 
-    def _picture(self, path: str | None) -> tuple[State, str]:
+    def _picture(self, path: str | None) -> tuple[Status, str]:
         if not path:
-            return State("missing", f"no {self.settings.kind}"), ""
+            return Status("missing", f"no {self.settings.kind}"), ""
         if not _PATH.fullmatch(path):
-            return State("failed", "unsafe picture path"), ""
-        return self.picture(self.settings.kind, self.pictures + path, self.fetcher.get)
+            return Status("failed", "unsafe picture path"), ""
+        return self.picture(self.settings.kind, self.pictures + path, self.public)
 
     @staticmethod
-    def _configuration(answer: Answer) -> str:
+    def _check_configuration(answer: Answer) -> None:
         if answer.status == 404:
-            raise Failure("HTTP 404")
+            raise RequestFailed("HTTP 404")
         parsed(answer, _Configuration)
-        return ""
 
     @staticmethod
-    def _film(answer: Answer, film: int) -> str:
-        if answer.status == 404:  # TMDb says so in JSON; a proxy's page says nothing about the film
-            parsed(answer, _Message)
-        elif parsed(answer, _Movie).id != film:
-            raise Fault("the answer is about another film")
-        return ""
+    def _check(answer: Answer) -> None:
+        # TMDb says 404 in JSON; a proxy's page says nothing about the film
+        parsed(answer, _Message if answer.status == 404 else _Movie)

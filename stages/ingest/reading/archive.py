@@ -1,19 +1,35 @@
-"""A data set's folder: where it lies, or unpacked from its archive to the few files asked for."""
+"""A data set's folder: where it lies, or unpacked from its .zip to the few files asked for."""
 
 import os
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
+from rich.progress import DownloadColumn, Progress
+
 from engine.tables.files import cache
+from stages.ingest.reading import raw_files
 from stages.ingest.reading.download import Download, download, md5
 
 _BLOCK = 1 << 20
+_DAMAGED = (  # all that zipfile has been seen to raise on damaged bytes
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
-def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> Path:
+def release_folder(name: str, folder: str, files: tuple[str, ...], settings: Download) -> Path:
     """The folder that holds `files` of `name`: `folder`, the archive it names, .cache/downloads, or a download.
 
     Raises:
@@ -21,9 +37,7 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
         ValueError: the download, its checksum or the archive will not do.
     """
     if folder:
-        if not Path(folder).exists():
-            raise FileNotFoundError(f"{folder}: neither a folder nor a .zip; leave `folder` empty to download {name}")
-        return found(Path(folder), files, settings.gigabytes)
+        return folder_or_unpacked(folder, files, settings.gigabytes, hint=f"; empty: {name} is downloaded")
     target = cache("downloads") / name
     if target.is_dir():
         return target
@@ -35,17 +49,27 @@ def find(name: str, folder: str, files: tuple[str, ...], settings: Download) -> 
     return unpack(packed, target, files, settings.gigabytes)
 
 
-def found(place: Path, files: tuple[str, ...], gigabytes: float, checksum: str = "") -> Path:
+def downloaded(name: str, files: tuple[str, ...]) -> list[Path]:
+    """The archive of `name` in .cache/downloads, or the `files` that were unpacked from it; empty before a download."""
+    target = cache("downloads") / name
+    packed = target.with_name(f"{name}.zip")
+    if packed.is_file():
+        return [packed]
+    return raw_files.listed(target, files) if target.is_dir() else []
+
+
+def folder_or_unpacked(
+    folder: str, files: tuple[str, ...], gigabytes: float, checksum: str = "", hint: str = ""
+) -> Path:
     """A folder as it is; a .zip unpacked to .cache/downloads, its md5 compared where one is given.
 
     Raises:
-        FileNotFoundError: `place` is neither a folder nor an archive.
+        FileNotFoundError: there is neither.
         ValueError: its checksum or the archive will not do.
     """
+    place = raw_files.find(folder, f"; a folder or a .zip will do{hint}")
     if place.is_dir():
         return place
-    if not place.is_file():
-        raise FileNotFoundError(f"{place}: neither a folder nor a .zip of {', '.join(files[:4])}")
     own = md5(place)
     if checksum and own != checksum.lower():
         raise ValueError(f"{place}: its md5 is {own}, wanted {checksum}; load it again, or mend `checksum`")
@@ -61,19 +85,40 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
         return target
     left = int(gigabytes * 1e9)
     try:
-        with zipfile.ZipFile(packed) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            for member, name in _members(packed, archive, files):
-                with archive.open(member) as source, Path(folder, name).open("wb") as file:
-                    while block := source.read(_BLOCK):
-                        left -= len(block)
-                        if left < 0:
-                            raise ValueError(f"{packed}: unpacks to more than {gigabytes} gigabytes; raise `gigabytes`")
-                        file.write(block)
-            whole = Path(folder).rename(f"{folder}.whole")
-            os.rename(whole, target)
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{packed}: no whole .zip ({error}); remove it and load it again") from None
+        archive = zipfile.ZipFile(packed)
+    except _DAMAGED as error:
+        raise _damaged(packed, error) from None
+    with archive, tempfile.TemporaryDirectory(dir=target.parent) as folder, _progress() as bar:
+        members = _members(packed, archive, files)
+        task = bar.add_task(packed.name, total=sum(member.file_size for member, _ in members))
+        for member, name in members:
+            with Path(folder, name).open("wb") as file:
+                for block in _unpacked(packed, archive, member):
+                    left -= len(block)
+                    if left < 0:
+                        raise ValueError(f"{packed}: unpacks to more than {gigabytes} gigabytes; raise `gigabytes`")
+                    file.write(block)
+                    bar.update(task, advance=len(block))
+        whole = Path(folder).rename(f"{folder}.whole")
+        os.rename(whole, target)
     return target
+
+
+def _progress() -> Progress:
+    return Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True)
+
+
+def _unpacked(packed: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        with archive.open(member) as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except _DAMAGED as error:
+        raise _damaged(packed, error, f" at {member.filename}") from None
+
+
+def _damaged(packed: Path, error: Exception, where: str = "") -> ValueError:
+    return ValueError(f"{packed}: no whole .zip{where} ({error}); remove it and load it again")
 
 
 def _members(packed: Path, archive: zipfile.ZipFile, files: tuple[str, ...]) -> list[tuple[zipfile.ZipInfo, str]]:

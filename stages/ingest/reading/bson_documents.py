@@ -9,16 +9,17 @@ from bson.errors import InvalidBSON
 from bson.int64 import Int64
 
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_fields import Kinds, sound
+from stages.ingest.reading.record_fields import FieldTypes, valid_records
+from stages.ingest.reading.stream import progress
 
-ID: Kinds = (str, int, Int64)
+ID: FieldTypes = (str, int, Int64)
 _BATCH = 10_000
 
 
-def documents(
-    path: Path, tally: Tally, kinds: dict[str, Kinds], needed: tuple[str, ...]
+def read_documents(
+    path: Path, tally: Tally, types: dict[str, FieldTypes], required: tuple[str, ...]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number (from 1) and fields of the sound records, one after the other; the others go to the tally.
+    """Number (from 1) and fields of the valid records, one after the other; the others go to the tally.
 
     Raises:
         FileNotFoundError: there is none.
@@ -28,7 +29,8 @@ def documents(
         raise FileNotFoundError(f"{path}: no such file")
     batch: list[dict[str, Any]] = []
     number, begin = 0, 0
-    with path.open("rb") as file:
+    with progress([path]) as wrap, path.open("rb") as raw:
+        file = wrap(raw)
         found = bson.decode_file_iter(file)
         while True:
             try:
@@ -42,7 +44,7 @@ def documents(
                 number, begin = number + 1, file.tell()
             if batch and (record is None or len(batch) == _BATCH):
                 first = number - len(batch) + 1
-                good, numbers = sound(batch, list(range(first, number + 1)), tally, kinds, needed)
+                good, numbers = valid_records(batch, list(range(first, number + 1)), tally, types, required)
                 tally.rows += len(good)
                 yield from zip(numbers, good, strict=True)
                 batch = []

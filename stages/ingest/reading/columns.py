@@ -2,27 +2,27 @@
 
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from engine.tables.schema import Time
+from engine.tables.printing import printable
+from stages.ingest.reading import times
 
-Kind = Literal["number", "id", "text", "rating", "seconds", "milliseconds", "iso"]
-_SCALE = {"seconds": 1_000_000, "milliseconds": 1_000}
-_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$"
+Kind = Literal["number", "id", "text", "categories", "rating", "seconds", "milliseconds", "iso"]
+_NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a file: its name there, what it holds, and whether a cell may be empty."""
+    """A column of a file: its name there, what it holds, whether a cell may be empty, the first year believed."""
 
     source: str
     kind: Kind
     optional: bool = False
+    earliest: int = times.EARLIEST
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Tally:
         """A bad row that begins at line `place`, over so many lines."""
         self.bad += rows
         self.rows += rows
-        self.first = sorted([*self.first, (place, why)])[:_SHOWN]
+        self.first = sorted([*self.first, (place, printable(why))])[:_SHOWN]
 
     def take(self, part: "Tally") -> None:
         """The counts of another part of the same file."""
@@ -66,48 +66,29 @@ class Tally:
 
 def value(column: Column, cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The column's values from cells of text, or from the typed ones of a Parquet file; null where unreadable."""
-    if column.kind in ("id", "text"):
+    if column.kind in ("id", "text", "categories"):
         words = cell.cast(pl.String).str.strip_chars()
         return pl.when(words != "").then(words)
-    if isinstance(dtype, pl.Datetime):
-        return (cell.dt.replace_time_zone("UTC") if dtype.time_zone is None else cell).cast(Time)
-    if dtype == pl.Date:
-        return cell.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    if dtype == pl.String:
-        cell = cell.str.strip_chars()
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        cell = cell.cast(pl.String).str.strip_chars()
+    if column.kind in times.FORMS:
+        return times.instant(column.kind, cell, dtype)
     if column.kind == "number":
         return cell if dtype.is_integer() else cell.cast(pl.Int64, strict=False)
-    if column.kind == "rating":
-        return cell.cast(pl.Float32, strict=False)
-    if column.kind == "iso":
-        return _instant(cell.cast(pl.String))
-    scale = _SCALE[column.kind]
-    if dtype.is_integer():
-        return (cell.cast(pl.Int64) * scale).cast(Time)
-    parts = (cell.cast(pl.Float64, strict=False) * scale).round().cast(pl.Int64, strict=False)
-    return pl.coalesce(cell.cast(pl.Int64, strict=False) * scale, parts).cast(Time)
-
-
-def _instant(text: pl.Expr) -> pl.Expr:
-    """ISO 8601 as an instant: a date alone is its midnight, no zone is UTC."""
-    plain = pl.when(text.str.contains(_ISO)).then(text).str.replace("T", " ").str.replace(" ?Z$", "+00:00")
-    plain = pl.when(plain.str.len_chars() == 10).then(plain + " 00:00").otherwise(plain)
-    plain = plain.str.replace(r"( \d{2}:\d{2})($| ?[+-])", "${1}:00${2}").str.replace(r" ([+-])", "${1}")
-    plain = pl.when(plain.str.contains(r"[+-]\d{2}:?\d{2}$")).then(plain).otherwise(plain + "+00:00")
-    return plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", strict=False).cast(Time)
+    return cell.cast(pl.Float32, strict=False)
 
 
 def faults(column: Column, found: pl.Expr) -> list[tuple[pl.Expr, str]]:
-    """What can be wrong with values read by `value`: masks, and what to say. A day is left for clocks that run fast."""
-    told = [] if column.optional else [(found.is_null(), f"no {_SPOKEN[column.kind]} there")]
+    """What can be wrong with values read by `value`: masks, and what to say."""
+    wrong = [] if column.optional else [(found.is_null(), f"no {_SPOKEN[column.kind]} there")]
     if column.kind == "rating":
-        told.append((~found.is_finite(), "not a finite number"))
-    if column.kind in ("seconds", "milliseconds", "iso"):
-        now = datetime.now(UTC) + timedelta(days=1)
-        hint = " (milliseconds?)" if column.kind == "seconds" else ""
-        told.append((found < datetime(1970, 1, 1, tzinfo=UTC), "a time before 1970"))
-        told.append((found > now, f"a time in the future{hint}"))
-    return told
+        wrong.append((~found.is_finite(), "not a finite number"))
+    if column.kind == "id":
+        wrong.append((found.str.contains(r"\p{Cc}"), "a control character in an id"))
+        wrong.append((found.str.contains(_NOBODY), "a word for nothing, which is no id"))
+    if column.kind in times.FORMS:
+        wrong += times.faults(column.kind, found, column.earliest)
+    return wrong
 
 
 def judged(cells: pl.DataFrame, lines: pl.Series, columns: dict[str, Column], tally: Tally) -> pl.DataFrame:
@@ -115,11 +96,12 @@ def judged(cells: pl.DataFrame, lines: pl.Series, columns: dict[str, Column], ta
     found = cells.select(value(c, pl.col(c.source), cells[c.source].dtype).alias(n) for n, c in columns.items())
     why = pl.Series("why", [None], dtype=pl.String).new_from_index(0, cells.height)
     for name, column in columns.items():
-        text = cells[column.source].cast(pl.String).fill_null("").str.strip_chars()
+        cell = cells[column.source]
+        text = (found[name] if cell.dtype.is_temporal() else cell).cast(pl.String).fill_null("").str.strip_chars()
         # a cell that holds something unreadable is bad even where an empty one may be
         known = [((found[name].is_null() & (text != "")), f"no {_SPOKEN[column.kind]}")]
-        for mask, told in [*known, *((found.select(m).to_series(), t) for m, t in faults(column, pl.col(name)))]:
-            said = pl.format(f"{{}}: {told}, found {{}}", pl.lit(column.source), "text")
+        for mask, wrong in [*known, *((found.select(m).to_series(), w) for m, w in faults(column, pl.col(name)))]:
+            said = pl.format(f"{{}}: {wrong}, found {{}}", pl.lit(column.source), "text")
             frame = pl.DataFrame({"why": why, "mask": mask.fill_null(False), "text": text.str.slice(0, 40)})
             why = frame.select(pl.coalesce("why", pl.when("mask").then(said))).to_series()
     good = why.is_null()
@@ -132,6 +114,7 @@ def judged(cells: pl.DataFrame, lines: pl.Series, columns: dict[str, Column], ta
 _SPOKEN = {
     "id": "id",
     "text": "text",
+    "categories": "categories",
     "number": "whole number",
     "rating": "number",
     "seconds": "time in seconds",

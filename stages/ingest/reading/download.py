@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import requests
+from pydantic import Field
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from engine.tables.settings import Record
@@ -21,16 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class Download(Record):
-    """Where `<name>.zip` lies on the web, and its md5; empty: the one that is published beside it as `<name>.zip.md5`.
+    """Where an archive lies on the web, and how it is loaded."""
 
-    At most `gigabytes` are loaded and unpacked; `timeout` in seconds; `retries` in a row without a new byte.
-    """
-
-    address: str
-    checksum: str
-    gigabytes: float
-    timeout: float
-    retries: int
+    address: str = Field(description="folder on the web that holds the archive <name>.zip")
+    checksum: str = Field("", description="md5 of the archive; empty: the one published beside it as <name>.zip.md5")
+    gigabytes: float = Field(4, gt=0, description="size, packed and unpacked, in gigabytes; more is refused")
+    timeout: float = Field(60, gt=0, description="seconds without an answer until it is asked again")
+    retries: int = Field(6, ge=0, description="tries in a row without a new byte")
 
 
 def md5(path: Path) -> str:

@@ -1,55 +1,62 @@
-"""Fields of records that came as Python objects: there, of the right type, and then columns."""
+"""Fields of records: there, of the right type, and then columns."""
 
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_blocks import Rows
 
-Kinds = tuple[type, ...]
+Records = list[dict[str, Any]]
+FieldTypes = tuple[type, ...]
 _NONE = type(None)
 _SAID = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
 
 
-def sound(
-    rows: Rows, lines: list[int], tally: Tally, kinds: dict[str, Kinds], needed: Iterable[str]
-) -> tuple[Rows, list[int]]:
-    """The records whose fields are of their `kinds` and whose `needed` ones are there; the others go to the tally.
+def valid_records(
+    records: Records, lines: list[int], tally: Tally, types: dict[str, FieldTypes], required: Iterable[str]
+) -> tuple[Records, list[int]]:
+    """The records whose fields are of their `types` and whose `required` ones are there; the others go to the tally.
 
     None stands for a field that is not there.
     """
-    required = set(needed)
-    if all(_clean(rows, name, (*kind, *(() if name in required else (_NONE,)))) for name, kind in kinds.items()):
-        return rows, lines
+    needed = set(required)
+    if all(_all_valid(records, name, (*kind, *(() if name in needed else (_NONE,)))) for name, kind in types.items()):
+        return records, lines
     good, places = [], []
-    for row, line in zip(rows, lines, strict=True):
-        why = _fault(row, kinds, required)
+    for record, line in zip(records, lines, strict=True):
+        why = _fault(record, types, needed)
         if why:
             tally.add(line, why)
         else:
-            good.append(row)
+            good.append(record)
             places.append(line)
     return good, places
 
 
-def column(rows: Rows, name: str, dtype: Any) -> pl.Series:
+def field_column(records: Records, name: str, dtype: Any) -> pl.Series:
     """One field as a column; null where it is not there."""
-    return pl.Series(name, [row.get(name) for row in rows], dtype=dtype)
+    return pl.Series(name, [record.get(name) for record in records], dtype=dtype)
 
 
-def _clean(rows: Rows, name: str, kinds: Kinds) -> bool:
-    return {type(row.get(name)) for row in rows} <= set(kinds)
+def _all_valid(records: Records, name: str, types: FieldTypes) -> bool:
+    values = [record.get(name) for record in records]
+    found = set(map(type, values))
+    return found <= set(types) and not (int in found and any(map(_too_large, values)))
 
 
-def _fault(row: dict[str, Any], kinds: dict[str, Kinds], required: set[str]) -> str:
-    for name, kind in kinds.items():
-        found = row.get(name)
+def _too_large(value: Any) -> bool:
+    return type(value) is int and not -(2**63) <= value < 2**63
+
+
+def _fault(record: dict[str, Any], types: dict[str, FieldTypes], required: set[str]) -> str:
+    for name, kind in types.items():
+        found = record.get(name)
         if found is None:
             if name in required:
-                return f"no {name!r} in it; it has {sorted(map(str, row))[:12]}"
-        elif type(found) not in kind:
+                return f"no {name!r} in it; it has {sorted(f'{key!s:.40}' for key in record)[:12]}"
+        elif type(found) not in kind or _too_large(found):
             expected = " or ".join(dict.fromkeys(_SAID.get(k, "a number") for k in kind))
-            return f"{name}: expected {expected}, found {found!r:.40}"
+            return f"{name}: expected {expected}, found {reprlib.repr(found):.40}"
     return ""

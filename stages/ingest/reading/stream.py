@@ -1,38 +1,52 @@
 """Text files of any length, packed or plain, as blocks of whole lines, within stated sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import numpy as np
 from isal import igzip, isal_zlib
+from pydantic import Field
+from rich.progress import DownloadColumn, Progress
 
 from engine.tables.settings import Record
 
 _READ = 1 << 20
 _BLOCK = 1 << 21  # bytes of lines handed on at a time
 _MAGIC = b"\x1f\x8b"
-_NEWLINE = 10
+
+
+Wrap = Callable[[BinaryIO], BinaryIO]
+"""What an open file is wrapped in before it is read."""
 
 
 class Limits(Record):
-    """What a file may hold: `gigabytes` once unpacked (a packed bomb is stopped there), `megabytes` in one line."""
+    """What a file may hold."""
 
-    gigabytes: float
-    megabytes: float
+    gigabytes: float = Field(gt=0, description="size of a file once unpacked, in gigabytes; more is refused")
+    megabytes: float = Field(gt=0, description="length of a line, in megabytes; more is refused")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines, the number that the first of them has in its file, from 1, and how many there are at most."""
+    """Whole lines, and the number that the first of them has in its file, from 1."""
 
     first: int
     text: bytes
-    lines: int
 
 
-def blocks(path: Path, limits: Limits, size: int = _BLOCK) -> Iterator[Block]:
+@contextmanager
+def progress(files: Sequence[Path]) -> Iterator[Wrap]:
+    """A bar of how many bytes of `files` are read: what is given out wraps an open file."""
+    name = files[0].name if len(files) == 1 else f"{len(files)} files"
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True) as bar:
+        task = bar.add_task(name, total=sum(file.stat().st_size for file in files))
+        yield cast(Wrap, partial(bar.wrap_file, task_id=task))
+
+
+def blocks(path: Path, limits: Limits, wrap: Wrap = lambda file: file, size: int = _BLOCK) -> Iterator[Block]:
     """The lines of a plain or gzip file (known by its first bytes, not by its name), about `size` bytes at a time.
 
     Raises:
@@ -40,7 +54,7 @@ def blocks(path: Path, limits: Limits, size: int = _BLOCK) -> Iterator[Block]:
         ValueError: cut off or damaged, UTF-16, larger than `limits`; with the line where it stopped.
     """
     first, kept, left = 1, b"", int(limits.gigabytes * 1e9)
-    with opened(path) as file:
+    with open_plain_or_gzip(path, wrap) as file:
         for place, data in enumerate(_pieces(path, file, size)):
             data = data.removeprefix(b"\xef\xbb\xbf") if place == 0 else data  # a mark that the text is UTF-8
             left -= len(data)
@@ -52,9 +66,8 @@ def blocks(path: Path, limits: Limits, size: int = _BLOCK) -> Iterator[Block]:
             end = data.rfind(b"\n") + 1
             if end:
                 text, kept = kept + data[:end], data[end:]
-                ends = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE))
-                yield Block(first, text, ends)
-                first += ends
+                yield Block(first, text)
+                first += text.count(b"\n")
             else:
                 kept += data
             if len(kept) > limits.megabytes * 1e6:
@@ -63,20 +76,21 @@ def blocks(path: Path, limits: Limits, size: int = _BLOCK) -> Iterator[Block]:
                     "raise `megabytes` if such lines are right"
                 )
     if kept:
-        yield Block(first, kept, 1)
+        yield Block(first, kept)
 
 
-def opened(path: Path) -> BinaryIO:
-    """A plain or gzip file, unpacked as it is read."""
+@contextmanager
+def open_plain_or_gzip(path: Path, wrap: Wrap = lambda file: file) -> Iterator[BinaryIO]:
+    """A plain or gzip file, unpacked as it is read; `wrap` gets the file as it lies on the disk."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with path.open("rb") as file:
         start = file.read(2)
     if start in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
-    if start != _MAGIC:
-        return path.open("rb")
-    return cast(BinaryIO, igzip.IGzipFile(path))  # type: ignore[no-untyped-call]
+    with path.open("rb") as raw:
+        plain = wrap(raw)
+        yield plain if start != _MAGIC else igzip.IGzipFile(fileobj=plain)  # type: ignore[no-untyped-call, misc]
 
 
 def _pieces(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -9,20 +9,20 @@ import polars as pl
 
 from engine.tables.schema import Table
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS
-from stages.ingest.shaping.event_log import Log
-from stages.ingest.shaping.parallel import U32, taken, there
-from stages.ingest.shaping.source_tables import Raw
+from stages.ingest.shaping.event_log import EventLog
+from stages.ingest.shaping.parallel import U32, codes_present, gather
+from stages.ingest.shaping.source_tables import SourceTables
 
 
-def coded(log: Log, raw: Raw, catalogue: str, report: dict[str, Any]) -> Raw:
+def code_tables(log: EventLog, raw: SourceTables, catalogue: str, report: dict[str, Any]) -> SourceTables:
     """The final tables; `report` gets their counts."""
     raw = _keyed(raw, log)
-    users = _numbered("user", log.users.filter(pl.Series(there(log.user, len(log.users)))))
+    users = _numbered("user", log.users.filter(pl.Series(codes_present(log.user, len(log.users)))))
     items = _numbered("item", _item_ids(log, raw, catalogue))
     report["items_unlisted"] = int((~items["key"].is_in(raw.items["item"].implode())).sum())
     events = _events(log, users, items)
     candidates = _candidates(raw.candidates, users, items)
-    report |= size(events, items.height)
+    report |= log_statistics(events, items.height)
     report["candidate_users"] = candidates.height
     listed = items.join(raw.items, left_on="key", right_on="item", how="left", validate="1:1")
     return replace(
@@ -37,7 +37,7 @@ def coded(log: Log, raw: Raw, catalogue: str, report: dict[str, Any]) -> Raw:
     )
 
 
-def _keyed(raw: Raw, log: Log) -> Raw:
+def _keyed(raw: SourceTables, log: EventLog) -> SourceTables:
     """Ids of one type in all frames, or they would not be joined."""
     user, item = log.users.dtype, log.items.dtype
     return replace(
@@ -49,7 +49,7 @@ def _keyed(raw: Raw, log: Log) -> Raw:
     )
 
 
-def size(events: pl.DataFrame, items: int) -> dict[str, Any]:
+def log_statistics(events: pl.DataFrame, items: int) -> dict[str, Any]:
     """Counts of a final table of events; tied: at the very time of another event of the same user."""
     users = int(events["user"].n_unique())
     timed = events["time"].null_count() == 0
@@ -76,8 +76,8 @@ def _numbered(name: str, ids: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({name: np.arange(1, len(ids) + 1, dtype=np.uint32), "key": ids})
 
 
-def _item_ids(log: Log, raw: Raw, catalogue: str) -> pl.Series:
-    used = log.items.filter(pl.Series(there(log.item, len(log.items)))).rename("key")
+def _item_ids(log: EventLog, raw: SourceTables, catalogue: str) -> pl.Series:
+    used = log.items.filter(pl.Series(codes_present(log.item, len(log.items)))).rename("key")
     asked = raw.candidates["candidates"].explode().drop_nulls().unique().rename("key")
     if catalogue == "all":
         return pl.concat([used, raw.items["item"].rename("key"), asked]).unique().sort()
@@ -90,7 +90,7 @@ def _item_ids(log: Log, raw: Raw, catalogue: str) -> pl.Series:
     return used
 
 
-def _events(log: Log, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+def _events(log: EventLog, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     user, item = _renumbered(log.user, log.users, users), _renumbered(log.item, log.items, items)
     rows = len(user)
     rating = (
@@ -103,7 +103,7 @@ def _events(log: Log, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _renumbered(codes: U32, ids: pl.Series, final: pl.DataFrame) -> U32:
     table = (final["key"].search_sorted(ids) + 1).cast(pl.UInt32).to_numpy()
-    return taken(table, codes)
+    return gather(table, codes)
 
 
 def _candidates(given: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

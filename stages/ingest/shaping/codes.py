@@ -8,7 +8,7 @@ from stages.ingest.shaping.parallel import U32, blockwise
 _SPAN = 4  # a table over the whole span of integer ids is used up to so many slots a row
 
 
-def codes(column: pl.Series) -> tuple[U32, pl.Series]:
+def encode(column: pl.Series) -> tuple[U32, pl.Series]:
     """Each value's place among the sorted distinct values, from 0, and these values."""
     if column.dtype.is_integer() and len(column):
         low, high = int(column.min()), int(column.max())  # type: ignore[arg-type]

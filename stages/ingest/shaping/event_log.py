@@ -8,15 +8,15 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.tables.schema import Time
-from stages.ingest.shaping.codes import codes
-from stages.ingest.shaping.order import Keys, arrange, hashes
-from stages.ingest.shaping.parallel import I64, U32, U64, blockwise, taken
+from stages.ingest.shaping.codes import encode
+from stages.ingest.shaping.order import SortKeys, id_hashes, sort_rows
+from stages.ingest.shaping.parallel import I64, U32, U64, blockwise, gather
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass
-class Log:
+class EventLog:
     """Columns [rows]; codes count from 0 among `users` and `items`, the sorted raw ids. A missing rating is NaN."""
 
     user: U32
@@ -29,19 +29,19 @@ class Log:
     def take(self, rows: npt.NDArray[Any]) -> None:
         """Keep these rows (places, or a mask) in that order; one column after the other, to spare memory."""
         places = np.flatnonzero(rows) if rows.dtype == bool else rows
-        self.user, self.item = taken(self.user, places), taken(self.item, places)
-        self.rating = None if self.rating is None else taken(self.rating, places)
-        self.time = None if self.time is None else taken(self.time, places)
+        self.user, self.item = gather(self.user, places), gather(self.item, places)
+        self.rating = None if self.rating is None else gather(self.rating, places)
+        self.time = None if self.time is None else gather(self.time, places)
 
-    def order(self, seed: int, kept: Mask) -> None:
+    def sort(self, seed: int, kept: Mask) -> None:
         """The kept rows by user, time, and a seeded hash of (user, item)."""
         if self.time is None:
             raise ValueError("events without times need a source that states their order")
         rating = np.zeros(len(self.user), np.float32) if self.rating is None else self.rating
-        hashed = hashes(self.users, seed, "user"), hashes(self.items, seed, "item")
-        self.take(arrange(Keys(self.user, self.item, self.time, rating, *hashed), kept))
+        hashed = id_hashes(self.users, seed, "user"), id_hashes(self.items, seed, "item")
+        self.take(sort_rows(SortKeys(self.user, self.item, self.time, rating, *hashed), kept))
 
-    def pairs(self) -> U64:
+    def pair_keys(self) -> U64:
         """(user, item) of each row as one number."""
         key = np.empty(len(self.user), np.uint64)
 
@@ -51,11 +51,11 @@ class Log:
         blockwise(len(key), fill)
         return key
 
-    def repeats(self) -> int:
+    def count_repeats(self) -> int:
         """How many rows name a (user, item) that another row has named."""
         if self._rise():
             return 0
-        key = self.pairs()
+        key = self.pair_keys()
         key.sort()
         return int(np.count_nonzero(key[1:] == key[:-1]))
 
@@ -71,7 +71,7 @@ class Log:
         blockwise(len(self.user), compare)
         return not any(falls)
 
-    def like_before(self, names: tuple[str, ...]) -> Mask:
+    def equals_previous(self, names: tuple[str, ...]) -> Mask:
         """Whether a row equals the one before it in these columns; a missing rating equals a missing one."""
         same = np.ones(len(self.user), bool)
         same[:1] = False
@@ -83,14 +83,14 @@ class Log:
         return same
 
 
-def logged(events: pl.DataFrame) -> Log:
+def to_event_log(events: pl.DataFrame) -> EventLog:
     """The log of events `user, item, rating, time` with raw ids."""
     rating, time = (None if events[name].null_count() == events.height else events[name] for name in ("rating", "time"))
     if time is not None and time.null_count():
         raise ValueError(f"{time.null_count()} of {events.height} events have no time, the others have one")
-    user, users = codes(events["user"])
-    item, items = codes(events["item"])
-    return Log(
+    user, users = encode(events["user"])
+    item, items = encode(events["item"])
+    return EventLog(
         user,
         item,
         None if rating is None else rating.cast(pl.Float32).to_numpy(),

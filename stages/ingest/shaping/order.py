@@ -13,17 +13,17 @@ from stages.ingest.shaping import parallel
 from stages.ingest.shaping.parallel import I64, U32, U64, blockwise, on_all_cores
 
 
-def hashes(ids: pl.Series, seed: int, role: str) -> U64:
+def id_hashes(ids: pl.Series, seed: int, role: str) -> U64:
     """A number in 64 bits for each raw id; another id, its neighbours or the order of the file do not change it."""
     key = f"{role} {seed}".encode()
     if ids.dtype.is_integer():
         salt = np.frombuffer(hashlib.blake2b(key, digest_size=8).digest(), "<u8")
-        return mix(ids.cast(pl.Int64).to_numpy().view(np.uint64), salt)
+        return pair_hash(ids.cast(pl.Int64).to_numpy().view(np.uint64), salt)
     digests = (hashlib.blake2b(i.encode(), digest_size=8, key=key).digest() for i in ids)
     return np.frombuffer(b"".join(digests), "<u8")
 
 
-def mix(user_hash: U64, item_hash: U64) -> U64:
+def pair_hash(user_hash: U64, item_hash: U64) -> U64:
     """One hash of a user's and an item's (the finish of splitmix64, https://prng.di.unimi.it/splitmix64.c)."""
     h = user_hash + item_hash
     h ^= h >> np.uint64(30)
@@ -34,7 +34,7 @@ def mix(user_hash: U64, item_hash: U64) -> U64:
 
 
 @dataclass(frozen=True)
-class Keys:
+class SortKeys:
     """What events are sorted by, columns [rows] with codes from 0; the hashes are those of all users and all items."""
 
     user: U32
@@ -46,10 +46,10 @@ class Keys:
 
     def tie(self, rows: slice | I64) -> U64:
         """The hash that decides between events at the same time."""
-        return mix(self.user_hash[self.user[rows]], self.item_hash[self.item[rows]])
+        return pair_hash(self.user_hash[self.user[rows]], self.item_hash[self.item[rows]])
 
 
-def arrange(keys: Keys, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+def sort_rows(keys: SortKeys, kept: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Places [kept rows] of the kept rows by user, time, hash of (user, item), and rating."""
     if not len(keys.user):
         return np.zeros(0, np.uint32)
@@ -100,7 +100,7 @@ def _by_user(user: U32) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def _untie(order: I64, key: U64, keys: Keys) -> None:
+def _untie(order: I64, key: U64, keys: SortKeys) -> None:
     """Where the first bits of the hash were not enough, sort by all of them, and then by rating; in place."""
     ordered = key[order]
     same = np.append(False, ordered[1:] == ordered[:-1])

@@ -28,7 +28,7 @@ def blockwise(rows: int, work: Callable[[slice], None]) -> None:
     on_all_cores(work, [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)])
 
 
-def taken(column: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def gather(column: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`column[places]`, on all cores."""
     found = np.empty(len(places), column.dtype)
 
@@ -39,7 +39,7 @@ def taken(column: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any
     return found
 
 
-def tally(codes: U32, kept: npt.NDArray[np.bool_], count: int) -> I64:
+def count_codes(codes: U32, kept: npt.NDArray[np.bool_], count: int) -> I64:
     """How many kept rows each of `count` codes has."""
     found = np.zeros(count, np.int64)
     step = max(BLOCK, 4 * count)
@@ -49,7 +49,7 @@ def tally(codes: U32, kept: npt.NDArray[np.bool_], count: int) -> I64:
     return found
 
 
-def there(codes: U32, count: int) -> npt.NDArray[np.bool_]:
+def codes_present(codes: U32, count: int) -> npt.NDArray[np.bool_]:
     """Which of `count` codes there are."""
     found = np.zeros(count, bool)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.tables.schema import Table
 from engine.tables.schemas import CANDIDATES, ORACLE, TRUTH, USERS
@@ -16,28 +17,30 @@ def empty(table: Table) -> pl.DataFrame:
     return pl.DataFrame(schema=dict(table.columns))
 
 
-class Steps(Record):
-    """The settings of what is done alike to every source that is not `coded`; a source's Settings extend them.
+class ShapingSettings(Record):
+    """What is done alike to every source whose tables are not `coded` already; a source's Settings extend them."""
 
-    An event rated below `minimum_rating` is dropped. `duplicates` of a (user, item): all are kept, or rows equal in
-    every column become one, or the first or last in time stays. Users below `minimum_history` events and items below
-    `minimum_item` go, items first; `once`, or again until all who are left have theirs (`core`). `catalogue`: every
-    item that the source names can be recommended, or only those with events left. `bad_rows` is the share of unreadable
-    rows of a file that is counted and left out; more is an error. `crawl` belongs to the crawl stage.
-    """
-
-    minimum_history: int
-    minimum_item: int
-    minimum_rule: Literal["once", "core"]
-    minimum_rating: float
-    duplicates: Literal["keep", "exact", "first", "last"]
-    catalogue: Literal["all", "used"]
-    bad_rows: float
-    crawl: dict[str, Any]
+    minimum_history: int = Field(5, ge=0, description="users with fewer events are dropped")
+    minimum_item: int = Field(0, ge=0, description="items with fewer events are dropped, before users are counted")
+    minimum_rule: Literal["once", "core"] = Field(
+        "once", description="the two minima are applied once, or again until all that is left has them"
+    )
+    minimum_rating: float = Field(0, allow_inf_nan=False, description="events rated lower are dropped; 0: none is")
+    duplicates: Literal["keep", "exact", "first", "last"] = Field(
+        "exact",
+        description="events of one user and item: keep all, one of those equal in every column, the first or last",
+    )
+    catalogue: Literal["all", "used"] = Field(
+        "all", description="what can be recommended: every item that the source names, or those with events left"
+    )
+    bad_rows: float = Field(
+        0, ge=0, le=1, description="share of a file's rows that may be unreadable: left out and counted"
+    )
+    crawl: dict[str, Any] = Field(default_factory=dict, description="what the crawl stage fetches; not read here")
 
 
 @dataclass(frozen=True)
-class Raw:
+class SourceTables:
     """One source, read.
 
     `coded=True` (a made world): events, users, items, catalog, truth, oracle, candidates and images are the final

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
-from stages.ingest.shaping.source_tables import Raw
+from stages.ingest.shaping.source_tables import SourceTables
 from stages.ingest.world.acts import acts
 from stages.ingest.world.calendar import START, SessionSettings, calendar
 from stages.ingest.world.films import Films, FilmSettings, films
@@ -25,16 +26,16 @@ _SHARD = 200  # posters a frame
 
 
 class Settings(Record):
-    """The world's size and chances; `crawl` belongs to the crawl stage."""
+    """The made world."""
 
-    films: int
-    people: int
-    months: int
-    film: FilmSettings
-    person: PeopleSettings
-    sessions: SessionSettings
-    mixture: MixtureSettings
-    crawl: dict[str, Any]
+    films: int = Field(ge=1, description="number of films")
+    people: int = Field(ge=1, description="number of people")
+    months: int = Field(ge=1, description="months over which they act")
+    film: FilmSettings = Field(description="what films are like")
+    person: PeopleSettings = Field(description="what people are like")
+    sessions: SessionSettings = Field(description="when people act")
+    mixture: MixtureSettings = Field(description="why people act")
+    crawl: dict[str, Any] = Field(description="what the crawl stage fetches; not read here")
 
     @model_validator(mode="after")
     def _enough(self) -> "Settings":
@@ -46,7 +47,12 @@ class Settings(Record):
         return self
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """None: the world is made."""
+    return []
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """The world of `seed`, the same bytes each time: final tables, with the truth and the oracle's ranks."""
     film_rng, people_rng, act_rng, poster_rng = (np.random.default_rng([seed, stream]) for stream in range(4))
     made = films(settings.films, settings.film, film_rng)
@@ -62,7 +68,7 @@ def read(settings: Settings, seed: int) -> Raw:
     ranks = {name: getattr(done, f"{name}_UN")[user, position][later] for name in ("greater", "ties", "others")}
     why = reasons(made, found, done)
     people_names = [f"person-{number:04d}" for number in range(1, settings.people + 1)]
-    return Raw(
+    return SourceTables(
         events=_frame(EVENTS, user=user + 1, item=item, rating=[None] * len(item), time=time),
         users=_frame(USERS, user=np.arange(settings.people) + 1, raw=people_names),
         items=_items(made),

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from engine.tables.schemas import CATALOG, EVENTS
-from stages.ingest.reading import archive
-from stages.ingest.reading.bson_documents import ID, documents
+from stages.ingest.reading import archive, raw_files
+from stages.ingest.reading.bson_documents import ID, read_documents
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_fields import Kinds
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.reading.record_fields import FieldTypes
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 _BOARDS, _PINS, _LABELS, _NAMES = (
     "subset_iccv_board_pins.bson",
@@ -22,32 +23,35 @@ _BOARDS, _PINS, _LABELS, _NAMES = (
     "subset_iccv_board_cate.bson",
     "categories.txt",
 )
+_FILES = (_BOARDS, _PINS, _LABELS, _NAMES)
 _IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
 
 
-class Settings(Steps):
-    """The folder or .zip of the four files; who is a user; how a board's list is taken; how much of it is kept.
+class Settings(ShapingSettings):
+    """Pinterest."""
 
-    `pictures`: the most pinned ones (by how many users), and then `users` drawn among those who pinned one of them;
-    0 is all. At most `gigabytes` are unpacked from a .zip.
-    """
-
-    folder: str
-    checksum: str
-    user: Literal["board", "owner"]
-    order: Literal["board", "reversed"]
-    pictures: int
-    users: int
-    gigabytes: float
+    folder: str = Field(description="folder or .zip of the four files")
+    checksum: str = Field("", description="md5 of the .zip; empty: not compared")
+    user: Literal["board", "owner"] = Field(description="who counts as a user: a board, or the owner of boards")
+    order: Literal["board", "reversed"] = Field(description="a board's list from its oldest pin on, or from its newest")
+    pictures: int = Field(ge=0, description="how many pictures stay, those with most users; 0: all")
+    users: int = Field(ge=0, description="how many users are drawn among those who have such a picture; 0: all")
+    gigabytes: float = Field(gt=0, description="size of the .zip once unpacked, in gigabytes; more is refused")
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """The .zip, or the four files."""
+    return raw_files.listed(raw_files.find(settings.folder), _FILES)
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """Pins as events without times, in the order of the board; pictures as items, known by `im_name`.
 
     A picture's category is the one that most of the boards which hold it have.
     """
-    files = (_BOARDS, _PINS, _LABELS, _NAMES)
-    folder = archive.found(Path(settings.folder), files, settings.gigabytes, settings.checksum)
+    folder = archive.folder_or_unpacked(settings.folder, _FILES, settings.gigabytes, settings.checksum)
+    if lacking := [name for name in _FILES if not (folder / name).is_file()]:
+        raise FileNotFoundError(f"{folder}: no {', '.join(lacking)}; the data set has {', '.join(_FILES)}")
     pins, bad_pins = _pins(folder / _PINS, settings.bad_rows)
     boards, counts = _boards(folder / _BOARDS, settings)
     labels, bad_labels = _labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
@@ -62,7 +66,7 @@ def read(settings: Settings, seed: int) -> Raw:
     items = items.select("item", "categories", title=pl.lit(None, pl.String), ids=pl.concat_list(services).cast(_IDS))
     none = [pl.lit(None, EVENTS.columns[name]).alias(name) for name in ("rating", "time")]
     given = empty(CATALOG).cast({"item": pl.String})
-    return Raw(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
+    return SourceTables(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
 
 
 def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
@@ -70,10 +74,10 @@ def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int
     tally = Tally(path, "record")
     owned = settings.user == "owner"
     needed = ("board_id", "pins", *(["board_url"] if owned else []))
-    kinds: dict[str, Kinds] = {"board_id": ID, "board_url": (str,), "pins": (list,)}
+    kinds: dict[str, FieldTypes] = {"board_id": ID, "board_url": (str,), "pins": (list,)}
     seen: set[str] = set()
     boards, users, lists = [], [], []
-    for number, one in documents(path, tally, kinds, needed):
+    for number, one in read_documents(path, tally, kinds, needed):
         board = str(one["board_id"])
         steps = one["board_url"].split("?")[0].strip("/").split("/") if owned else [board, ""]
         fault = f"a second record of board {board}" if board in seen else ""
@@ -96,10 +100,10 @@ def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int
 def _pins(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
     """pin, item (the picture: several pins can show one), address; each pin once."""
     tally = Tally(path, "record")
-    kinds: dict[str, Kinds] = {"pin_id": ID, "im_name": ID, "im_url": (str,)}
+    kinds: dict[str, FieldTypes] = {"pin_id": ID, "im_name": ID, "im_url": (str,)}
     found = {name: [] for name in ("pin", "item", "address")}  # type: dict[str, list[str]]
     seen: dict[str, str] = {}
-    for number, one in documents(path, tally, kinds, ("pin_id", "im_name", "im_url")):
+    for number, one in read_documents(path, tally, kinds, ("pin_id", "im_name", "im_url")):
         pin, item = str(one["pin_id"]), str(one["im_name"])
         if seen.setdefault(pin, item) != item:
             tally.add(number, f"pin {pin} is picture {item} here and {seen[pin]} before", rows=0)
@@ -125,12 +129,10 @@ def _chosen(events: pl.DataFrame, settings: Settings, seed: int) -> pl.DataFrame
 
 def _labels(path: Path, names: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
     """Each board's category. `cate_id` counts the lines of categories.txt from 1."""
-    if not names.is_file():
-        raise FileNotFoundError(f"{names}: no such file")
     lines = names.read_text(encoding="utf-8", errors="replace").splitlines()
     tally = Tally(path, "record")
     found: dict[str, str] = {}
-    for number, one in documents(path, tally, {"board_id": ID, "cate_id": ID}, ("board_id", "cate_id")):
+    for number, one in read_documents(path, tally, {"board_id": ID, "cate_id": ID}, ("board_id", "cate_id")):
         code = str(one["cate_id"])
         if code.isascii() and code.isdigit() and 1 <= int(code) <= len(lines):
             found[str(one["board_id"])] = lines[int(code) - 1].strip()

@@ -1,62 +1,106 @@
 """Sequences in order and without times: a line a user (`user item item …`) or a line an event (`user item`)."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
-from engine.tables.schemas import CATALOG, EVENTS, ITEMS
+from engine.tables.schemas import EVENTS
+from stages.ingest.reading import header, item_table, raw_files
 from stages.ingest.reading.columns import Tally
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.plausible import refuse_one_item
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
+
+log = logging.getLogger(__name__)
 
 _WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
 
 
-class Settings(Steps):
-    """The file, what a line of it is, and a file of frozen candidates, a line a user (`candidates: ''`: none)."""
+class Settings(ShapingSettings, item_table.ItemTable):
+    """The file of sequences, a file of frozen candidates, and the items file."""
 
-    file: str
-    line: Literal["user", "event"]
-    candidates: str
+    file: str = Field(description="text file of ids with blanks or tabs between them")
+    line: Literal["user", "event"] = Field(
+        "user", description="what a line is: a user and all their items in order, or a user and an item"
+    )
+    candidates: str = Field(
+        "",
+        description="file of frozen candidates, a user and items a line, for `candidates: given`; '': none",
+    )
+    duplicate_candidates: Literal["refuse", "drop"] = Field(
+        "refuse", description="an item that a line of candidates has twice: refuse the file, or drop and count it"
+    )
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """The sequences, the frozen candidates and the items; of a folder all its files."""
+    named = [raw_files.find(path) for path in (settings.file, settings.candidates, settings.items) if path]
+    return [file for path in named for file in raw_files.listed(path)]
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """Events in the order of the file, and the frozen candidate lists."""
-    tally = Tally(Path(settings.file))
-    lines = _lines(tally, 2 if settings.line == "event" else None)
-    if settings.line == "user":
-        lines = _single(lines, tally)
-    events = _each(lines)
-    counts = tally.settle(settings.bad_rows)
+    tally = Tally(raw_files.find(settings.file))
+    events, counts = _sequences(settings, tally)
+    refuse_one_item(events, settings.file)
     given = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if settings.candidates:
-        frozen = Tally(Path(settings.candidates))
-        given = _each(_single(_lines(frozen, None), frozen))
-        frozen.settle(0.0)  # a frozen list counts whole or not at all
-        _covers(events, given, frozen.path)
-    users, items = _type(events["user"], given["user"]), _type(events["item"], given["item"])
-    events, given = (frame.cast({"user": users, "item": items}) for frame in (events, given))
-    named = pl.concat([events["item"], given["item"]]).unique().sort()
-    return Raw(
-        events.select(
-            "user", "item", pl.lit(None, pl.Float32).alias("rating"), pl.lit(None, EVENTS.columns["time"]).alias("time")
-        ),
-        empty(ITEMS)
-        .drop("raw")
-        .cast({"item": items})
-        .join(named.to_frame(), on="item", how="right")
-        .select("item", "title", "categories", "ids"),
-        empty(CATALOG).cast({"item": items}),
+        given = _candidates(settings, events, counts)
+    found = item_table.read(settings, settings.bad_rows)
+    named = pl.concat([events["item"], given["item"], found.items["item"]]).unique()
+    types = pl.Schema({"user": _type(events["user"], given["user"]), "item": _type(named)})
+    events, given = events.cast(types), given.cast(types)
+    items = found.items
+    if not settings.items:  # they are listed in the sequences alone
+        items = named.to_frame().join(items, on="item", how="left").select(items.columns)
+    return SourceTables(
+        events.with_columns(rating=pl.lit(None, pl.Float32), time=pl.lit(None, EVENTS.columns["time"])),
+        items.cast({"item": types["item"]}).sort("item"),
+        found.catalog.cast({"item": types["item"]}).sort("item"),
+        images=(frame.cast({"item": types["item"]}) for frame in found.images),
         candidates=given.group_by("user", maintain_order=True).agg(candidates="item"),
-        counts=counts,
+        counts=counts | found.counts,
         ordered=True,
     )
 
 
+def _sequences(settings: Settings, tally: Tally) -> tuple[pl.DataFrame, dict[str, int | float]]:
+    lines = _lines(tally, 2 if settings.line == "event" else None)
+    if settings.line == "user":
+        lines = _single(lines, tally)
+    return _each(lines), tally.settle(settings.bad_rows)
+
+
+def _candidates(settings: Settings, events: pl.DataFrame, counts: dict[str, int | float]) -> pl.DataFrame:
+    """user, item of each list; a list counts whole or not at all."""
+    tally = Tally(raw_files.find(settings.candidates))
+    given = _each(_single(_lines(tally, None), tally))
+    tally.settle(0.0)
+    users = events["user"].unique().sort()
+    without = users.filter(~users.is_in(given["user"].unique().implode()))
+    if len(without):
+        raise ValueError(f"{tally.path}: no candidates for {len(without)} users, e.g. {without[0]}; each needs a line")
+    twice = given.filter(~pl.struct("user", "item").is_first_distinct())
+    if twice.height and settings.duplicate_candidates == "refuse":
+        raise ValueError(
+            f"{tally.path}: user {twice['user'][0]} has item {twice['item'][0]} twice among the candidates; "
+            "duplicate_candidates: drop leaves the second out"
+        )
+    counts["dropped_duplicate_candidates"] = twice.height
+    strange = given.filter(~pl.col("user").is_in(users.implode()))["user"].unique().sort()
+    if len(strange):
+        log.warning("%s: %d lists are of users without events, e.g. %s: not used", tally.path, len(strange), strange[0])
+    return given.unique(maintain_order=True)
+
+
 def _lines(tally: Tally, cells: int | None) -> pl.DataFrame:
     """line, user, items of each good line; another number of cells than asked for is bad, empty lines are none."""
-    if not tally.path.is_file():
+    if not tally.path.exists():
         raise FileNotFoundError(f"{tally.path}: no such file")
+    if not tally.path.is_file():
+        raise ValueError(f"{tally.path}: no plain file")
     text = tally.path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")
     found = pl.DataFrame({"text": text}).with_row_index("line", offset=1)
     found = found.with_columns(cell=pl.col("text").str.extract_all(r"\S+")).filter(pl.col("cell").list.len() > 0)
@@ -68,12 +112,25 @@ def _lines(tally: Tally, cells: int | None) -> pl.DataFrame:
         .then(pl.lit("not UTF-8 text; save the file as UTF-8"))
         .when(unlike)
         .then(pl.format("{} cells, expected {}", count, wanted))
+        .when(pl.col("text").str.contains(r"[\p{Cc}--\s]"))
+        .then(pl.lit("a control character in an id"))
     )
     for line, why in found.filter(pl.col("why").is_not_null()).select("line", "why").iter_rows():
         tally.add(line, why)
     good = found.filter(pl.col("why").is_null())
+    _no_header(good, tally.path)
     tally.rows += good.height
     return good.select("line", user=pl.col("cell").list.first(), item=pl.col("cell").list.slice(1))
+
+
+def _no_header(lines: pl.DataFrame, path: Path) -> None:
+    """Refuse a first line of names: it would be read as a user."""
+    if not lines.height:
+        return
+    first, rest = lines["cell"][0].to_list(), lines["cell"][1:].list.first()
+    number = rest.str.contains(_WHOLE)
+    if header.is_header(first) or (len(rest) > 1 and number.all() and not any(map(str.isdigit, "".join(first)))):
+        raise ValueError(f"{path} line {lines['line'][0]}: {header.shown(first)} names columns; remove the line")
 
 
 def _single(lines: pl.DataFrame, tally: Tally) -> pl.DataFrame:
@@ -86,17 +143,6 @@ def _single(lines: pl.DataFrame, tally: Tally) -> pl.DataFrame:
 
 def _each(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.select("user", "item").explode("item")
-
-
-def _covers(events: pl.DataFrame, given: pl.DataFrame, path: Path) -> None:
-    without = (
-        events["user"].unique().sort().filter(~events["user"].unique().sort().is_in(given["user"].unique().implode()))
-    )
-    if len(without):
-        raise ValueError(f"{path}: no candidates for {len(without)} users, e.g. {without[0]}; each needs a line")
-    twice = given.filter(pl.struct("user", "item").is_duplicated())
-    if twice.height:
-        raise ValueError(f"{path}: user {twice['user'][0]} has item {twice['item'][0]} twice among the candidates")
 
 
 def _type(*ids: pl.Series) -> type[pl.DataType]:

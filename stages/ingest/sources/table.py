@@ -1,127 +1,88 @@
 """Your own tables (CSV, TSV, Parquet): events of user, item, time, rating; items with what they are and look like."""
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from pydantic import Field, model_validator
 
-from engine.tables.settings import Record
-from stages.ingest.reading import delimited, picture_files
-from stages.ingest.reading.columns import Column, Tally, judged
-from stages.ingest.shaping.source_tables import Raw, Steps
-
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_PATH, _STEP = "\x1e", "\x1f"
-
-
-class About(Record):
-    """Columns of the items file; '' where there is none. Pictures are paths, seen from the items file's folder."""
-
-    item: str
-    title: str
-    text: str
-    picture: str
-    categories: str
+from engine.tables.schemas import EVENTS
+from stages.ingest.reading import item_table, raw_files, table_files
+from stages.ingest.reading.columns import Column, Tally
+from stages.ingest.reading.shares import refuse_all, warn_many
+from stages.ingest.shaping.codes import encode
+from stages.ingest.shaping.order import id_hashes, pair_hash
+from stages.ingest.shaping.plausible import refuse_one_item
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 
-class Settings(Steps):
-    """The events file and its columns (`rating: ''` where there is none); `items: ''` where there is no such file.
+class Settings(ShapingSettings, item_table.ItemTable):
+    """The events file and its columns, and the items file."""
 
-    `time_form`: unix seconds or milliseconds, or ISO 8601 (UTC where no zone stands). In the categories,
-    `category_separator` stands between paths and `step_separator` between the steps of one, root first.
-    """
+    events: str = Field(description="file of the events: .csv, .tsv, .tab, .parquet, or a folder of .parquet parts")
+    user: str = Field("user", min_length=1, description="column of the user's id")
+    item: str = Field("item", min_length=1, description="column of the item's id")
+    time: str = Field("time", description="column of the time; '': no times, the order of the events is all there is")
+    time_form: Literal["seconds", "milliseconds", "iso"] = Field(
+        "seconds",
+        description="how times are written: unix seconds, unix milliseconds, or ISO 8601 (UTC without a zone)",
+    )
+    order: str = Field(
+        "", description="without times: column of whole numbers that rise as a user goes on; '': the order of the file"
+    )
+    earliest_year: int = Field(1990, ge=1970, le=2100, description="a time before this year is a bad row")
+    rating: str = Field("", description="column of the rating, a number; '': none")
 
-    events: str
-    user: str
-    item: str
-    time: str
-    time_form: Literal["seconds", "milliseconds", "iso"]
-    rating: str
-    items: str
-    about: About
-    category_separator: str
-    step_separator: str
+    @model_validator(mode="after")
+    def _one_order(self) -> "Settings":
+        if self.time and self.order:
+            raise ValueError(f"time is {self.time!r} and order {self.order!r}; set one of them to ''")
+        return self
 
 
-def read(settings: Settings, seed: int) -> Raw:
-    """Events and items as they stand in the files; a picture that cannot be read is marked and left out."""
+def read(settings: Settings, seed: int) -> SourceTables:
+    """Events and items as they stand in the files."""
     events, counts = _events(settings)
-    columns = {
-        name: Column(source, "id" if name == "item" else "text", name != "item") for name, source in settings.about
-    }
-    items = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    folder = Path(settings.items).parent
-    if settings.items:
-        tally = Tally(Path(settings.items))
-        named = {name: column for name, column in columns.items() if column.source}
-        found = delimited.once(_read(tally, named), "item", tally.path).sort("item")
-        counts["bad_items"] = tally.settle(settings.bad_rows)["bad_rows"]
-        items = pl.concat([items, found], how="diagonal")
-    catalog, whole = picture_files.looked_at(items, folder)
-    paths = _paths(settings.category_separator, settings.step_separator)
-    return Raw(
-        events,
-        items.select(
-            "item",
-            "title",
-            categories=paths,
-            ids=pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String}))),
-        ),
-        catalog,
-        images=picture_files.images(whole, folder),
-        counts=counts,
+    refuse_one_item(events, settings.events)
+    if settings.order:
+        events, counts["tied_in_order"] = _ordered(events, seed)
+    found = item_table.read(settings, settings.bad_rows)
+    return SourceTables(
+        events.select("user", "item", "rating", "time"),
+        found.items,
+        found.catalog,
+        images=found.images,
+        counts=counts | found.counts,
+        ordered=not settings.time,
     )
 
 
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
-    tally = Tally(Path(settings.events))
+    tally = Tally(raw_files.find(settings.events))
     columns = {"user": Column(settings.user, "id"), "item": Column(settings.item, "id")}
-    columns["time"] = Column(settings.time, settings.time_form)
+    if settings.time:
+        columns["time"] = Column(settings.time, settings.time_form, earliest=settings.earliest_year)
+    if settings.order:
+        columns["order"] = Column(settings.order, "number")
     if settings.rating:
         columns["rating"] = Column(settings.rating, "rating", optional=True)
-    events = _read(tally, columns)
+    events = table_files.read(columns, tally, settings.quotes)
     counts = tally.settle(settings.bad_rows)
-    if settings.time_form == "milliseconds" and events["time"].max() < datetime(1973, 1, 1, tzinfo=UTC):  # type: ignore[operator]
-        raise ValueError(f"{tally.path}: as milliseconds all times lie before 1973; should time_form be seconds?")
-    if not settings.rating:
-        events = events.with_columns(rating=pl.lit(None, pl.Float32))
-    return events.select("user", "item", "rating", "time"), counts
+    if settings.rating:
+        bare = events["rating"].null_count()
+        said = f"{tally.path}: column {settings.rating!r} is empty in {bare} of {events.height} rows"
+        refuse_all(bare, events.height, f"{said}; set rating to '' where there are no ratings")
+        warn_many(bare, events.height, said)
+    absent = {name: pl.lit(None, EVENTS.columns[name]) for name in ("rating", "time") if name not in columns}
+    return events.with_columns(**absent), counts
 
 
-def _read(tally: Tally, columns: dict[str, Column]) -> pl.DataFrame:
-    ending = tally.path.suffix.lower()
-    if not tally.path.is_file():
-        raise FileNotFoundError(f"{tally.path}: no such file")
-    if ending in _SEPARATORS:
-        return delimited.read(tally.path, columns, tally, _SEPARATORS[ending])
-    if ending != ".parquet":
-        raise ValueError(f"{tally.path}: the ending says how to read it; known are {[*_SEPARATORS, '.parquet']}")
-    tally.unit = "row"
-    try:
-        schema = pl.read_parquet_schema(tally.path)
-        delimited.require(tally.path, list(schema), columns)
-        cells = pl.read_parquet(tally.path, columns=list({c.source for c in columns.values()}))
-    except pl.exceptions.ComputeError as error:
-        raise ValueError(f"{tally.path}: no whole Parquet file ({error})") from None
-    for column in columns.values():
-        kind = schema[column.source]
-        if column.kind == "id" and not (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum)):
-            raise ValueError(f"{tally.path}: column {column.source!r} holds {kind}; ids are whole numbers or text")
-        if isinstance(kind, pl.List):
-            cells = cells.with_columns(_joined(column.source, kind))
-    return judged(cells, pl.Series(range(1, cells.height + 1), dtype=pl.Int64), columns, tally)
-
-
-def _joined(name: str, kind: pl.List) -> pl.Expr:
-    """Categories that are lists already, as text whose separators no name holds; it begins with one, to be known by."""
-    steps = pl.element().list.join(_STEP) if isinstance(kind.inner, pl.List) else pl.element()
-    return (_PATH + pl.col(name).list.eval(steps.cast(pl.String)).list.join(_PATH)).alias(name)
-
-
-def _paths(path: str, step: str) -> pl.Expr:
-    text = pl.col("categories")
-    plain = text.str.replace_all(path, _PATH, literal=True).str.replace_all(step, _STEP, literal=True)
-    plain = pl.when(text.str.starts_with(_PATH)).then(text).otherwise(plain)
-    steps = pl.element().str.split(_STEP).list.eval(pl.element().str.strip_chars())
-    return plain.str.split(_PATH).list.eval(pl.element().filter(pl.element().str.strip_chars() != "")).list.eval(steps)
+def _ordered(events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, int]:
+    """The events by their order column, ties by a seeded hash of (user, item); and how many are tied in it."""
+    hashed = []
+    for role in ("user", "item"):
+        place, ids = encode(events[role])
+        hashed.append(id_hashes(ids, seed, role)[place])
+    tied = int(events.select(pl.struct("user", "order").is_duplicated().sum()).item())
+    tie = pl.Series("tie", pair_hash(np.asarray(hashed[0]), np.asarray(hashed[1])))
+    return events.with_columns(tie).sort("order", "tie"), tied

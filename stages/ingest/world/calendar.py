@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from engine.tables.settings import Record
 
@@ -13,24 +13,19 @@ DAYS = 6  # a session begins from Monday to Saturday, so that it is over before 
 
 
 class SessionSettings(Record):
-    """After an act the session goes on with chance `more`, up to `longest` acts, `pause` (least, most) minutes later.
+    """When people act: alone in the day, with their household in the evening, or idle, to pass the time."""
 
-    The household sits together on its `evenings` (days of the week, Monday is 0) between the hours `begin` and `end`.
-    A session begins there, within `arrive` minutes, with chance `evening`. With chance `idle` it is one act alone, in
-    the `idle_hours` (from, to) of a day: something to pass the time. Else it begins in the `hours` (from, to) of a day.
-    """
-
-    more: float
-    longest: int
-    pause: tuple[int, int]
-    evening: float
-    evenings: list[int]
-    begin: int
-    end: int
-    arrive: int
-    idle: float
-    idle_hours: tuple[int, int]
-    hours: tuple[int, int]
+    more: float = Field(ge=0, le=1, description="chance that a session goes on after an act")
+    longest: int = Field(ge=1, description="most acts of a session")
+    pause: tuple[int, int] = Field(description="least and most minutes between acts of a session")
+    evening: float = Field(ge=0, le=1, description="chance that a session begins on an evening of the household")
+    evenings: list[int] = Field(description="days of the week on which the household sits together; 0 is Monday")
+    begin: int = Field(ge=0, le=24, description="hour at which these evenings begin")
+    end: int = Field(ge=0, le=24, description="hour at which these evenings end")
+    arrive: int = Field(ge=1, description="minutes within which a session of an evening begins")
+    idle: float = Field(ge=0, le=1, description="chance that a session is a single idle act")
+    idle_hours: tuple[int, int] = Field(description="hours of a day, from and to, of idle acts")
+    hours: tuple[int, int] = Field(description="hours of a day, from and to, in which all other sessions begin")
 
     @model_validator(mode="after")
     def _chances(self) -> "SessionSettings":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from engine.tables.settings import Record
 from stages.ingest.world.lexicon import lexicon
@@ -13,17 +14,15 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 class FilmSettings(Record):
-    """`striking`: the share of films that are seen for their poster; all others are seen for their story.
+    """What films are like."""
 
-    `fame`: the standard deviation of the log of a film's weight. `own`: the chance that an object is of the film's
-    own genre rather than any. `sentences` of plots and `objects` of posters: the least and the most of each kind.
-    """
-
-    striking: float
-    fame: float
-    own: float
-    sentences: dict[str, tuple[int, int]]
-    objects: tuple[int, int]
+    striking: float = Field(ge=0, le=1, description="share of films seen for their poster; all others for their story")
+    fame: float = Field(ge=0, description="standard deviation of the log of a film's weight")
+    own: float = Field(ge=0, le=1, description="chance that an object is of the film's own genre rather than of any")
+    sentences: dict[str, tuple[int, int]] = Field(
+        description="least and most sentences of a plot by kind: first, second, colour"
+    )
+    objects: tuple[int, int] = Field(description="least and most objects on a poster")
 
 
 @dataclass(frozen=True)

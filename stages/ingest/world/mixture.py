@@ -1,6 +1,7 @@
 """What an act of the demo's people is drawn from: the chance of every film, given all that can be known before."""
 
 import numpy as np
+from pydantic import Field
 
 from engine.tables.settings import Record
 from stages.ingest.world.calendar import Calendar
@@ -22,15 +23,15 @@ class MixtureSettings(Record):
     certain.
     """
 
-    hour: float
-    lasting: float
-    passing: float
-    visual: float
-    accident: float
-    alike: float
-    switch_new: float
-    switch_same: float
-    switch_look: float
+    hour: float = Field(ge=0, le=1, description="chance that an act on a household's evening follows its theme")
+    lasting: float = Field(gt=0, description="weight of a person's lasting tastes among the causes")
+    passing: float = Field(gt=0, description="weight of the passing interest among the causes")
+    visual: float = Field(gt=0, description="weight of the visual taste among the causes")
+    accident: float = Field(ge=0, le=1, description="chance that an act has none of these causes")
+    alike: float = Field(gt=0, description="how alike people's weights are: the sum of the Dirichlet distribution")
+    switch_new: float = Field(ge=0, le=1, description="chance that the passing interest switches as a session begins")
+    switch_same: float = Field(ge=0, le=1, description="chance that the passing interest switches within a session")
+    switch_look: float = Field(ge=0, le=1, description="chance that the visual taste moves before an act")
 
     def causes(self, people: int, rng: np.random.Generator) -> np.ndarray:
         """Each person's chances of LASTING, PASSING, VISUAL and ACCIDENT, cause_U4."""

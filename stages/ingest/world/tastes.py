@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from engine.tables.settings import Record
 from stages.ingest.world.films import Films
@@ -10,14 +11,11 @@ from stages.ingest.world.lexicon import lexicon
 
 
 class PeopleSettings(Record):
-    """How people differ: they act between the two `acts` times, by a beta distribution of this `shape`.
+    """How people differ."""
 
-    `main` is the share of the first of a person's two lasting themes.
-    """
-
-    acts: tuple[int, int]
-    shape: tuple[float, float]
-    main: float
+    acts: tuple[int, int] = Field(description="least and most acts of a person")
+    shape: tuple[float, float] = Field(description="the two parameters of the beta distribution of acts between these")
+    main: float = Field(ge=0, le=1, description="share of the first of a person's two lasting themes")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.evaluation import counting
 from engine.evaluation.counting import counts
 from engine.evaluation.rank import rank
 from engine.training.batch import Batch, Interactions
@@ -30,11 +31,18 @@ def test_slack_makes_ties() -> None:
         assert (greater_B.item(), ties_B.item()) == (1, 3)
 
 
-def test_the_compiled_loop_counts_as_torch_does() -> None:
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("rows", [1, 3, 70])
+def test_the_compiled_loop_counts_as_torch_does_on_any_threads(
+    threads: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "WORTH", 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     torch.manual_seed(0)
-    score_BN, own_B = torch.randn(70, 900).round(decimals=1), torch.randn(70).round(decimals=1)
-    found = counts(score_BN, own_B, torch.zeros(70))
-    expected = counts(score_BN.double(), own_B.double(), torch.zeros(70).double())
+    score_BN, own_B = torch.randn(rows, 900).round(decimals=1), torch.randn(rows).round(decimals=1)
+    score_BN[:, 7] = torch.nan
+    found = counts(score_BN, own_B, torch.zeros(rows))
+    expected = counts(score_BN.double(), own_B.double(), torch.zeros(rows).double())
     assert torch.equal(torch.stack(found), torch.stack(expected))
     assert found[1].sum() > 0
 

@@ -14,15 +14,18 @@ import polars as pl
 import pytest
 
 from engine.features import extraction
-from engine.features.extraction import Target, extract, slices
-from engine.features.parts import Engine, Part, Plan, Reader, loaded
+from engine.features.extraction import OutputTable, extract, table_slices
+from engine.features.extractor import Extracted, Extractor, ExtractorFactory, loaded
+from engine.features.projection import refuse_not_finite
+from engine.features.settings import Execution
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import IMAGES, VECTORS
 
-HERE = Engine(engine="local", address="", workers=2)
+HERE = Execution(engine="local", address="", workers=2)
 
 
-class Counter(Reader):
+class Counter(Extractor):
     """Says an item's code and how many bytes its picture has."""
 
     def __init__(self, stop: int):
@@ -33,23 +36,23 @@ class Counter(Reader):
     def prepare(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame
 
-    def read(self, prepared: pl.DataFrame) -> Part:
+    def extract(self, prepared: pl.DataFrame) -> Extracted:
         if self.stop in prepared["item"]:
             raise RuntimeError("stopped")
         self.seen += prepared["item"].to_list()
         value = np.stack([prepared["item"].to_numpy(), prepared["image"].bin.size().to_numpy()], 1).astype(np.float16)
         frame = pl.DataFrame({"item": prepared["item"], "vector": value})
-        return Part({"said": frame}, {"pictures": frame.height}, self.meta)
+        return Extracted({"vectors": frame}, {"pictures": frame.height}, self.meta)
 
 
-class Counting(Plan):
-    rows, engine, weights, accelerated = 4, HERE, Path("none"), False  # type: ignore[assignment]
+class Counting(ExtractorFactory):
+    rows, execution, weights, accelerated = 4, HERE, Path("none"), False  # type: ignore[assignment]
 
     def __init__(self, stop: int = 0):
-        self.reader, self.frozen = Counter(stop), 0
+        self.counter, self.frozen = Counter(stop), 0
 
     def load(self) -> Counter:
-        return self.reader
+        return self.counter
 
     def __repr__(self) -> str:
         return "counting"
@@ -68,18 +71,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".cache" / "extraction"
 
 
-def run(plan: Plan, images: Path, out: Path) -> None:
-    extract(plan, images, IMAGES, ["item", "image"], {"said": Target(out, VECTORS, "vector", 0, {"more": 1})})
+def run(factory: ExtractorFactory, images: Path, out: Path) -> None:
+    extract(
+        factory, images, IMAGES, ["item", "image"], {"vectors": OutputTable(out, VECTORS, "vector", 0, {"more": 1})}
+    )
 
 
 def test_every_row_is_in_one_part(tmp_path: Path) -> None:
-    found = slices(pictures(tmp_path), 4, IMAGES)
+    found = table_slices(pictures(tmp_path), 4, IMAGES)
     assert [(piece.path.name[5:10], piece.start, piece.rows) for piece in found] == [
         ("00000", 0, 4), ("00000", 4, 3), ("00001", 0, 4), ("00001", 4, 3), ("00002", 0, 4),
     ]  # fmt: skip
     assert [item for piece in found for item in piece.read(IMAGES, ["item"])["item"]] == list(range(1, 19))
     with pytest.raises(FileNotFoundError, match="no images table"):
-        slices(tmp_path / "nowhere", 4, IMAGES)
+        table_slices(tmp_path / "nowhere", 4, IMAGES)
 
 
 def test_a_stopped_run_goes_on_and_leaves_the_same_bytes(tmp_path: Path, cache: Path) -> None:
@@ -90,7 +95,7 @@ def test_a_stopped_run_goes_on_and_leaves_the_same_bytes(tmp_path: Path, cache: 
     assert not (tmp_path / "v.parquet").exists()
     again = Counting()
     run(again, images, tmp_path / "v.parquet")
-    assert again.reader.seen == list(range(12, 19))
+    assert again.counter.seen == list(range(12, 19))
     assert (tmp_path / "v.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
     assert store.meta(tmp_path / "v.parquet") == {"network": "counter", "pictures": 18, "more": 1}
     assert list(cache.iterdir()) == []
@@ -103,14 +108,14 @@ def test_parts_of_other_files_or_settings_are_not_taken(tmp_path: Path, monkeypa
     monkeypatch.setattr(Counting, "__repr__", lambda _: "counting otherwise")
     other = Counting()
     run(other, images, tmp_path / "v.parquet")
-    assert len(other.reader.seen) == 18
+    assert len(other.counter.seen) == 18
     monkeypatch.undo()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     first = images / "part-00000.parquet"
     os.utime(first, (1, 1))
     third = Counting()
     run(third, images, tmp_path / "v.parquet")
-    assert len(third.reader.seen) == 18
+    assert len(third.counter.seen) == 18
 
 
 @pytest.mark.parametrize("what", ["weights", "code", "goal"])
@@ -129,30 +134,61 @@ def test_parts_of_other_weights_code_or_goals_are_not_taken(
         monkeypatch.setattr(extraction, "digest", lambda _: "of code that was changed")
     other = Counting()
     run(other, images, tmp_path / ("other.parquet" if what == "goal" else "v.parquet"))
-    assert len(other.reader.seen) == 18
+    assert len(other.counter.seen) == 18
 
 
 class Twice(Counter):
     """Says the same for two tables."""
 
-    def read(self, prepared: pl.DataFrame) -> Part:
-        part = super().read(prepared)
-        return Part({"said": part.frames["said"], "again": part.frames["said"]}, part.counts, part.meta)
+    def extract(self, prepared: pl.DataFrame) -> Extracted:
+        part = super().extract(prepared)
+        return Extracted({"vectors": part.frames["vectors"], "again": part.frames["vectors"]}, part.counts, part.meta)
 
 
 def test_a_part_is_done_when_all_its_tables_are(tmp_path: Path, cache: Path) -> None:
     images = pictures(tmp_path)
-    targets = {name: Target(tmp_path / f"{name}.parquet", VECTORS, "vector", 0, {}) for name in ("said", "again")}
-    plan = Counting()
-    plan.reader = Twice(stop=13)
+    targets = {
+        name: OutputTable(tmp_path / f"{name}.parquet", VECTORS, "vector", 0, {}) for name in ("vectors", "again")
+    }
+    factory = Counting()
+    factory.counter = Twice(stop=13)
     with pytest.raises(RuntimeError, match="stopped"):
-        extract(plan, images, IMAGES, ["item", "image"], targets)
+        extract(factory, images, IMAGES, ["item", "image"], targets)
     (lost,) = cache.glob("*/000001.again.parquet")
     lost.unlink()  # as where a kill came between the two
-    plan.reader = Twice(stop=0)
-    extract(plan, images, IMAGES, ["item", "image"], targets)
-    assert plan.reader.seen == [5, 6, 7, *range(12, 19)]
-    assert (tmp_path / "said.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+    factory.counter = Twice(stop=0)
+    extract(factory, images, IMAGES, ["item", "image"], targets)
+    assert factory.counter.seen == [5, 6, 7, *range(12, 19)]
+    assert (tmp_path / "vectors.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+
+
+class Diverged(Counter):
+    """Says what is not finite of one item."""
+
+    def __init__(self, item: int, value: float):
+        super().__init__(0)
+        self.item, self.value = item, value
+
+    def extract(self, prepared: pl.DataFrame) -> Extracted:
+        found = super().extract(prepared)
+        value = np.where(prepared["item"].to_numpy()[:, None] == self.item, self.value, [[1.0, 2.0]])
+        frame = found.frames["vectors"].with_columns(vector=pl.Series(value.astype(np.float16)))
+        return Extracted({"vectors": frame}, found.counts, found.meta)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_vectors_that_are_not_finite_are_refused_by_table_and_item(tmp_path: Path, cache: Path, value: float) -> None:
+    factory = Counting()
+    factory.counter = Diverged(10, value)
+    with pytest.raises(ValueError, match=rf"v\.parquet: item 10: its vector holds {value}, .* 1 of 4 items"):
+        run(factory, pictures(tmp_path), tmp_path / "v.parquet")
+    assert not (tmp_path / "v.parquet").exists()
+    assert len(list(cache.glob("*/*.parquet"))) == 2, "the slice itself is not kept"
+    refuse_not_finite(pl.DataFrame({"item": [], "word": []}), "word", tmp_path)
+    words = pl.DataFrame({"item": [4, 7], "word": [[[1.0, 2.0]], [[1.0, 2.0], [3.0, value]]]})
+    words = words.cast({"word": pl.List(pl.Array(pl.Float32, 2))})
+    with pytest.raises(ValueError, match="item 7: its word holds"):
+        refuse_not_finite(words, "word", tmp_path)
 
 
 class Ray(SimpleNamespace):
@@ -190,7 +226,7 @@ def test_what_ray_is_asked_for(
     images, ray = pictures(tmp_path), Ray()
     run(Counting(), images, tmp_path / "here.parquet")
     monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[misc]
-    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address=address, workers=3))
+    monkeypatch.setattr(Counting, "execution", Execution(engine="ray", address=address, workers=3))
     monkeypatch.setattr(Counting, "accelerated", accelerated)
     run(Counting(), images, tmp_path / "there.parquet")
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
@@ -205,29 +241,31 @@ def test_what_ray_is_asked_for(
 
 def test_ray_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # type: ignore[arg-type]
-    monkeypatch.setattr(Counting, "engine", Engine(engine="ray", address="", workers=2))
+    monkeypatch.setattr(Counting, "execution", Execution(engine="ray", address="", workers=2))
     with pytest.raises(ValueError, match="engine ray: Ray is not installed; pip install"):
         run(Counting(), pictures(tmp_path), tmp_path / "v.parquet")
 
 
 def test_what_is_loaded_is_left_out_of_the_search_for_garbage_until_the_end() -> None:
-    before, plan = gc.get_freeze_count(), Counting(stop=3)
+    before, factory = gc.get_freeze_count(), Counting(stop=3)
 
     def run() -> None:
-        with loaded(plan) as reader:
-            plan.frozen = gc.get_freeze_count()
-            reader.read(pl.DataFrame({"item": [3]}))
+        with loaded(factory) as extractor:
+            factory.frozen = gc.get_freeze_count()
+            extractor.extract(pl.DataFrame({"item": [3]}))
 
     with pytest.raises(RuntimeError, match="stopped"):
         run()
-    assert plan.frozen > before + 1000
+    assert factory.frozen > before + 1000
     assert gc.get_freeze_count() == 0
 
 
 def test_a_table_without_the_column_is_refused(tmp_path: Path) -> None:
     images = pictures(tmp_path)
     with pytest.raises(ValueError, match=r"\['nothing'\] are not there"):
-        extract(Counting(), images, IMAGES, ["item", "nothing"], {"said": Target(images, VECTORS, "vector", 0, {})})
+        extract(
+            Counting(), images, IMAGES, ["item", "nothing"], {"vectors": OutputTable(images, VECTORS, "vector", 0, {})}
+        )
 
 
 POSTERS = """
@@ -235,7 +273,7 @@ import io, sys
 from pathlib import Path
 import numpy as np, polars as pl
 from PIL import Image
-from engine import store
+from engine.tables import store
 from engine.tables.schemas import IMAGES
 rows = []
 for item in range(1, 65):
@@ -247,18 +285,19 @@ store.write_shards([pl.DataFrame(rows, schema=dict(IMAGES.columns), orient="row"
 STAGE = """
 import sys, time
 from pathlib import Path
-from engine import readers
+from engine.features.pictures import extractors
+from engine.tables.layout import Layout
 from stages import images
-readers._BYTES, read = 0, readers.Pictures.read
+extractors._BYTES, extract = 0, extractors.PictureExtractor.extract
 def slowly(self, prepared):
-    time.sleep(float(sys.argv[4]))
-    with open(sys.argv[2] + ".log", "a") as log:
+    time.sleep(float(sys.argv[3]))
+    with open(sys.argv[1] + ".log", "a") as log:
         log.write("r")
-    return read(self, prepared)
-readers.Pictures.read = slowly
+    return extract(self, prepared)
+extractors.PictureExtractor.extract = slowly
 settings = dict(backbone="resnet18", weights="none", layer="layer1", size=32, width=0, batch_size=0, precision="fp32",
-                engine=sys.argv[3], address="", workers=2)
-images.main(images.Params(images=settings, device="cpu", seed=1), Path(sys.argv[1]), Path(sys.argv[2]))
+                engine=sys.argv[2], address="", workers=2)
+images.main(images.Params(images=settings, device="cpu", seed=1), Layout(Path(sys.argv[1]), "temporal"))
 """
 
 
@@ -269,24 +308,26 @@ def python(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
 
 def test_kill_9_loses_at_most_a_part_and_ray_says_the_same(tmp_path: Path, cache: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    images, out = str(tmp_path / "images"), {name: str(tmp_path / f"{name}.parquet") for name in ("here", "ray")}
-    assert python(POSTERS, images).wait() == 0
-    killed = python(STAGE, images, out["here"], "local", "2")
+    here, there = (Layout(tmp_path / name, "temporal") for name in ("here", "ray"))
+    assert python(POSTERS, str(here.images)).wait() == 0
+    there.root.mkdir()
+    there.images.symlink_to(here.images)
+    killed = python(STAGE, str(here.root), "local", "2")
     while not list(cache.glob("*/*.parquet")):
         assert killed.poll() is None
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert not Path(out["here"]).exists()
+    assert not here.image.exists()
     kept = list(cache.glob("*/*.parquet"))
     assert len(kept) == 1
-    before = len(Path(out["here"] + ".log").read_text())
-    resumed = python(STAGE, images, out["here"], "local", "0")
+    log = tmp_path / "here.log"
+    before = len(log.read_text())
+    resumed = python(STAGE, str(here.root), "local", "0")
     assert resumed.wait() == 0
-    assert len(Path(out["here"] + ".log").read_text()) == before + 1  # of two parts
-    cluster = python(STAGE, images, out["ray"], "ray", "0")
-    assert cluster.wait(120) == 0
-    here, there = (store.read(Path(path), VECTORS) for path in out.values())
-    assert here["item"].to_list() == list(range(1, 65))
-    assert there.equals(here)
-    assert store.meta(Path(out["ray"])) == store.meta(Path(out["here"]))
+    assert len(log.read_text()) == before + 1  # of two parts
+    cluster = python(STAGE, str(there.root), "ray", "0")
+    assert cluster.wait(300) == 0
+    assert store.read(here.image, VECTORS)["item"].to_list() == list(range(1, 65))
+    assert store.read(there.image, VECTORS).equals(store.read(here.image, VECTORS))
+    assert store.meta(there.image) == store.meta(here.image)

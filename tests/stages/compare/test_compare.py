@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from rich.console import Console
 
 from engine.tables.schemas import RANKS
 from stages.compare import __main__ as command
-from stages.compare.paired import compare, per_case
-from stages.compare.revision import Reading, read
+from stages.compare.direction import better
+from stages.compare.paired import common_cases, compare, per_case, untested
+from stages.compare.revision import RevisionResults, different_inputs, read_revision
 
 PIPELINE = """
 stages:
@@ -43,8 +45,11 @@ def ranks(greater: list[int], user: int = 1, start: int = 0) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict(RANKS.columns))
 
 
-def reading(greater: list[int], metrics: list[str], name: str = "a") -> Reading:
-    return Reading(name, dict.fromkeys(metrics, 0.5), ranks(greater), "demo, temporal, x")
+CHOSEN = {"dataset": "demo", "protocol": "temporal", "model": "x"}
+
+
+def results(greater: list[int], metrics: list[str], name: str = "a") -> RevisionResults:
+    return RevisionResults(name, dict.fromkeys(metrics, 0.5), ranks(greater), CHOSEN)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +86,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_revision_is_read_out_of_git_and_the_cache(project: Path) -> None:
-    first, second = read("main", project), read("other", project)
-    assert first.choice == "demo, temporal, a"
+    first, second = read_revision("main", project), read_revision("other", project)
+    assert first.label == "demo, temporal, a"
     assert first.ranks["greater"].to_list() == [0, 30] * 60
     assert second.ranks["greater"].to_list() == [3, 3] * 60
     assert second.metrics["cases"] == 120
-    assert read("workspace", project).ranks.equals(second.ranks)
+    assert read_revision("workspace", project).ranks.equals(second.ranks)
 
 
 def test_the_command_prints_both_sides_and_the_tests(
@@ -98,18 +103,31 @@ def test_the_command_prints_both_sides_and_the_tests(
     shown = " ".join(capsys.readouterr().out.split())
     assert "120 cases in common" in shown
     # recall@5 is 1, 0, 1, 0 … against 1, 1, 1, 1 …
-    assert "recall@5 │ 0.5000 │ 1.0000 │ +0.5000" in shown
+    assert "recall@5 │ higher │ 0.5000 │ 1.0000 │ +0.5000" in shown
     assert "demo, temporal, a" in shown
 
 
-def test_what_is_not_there_is_refused_by_name(project: Path, tmp_path: Path) -> None:
+def test_what_is_not_there_is_refused_by_name(project: Path) -> None:
     with pytest.raises(ValueError, match="nowhere: no such revision"):
-        read("nowhere", project)
+        read_revision("nowhere", project)
+
+
+def test_ranks_that_were_computed_elsewhere_leave_the_metrics_and_say_what_would_do(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(project, lost)
     shutil.rmtree(lost / ".dvc" / "cache")
-    with pytest.raises(ValueError, match=r"main: .*DVC cache: `dvc pull`"):
-        read("main", lost)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(lost)])
+    command.main()
+    shown = capsys.readouterr().out
+    assert "without tests" in shown
+    assert "recall@5 │ higher │ 0.5000 │ 0.5000 │ +0.0000" in " ".join(shown.split())
+    assert "main lacks its ranks: data/demo/ranks/test.parquet was computed elsewhere" in shown
+    assert "git switch main && dvc repro && git commit --all" in shown
+    assert "workspace lacks" not in shown
+    assert "p (Holm)" not in shown
 
 
 def test_a_revision_that_was_never_run_is_refused(project: Path, tmp_path: Path) -> None:
@@ -117,26 +135,46 @@ def test_a_revision_that_was_never_run_is_refused(project: Path, tmp_path: Path)
     shutil.copytree(project, fresh)
     (fresh / "dvc.lock").unlink()
     with pytest.raises(ValueError, match=r"workspace has no dvc\.lock"):
-        read("workspace", fresh)
+        read_revision("workspace", fresh)
     (fresh / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     with pytest.raises(ValueError, match="run `dvc repro` there"):
-        read("workspace", fresh)
+        read_revision("workspace", fresh)
 
 
 def test_cases_are_joined_by_user_position_and_target_not_by_number() -> None:
-    first = reading([0, 9, 9, 0], ["recall@5"])
+    first = results([0, 9, 9, 0], ["recall@5"])
     moved = first.ranks.reverse().with_columns(pl.Series("case", [5, 6, 7, 8], dtype=pl.UInt32))
-    (line,) = compare(first, Reading("b", first.metrics, moved, ""))
+    (line,) = compare(first, RevisionResults("b", first.metrics, moved, CHOSEN))
+    assert line.verdict is not None
     assert line.verdict.difference == 0
     assert line.verdict.p == 1
     assert line.verdict.cases == 4
 
 
+def test_an_item_that_is_a_persons_target_twice_is_paired_by_position() -> None:
+    twice = {"user": [1, 1, 2], "position": [3, 5, 3], "target": [10, 10, 10], "greater": [0, 9, 9]}
+    rows = ranks([0, 0, 0]).with_columns(
+        pl.Series(name, values, dtype=RANKS.columns[name]) for name, values in twice.items()
+    )
+    other_way = rows.with_columns(pl.Series("greater", [9, 0, 9], dtype=pl.UInt32))
+    first = RevisionResults("a", {"recall@5": 0.5}, rows, CHOSEN)
+    assert common_cases(first, first).height == 3
+    (same,) = compare(first, RevisionResults("b", first.metrics, rows.reverse(), CHOSEN))
+    (crossed,) = compare(first, RevisionResults("b", first.metrics, other_way, CHOSEN))
+    assert same.verdict is not None
+    assert crossed.verdict is not None
+    assert (same.verdict.cases, same.verdict.effect) == (3, 0)
+    # one case better, one worse: no difference on average, but the pairs differ
+    assert crossed.first == crossed.second
+    pairs = common_cases(first, RevisionResults("b", first.metrics, other_way, CHOSEN))
+    assert pairs.select("position", "greater", "greater_second").rows() == [(3, 0, 9), (5, 9, 0), (3, 9, 9)]
+
+
 def test_only_common_cases_count_and_none_is_refused() -> None:
-    first, second = reading([0, 9, 9, 9], ["recall@5"]), reading([9, 0, 0], ["recall@5"], "b")
+    first, second = results([0, 9, 9, 9], ["recall@5"]), results([9, 0, 0], ["recall@5"], "b")
     (line,) = compare(first, second)
     assert (line.verdict.cases, line.first, line.second) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
-    other = Reading("c", first.metrics, ranks([0, 0], user=2), "movielens")
+    other = RevisionResults("c", first.metrics, ranks([0, 0], user=2), {"dataset": "movielens"})
     with pytest.raises(ValueError, match=r"a \(demo, temporal, x\) and c \(movielens\) have 0 test cases in common"):
         compare(first, other)
 
@@ -147,9 +185,11 @@ def test_a_difference_is_found_with_its_sign_and_corrected_for_the_number_of_met
     good = rng.integers(0, 12, 300).tolist()
     bad = [g + int(e) for g, e in zip(good, rng.integers(0, 12, 300), strict=True)]
     metrics = ["recall@5", "ndcg@5", "mrr", "auc", "cases", "oracle_recall@5"]
-    lines = compare(reading(bad, metrics), reading(good, metrics, "b"), test)  # type: ignore[arg-type]
+    lines = compare(results(bad, metrics), results(good, metrics, "b"), test)  # type: ignore[arg-type]
     assert [line.metric for line in lines] == ["auc", "mrr", "ndcg@5", "recall@5"]
     for line in lines:
+        assert line.verdict is not None
+        assert line.corrected is not None
         assert line.verdict.difference > 0
         assert line.verdict.difference == pytest.approx(line.second - line.first)
         assert line.verdict.effect > 0
@@ -169,8 +209,62 @@ def test_a_metric_of_a_case_follows_from_its_counts() -> None:
 
 
 def test_cases_that_only_one_side_ranked_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = reading([0, 9, 9, 9], ["recall@5"]), reading([9, 0, 0], ["recall@5"], "b")
+    first, second = results([0, 9, 9, 9], ["recall@5"]), results([9, 0, 0], ["recall@5"], "b")
     command.show(first, second, compare(first, second), Console(width=160))
     shown = capsys.readouterr().out
     assert "a ranked 1 cases more" in shown
     assert "b ranked" not in shown
+
+
+def test_other_data_another_protocol_or_other_cases_are_refused_with_both_named() -> None:
+    def of(name: str, chosen: dict[str, str], cases: str) -> RevisionResults:
+        return RevisionResults(name, {}, None, CHOSEN | chosen, {"test cases": cases, "events and their split": "e"})
+
+    main = of("main", {}, "1111111111")
+    assert different_inputs(main, of("b", {"model": "y"}, "1111111111")) == []
+    assert different_inputs(main, of("b", {"dataset": "pinterest"}, "22")) == ["dataset: demo and pinterest"]
+    assert different_inputs(main, of("b", {"protocol": "everything"}, "1")) == ["protocol: temporal and everything"]
+    assert different_inputs(main, of("b", {}, "2222222222")) == ["test cases: 11111111 and 22222222 in dvc.lock"]
+
+
+def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(project, moved)
+    (moved / "params.yaml").write_text("dataset: demo\nprotocol: leave_one_out\nmodel: b\n")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved)])
+    with pytest.raises(SystemExit, match=r"main and workspace .*protocol: temporal and leave_one_out.*--across"):
+        command.main()
+    monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved), "--across"])
+    command.main()
+    assert "120 cases in common" in capsys.readouterr().out
+
+
+def test_no_control_character_of_a_revision_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    first = replace(results([0, 9, 9, 9], ["recall@5"]), chosen=CHOSEN | {"model": "\x1b[31mx"})
+    second = replace(results([9, 0, 0], ["recall@5"], "b"), metrics={"recall@5": 0.1, "mrr\x07": 0.5})
+    command.show(first, second, compare(first, second), Console(width=160))
+    command.show(first, second, untested(first, second), Console(width=160))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert r"\x1b[31mx" in shown
+    assert r"mrr\x07" in shown
+
+
+def test_the_digests_of_what_was_ranked_come_from_the_lock(project: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "locked"
+    shutil.copytree(project, lock)
+    text = (lock / "dvc.lock").read_text()
+    deps = "    deps:\n    - path: data/demo/splits/temporal/cases.parquet\n      md5: abc\n"
+    (lock / "dvc.lock").write_text(text.replace("    params:\n", deps + "    params:\n", 1))
+    assert read_revision("workspace", lock).inputs == {"test cases": "abc"}
+
+
+def test_every_metric_has_a_direction_or_is_a_count() -> None:
+    names = ["recall@5", "hr@10", "ndcg@20", "mrr", "auc", "rmse", "mae", "cases", "ratings", "oracle_auc"]
+    assert [better(name) for name in names] == ["higher"] * 5 + ["lower"] * 2 + [""] * 3
+    rows = untested(results([0], ["mrr", "rmse"]), results([0], ["mrr"], "b"))
+    assert [(row.metric, row.first, row.second) for row in rows] == [("mrr", 0.5, 0.5), ("rmse", 0.5, None)]

@@ -11,22 +11,51 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import polars as pl
 import pytest
 from PIL import Image
-from pydantic import TypeAdapter
 
-from stages.crawl import plan
-from stages.crawl.answer_store import Answers
+from engine.tables.layout import Layout
+from engine.tables.params import read_yaml
+from engine.tables.schemas import CATALOG, IMAGES, ITEMS
+from engine.tables.settings import checked
+from engine.tables.store import write, write_shards
+from stages.crawl.answer_store import AnswerStore
+from stages.crawl.chosen_services import Params, Settings, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services import tmdb
-from stages.crawl.services.service import Found, Wanted
+from stages.crawl.services.service import ItemContent, ItemRequest
+from stages.crawl.services.tmdb import TmdbKey, TmdbSettings
 
+ROOT = Path(__file__).parents[3]
+PARAMS = read_yaml(ROOT / "params.yaml")
 KEY = "0123456789abcdef0123456789abcdef"
 MANNERS: dict[str, Any] = {
     "rate": 500, "workers": 4, "timeout": 2, "deadline": 4, "retries": 3, "backoff": 0.01, "longest_wait": 5,
     "megabytes": 1, "failed": 0.0,
 }  # fmt: skip
 ABROAD: dict[str, Any] = MANNERS | {"redirects": 3, "allowed": ""}
+
+
+def params(*services: str, **differs: dict[str, Any]) -> Params:
+    """The crawl's params: `services` asked in order, with what `differs` from params.yaml."""
+    crawl = {"services": list(services), "differs": differs}
+    return checked(Params, {"crawl": crawl, "services": PARAMS["services"]}, "crawl")
+
+
+def tables(folder: Path, items: list[tuple[Any, ...]]) -> Layout:
+    """A data set of `items` (rows of the items table) with nothing given, unless something was given before."""
+    layout = Layout(folder, "temporal")
+    write(pl.DataFrame(items, schema=dict(ITEMS.columns), orient="row"), layout.items, ITEMS)
+    if not layout.given_catalog.exists():
+        give(folder, [], [])
+    return layout
+
+
+def give(folder: Path, catalog: list[tuple[Any, ...]], images: list[dict[str, Any]]) -> None:
+    """What comes with the raw logs of the data set in `folder`."""
+    layout = Layout(folder, "temporal")
+    write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), layout.given_catalog, CATALOG)
+    write_shards([pl.DataFrame(images, schema=dict(IMAGES.columns))], layout.given_images, IMAGES)
 
 
 def jpeg(red: int = 200) -> bytes:
@@ -125,25 +154,25 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def settings(service: Service) -> Callable[..., tmdb.Settings]:
-    def make(**more: Any) -> tmdb.Settings:
+def settings(service: Service) -> Callable[..., TmdbSettings]:
+    def make(**more: Any) -> TmdbSettings:
         plain: dict[str, Any] = {
             "service": "tmdb", "base": service.base, "images": "configuration", "kind": "poster", "size": "w342",
             "language": "en-US",
         }  # fmt: skip
-        return tmdb.Settings(**plain | MANNERS | more)
+        return TmdbSettings(**plain | MANNERS | more)
 
     return make
 
 
 @pytest.fixture
-def fetch(settings: Callable[..., tmdb.Settings], tmp_path: Path) -> Iterator[Callable[..., Fetcher]]:
+def fetch(settings: Callable[..., TmdbSettings], tmp_path: Path) -> Iterator[Callable[..., Fetcher]]:
     """Makes fetchers over one file of answers; closed at the end."""
     opened: list[Any] = []
 
     def make(**more: Any) -> Fetcher:
-        answers = Answers(tmp_path / "answers.sqlite")
-        fetcher = Fetcher(settings(**more), tmdb.key(), answers)
+        answers = AnswerStore(tmp_path / "answers.sqlite")
+        fetcher = Fetcher(settings(**more), TmdbKey(), answers)
         opened.extend((closing(fetcher), closing(answers)))
         return fetcher
 
@@ -153,16 +182,16 @@ def fetch(settings: Callable[..., tmdb.Settings], tmp_path: Path) -> Iterator[Ca
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Callable[..., Found]]:
+def ask(tmp_path: Path) -> Iterator[Callable[..., ItemContent]]:
     """What the service of a section has for ids; its answers are kept from call to call."""
     opened: list[Any] = []
 
-    def call(section: dict[str, Any], ids: dict[str, str], picture: bool = True) -> Found:
-        settings: plan.One = TypeAdapter(plan.One).validate_python(section)
-        answers = Answers(tmp_path / f"{settings.service}.sqlite")
-        fetcher = Fetcher(settings, plan.key(settings), answers)
+    def call(section: dict[str, Any], ids: dict[str, str], picture: bool = True) -> ItemContent:
+        settings: Settings = chosen_services(params("one", one=section))["one"]
+        answers = AnswerStore(tmp_path / f"{settings.service}.sqlite")
+        fetcher = Fetcher(settings, api_key(settings), answers)
         opened.extend((fetcher, answers))
-        return plan.opened(settings, fetcher).look(Wanted(1, ids, picture))
+        return open_service(settings, fetcher).look_up(ItemRequest(1, ids, picture))
 
     yield call
     for one in opened:

@@ -8,20 +8,20 @@ import requests
 import urllib3.connection
 from urllib3.util import connection
 
-from stages.crawl.address_guard import Guard, moved, public, web
-from stages.crawl.rate_limit import Pace
-from stages.crawl.request_settings import Failure
-from stages.crawl.services.service import OK, Found, State
+from stages.crawl.address_guard import PublicHostAdapter, is_public, redirect_target, web_address
+from stages.crawl.failures import RequestFailed
+from stages.crawl.rate_limit import RateLimit
+from stages.crawl.services.service import OK, ItemContent, Status
 
 from .conftest import ABROAD, Service, jpeg
 
-Look = Callable[..., Found]
+Look = Callable[..., ItemContent]
 PUBLIC = "93.184.216.34"
 
 
 @pytest.fixture
-def look(ask: Callable[..., Found]) -> Look:
-    def call(address: str, **more: Any) -> Found:
+def look(ask: Callable[..., ItemContent]) -> Look:
+    def call(address: str, **more: Any) -> ItemContent:
         return ask(ABROAD | {"service": "addresses", "allowed": "127.0.0.1", "retries": 0} | more, {"address": address})
 
     return call
@@ -29,7 +29,7 @@ def look(ask: Callable[..., Found]) -> Look:
 
 @pytest.mark.parametrize("ip", [PUBLIC, "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"])
 def test_public(ip: str) -> None:
-    assert public(ip)
+    assert is_public(ip)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_public(ip: str) -> None:
     ],
 )  # fmt: skip
 def test_not_public(ip: str) -> None:
-    assert not public(ip)
+    assert not is_public(ip)
 
 
 @pytest.mark.parametrize(
@@ -54,43 +54,45 @@ def test_not_public(ip: str) -> None:
     ],
 )  # fmt: skip
 def test_not_of_the_web(service: Service, look: Look, address: str) -> None:
-    with pytest.raises(Failure, match="not a web address"):
-        web(address)
-    assert look(address).picture == State("failed", "not a web address")
+    with pytest.raises(RequestFailed, match="not a web address"):
+        web_address(address)
+    assert look(address).picture_status == Status("failed", "not a web address")
     assert service.asked == []
 
 
-def test_moved() -> None:
-    assert moved("http://x/a/b", "../c") == "http://x/c"
-    assert moved("http://x/a", "//y/c") == "http://y/c"
+def test_redirect_target() -> None:
+    assert redirect_target("http://x/a/b", "../c") == "http://x/c"
+    assert redirect_target("http://x/a", "//y/c") == "http://y/c"
     for location in ("ftp://y", "http://[", "http://u:p@y/"):
-        with pytest.raises(Failure, match="not a web address"):
-            moved("http://x/a", location)
+        with pytest.raises(RequestFailed, match="not a web address"):
+            redirect_target("http://x/a", location)
 
 
 def test_a_picture(service: Service, look: Look) -> None:
     service.says("/1.jpg", (200, jpeg(), {"Content-Type": "text/plain"}))
     address = f"{service.host}/1.jpg"
-    missing = State("missing", "an address has no words")
-    assert look(address) == Found("addresses", missing, OK, address=address)
-    assert look(address).picture == OK
+    missing = Status("missing", "an address has no words")
+    assert look(address) == ItemContent("addresses", missing, OK, picture_address=address)
+    assert look(address).picture_status == OK
     assert service.paths() == ["/1.jpg"]
     assert "Authorization" not in service.asked[0][2]
-    assert look(f"{service.host}/2.jpg").picture == State("missing", "picture not found")
+    assert look(f"{service.host}/2.jpg").picture_status == Status("missing", "picture not found")
     service.says("/3.jpg", (410, b""))
-    assert look(f"{service.host}/3.jpg").picture == State("missing", "picture not found")
+    assert look(f"{service.host}/3.jpg").picture_status == Status("missing", "picture not found")
     service.says("/4.jpg", (403, b""))
-    assert look(f"{service.host}/4.jpg").picture == State("failed", "HTTP 403")
+    assert look(f"{service.host}/4.jpg").picture_status == Status("failed", "HTTP 403")
 
 
 def test_a_host_that_asks_to_wait_long_does_not_stop_the_crawl(service: Service, look: Look) -> None:
     service.says("/1.jpg", (429, b"", {"Retry-After": "3600"}))
-    assert look(f"{service.host}/1.jpg", retries=2).picture == State("failed", "HTTP 429, asks to wait 3600 seconds")
+    assert look(f"{service.host}/1.jpg", retries=2).picture_status == Status(
+        "failed", "HTTP 429, asks to wait 3600 seconds"
+    )
     assert len(service.asked) == 1
     service.says("/2.jpg", (429, b"", {"Retry-After": "0"}), (200, jpeg()))
-    assert look(f"{service.host}/2.jpg", retries=2).picture == OK
+    assert look(f"{service.host}/2.jpg", retries=2).picture_status == OK
     service.says("/3.jpg", (503, b""), (200, jpeg()))  # it does not say how long
-    assert look(f"{service.host}/3.jpg", retries=1).picture == OK
+    assert look(f"{service.host}/3.jpg", retries=1).picture_status == OK
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_host_that_asks_to_wait_long_does_not_stop_the_crawl(service: Service,
 )
 def test_what_is_no_picture_is_failed(service: Service, look: Look, body: bytes, why: str) -> None:
     service.says("/1.jpg", (200, body, {"Content-Type": "image/jpeg"}))
-    assert why in look(f"{service.host}/1.jpg").picture.why
+    assert why in look(f"{service.host}/1.jpg").picture_status.reason
 
 
 @pytest.mark.parametrize(
@@ -108,24 +110,24 @@ def test_what_is_no_picture_is_failed(service: Service, look: Look, body: bytes,
 def test_this_machine_is_not_asked_unless_allowed_by_name(service: Service, look: Look, host: str) -> None:
     service.says("/1.jpg", (200, jpeg()))
     address = f"http://{host}:{service.http.server_port}/1.jpg"
-    assert look(address, allowed="").picture == State("failed", "not a public host")
-    assert look(address, allowed="mirror.lan other").picture == State("failed", "not a public host")
+    assert look(address, allowed="").picture_status == Status("failed", "not a public host")
+    assert look(address, allowed="mirror.lan other").picture_status == Status("failed", "not a public host")
     assert service.asked == []
 
 
 def test_allowed_by_name(service: Service, look: Look) -> None:
     service.says("/1.jpg", (200, jpeg()))
     address = f"http://LocalHost:{service.http.server_port}/1.jpg"
-    assert look(address, allowed="mirror.lan localhost").picture == OK
+    assert look(address, allowed="mirror.lan localhost").picture_status == OK
 
 
 def test_redirects_are_followed_three_times(service: Service, look: Look) -> None:
     for n in range(1, 5):
         service.says(f"/{n}", ((301, 302, 307, 308)[n - 1], b"", {"Location": f"/{n + 1}"}))
     service.says("/5", (200, jpeg()))
-    assert look(f"{service.host}/2").picture == OK
-    assert look(f"{service.host}/1").picture == State("failed", "more than 3 redirects")
-    assert look(f"{service.host}/4", redirects=0).picture == State("failed", "more than 0 redirects")
+    assert look(f"{service.host}/2").picture_status == OK
+    assert look(f"{service.host}/1").picture_status == Status("failed", "more than 3 redirects")
+    assert look(f"{service.host}/4", redirects=0).picture_status == Status("failed", "more than 0 redirects")
     with pytest.raises(ValueError, match="less than or equal to 3"):
         look(f"{service.host}/1", redirects=4)
 
@@ -135,8 +137,8 @@ def test_a_redirect_to_a_private_host_is_not_followed(service: Service, look: Lo
     secret = f"{scheme}://localhost:{service.http.server_port}/secret"
     service.says("/1", (302, b"", {"Location": secret}))
     service.says("/2", (302, b"", {"Location": "file:///etc/passwd"}))
-    assert look(f"{service.host}/1").picture == State("failed", "not a public host")
-    assert look(f"{service.host}/2").picture == State("failed", "not a web address")
+    assert look(f"{service.host}/1").picture_status == Status("failed", "not a public host")
+    assert look(f"{service.host}/2").picture_status == Status("failed", "not a web address")
     assert service.paths() == ["/1", "/2"]
 
 
@@ -160,16 +162,16 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[Any]
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_name_that_changes_gains_nothing(look: Look, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     connected = resolving(monkeypatch, [PUBLIC], ["127.0.0.1"])
-    assert look(f"{scheme}://shop.example/1.jpg").picture == State("failed", "connection refused or broken")
+    assert look(f"{scheme}://shop.example/1.jpg").picture_status == Status("failed", "connection refused or broken")
     assert [host for host, _ in connected] == [PUBLIC], "what was judged is what is connected to"
-    assert look(f"{scheme}://shop.example/1.jpg").picture == State("failed", "not a public host")
+    assert look(f"{scheme}://shop.example/1.jpg").picture_status == Status("failed", "not a public host")
     assert len(connected) == 1
 
 
 @pytest.mark.parametrize("ips", [["10.0.0.7"], [PUBLIC, "10.0.0.7"], ["169.254.169.254"]])
 def test_a_name_of_a_private_host_is_not_asked(look: Look, monkeypatch: pytest.MonkeyPatch, ips: list[str]) -> None:
     connected = resolving(monkeypatch, ips)
-    assert look("http://shop.example/1.jpg").picture == State("failed", "not a public host")
+    assert look("http://shop.example/1.jpg").picture_status == Status("failed", "not a public host")
     assert connected == []
 
 
@@ -190,7 +192,7 @@ def test_the_name_stays_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "create_connection", lambda *_, **__: socket.socket())
     monkeypatch.setattr(urllib3.connection, "_ssl_wrap_socket_and_match_hostname", wrap)
     session = requests.Session()
-    session.mount("https://", Guard(frozenset()))
+    session.mount("https://", PublicHostAdapter(frozenset()))
     with session, pytest.raises(requests.ConnectionError):
         session.get("https://shop.example/1.jpg", proxies={"https": ""})
     assert asked == ["shop.example"]
@@ -204,18 +206,18 @@ def test_no_proxy_stands_between(service: Service, look: Look, monkeypatch: pyte
     look("http://shop.example/1.jpg")
     assert connected == [(PUBLIC, 80)]
     session = requests.Session()
-    session.mount("http://", Guard(frozenset()))
-    with session, pytest.raises(Failure, match="proxy"):
+    session.mount("http://", PublicHostAdapter(frozenset()))
+    with session, pytest.raises(RequestFailed, match="proxy"):
         session.get("http://shop.example/1.jpg")
 
 
 def test_each_host_is_asked_at_the_rate() -> None:
-    pace = Pace(50, 5, always=True)
+    limit = RateLimit(50, 5)
     start = time.monotonic()
     for _ in range(10):
-        pace.turn("one")
-        pace.ease("one")
+        limit.acquire("one")
+        limit.succeeded("one")
     assert time.monotonic() - start > 0.17
     start = time.monotonic()
-    pace.turn("two")
+    limit.acquire("two")
     assert time.monotonic() - start < 0.1

@@ -12,12 +12,12 @@ from engine.features.pictures.pictures import inspect
 from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import write, write_shards
 from stages.crawl import merge
-from stages.crawl.answer_store import Answer, Answers
-from stages.crawl.services.service import OK, Found, State, picture_note
+from stages.crawl.answer_store import Answer, AnswerStore
+from stages.crawl.services.service import OK, ItemContent, Status, picture_metadata
 
 from .conftest import jpeg
 
-FAILED, MISSING = State("failed", "HTTP 500"), State("missing", "no overview")
+FAILED, MISSING = Status("failed", "HTTP 500"), Status("missing", "no overview")
 
 
 def items(*codes: int) -> pl.DataFrame:
@@ -46,17 +46,17 @@ def test_given_wins_and_found_fills(tmp_path: Path) -> None:
         (3, None, None, "failed: torn page", "failed: no such file", "table"),
         (5, None, "own", "ok", "ok", None),
     ]
-    have = merge.given(*put(tmp_path, rows, [2, 5]), table)
-    lacking = merge.wanted(table, have)
+    have = merge.read_given(*put(tmp_path, rows, [2, 5]), table)
+    lacking = merge.lacking(table, have)
     assert [(one.item, one.picture) for one in lacking] == [(1, True), (2, False), (3, True), (4, True)]
     assert lacking[0].ids == {"tmdb": "1"}
     found = {
-        1: Found("tmdb", OK, OK, "Theirs", "their text", "http://x/1"),
-        2: Found("tmdb", OK, State("missing", "not asked"), "Theirs", "their text"),
-        3: Found("tmdb", MISSING, OK, "", "", "http://x/3"),
-        4: Found("tmdb", FAILED, FAILED),
+        1: ItemContent("tmdb", OK, OK, "Theirs", "their text", "http://x/1"),
+        2: ItemContent("tmdb", OK, Status("missing", "not asked"), "Theirs", "their text"),
+        3: ItemContent("tmdb", MISSING, OK, "", "", "http://x/3"),
+        4: ItemContent("tmdb", FAILED, FAILED),
     }
-    result = merge.merged(table, have, {"tmdb": found})
+    result = merge.merge_contents(table, have, {"tmdb": found})
     assert result.catalog.rows() == [
         (1, "Mine", "my text", "ok", "ok", "table + tmdb"),
         (2, "Title 2", "their text", "ok", "ok", "tmdb + table"),
@@ -94,12 +94,12 @@ def test_given_tables_that_contradict_themselves_are_refused(
     tmp_path: Path, rows: list[tuple[object, ...]], pictures: list[int], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
-        merge.given(*put(tmp_path, rows, pictures), items(1, 2))
+        merge.read_given(*put(tmp_path, rows, pictures), items(1, 2))
 
 
 def test_items_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 rows with an item of another row"):
-        merge.given(*put(tmp_path, [], []), items(1, 1))
+        merge.read_given(*put(tmp_path, [], []), items(1, 1))
 
 
 def big(item: int) -> bytes:
@@ -111,12 +111,12 @@ def big(item: int) -> bytes:
 def test_shards_are_in_item_order_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "_BYTES", 3_000_000)
     _, folder = put(tmp_path, [], list(range(2, 700, 2)))
-    with closing(Answers(tmp_path / "answers.sqlite")) as answers:
+    with closing(AnswerStore(tmp_path / "answers.sqlite")) as answers:
         noise = big(0)
         for item in (1, 3, 5, 7, 701):
-            answers.keep(f"http://x/{item}", Answer(200, noise, picture_note(Answer(200, noise))))
+            answers.put(f"http://x/{item}", "picture", Answer(200, noise, picture_metadata(Answer(200, noise))))
         places = [(item, "tmdb", f"http://x/{item}") for item in (1, 3, 5, 7, 701)]
-        frames = list(merge.shards(folder, places, {"tmdb": answers}))
+        frames = list(merge.image_shards(folder, places, {"tmdb": answers}))
     assert [item for frame in frames for item in frame["item"]] == sorted([*range(2, 700, 2), 1, 3, 5, 7, 701])
     assert all(frame.height <= 256 for frame in frames)
     assert all(sum(map(len, frame["image"])) <= 3_000_000 for frame in frames)
@@ -127,16 +127,18 @@ state = st.sampled_from([OK, MISSING, FAILED])
 
 
 @each(st.lists(st.tuples(st.sampled_from(["ok", "missing", "failed: old"]), state), min_size=1, max_size=8))
-def test_every_item_stands_there_once_and_the_counts_add_up(pairs: list[tuple[str, State]]) -> None:
+def test_every_item_stands_there_once_and_the_counts_add_up(pairs: list[tuple[str, Status]]) -> None:
     table = items(*range(1, len(pairs) + 1))
     have, found = {}, {}
     for item, (status, new) in enumerate(pairs, 1):
-        have[item] = Found("given", State.parse(status), State.parse(status), "", "old" if status == "ok" else "")
-        found[item] = Found("tmdb", new, new, "", "new", f"http://x/{item}")
-    result = merge.merged(table, have, {"tmdb": found})
+        have[item] = ItemContent(
+            "given", Status.parse(status), Status.parse(status), "", "old" if status == "ok" else ""
+        )
+        found[item] = ItemContent("tmdb", new, new, "", "new", f"http://x/{item}")
+    result = merge.merge_contents(table, have, {"tmdb": found})
     assert result.catalog["item"].to_list() == list(range(1, len(pairs) + 1))
     for row, (status, new) in zip(result.catalog.iter_rows(named=True), pairs, strict=True):
-        assert (row["status"] == "ok") == ("ok" in (status, new.kind)) == (row["text"] is not None)
+        assert (row["status"] == "ok") == ("ok" in (status, new.outcome)) == (row["text"] is not None)
         assert row["text"] == ("old" if status == "ok" else "new" if new is OK else None)
         assert row["status"] == row["picture"]
     for what in ("text", "picture"):
@@ -145,24 +147,24 @@ def test_every_item_stands_there_once_and_the_counts_add_up(pairs: list[tuple[st
 
 def test_the_first_service_that_has_it_wins_text_and_picture_each() -> None:
     table = items(1, 2, 3, 4, 5)
-    none, unasked = State("missing", "no plot"), State("missing", "not asked")
+    none, unasked = Status("missing", "no plot"), Status("missing", "not asked")
     first = {
-        1: Found("omdb", OK, OK, "First", "first", "http://o/1"),
-        2: Found("omdb", none, OK, "First", "", "http://o/2"),
-        3: Found("omdb", OK, FAILED, "First", "first"),
-        4: Found("omdb", FAILED, none),
-        5: Found("omdb: no id", none, none),
+        1: ItemContent("omdb", OK, OK, "First", "first", "http://o/1"),
+        2: ItemContent("omdb", none, OK, "First", "", "http://o/2"),
+        3: ItemContent("omdb", OK, FAILED, "First", "first"),
+        4: ItemContent("omdb", FAILED, none),
+        5: ItemContent("omdb: no id", none, none),
     }
     second = {
-        2: Found("tmdb", OK, unasked, "Second", "second"),
-        3: Found("tmdb", OK, OK, "Second", "second", "http://t/3"),
-        4: Found("tmdb", none, unasked),
-        5: Found("tmdb", State("failed", "HTTP 500"), none),
+        2: ItemContent("tmdb", OK, unasked, "Second", "second"),
+        3: ItemContent("tmdb", OK, OK, "Second", "second", "http://t/3"),
+        4: ItemContent("tmdb", none, unasked),
+        5: ItemContent("tmdb", Status("failed", "HTTP 500"), none),
     }
-    assert [(one.item, one.picture) for one in merge.wanted(table, {}, [first])] == [
+    assert [(one.item, one.picture) for one in merge.lacking(table, {}, [first])] == [
         (2, False), (3, True), (4, True), (5, True),
     ]  # fmt: skip
-    result = merge.merged(table, {}, {"a": first, "b": second})
+    result = merge.merge_contents(table, {}, {"a": first, "b": second})
     assert [row[2:] for row in result.catalog.iter_rows()] == [
         ("first", "ok", "ok", "omdb"),
         ("second", "ok", "ok", "tmdb + omdb"),

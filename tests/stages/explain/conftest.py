@@ -1,7 +1,8 @@
 """A small world with everything that a page can meet: markup in texts, no picture, a broken one, no text, no title."""
 
 import io
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.tables import schemas, store
+from engine.tables.layout import Layout
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Explainer, Weights
 from engine.training.needs import Needs
@@ -74,17 +76,40 @@ class Toy(CatalogScorer, Explainer):
         return found
 
 
+class ToyOfEvents(Toy):
+    """Weighs what is inside an item by where it stands in the history, so that no two events weigh alike."""
+
+    def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
+        own = []
+        for weights in super().explain(batch, item_B):
+            if weights.about is None or weights.about.ndim == 1:
+                own.append(weights)
+                continue
+            tenth_BL = torch.arange(1, weights.about.shape[1] + 1) / 10
+            value = torch.zeros_like(weights.value)
+            value[..., 0], value[..., 1] = tenth_BL, 1 - tenth_BL
+            if weights.over == "region":
+                value[..., 0] *= -1
+            own.append(replace(weights, value=value * weights.valid))
+        return own
+
+
 @dataclass(frozen=True)
 class Small:
-    """The tables' paths by argument of the stage, and where it writes."""
+    """The small world's tables, where the layout says, and what the stage writes."""
 
-    paths: dict[str, Path]
-    root: Path
+    layout: Layout
 
     @property
     def page(self) -> str:
         """What was written."""
-        return self.paths["page"].read_text(encoding="utf-8")
+        return self.layout.page.read_text(encoding="utf-8")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """metrics/explain.json."""
+        found: dict[str, float] = json.loads(self.layout.metric("explain").read_text())
+        return found
 
 
 def picture(item: int, width: int = 400) -> bytes:
@@ -120,7 +145,17 @@ def spans(text: str) -> list[tuple[int, int]]:
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     """Three people over six items; person-2 has one act before the test case, person-3 has seen the most."""
-    acts = {1: [1, 2, 3, 4], 2: [5, 6], 3: [6, 5, 4, 3, 2]}
+    return written_world(tmp_path, {1: [1, 2, 3, 4], 2: [5, 6], 3: [6, 5, 4, 3, 2]})
+
+
+@pytest.fixture
+def repeats(tmp_path: Path) -> Small:
+    """The small world, where person-1 comes back to item 1 and then to item 2."""
+    return written_world(tmp_path, {1: [1, 2, 1, 2], 2: [5, 6], 3: [6, 5, 4, 3, 2]})
+
+
+def written_world(root: Path, acts: dict[int, list[int]]) -> Small:
+    """The tables of some people's items in the order of time, the last of which is the test case."""
     user = [u for u, items in acts.items() for _ in items]
     position = [n for items in acts.values() for n in range(len(items))]
     item = [i for items in acts.values() for i in items]
@@ -203,7 +238,7 @@ def small(tmp_path: Path) -> Small:
         ),
         "image": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
         "text": (schemas.VECTORS, frame(schemas.VECTORS, 4, item=[1], vector=[[1.0, 0, 0, 0]])),
-        "history": (
+        "topic_history": (
             schemas.TOPIC_HISTORY,
             frame(
                 schemas.TOPIC_HISTORY,
@@ -213,7 +248,7 @@ def small(tmp_path: Path) -> Small:
                 share=[[0.1, 0.8, 0.1], [0.2, 0.1, 0.7], [0.3, 0.3, 0.4], [1.0, 0.0, 0.0]],
             ),
         ),
-        "topics": (schemas.TOPIC_ITEMS, frame(schemas.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
+        "topic_items": (schemas.TOPIC_ITEMS, frame(schemas.TOPIC_ITEMS, TOPICS, item=[1], share=[[0.2, 0.5, 0.3]])),
         "topic_words": (
             schemas.TOPIC_WORDS,
             frame(
@@ -226,10 +261,10 @@ def small(tmp_path: Path) -> Small:
         ),
         "truth": (schemas.TRUTH, pl.DataFrame(schema=dict(schemas.TRUTH.columns))),
     }
-    paths = {name: tmp_path / f"{name}.parquet" for name in written}
+    layout = Layout(root, "temporal")
     for name, (table, rows) in written.items():
-        meta = {"split": {"items": ITEMS, "users": 3}, "history": {"window": "week", "decay": 0.2}}.get(name, {})
-        store.write(rows, paths[name], table, meta)
+        meta = {"split": {"items": ITEMS, "users": 3}, "topic_history": {"window": "week", "decay": 0.2}}.get(name, {})
+        store.write(rows, getattr(layout, name), table, meta)
     shard = frame(
         schemas.IMAGES,
         item=range(1, 6),
@@ -239,9 +274,6 @@ def small(tmp_path: Path) -> Small:
         height=[600] * 5,
         sha256=["0"] * 5,
     )
-    store.write_shards([shard], tmp_path / "images", schemas.IMAGES)
-    out = {name: tmp_path / "out" / file for name, file in OUT.items()}
-    return Small(paths | out | {"images": tmp_path / "images", "weights": tmp_path / "weights.pt"}, tmp_path)
-
-
-OUT = {"reasons": "reasons.parquet", "page": "index.html", "report": "explain.json"}
+    store.write_shards([shard], layout.images, schemas.IMAGES)
+    layout.weights.parent.mkdir()
+    return Small(layout)

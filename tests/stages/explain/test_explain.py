@@ -1,9 +1,7 @@
-"""The stage whole: a table of reasons, a page that stands by itself, readings; for models that explain and do not."""
+"""The stage whole: a table of reasons, a page that stands by itself, metrics; for models that explain and do not."""
 
-import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,10 +11,11 @@ import torch
 import models
 from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
-from engine.training.catalog import Catalog
+from engine.training.source import load
 from stages.explain.__main__ import Params, main
-from stages.explain.explained_cases import chosen
-from stages.explain.item_cards import grouped
+from stages.explain.explained_cases import last_cases
+from stages.explain.item_cards import Whole, group_reasons
+from tests.stages.explain.conftest import TEXTS
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -60,7 +59,7 @@ def toy(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     page = Page(toy.page)
     assert "script" not in page.tags
     assert not page.handlers
@@ -73,7 +72,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
 
 
 def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_it(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     for title in ("Storm", "Silent", "Cook"):
         shown = re.findall(f"(.){title}(..)", re.sub(r'"[^"]*"', "", toy.page))
         assert len(shown) > 2
@@ -82,15 +81,80 @@ def test_a_title_has_its_element_to_itself_so_that_marks_of_direction_end_with_i
 
 
 def test_titles_texts_and_topics_are_shown_as_they_are_not_run(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert '<script>alert("title")</script>' in text
     assert "onerror=alert(1)> storm & calm" in text
     assert "<i>sea</i>" in text
 
 
+def rewritten(world: Any, name: str, table: schemas.Table, **columns: Any) -> None:
+    """A table of the world with some columns set; a value stands for every row."""
+    path = getattr(world.layout, name)
+    rows, about = store.read(path, table), store.meta(path)
+    literal = {key: pl.lit(value, table.columns[key]) for key, value in columns.items()}
+    store.write(rows.with_columns(**literal), path, table, about)
+
+
+def test_whatever_a_table_says_is_shown_and_not_run(toy: Any) -> None:
+    def script(where: str) -> str:
+        return f'<script>alert("{where}")</script>'
+
+    rewritten(toy, "users", schemas.USERS, raw=script("user"))
+    rewritten(toy, "catalog", schemas.CATALOG, status=script("status"), picture=script("picture"))
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word=script("topic"))
+    rewritten(toy, "words", schemas.WORDS, token=[script("word")] * 4)
+    truth = {"position": [3], "user": [1], "item": [4], "cause": [script("cause")], "earlier": [[2]]}
+    truth |= {"topic": [script("truth")], "words": [[script("true word")]], "object": [script("object")], "box": [None]}
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
+    main(params(), toy.layout)
+    page = Page(toy.page)
+    assert "script" not in page.tags
+    for where in ("user", "status", "picture", "topic", "word", "title", "cause", "truth", "true word", "object"):
+        assert script(where) in page.text, where
+
+
+def test_control_characters_reach_neither_the_page_nor_the_terminal(
+    toy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    control = "\x1b[31m\x07\x00\x9b\x7f"
+    rewritten(toy, "users", schemas.USERS, raw=f"who{control}")
+    rewritten(toy, "items", schemas.ITEMS, title=f"title{control}")
+    text = pl.Series([f"{control}{value}" if value else None for value in TEXTS.values()])
+    rewritten(toy, "catalog", schemas.CATALOG, text=text, picture=f"failed: {control}")
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word=f"topic{control}")
+    main(params(), toy.layout)
+    for shown in (toy.page, capsys.readouterr().out):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
+    assert "title\ufffd[31m\ufffd" in toy.page
+
+
+def test_a_very_long_title_name_or_text_is_cut_for_showing(toy: Any) -> None:
+    rewritten(toy, "items", schemas.ITEMS, title="T" + "&" * 10**6)
+    rewritten(toy, "users", schemas.USERS, raw="U" * 10**6)
+    rewritten(toy, "topic_words", schemas.TOPIC_WORDS, word="W" * 10**5)
+    texts = pl.Series([f"{value} {'long ' * 10**5}" if value else None for value in TEXTS.values()])
+    rewritten(toy, "catalog", schemas.CATALOG, text=texts, picture="P" * 10**5)
+    main(params(), toy.layout)
+    assert len(toy.page) < 10**6
+    page = Page(toy.page)
+    assert f"T{'&' * 198}…" in page.text
+    assert "T" + "&" * 199 not in page.text
+    assert 'title="T' + "&amp;" * 1998 + "…" in toy.page
+    assert "A storm at sea breaks the ship long" in page.text
+    table = store.read(toy.layout.reasons, schemas.REASONS)
+    assert table["label"].str.len_chars().max() == 200
+
+
+def test_a_persons_name_ends_its_own_marks_of_direction(toy: Any) -> None:
+    rewritten(toy, "users", schemas.USERS, raw="\u202ewho")
+    main(params(), toy.layout)
+    assert toy.page.count("\u202ewho") >= 10
+    assert toy.page.count("<bdi>\u202ewho</bdi>") == toy.page.count("\u202ewho")
+
+
 def test_what_is_missing_is_said(toy: Any) -> None:
-    main(params(), **toy.paths)
+    main(params(), toy.layout)
     text = Page(toy.page).text
     assert "no text (missing)" in text
     assert "no picture (failed: 404)" in text
@@ -99,8 +163,8 @@ def test_what_is_missing_is_said(toy: Any) -> None:
 
 
 def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
-    main(params(), **toy.paths)
-    table = store.read(toy.paths["reasons"], schemas.REASONS)
+    main(params(), toy.layout)
+    table = store.read(toy.layout.reasons, schemas.REASONS)
     own = table.filter(pl.col("user") == 1)
     assert own["rank"].unique().sort().to_list() == [1, 2]
     assert set(own["item"]) == {4, 5}
@@ -126,7 +190,7 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
 
 
 def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     adds = toy.page.split("What each view adds to the score")[1].split("</table>")[0]
     assert "used by the score" in adds
     row = r'row">(.*?)</th>.*?<i class="(.*?)" style="width: (.*?)%".*?"figure">(.*?)</td>'
@@ -138,18 +202,78 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
     assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
 
 
+def test_an_item_acted_on_twice_keeps_the_weights_of_each_event(repeats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.stages.explain.conftest import ToyOfEvents
+
+    monkeypatch.setattr(models, "configure", lambda choice: ToyOfEvents())
+    monkeypatch.setattr(models, "restore", lambda *args: ToyOfEvents())
+    main(params(users=["person-1"], top=6).model_copy(update={"seen": "kept"}), repeats.layout)
+    inside = repeats.page.split("Inside the acts that weigh most")[1].split("<section>")[0]
+    # the history is item 1, item 2, item 1 again, and their pictures weigh 10, 20 and 30 %; the last event comes first
+    cards = inside.split('<div class="card">')[1:]
+    assert [re.findall('<bdi>(.*?)</bdi>.*?figure">(.*?)<', card)[0] for card in cards] == [
+        ("Storm", "0.50"),
+        ("&lt;script&gt;alert(&#34;title&#34;)&lt;/script&gt;", "0.33"),
+        ("Storm", "0.17"),
+    ]
+    assert [re.findall(r"picture \d+&#8239;% · text \d+&#8239;%", card)[0] for card in cards] == [
+        f"picture {share}&#8239;% · text {100 - share}&#8239;%" for share in (30, 20, 10)
+    ]
+    assert [re.findall(r'title="([\d.]+)">A<', card) for card in cards] == [["0.300"], [], ["0.100"]]
+    assert [re.findall(r"2 from (\S+) to (\S+?)<", card)[0] for card in cards] == [
+        ("-0.30", "+0.70"),
+        ("-0.20", "+0.80"),
+        ("-0.10", "+0.90"),
+    ]
+    # over the history: .1 / 6 + .2 / 3 + .3 / 2
+    assert "picture 23&#8239;% · text 77&#8239;%" in inside.split('class="views"')[1]
+    # the recommended item, which the history holds too, keeps what was weighed inside it as a candidate
+    first = repeats.page.split('class="hero"')[1].split('class="rest"')[0]
+    assert "<h4>Storm</h4>" in first
+    assert "drawn afterwards" in first.split("Words")[1].split("</div>")[0]
+    assert 'title="0.700">A<' in first
+    table = store.read(repeats.layout.reasons, schemas.REASONS).filter(rank=1)
+    history = table.filter(over="history")
+    assert history.select("position", "part").rows() == [(0, 1), (1, 2), (2, 1)]
+    assert history["weight"].to_list() == pytest.approx([1 / 6, 1 / 3, 1 / 2])
+    assert table.filter(over="view", kind="share", part=1)["position"].to_list() == [0, 1, 2]
+    assert table.filter(over="view", kind="signed")["position"].null_count() == 3
+
+
+def test_the_known_cause_of_an_event_is_that_of_its_own_time(repeats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.stages.explain.conftest import ToyOfEvents
+
+    monkeypatch.setattr(models, "configure", lambda choice: ToyOfEvents())
+    monkeypatch.setattr(models, "restore", lambda *args: ToyOfEvents())
+    truth = {
+        "user": [1] * 4,
+        "position": range(4),
+        "item": [1, 2, 1, 2],
+        "cause": ["passing"] * 4,
+        "earlier": [[], [], [], [1]],
+        "topic": [None] * 4,
+        "words": [["storm"], None, ["A"], None],
+        "object": [None] * 4,
+        "box": [None] * 4,
+    }
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), repeats.layout.truth, schemas.TRUTH)
+    main(params().model_copy(update={"seen": "kept"}), repeats.layout)
+    # both events of item 1 led to the next. "storm" weighs most in both: it is the first one's cause, not the second's
+    assert (repeats.metrics["truth_word"], repeats.metrics["truth_word_cases"]) == (0.5, 2)
+
+
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert "compared with" not in toy.page
-    cases = store.read(toy.paths["cases"], schemas.CASES)
+    cases = store.read(toy.layout.cases, schemas.CASES)
     few = cases.with_columns(candidates=pl.Series([[6], [6], [6]], dtype=cases.schema["candidates"]))
-    store.write(few, toy.paths["cases"], schemas.CASES, store.meta(toy.paths["cases"]))
-    main(params(users=["person-1"]), **toy.paths)
+    store.write(few, toy.layout.cases, schemas.CASES, store.meta(toy.layout.cases))
+    main(params(users=["person-1"]), toy.layout)
     assert "at rank 1 of 2 that it was compared with; what is recommended below is of the whole" in toy.page
 
 
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
     words = toy.page.split('<div class="from">Words')[1].split("</div>")[0]
     assert "drawn afterwards" in words
@@ -167,18 +291,18 @@ def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> No
 
 
 def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
-    main(params(users=["person-1"]), **toy.paths)
+    main(params(users=["person-1"]), toy.layout)
     chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
     # three windows lie before the act of 25 January, each with a dot for two topics
     assert chart.count("<circle") == 6
-    earlier = store.read(toy.paths["split"], schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
-    store.write(earlier, toy.paths["split"], schemas.SPLIT, {"items": 6, "users": 3})
-    main(params(users=["person-1"]), **toy.paths)
+    earlier = store.read(toy.layout.split, schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
+    store.write(earlier, toy.layout.split, schemas.SPLIT, {"items": 6, "users": 3})
+    main(params(users=["person-1"]), toy.layout)
     assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
 
 
 def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
-    main(params(users=["person-2"]), **toy.paths)
+    main(params(users=["person-2"]), toy.layout)
     topics = toy.page.split('<ul class="topics">')[1].split("</ul>")[0]
     assert "Too few windows" in toy.page
     assert topics.count('<i class="t0">') == 2
@@ -186,22 +310,23 @@ def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
 
 
 def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
-    main(params(), **toy.paths)
-    before = {name: toy.paths[name].read_bytes() for name in ("reasons", "page", "report")}
-    main(params(), **toy.paths)
-    assert {name: toy.paths[name].read_bytes() for name in before} == before
+    main(params(), toy.layout)
+    written = (toy.layout.reasons, toy.layout.page, toy.layout.metric("explain"))
+    before = [path.read_bytes() for path in written]
+    main(params(), toy.layout)
+    assert [path.read_bytes() for path in written] == before
 
 
 def test_readings_are_flat_numbers(toy: Any) -> None:
-    main(params(), **toy.paths)
-    readings = json.loads(toy.paths["report"].read_text())
-    assert readings["users"] == 3
-    assert readings["explains"] == 1
-    assert readings["probe_cases"] == 2
-    assert readings["probe_faithful"] == 1
-    assert all(isinstance(value, int | float) for value in readings.values())
-    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(readings)
-    assert not [key for key in readings if key.startswith("truth")]
+    main(params(), toy.layout)
+    metrics = toy.metrics
+    assert metrics["users"] == 3
+    assert metrics["explains"] == 1
+    assert metrics["probe_cases"] == 2
+    assert metrics["probe_faithful"] == 1
+    assert all(isinstance(value, int | float) for value in metrics.values())
+    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(metrics)
+    assert not [key for key in metrics if key.startswith("truth")]
 
 
 def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
@@ -216,34 +341,34 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
         "object": [None, None, None, "anchor"],
         "box": [None, None, None, [0.1, 0.5, 0.9, 1.0]],
     }
-    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.paths["truth"], schemas.TRUTH)
-    main(params(), **toy.paths)
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
+    main(params(), toy.layout)
     text = " ".join(Page(toy.page).text.split())
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
     assert "It goes back to Storm." in text
     assert 'class="truebox"' in toy.page
-    readings = json.loads(toy.paths["report"].read_text())
+    metrics = toy.metrics
     # the heaviest act is the newest (item 3), the cause is the oldest of three
-    assert (readings["truth_history"], readings["truth_newest"]) == (0, 0)
-    assert readings["truth_history_chance"] == pytest.approx(1 / 3)
+    assert (metrics["truth_history"], metrics["truth_newest"]) == (0, 0)
+    assert metrics["truth_history_chance"] == pytest.approx(1 / 3)
     # the heaviest word of item 4 is "Two", true is "lovers", one of four words
-    assert (readings["truth_next_word"], readings["truth_next_word_chance"]) == (0, 0.25)
+    assert (metrics["truth_next_word"], metrics["truth_next_word_chance"]) == (0, 0.25)
     # the lower region weighs most and holds the object's box
-    assert (readings["truth_next_region"], readings["truth_next_region_chance"]) == (1, 0.5)
+    assert (metrics["truth_next_region"], metrics["truth_next_region_chance"]) == (1, 0.5)
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
-    assert (readings["truth_word"], readings["truth_word_cases"]) == (0, 1)
+    assert (metrics["truth_word"], metrics["truth_word_cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
-    split = store.read(toy.paths["split"], schemas.SPLIT)
-    store.write(split, toy.paths["split"], schemas.SPLIT, store.meta(toy.paths["split"]) | {"in_order": False})
-    main(params(), **toy.paths)
+    split = store.read(toy.layout.split, schemas.SPLIT)
+    store.write(split, toy.layout.split, schemas.SPLIT, store.meta(toy.layout.split) | {"in_order": False})
+    main(params(), toy.layout)
     assert "was chosen by" not in Page(toy.page).text
-    assert not [key for key in json.loads(toy.paths["report"].read_text()) if key.startswith("truth")]
+    assert not [key for key in toy.metrics if key.startswith("truth")]
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
     weights = {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])}
-    torch.save(weights, small.paths["weights"])
-    main(params("popularity"), **small.paths)
+    torch.save(weights, small.layout.weights)
+    main(params("popularity"), small.layout)
     text = Page(small.page).text
     assert "This model gives no reasons." in text
     assert "The sea gives nothing back" in text
@@ -251,34 +376,34 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
     assert 'class="chart"' in small.page
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
-    assert json.loads(small.paths["report"].read_text()) == {"explains": 0, "users": 3}
+    assert small.metrics == {"explains": 0, "users": 3}
 
 
 def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
     choice = Choice(name="ante_rnn", settings=section)
-    paths = {view: small.paths[view] for view in ("words", "regions")}
-    catalog = Catalog.load(paths, 6, frozenset(["words", "regions"]), 3)  # type: ignore[arg-type]
+    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
     torch.manual_seed(1)
-    torch.save(models.build(choice, catalog, 3).state_dict(), small.paths["weights"])
-    main(params("ante_rnn", section), **small.paths)
-    table = store.read(small.paths["reasons"], schemas.REASONS)
+    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
+    main(params("ante_rnn", section), small.layout)
+    table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    readings = json.loads(small.paths["report"].read_text())
-    assert readings["probe_cases"] == 2
-    assert readings["move_word_heaviest"] > 0
-    assert readings["move_region_heaviest"] > 0
+    metrics = small.metrics
+    assert metrics["probe_cases"] == 2
+    assert metrics["move_word_heaviest"] > 0
+    assert metrics["move_region_heaviest"] > 0
 
 
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
     row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
-    rows = [row | {"kind": kind, "part": 7, "weight": weight} for kind, weight in (("signed", -2.0), ("share", 1.0))]
+    kinds = (("signed", -2.0), ("share", 1.0))
+    rows = [row | {"position": 3, "part": 7, "kind": kind, "weight": weight} for kind, weight in kinds]
     frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
-    reason = grouped(frame)[(1, "history", 0)]
-    assert (reason.kind, reason.parts) == ("signed", [(7, "x", -2.0)])
+    reason = group_reasons(frame)[Whole("history")]
+    assert (reason.kind, reason.parts) == ("signed", [(3, "x", -2.0)])
 
 
 def table(users: int = 20) -> pl.DataFrame:
@@ -290,23 +415,23 @@ def table(users: int = 20) -> pl.DataFrame:
 
 def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
     names = {u: f"p{u}" for u in range(1, 21)}
-    first, again, other = (chosen(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
+    first, again, other = (last_cases(table(), names, 5, seed)["user"].to_list() for seed in (1, 1, 2))
     assert first == again == sorted(set(first))
     assert len(first) == 5
     assert first != other
-    assert set(chosen(table(), names, 5, 1)["position"]) == {7}
-    assert chosen(table(), names, 50, 1).height == 20
+    assert set(last_cases(table(), names, 5, 1)["position"]) == {7}
+    assert last_cases(table(), names, 50, 1).height == 20
 
 
 def test_people_are_asked_for_by_name_in_order() -> None:
     names = {u: str(100 + u) for u in range(1, 22)}
-    assert chosen(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
+    assert last_cases(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
     with pytest.raises(ValueError, match=r"explain\.users: nobody, 121 have no test case; such have e\.g\. '101'"):
-        chosen(table(), names, ("nobody", 105, 121), 1)
+        last_cases(table(), names, ("nobody", 105, 121), 1)
 
 
 def test_no_case_is_refused(toy: Any) -> None:
-    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.paths["cases"], schemas.CASES)
-    with pytest.raises(ValueError, match="no test cases to explain"):
-        main(params(), **toy.paths)
-    assert not Path(toy.paths["page"]).exists()
+    store.write(pl.DataFrame(schema=dict(schemas.CASES.columns)), toy.layout.cases, schemas.CASES)
+    with pytest.raises(ValueError, match="has no test cases"):
+        main(params(), toy.layout)
+    assert not toy.layout.page.exists()

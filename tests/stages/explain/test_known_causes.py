@@ -9,11 +9,11 @@ from PIL import Image
 
 from engine.features.pictures.pictures import FORMATS
 from engine.tables import schemas
-from stages.explain.known_causes import World, covered
+from stages.explain.known_causes import KnownCauses, covered
 from stages.explain.posters import poster
 
 
-def world() -> World:
+def causes() -> KnownCauses:
     truth = pl.DataFrame(
         {
             "user": [1, 1, 1],
@@ -30,27 +30,27 @@ def world() -> World:
     )
     words = pl.DataFrame({"item": [5, 6], "token": [["a", "STORM", "sea"], ["storm"]], "span": [None, None]})
     boxes = [[[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]]]
-    return World.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}))
+    return KnownCauses.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}))
 
 
 def test_true_words_are_those_of_this_person_and_item_whatever_their_case() -> None:
-    assert world().true_words(1, 5).tolist() == [False, True, False]
-    assert world().true_words(2, 5).tolist() == [False] * 3
-    assert world().true_words(1, 6).tolist() == [False]
-    assert world().true_words(1, 99).tolist() == []
+    assert causes().true_words(1, 0, 5).tolist() == [False, True, False]
+    assert causes().true_words(2, 0, 5).tolist() == [False] * 3
+    assert causes().true_words(1, 1, 6).tolist() == [False]
+    assert causes().true_words(1, 0, 99).tolist() == []
 
 
 def test_true_regions_are_covered_by_half_at_least() -> None:
     # the box reaches a tenth of the way into the third region, by a fifth of its height
-    assert world().true_regions(1, 6).tolist() == [True, False, False]
-    assert world().true_regions(1, 5).tolist() == []
+    assert causes().true_regions(1, 1, 6).tolist() == [True, False, False]
+    assert causes().true_regions(1, 0, 5).tolist() == []
     boxes = np.array([[0.0, 0.0, 0.5, 0.5], [0.25, 0.0, 0.75, 0.5], [0.0, 0.4, 0.5, 0.8]])
     assert covered(boxes, np.array([0.0, 0.0, 0.5, 0.6])).tolist() == pytest.approx([1.0, 0.5, 0.5])
 
 
 def test_what_led_to_an_act_is_empty_where_nothing_did() -> None:
-    assert world().earlier(1, 6) == [5]
-    assert world().earlier(1, 7) == world().earlier(3, 6) == []
+    assert causes().earlier(1, 1) == [5]
+    assert causes().earlier(1, 2) == causes().earlier(3, 1) == []
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG"])

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from engine.tables.params import read_yaml
-from engine.tables.settings import Choice
+from engine.tables.settings import Choice, Record, checked
 from stages.ingest.__main__ import Params
 
 Section = Callable[..., Params]
@@ -23,3 +24,9 @@ def section() -> Section:
         return Params(dataset=Choice(name=name, settings=settings), seed=seed)
 
     return make
+
+
+def settings_of(params: Params, module: ModuleType) -> Record:
+    """The section as the source's own settings."""
+    settings = {name: value for name, value in params.dataset.settings.items() if name != "source"}
+    return checked(module.Settings, settings, "test")

@@ -6,18 +6,19 @@ import polars as pl
 import pytest
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
 from stages.ingest import __main__ as ingest
-from stages.ingest.shaping.source_tables import Raw, empty
+from stages.ingest.shaping.source_tables import SourceTables, empty
 from tests.stages.ingest.conftest import Section
 
 TABLES = {
     "events": EVENTS,
     "users": USERS,
     "items": ITEMS,
-    "catalog": CATALOG,
-    "candidates": CANDIDATES,
+    "given_catalog": CATALOG,
+    "given_candidates": CANDIDATES,
     "truth": TRUTH,
     "oracle": ORACLE,
 }
@@ -26,15 +27,15 @@ TABLES = {
 def test_all_tables_are_written_and_the_same_seed_gives_the_same_bytes(tmp_path: Path, section: Section) -> None:
     log = tmp_path / "s.txt"
     log.write_text("1 3 4 5\n2 5 4 3 3\n3 1 2\n")
-    for run in ("a", "b"):
-        paths = {name: tmp_path / run / f"{name}.parquet" for name in TABLES}
-        ingest.main(section("sequences", file=str(log)), images=tmp_path / run / "images", **paths)
+    a, b = Layout(tmp_path / "a", "temporal"), Layout(tmp_path / "b", "temporal")
+    for layout in (a, b):
+        ingest.main(section("sequences", file=str(log)), layout)
     for name, table in TABLES.items():
-        frame = store.read(tmp_path / "a" / f"{name}.parquet", table)
-        assert frame.height == {"events": 7, "users": 2, "items": 5, "catalog": 5}.get(name, 0)
-        assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
-    assert sum(frame.height for frame in store.read_shards(tmp_path / "a" / "images", IMAGES)) == 0
-    report = store.meta(tmp_path / "a" / "events.parquet")["report"]
+        frame = store.read(getattr(a, name), table)
+        assert frame.height == {"events": 7, "users": 2, "items": 5, "given_catalog": 5}.get(name, 0)
+        assert getattr(a, name).read_bytes() == getattr(b, name).read_bytes()
+    assert sum(frame.height for frame in store.read_shards(a.given_images, IMAGES)) == 0
+    report = store.meta(a.events)["report"]
     assert report["dropped_minimum_history"] == 2
     assert report["repeats"] == 1
     assert json.dumps(report)
@@ -53,11 +54,11 @@ class Settings(Record):
     size: int
 
 
-def made(settings: Settings, seed: int) -> Raw:
+def made(settings: Settings, seed: int) -> SourceTables:
     events = pl.DataFrame({"user": [1, 1], "item": [2, 2], "rating": None, "time": None}, schema=dict(EVENTS.columns))
     truth = empty(TRUTH).cast({"box": pl.Array(pl.Float32, 4)})
     items = pl.DataFrame({"item": [1, 2], "raw": ["a", "b"]}).cast({"item": pl.UInt32})
-    return Raw(events, items, empty(CATALOG), truth=truth, counts={"size": settings.size}, coded=True)
+    return SourceTables(events, items, empty(CATALOG), truth=truth, counts={"size": settings.size}, coded=True)
 
 
 def test_a_coded_source_is_left_as_it_is(section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +70,8 @@ def test_a_coded_source_is_left_as_it_is(section: Section, monkeypatch: pytest.M
     )
     assert raw.events["item"].to_list() == [2, 2]
     assert (report["size"], report["users"], report["items"], report["density"]) == (3, 1, 2, 1.0)
-    module.read = lambda s, seed: Raw(made(s, seed).events, made(s, seed).items, empty(CATALOG))  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match=r"need Settings\(Steps\)"):
+    module.read = lambda s, seed: SourceTables(made(s, seed).events, made(s, seed).items, empty(CATALOG))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"need Settings\(ShapingSettings\)"):
         ingest.tables(
             ingest.Params.model_validate({"dataset": {"name": "m", "settings": {"source": "m", "size": 3}}, "seed": 1})
         )

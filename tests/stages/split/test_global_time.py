@@ -1,7 +1,7 @@
 """Cut at one moment: what is on which side, who is new, what is refused."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice
 from stages.split.__main__ import Params, main
-from stages.split.global_time import moment, newcomers, parts
+from stages.split.global_time import cold_start, cut_time, parts_by_time
 
 START = datetime(2010, 1, 1, tzinfo=UTC)
 RULE = {
@@ -40,9 +41,9 @@ def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, 
     held = before[-1 - int(len(before) * valid)] if valid and len(before) else test
     if time.min() >= held:
         with pytest.raises(ValueError, match="nothing to learn from"):
-            parts(time, "", train, valid, "here")
+            parts_by_time(time, "", train, valid, "here")
         return
-    frame = pl.DataFrame({"time": time, "part": parts(time, "", train, valid, "here")})
+    frame = pl.DataFrame({"time": time, "part": parts_by_time(time, "", train, valid, "here")})
     last = {part: frame.filter(pl.col("part") == part)["time"] for part in ("train", "valid", "test")}
     assert last["test"].min() == test
     before = pl.concat([last["train"], last["valid"]])
@@ -54,18 +55,24 @@ def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, 
 
 
 def test_a_date_is_where_it_says() -> None:
-    found = parts(times([0, 1, 2, 3]), "2010-01-03", 0.1, 0.0, "here")
+    found = parts_by_time(times([0, 1, 2, 3]), "2010-01-03", 0.1, 0.0, "here")
     assert found.to_list() == ["train", "train", "test", "test"]
-    assert moment(times([0, 9]), "2010-01-03T05:00:00+05:00", 0.1, "here") == START + timedelta(days=2)
+    assert cut_time(times([0, 9]), "2010-01-03T05:00:00+05:00", 0.1, "here") == START + timedelta(days=2)
 
 
 def test_what_cannot_be_cut_is_refused() -> None:
     with pytest.raises(ValueError, match=r"here.date: 2012-01-01 must lie inside the events, 2010-01-01"):
-        parts(times([0, 1]), "2012-01-01", 0.5, 0.0, "here")
+        parts_by_time(times([0, 1]), "2012-01-01", 0.5, 0.0, "here")
     with pytest.raises(ValueError, match=r"here.date: 'spring' is no date"):
-        parts(times([0, 1]), "spring", 0.5, 0.0, "here")
+        parts_by_time(times([0, 1]), "spring", 0.5, 0.0, "here")
     with pytest.raises(ValueError, match="1 of 2 events have none"):
-        parts(pl.concat([times([0]), pl.Series("time", [None], dtype=pl.Datetime("us", "UTC"))]), "", 0.5, 0.0, "here")
+        parts_by_time(
+            pl.concat([times([0]), pl.Series("time", [None], dtype=pl.Datetime("us", "UTC"))]), "", 0.5, 0.0, "here"
+        )
+
+
+def at(folder: Path) -> Layout:
+    return Layout(folder, "tried")
 
 
 def run(folder: Path, **changes: object) -> None:
@@ -81,17 +88,17 @@ def run(folder: Path, **changes: object) -> None:
         },
         schema=dict(EVENTS.columns),
     )
-    store.write(frame, folder / "events.parquet", EVENTS)
+    layout = at(folder)
+    store.write(frame, layout.events, EVENTS)
     catalog = [(i, None, "", "missing", "missing", None) for i in range(1, 11)]
-    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), folder / "catalog.parquet", CATALOG)
-    store.write(pl.DataFrame(schema=dict(CANDIDATES.columns)), folder / "given.parquet", CANDIDATES)
-    paths = [folder / f"{name}.parquet" for name in ("events", "catalog", "given", "out", "cases")]
-    main(Params(protocol=Choice(name="tried", settings=RULE | changes), seed=1), *paths, folder / "data.json")
+    store.write(pl.DataFrame(catalog, schema=dict(CATALOG.columns), orient="row"), layout.catalog, CATALOG)
+    store.write(pl.DataFrame(schema=dict(CANDIDATES.columns)), layout.given_candidates, CANDIDATES)
+    main(Params(protocol=Choice(name="tried", settings=RULE | changes), seed=1), layout)
 
 
 def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
     run(tmp_path, date="2010-01-06", valid=0.0)
-    split, report = store.read(tmp_path / "out.parquet", SPLIT), json.loads((tmp_path / "data.json").read_text())
+    split, report = store.read(at(tmp_path).split, SPLIT), json.loads(at(tmp_path).metric("data").read_text())
     assert split["rating"].to_list() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3]
     assert split.filter(pl.col("part") == "test")["user"].to_list() == [2, 2, 3, 3, 3, 3]
     # train has users 1, 2 and items 1 to 5 (user 2: 2, 3, 4 before the date); test items: 5, 6 and 6, 7, 8, 9
@@ -99,17 +106,30 @@ def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
     assert (report["cold_items"], report["cold_item_events"]) == (4, 5)
     assert report["cold_events"] == 5
     assert report["test_from"].startswith("2010-01-06")
-    assert newcomers(split)["cold_users"] == 1
+    assert cold_start(split)["cold_users"] == 1
 
 
 def test_some_cases_are_frozen_by_the_seed(tmp_path: Path) -> None:
     run(tmp_path, cases=2)
-    few = store.read(tmp_path / "cases.parquet", CASES)
+    few = store.read(at(tmp_path).cases, CASES)
     assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
     assert few["case"].to_list() == [1, 2, 3, 4]
     assert few.select("user", "position").rows() == sorted(few.select("user", "position").rows())
     run(tmp_path, cases=2)
-    assert store.read(tmp_path / "cases.parquet", CASES).rows() == few.rows()
+    assert store.read(at(tmp_path).cases, CASES).rows() == few.rows()
     run(tmp_path, cases=0)
-    every = store.read(tmp_path / "cases.parquet", CASES)
+    every = store.read(at(tmp_path).cases, CASES)
     assert set(few.select("user", "position").rows()) < set(every.select("user", "position").rows())
+
+
+def test_a_yaml_date_is_taken_and_ratings_can_be_predicted_alone(tmp_path: Path) -> None:
+    run(tmp_path, date=date(2010, 1, 6), cases="none", valid=0.0)
+    split = store.read(at(tmp_path).split, SPLIT)
+    assert split.filter(pl.col("part") == "test")["time"].min() == START + timedelta(days=5)
+    assert store.read(at(tmp_path).cases, CASES).height == 0
+    report = json.loads(at(tmp_path).metric("data").read_text())
+    assert (report["valid_events"], report["valid_cases"], report["test_cases"]) == (0, 0, 0)
+    bare = store.read(at(tmp_path).events, EVENTS).with_columns(rating=pl.lit(None, pl.Float32))
+    store.write(bare, at(tmp_path).events, EVENTS)
+    with pytest.raises(ValueError, match=r"tried\.cases is none, and these events have no ratings"):
+        main(Params(protocol=Choice(name="tried", settings=RULE | {"cases": "none"}), seed=1), at(tmp_path))

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from engine.tables.settings import checked
 from stages.topics.gibbs import Fitted, Gibbs, fit, fold_in, learn
-from stages.topics.quality import halves, perplexity, unigram
+from stages.topics.quality import perplexity, split_words, unigram
 
 GIBBS = {
     "batch": 50,
@@ -104,7 +104,7 @@ def test_planted_topics_are_found() -> None:
 
 def test_a_stream_is_nearly_as_good_as_all_at_once() -> None:
     _, word_DV = planted(800, 60)
-    read_DV, score_DV = halves(word_DV[600:], 1)
+    read_DV, score_DV = split_words(word_DV[600:], 1)
     stream, batch = (
         perplexity(fit(word_DV[:600], 10, settings(batch=size), 1), read_DV, score_DV) for size in (60, 600)
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,27 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 
 from engine.tables import arrays, schemas, store
+from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.settings import checked
+from engine.training.source import _topics as load_topics
 from stages.topics import __main__ as topics
 from stages.topics import online_vb
-from stages.topics.documents import Vocabulary, acts, corpus, held_out
+from stages.topics.documents import Vocabulary, count_words, events_by_window, held_out
 from stages.topics.online_vb import Fitted, OnlineVB, fit
-from stages.topics.quality import halves, perplexity, top_words, unigram, unigram_perplexity
+from stages.topics.quality import perplexity, split_words, top_words, unigram, unigram_perplexity
 from stages.topics.settings import Topics
-from stages.topics.window_quality import by_window, coherence_in
+from stages.topics.window_quality import coherence_by_window, perplexity_by_window
+from stages.topics.words import tokenizer
 
-FITTED = ("items.parquet", "words.parquet", "snapshots.parquet", "topics.json", "topics.csv")
+HISTORY = "topics/history.parquet"
+FITTED = (
+    "topics/items.parquet",
+    "topics/words.parquet",
+    "topics/snapshots.parquet",
+    "metrics/topics.json",
+    "metrics/plots/topics.csv",
+)
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 GENRES = ("storm ship sail harbour wave", "kiss rose wedding letter heart", "robot laser planet engine orbit")
 VOCABULARY = {"minimum_letters": 3, "minimum_items": 2, "maximum_share": 1.0}
@@ -84,20 +95,22 @@ def split(users: int = 40, weeks: int = 5, timed: bool = True) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(schemas.SPLIT.columns), orient="row")
 
 
+def at(folder: Path) -> Layout:
+    return Layout(folder, "temporal")
+
+
 def made(folder: Path, settings: topics.Params, events: pl.DataFrame, texts: pl.DataFrame | None = None) -> Path:
-    folder.mkdir(exist_ok=True)
-    store.write(catalog() if texts is None else texts, folder / "catalog.parquet", schemas.CATALOG)
-    store.write(events, folder / "events.parquet", schemas.SPLIT)
-    outs = [folder / f"{name}.parquet" for name in ("history", "items", "words", "snapshots")]
-    readings = folder / "topics.json", folder / "topics.csv"
-    topics.main(settings, folder / "catalog.parquet", folder / "events.parquet", *outs, *readings)
+    layout = at(folder)
+    store.write(catalog() if texts is None else texts, layout.catalog, schemas.CATALOG)
+    store.write(events, layout.split, schemas.SPLIT)
+    topics.main(settings, layout)
     return folder
 
 
 def read(folder: Path, name: str) -> pl.DataFrame:
     known = {"history": schemas.TOPIC_HISTORY, "items": schemas.TOPIC_ITEMS, "words": schemas.TOPIC_WORDS}
     known["snapshots"] = schemas.TOPIC_SNAPSHOTS
-    return store.read(folder / f"{name}.parquet", known[name])
+    return store.read(folder / "topics" / f"{name}.parquet", known[name])
 
 
 @pytest.fixture(scope="module", params=["online_vb", "gibbs"])
@@ -106,7 +119,7 @@ def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def method(folder: Path) -> str:
-    return str(store.meta(folder / "history.parquet")["method"])
+    return str(store.meta(at(folder).topic_history)["method"])
 
 
 def test_planted_topics_are_found(plain: Path) -> None:
@@ -132,13 +145,13 @@ def test_items_and_histories_follow_what_was_told(plain: Path) -> None:
     seen = history.filter((pl.col("user") == 7) & (pl.col("window") == MONDAY))["share"][0].to_numpy()
     assert seen.argmax() == share_IT[first - 1].argmax()
     assert method(plain) in ("online_vb", "gibbs")
-    assert store.meta(plain / "history.parquet") == {
+    assert store.meta(at(plain).topic_history) == {
         "method": method(plain), "count": 3, "decay": 0.2, "window": "week", "unit": "week"
     }  # fmt: skip
 
 
 def test_the_reading_beats_the_unigram(plain: Path) -> None:
-    reading = json.loads((plain / "topics.json").read_text())
+    reading = json.loads(at(plain).metric("topics").read_text())
     assert reading["perplexity"] < 0.6 * reading["unigram_perplexity"]
     assert reading["unigram_perplexity"] == pytest.approx(15, rel=0.1)
     assert reading["vocabulary"] == 15
@@ -151,8 +164,8 @@ def test_the_reading_beats_the_unigram(plain: Path) -> None:
 
 
 def test_windows_make_up_the_whole(plain: Path) -> None:
-    reading = json.loads((plain / "topics.json").read_text())
-    windows = pl.read_csv(plain / "topics.csv")
+    reading = json.loads(at(plain).metric("topics").read_text())
+    windows = pl.read_csv(at(plain).plot("topics"))
     assert windows["window"].to_list() == ["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]
     assert windows["documents"].sum() == reading["held_out_documents"]
     for name in ("perplexity", "unigram_perplexity"):
@@ -166,7 +179,7 @@ def test_windows_make_up_the_whole(plain: Path) -> None:
 def test_a_window_by_hand() -> None:
     keys = pl.DataFrame({"user": [1, 2, 1, 2], "window": [1, 1, 2, 3]})
     nats_2D = np.array([[2.0, 4.0, 5.0, 0.0], [1.0, 2.0, 9.0, 0.0]])
-    found = by_window(keys, np.array([1.0, 2.0, 5.0, 0.0]), nats_2D)
+    found = perplexity_by_window(keys, np.array([1.0, 2.0, 5.0, 0.0]), nats_2D)
     assert found.rows() == [
         (1, 2, 3, pytest.approx(np.exp(2)), pytest.approx(np.exp(1))),
         (2, 1, 5, pytest.approx(np.exp(1)), pytest.approx(np.exp(1.8))),
@@ -174,14 +187,14 @@ def test_a_window_by_hand() -> None:
     # window 1: items 1 and 2; word 0 in both, word 1 in one; word 2 leads the second topic and occurs nowhere
     word_NV = csr_matrix(np.array([[0, 0, 0], [3, 1, 0], [1, 0, 0], [0, 0, 5]]))
     done = pl.DataFrame({"item": [1, 2, 2, 3], "window": [1, 1, 1, 9]})
-    coherent = coherence_in(pl.Series([1, 2]), done, word_NV, np.array([[0, 1], [2, 0]]))
+    coherent = coherence_by_window(pl.Series([1, 2]), done, word_NV, np.array([[0, 1], [2, 0]]))
     assert coherent.to_list() == [pytest.approx(0.0), None]  # log((1 + 1) / 2)
-    coherent = coherence_in(pl.Series([1]), done, word_NV, np.array([[1, 0]]))
+    coherent = coherence_by_window(pl.Series([1]), done, word_NV, np.array([[1, 0]]))
     assert coherent.to_list() == [pytest.approx(np.log(2))]  # log((1 + 1) / 1)
 
 
 def test_snapshots_end_in_the_topics_as_they_are(plain: Path) -> None:
-    found, words, reading = read(plain, "snapshots"), read(plain, "words"), (plain / "topics.json").read_text()
+    found, words, reading = read(plain, "snapshots"), read(plain, "words"), at(plain).metric("topics").read_text()
     last = found.filter(pl.col("documents") == found["documents"].max())
     assert found["documents"].n_unique() == 3
     assert found.height == 9
@@ -205,7 +218,7 @@ def test_halves_are_parts_of_what_was_said() -> None:
     word_DV = csr_matrix(
         (np.array([9.0, 1.0, 5.0], np.float32), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(2, 3)
     )
-    for part in halves(word_DV, 1):
+    for part in split_words(word_DV, 1):
         assert part.data.min() > 0
         assert (part.toarray() <= [[1, 0, 9], [0, 5, 0]]).all()
 
@@ -225,7 +238,7 @@ def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCap
         "gibbs": GIBBS | {"word_prior": 1e-6, "batch": 1, "forgetting": 0.99},
     }
     found = made(tmp_path, params(**settings), own, noise)
-    reading = json.loads((found / "topics.json").read_text())
+    reading = json.loads(at(found).metric("topics").read_text())
     assert reading["perplexity"] > reading["unigram_perplexity"]
     assert "NOT LOWER" in caplog.text
     assert f"topics.{name}." in caplog.text
@@ -234,9 +247,9 @@ def test_it_warns_where_topics_say_nothing(tmp_path: Path, caplog: pytest.LogCap
 def test_the_same_seed_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> None:
     again = made(tmp_path / "again", params(method=method(plain)), split())
     other = made(tmp_path / "other", params(seed=2, method=method(plain)), split())
-    for name in ("history.parquet", *FITTED):
+    for name in (HISTORY, *FITTED):
         assert (plain / name).read_bytes() == (again / name).read_bytes(), name
-    assert (plain / "items.parquet").read_bytes() != (other / "items.parquet").read_bytes()
+    assert at(plain).topic_items.read_bytes() != at(other).topic_items.read_bytes()
 
 
 def test_nothing_fitted_sees_what_came_after_train(plain: Path, tmp_path: Path) -> None:
@@ -274,9 +287,9 @@ def test_words_that_come_late_are_learned() -> None:
 
 
 def test_one_topic_is_the_unigram() -> None:
-    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
-    _, word_DV = told.documents(acts(split(), "week"))
-    read_DV, score_DV = halves(word_DV, 1)
+    told = count_words(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
+    _, word_DV = told.documents(events_by_window(split(), "week"))
+    read_DV, score_DV = split_words(word_DV, 1)
     assert (read_DV + score_DV - word_DV).nnz == 0
     assert score_DV.sum() == pytest.approx(word_DV.sum() / 2, rel=0.1)
     one = fit(word_DV, told.words, 1, OnlineVB.model_validate(VB | {"passes": 20}), 1)
@@ -307,15 +320,15 @@ def test_relevance_leaves_out_what_every_topic_says() -> None:
 
 def test_words_are_letters_and_often_enough() -> None:
     text = ["The SHIP's 12 sails; ship", "a ship of État", "État, rarely", None, "   ", "ship", *["nothing"] * 24]
-    told = corpus(catalog().with_columns(text=pl.Series(text)), Vocabulary.model_validate(VOCABULARY), 40)
+    told = count_words(catalog().with_columns(text=pl.Series(text)), Vocabulary.model_validate(VOCABULARY), 40)
     assert told.words == ["ship", "état"]
     assert told.word_NV.shape[0] == 41
     assert told.word_NV[1].toarray().ravel().tolist() == [2.0, 0.0]
 
 
 def test_documents_are_in_order_of_time() -> None:
-    told = corpus(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
-    keys, word_DV = told.documents(acts(split(users=3), "week"))
+    told = count_words(catalog(), Vocabulary.model_validate(VOCABULARY), 30)
+    keys, word_DV = told.documents(events_by_window(split(users=3), "week"))
     assert keys["window"].is_sorted()
     mine = split(users=3).filter((pl.col("user") == 2) & (pl.col("position") < 3))["item"].to_list()
     expected = sum(told.word_NV[item] for item in mine)
@@ -335,23 +348,23 @@ def test_events_without_times_give_items_alone(tmp_path: Path) -> None:
     found = made(tmp_path, params(), split(timed=False))
     assert read(found, "history").height == 0
     assert read(found, "snapshots")["window"].to_list() == [None] * 3
-    assert pl.read_csv(found / "topics.csv").height == 1
+    assert pl.read_csv(at(found).plot("topics")).height == 1
     assert read(found, "items").height == 29
-    assert json.loads((found / "topics.json").read_text())["documents"] <= 40
-    assert store.meta(found / "history.parquet")["unit"] == "event"
+    assert json.loads(at(found).metric("topics").read_text())["documents"] <= 40
+    assert store.meta(at(found).topic_history)["unit"] == "event"
 
 
 def test_none_writes_empty_tables(tmp_path: Path) -> None:
     found = made(tmp_path, params(method="none"), split())
     assert [read(found, name).height for name in ("history", "items", "words", "snapshots")] == [0] * 4
-    assert pl.read_csv(found / "topics.csv").height == 0
-    assert json.loads((found / "topics.json").read_text()) == {"topics": 0}
-    assert store.meta(found / "items.parquet")["count"] == 0
+    assert pl.read_csv(at(found).plot("topics")).height == 0
+    assert json.loads(at(found).metric("topics").read_text()) == {"topics": 0}
+    assert store.meta(at(found).topic_items)["count"] == 0
 
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [("method", "lda"), ("count", 0), ("decay", -1), ("held_out", 1.5), ("top", 0), ("relevance", 2), ("snapshots", 0)],
+    [("method", "lda"), ("count", 0), ("decay", -1), ("held_out", 1.5), ("top", 1), ("relevance", 2), ("snapshots", 0)],
 )
 def test_settings_are_refused_by_name(place: str, value: object) -> None:
     good = params().topics.model_dump()
@@ -360,9 +373,6 @@ def test_settings_are_refused_by_name(place: str, value: object) -> None:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    silent = catalog().with_columns(text=pl.lit(None, pl.String))
-    with pytest.raises(ValueError, match=r"no words in 0 texts of 30 items.*set topics\.method to none"):
-        made(tmp_path, params(), split(), silent)
     with pytest.raises(ValueError, match="item 5 stands 2 times"):
         made(tmp_path, params(), split(), pl.concat([catalog(), catalog()[4:5]]).sort("item"))
     with pytest.raises(ValueError, match=r"none to fit; lower topics\.held_out"):
@@ -370,13 +380,65 @@ def test_what_is_refused(tmp_path: Path) -> None:
     half = split().with_columns(time=pl.when(pl.col("user") > 1).then("time"))
     with pytest.raises(ValueError, match="15 of 600 events have no time"):
         made(tmp_path, params(), half)
-    assert not list(tmp_path.glob("words*"))
+    assert not at(tmp_path).topic_words.exists()
+
+
+SAME = "kiss kiss storm"
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "why"),
+    [
+        (None, {}, "no item has a text"),
+        ("12 of it", {}, r"no word of 3 letters; .*minimum_letters can be lower"),
+        (SAME, {"maximum_share": 0.2}, r"2 of 2 words stand in more than 20% of the texts \(.*maximum_share can"),
+        (SAME, {"minimum_items": 31}, r"2 of 2 words stand in fewer than 31 texts \(.*minimum_items can"),
+        ("cars cars", {}, "'cars' is the one word in 30 texts"),
+    ],
+)
+def test_what_left_no_topics_is_named_and_stops_no_model_that_needs_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None, vocabulary: dict[str, Any], why: str
+) -> None:
+    texts = catalog().with_columns(text=pl.lit(text, pl.String))
+    found = made(tmp_path, params(vocabulary=VOCABULARY | vocabulary), split(), texts)
+    assert [read(found, name).height for name in ("history", "items", "words", "snapshots")] == [0] * 4
+    assert json.loads(at(found).metric("topics").read_text()) == {"topics": 0}
+    assert re.search(why, caplog.text)
+    assert ("minimum_items" in caplog.text) == ("minimum_items" in vocabulary)
+    assert re.search(why, store.meta(at(found).topic_items)["why"])
+    with pytest.raises(KeyError, match=why):
+        load_topics(at(found), split())
+
+
+def test_nobody_acts_on_an_item_with_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    silent = split().with_columns(item=pl.lit(30, pl.UInt32))
+    made(tmp_path, params(), silent)
+    assert "no event of the training part is of an item with words" in caplog.text
+
+
+def test_scripts_without_blanks_give_pairs_of_letters() -> None:
+    words = tokenizer(3)
+    assert " ".join(words("侦探在雨夜。 Tokyo東京タワー a1b")) == "侦探 探在 在雨 雨夜 Tokyo 東京 京タ タワ ワー"
+    assert words("夜, ab, été") == ["夜", "été"]
+    assert words("हिन्दी भाषा") == ["हिन्दी"]  # vowel signs belong to the word; भाषा has two letters
+    assert words("e\u0301te\u0301") == ["e\u0301te\u0301"]
+    assert words("ไทย") == ["ไท", "ทย"]
+    assert words("plain words, as ever") == ["plain", "words", "ever"]
+
+
+def test_topics_of_chinese_texts_are_of_words_not_clauses() -> None:
+    draws = np.random.default_rng(1)
+    parts = [["侦探", "海盗", "医生"], ["雨夜", "港口", "山谷"], ["寻找", "守护", "离开"]]
+    text = ["".join("，".join(draws.choice(part) for part in parts) for _ in range(3)) + "。" for _ in range(40)]
+    told = count_words(catalog(40).with_columns(text=pl.Series(text)), Vocabulary(maximum_share=0.9), 40)
+    assert {"侦探", "雨夜", "寻找"} <= set(told.words)
+    assert all(len(word) == 2 for word in told.words)
 
 
 def test_without_held_out_words_it_says_that_it_did_not_check(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = made(tmp_path, params(held_out=0.0), split())
     assert "NOT CHECKED" in caplog.text
-    assert "perplexity" not in json.loads((found / "topics.json").read_text())
+    assert "perplexity" not in json.loads(at(found).metric("topics").read_text())
 
 
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL is not set: no real MovieLens here")
@@ -399,7 +461,8 @@ def test_seventy_topics_of_real_weeks_beat_plain_frequencies(tmp_path: Path, nam
     texts = films.select(
         "item", "title", text="overview", status=pl.lit("ok"), picture=pl.lit("missing"), source=pl.lit("real")
     )
-    settings = read_yaml(Path("params.yaml"))["topics"] | {"method": name, "count": 70, "window": "week"}
+    settings = read_yaml(Path("params.yaml"))["contents"]["demo"]["topics"]
+    settings |= {"method": name, "count": 70, "window": "week"}
     found = made(tmp_path, topics.Params.model_validate({"topics": settings, "seed": 1}), events, texts)
-    reading = json.loads((found / "topics.json").read_text())
+    reading = json.loads(at(found).metric("topics").read_text())
     assert reading["perplexity"] < 0.9 * reading["unigram_perplexity"]

@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_blocks import Rows, Typed
-from stages.ingest.reading.record_fields import sound
-from stages.ingest.reading.text_cleaning import clean, column, joined, path, paths
+from stages.ingest.reading.record_fields import Records, valid_records
+from stages.ingest.reading.text_cleaning import clean, clean_join, clean_path, is_page_source
 from stages.ingest.sources.amazon.releases import PRODUCT
 
 _PRICE = r"^\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?$"  # dumps hold style sheets in its place
@@ -25,25 +23,12 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def fields(release: int) -> frozenset[str]:
-    """The fields that are read."""
-    return frozenset(PRODUCT[release])
-
-
-def typed(release: int, text: Sequence[str]) -> Typed | None:
-    """What the literals of 2014 hold; the other releases are JSON."""
-    if release != 2014:
-        return None
-    kinds = {**dict.fromkeys(PRODUCT[2014], pa.string()), "price": pa.float64()}
-    return Typed(pa.schema(kinds | {"categories": pa.list_(pa.list_(pa.string()))}), partial(_columns, text=text))
-
-
-def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Sequence[str]) -> pl.DataFrame:
+def product_table(rows: Records, lines: list[int], tally: Tally, release: int, text: Sequence[str]) -> pl.DataFrame:
     """line, item, title, categories, text (the fields of that name that are there, a line each), picture (address)."""
     key = "parent_asin" if release == 2023 else "asin"
     if release == 2023:
         rows = [row if "parent_asin" in row or "asin" not in row else row | {key: row["asin"]} for row in rows]
-    rows, lines = sound(rows, lines, tally, PRODUCT[release], [key])
+    rows, lines = valid_records(rows, lines, tally, PRODUCT[release], [key])
     found: list[dict[str, Any]] = []
     for row, line in zip(rows, lines, strict=True):
         item, names = row[key].strip(), _paths(row, release)
@@ -54,23 +39,11 @@ def shaped(rows: Rows, lines: list[int], tally: Tally, release: int, text: Seque
     tally.rows += len(found)
     # Arrow builds nested lists from objects many times faster than polars
     arrays = {name: pa.array([row[name] for row in found], kind) for name, kind in _SCHEMA.items()}
-    return _made(pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()}), text)
+    return _with_text(pl.DataFrame({name: pl.Series(array) for name, array in arrays.items()}), text)
 
 
-def _columns(told: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame | None:
-    """The same of 2014's fields as columns; None where a product is not what it should be, for `shaped` to tell."""
-    item, categories = told["asin"].str.strip_chars(), paths(told["categories"])
-    if categories is None or item.null_count() or (item == "").any():
-        return None
-    words = {name: column(told[name]) for name in ("title", "brand", "description")}
-    price = told.select(pl.when(pl.col("price") != 0).then(pl.col("price").cast(pl.String))).to_series()
-    picture = told["imUrl"].str.strip_chars()
-    return _made(pl.DataFrame({"line": told["line"], "item": item, "price": price, "picture": picture,
-                               "categories": categories, "features": None, **words}), text)  # fmt: skip
-
-
-def _made(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
-    """Of clean fields the text that is asked for, and the picture if its address is one of the web."""
+def _with_text(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
+    """The fields `text` of each product, those that it has, a line each."""
     steps = pl.col("categories").list.eval(pl.element().explode()).list.unique(maintain_order=True)
     parts = {
         "price": pl.when(pl.col("price").str.contains(_PRICE)).then(pl.col("price")),
@@ -83,11 +56,11 @@ def _made(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
         "title",
         "categories",
         pl.when(written != "").then(written).alias("text"),
-        pl.when(pl.col("picture").str.contains(_ADDRESS)).then(pl.col("picture")),
+        "picture",
     )
 
 
-def once(found: pl.DataFrame, tally: Tally) -> tuple[pl.DataFrame, int]:
+def unique_products(found: pl.DataFrame, tally: Tally) -> tuple[pl.DataFrame, int]:
     """The first record of each product; equal ones are counted, one that says something else is a bad row."""
     if found["item"].n_unique() == found.height:
         return found.drop("line"), 0
@@ -111,7 +84,7 @@ def _paths(row: dict[str, Any], release: int) -> list[list[str]] | None:
     if any(type(names) is not list for names in found):
         return None
     try:
-        clean_paths = [path(tuple(names)) for names in found]
+        clean_paths = [clean_path(tuple(names)) for names in found]
     except TypeError:
         return None
     return [names for names in clean_paths if names]
@@ -121,14 +94,19 @@ def _words(row: dict[str, Any], release: int) -> dict[str, str | None]:
     """The fields that are text, clean; None where nothing is there."""
     price = row.get("price")
     found = {
-        "title": clean(row.get("title") or ""),
-        "brand": clean(row.get("store" if release == 2023 else "brand") or ""),
+        "title": _name(row.get("title")),
+        "brand": _name(row.get("store" if release == 2023 else "brand")),
         "price": str((float(price) if release == 2014 else price) if price else "").strip(),
-        "description": joined(row.get("description")),
-        "features": joined(row.get("features" if release == 2023 else "feature")),
+        "description": clean_join(row.get("description")),
+        "features": clean_join(row.get("features" if release == 2023 else "feature")),
         "picture": _picture(row, release),
     }
     return {name: text or None for name, text in found.items()}
+
+
+def _name(found: str | None) -> str:
+    name = clean(found or "")
+    return "" if is_page_source(name) else name
 
 
 def _picture(row: dict[str, Any], release: int) -> str | None:

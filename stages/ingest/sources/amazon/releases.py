@@ -1,14 +1,14 @@
 """The fields of Amazon's releases that are read, and what each holds."""
 
-from stages.ingest.reading.record_fields import Kinds
+from stages.ingest.reading.record_fields import FieldTypes
 
-_LISTED: Kinds = (list, str)
-REVIEW: dict[int, dict[str, Kinds]] = {
+_LISTED: FieldTypes = (list, str)
+REVIEW: dict[int, dict[str, FieldTypes]] = {
     2014: {"reviewerID": (str,), "asin": (str,), "overall": (int, float), "unixReviewTime": (int, float)},
     2023: {"user_id": (str,), "rating": (int, float), "timestamp": (int, float)},
 }
 REVIEW[2018] = REVIEW[2014]
-PRODUCT: dict[int, dict[str, Kinds]] = {
+PRODUCT: dict[int, dict[str, FieldTypes]] = {
     2014: {
         "asin": (str,),
         "title": (str,),

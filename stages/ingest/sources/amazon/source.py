@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.tables.schemas import CATALOG
-from engine.tables.settings import Record
-from stages.ingest.reading import delimited, records
+from stages.ingest.reading import delimited, raw_files
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.download import md5
+from stages.ingest.reading.records import read_records
 from stages.ingest.reading.stream import Limits
-from stages.ingest.shaping.source_tables import Raw, Steps
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 from stages.ingest.sources.amazon import products, reviews
+from stages.ingest.sources.amazon.required import Require, keep_complete
 
 _RATINGS = {  # the files of ratings alone have no header in 2014 and 2018
     2014: ["user", "item", "rating", "time"],
@@ -23,34 +25,31 @@ _RATINGS = {  # the files of ratings alone have no header in 2014 and 2018
 _IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
 
 
-class Require(Record):
-    """What a product must have, or it goes with its events: a title, a picture's address, a text."""
+class Settings(ShapingSettings):
+    """Amazon."""
 
-    title: bool
-    picture: bool
-    text: bool
-
-
-class Settings(Steps):
-    """`reviews`: `.json.gz`, `.jsonl`… or the `.csv` of ratings alone; `metadata: ''` where there is none.
-
-    `text` names the fields that form a product's text, in their order. `checksums` (md5 by `reviews` and `metadata`)
-    are compared where they are not ''. `limits` hold for each file.
-    """
-
-    release: Literal[2014, 2018, 2023]
-    reviews: str
-    metadata: str
-    checksums: dict[Literal["reviews", "metadata"], str]
-    text: list[Literal["title", "brand", "price", "categories", "features", "description"]]
-    require: Require
-    limits: Limits
+    release: Literal[2014, 2018, 2023] = Field(description="year of the release: it says which fields records have")
+    reviews: str = Field(description="reviews (.json.gz, .jsonl …) or the .csv of ratings alone")
+    metadata: str = Field("", description="products; empty: none")
+    checksums: dict[Literal["reviews", "metadata"], str] = Field(
+        default_factory=dict, description="md5 of either file; empty: not compared"
+    )
+    text: list[Literal["title", "brand", "price", "categories", "features", "description"]] = Field(
+        ["title", "description"], description="fields that form a product's text, in this order"
+    )
+    require: Require = Field(Require(), description="what a product must have, or it is dropped with its events")
+    limits: Limits = Field(description="what each file may hold")
 
 
-def read(settings: Settings, seed: int) -> Raw:
+def files(settings: Settings) -> list[Path]:
+    """The reviews and the products."""
+    return [raw_files.find(path) for path in (settings.reviews, settings.metadata) if path]
+
+
+def read(settings: Settings, seed: int) -> SourceTables:
     """Reviews as events; products with category paths, texts, and the address of a picture as id in `address`."""
     for name, wanted in settings.checksums.items():
-        path = Path(getattr(settings, name))
+        path = raw_files.find(getattr(settings, name))
         if wanted and (own := md5(path)) != wanted.lower():
             raise ValueError(f"{path}: its md5 is {own}, wanted {wanted}; load it again, or mend `checksums`")
     if not settings.metadata and any(dict(settings.require).values()):
@@ -58,32 +57,26 @@ def read(settings: Settings, seed: int) -> Raw:
     events, counts = _events(settings)
     only = events["item"].unique() if settings.catalogue == "used" else None
     found = _products(settings, only, counts)
-    needed = [need for need, asked in settings.require if asked]
-    if needed:
-        found = found.drop_nulls(needed)
-        before = events.height
-        events = events.filter(pl.col("item").is_in(found["item"].implode()))
-        counts["dropped_require"] = before - events.height
+    if needed := [need for need, asked in settings.require if asked]:
+        release, metadata = settings.release, settings.metadata
+        events, found, counts["dropped_require"] = keep_complete(events, found, needed, release, metadata)
     address = pl.struct(service=pl.lit("address"), id="picture")
     ids = pl.when(pl.col("picture").is_not_null()).then(pl.concat_list(address)).cast(_IDS)
-    return Raw(events, found.select("item", "title", "categories", ids=ids), _catalog(found), counts=counts)
+    return SourceTables(events, found.select("item", "title", "categories", ids=ids), _catalog(found), counts=counts)
 
 
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
-    path = Path(settings.reviews)
+    path = raw_files.find(settings.reviews)
     tally = Tally(path)
     if path.suffix == ".csv":
         events = _rated(settings, path, tally)
     else:
-        shape = partial(reviews.shaped, release=settings.release)
-        parts = records.read(path, shape, reviews.fields(settings.release), tally, settings.limits)
-        events = pl.concat([reviews.shaped([], [], tally, settings.release), *parts])
+        to_table = partial(reviews.review_table, release=settings.release)
+        events = pl.concat([to_table([], [], tally), *read_records(path, to_table, tally, settings.limits)])
     return events, tally.settle(settings.bad_rows)
 
 
 def _rated(settings: Settings, path: Path, tally: Tally) -> pl.DataFrame:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
     header = _RATINGS[settings.release]
     user, item, time = ("user", "item", "time") if header else ("user_id", "parent_asin", "timestamp")
     columns = {
@@ -97,15 +90,14 @@ def _rated(settings: Settings, path: Path, tally: Tally) -> pl.DataFrame:
 
 def _products(settings: Settings, only: pl.Series | None, counts: dict[str, int | float]) -> pl.DataFrame:
     """The products, each once, all or `only` these; without a file there are none."""
-    shape = partial(products.shaped, release=settings.release, text=tuple(settings.text))
-    none = shape([], [], Tally(Path(settings.metadata)))
+    to_table = partial(products.product_table, release=settings.release, text=tuple(settings.text))
+    none = to_table([], [], Tally(Path(settings.metadata)))
     if not settings.metadata:
         return none.drop("line")
-    tally = Tally(Path(settings.metadata))
-    typed = products.typed(settings.release, tuple(settings.text))
-    parts = records.read(tally.path, shape, products.fields(settings.release), tally, settings.limits, typed)
+    tally = Tally(raw_files.find(settings.metadata))
+    parts = read_records(tally.path, to_table, tally, settings.limits)
     kept = [none, *(part if only is None else part.filter(pl.col("item").is_in(only.implode())) for part in parts)]
-    found, counts["repeated_products"] = products.once(pl.concat(kept), tally)
+    found, counts["repeated_products"] = products.unique_products(pl.concat(kept), tally)
     counts["bad_products"] = tally.settle(settings.bad_rows)["bad_rows"]
     return found
 

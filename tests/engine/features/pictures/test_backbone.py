@@ -12,12 +12,13 @@ from torchvision import models
 
 from engine.features import pretrained
 from engine.features.pictures import backbone
+from engine.features.settings import PictureEncoder
 
 
-def encoder(**more: Any) -> backbone.Encoder:
+def encoder(**more: Any) -> PictureEncoder:
     usual = {"backbone": "squeezenet1_1", "weights": "none", "layer": "", "size": 64, "width": 0, "batch_size": 0}
     engine = {"engine": "local", "address": "", "workers": 2}
-    return backbone.Encoder(**{**usual, **engine, "precision": "fp32", **more})
+    return PictureEncoder(**{**usual, **engine, "precision": "fp32", **more})
 
 
 def picture_BHWC(count: int = 2, side: int = 64) -> torch.Tensor:

@@ -8,16 +8,16 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import box_iou, roi_pool
 
 from engine.features.pictures import bottom_up, detector
-from engine.features.pictures.backbone import Encoder
-from engine.features.pictures.detector import Detector, Limits
+from engine.features.pictures.detector import Detector
+from engine.features.settings import Detection, PictureEncoder
 
-LIMITS = Limits(
+LIMITS = Detection(
     longest=128, proposals=12, overlap=0.7, class_overlap=0.3, confidence=0.0, most=5, classes=6
 )  # fmt: skip
 
 
-def encoder(name: str, weights: str = "none") -> Encoder:
-    return Encoder(
+def encoder(name: str, weights: str = "none") -> PictureEncoder:
+    return PictureEncoder(
         backbone=name, weights=weights, layer="", size=64, width=0, batch_size=0, precision="fp32",
         engine="local", address="", workers=2,
     )  # fmt: skip

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from engine.features.settings import TextEncoder
 from engine.features.text import bert
-from engine.features.text.bert import Language
-from engine.features.text.tokens import batches
+from engine.features.text.bert import Bert
+from engine.features.text.tokens import length_batches
 
 TEXTS = [
     "Spider-Man doesn't sleep; a café, naïve.",
@@ -47,9 +48,10 @@ class One(NamedTuple):
     vector_D: np.ndarray
 
 
-def read(found: Language, texts: list[str], limit: int, budget: int) -> list[One | None]:
+def read(found: Bert, texts: list[str], limit: int, budget: int) -> list[One | None]:
     """What was said of each text, None of one without a word."""
-    said = found.read(texts, limit, budget)
+    found.budget = budget
+    said = found.embed(found.tokenize(texts, limit))
     each: list[One | None] = [None] * len(texts)
     stop_U = said.length_U.cumsum()
     for text, start, stop, vector_D in zip(said.text_U, stop_U - said.length_U, stop_U, said.vector_UD, strict=True):
@@ -57,8 +59,8 @@ def read(found: Language, texts: list[str], limit: int, budget: int) -> list[One
     return each
 
 
-def load(folder: Path | str, tokens: int = 64) -> Language:
-    return Language(str(folder), tokens, torch.device("cpu"), torch.float32)
+def load(folder: Path | str, tokens: int = 64) -> Bert:
+    return Bert.load(TextEncoder(encoder=str(folder), tokens=tokens, precision="fp32"), torch.device("cpu"))
 
 
 def test_words_lie_where_their_spans_say(tiny: Path) -> None:
@@ -109,13 +111,13 @@ def one_thread() -> Iterator[None]:
 def test_in_half_precision_the_same_whatever_the_batch(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.cpu.get_capabilities().get("avx512_bf16"):
         pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
-    found = Language("minilm", 256, torch.device("cpu"), torch.bfloat16)
+    found = Bert.load(TextEncoder(encoder="minilm", precision="bf16"), torch.device("cpu"))
     random = np.random.default_rng(1)
     vocabulary = [word for word in found.tokenizer.get_vocab() if word.isascii() and word.isalpha()]
     texts = [" ".join(random.choice(vocabulary, size)) for size in random.integers(10, 110, 24)]
     whole = read(found, texts, 0, 100_000)
-    asked, batches_ = [], bert.batches
-    monkeypatch.setattr(bert, "batches", lambda *how: asked.append(how[1]) or batches_(*how))
+    asked, batches_ = [], bert.length_batches
+    monkeypatch.setattr(bert, "length_batches", lambda *how: asked.append(how[1]) or batches_(*how))
     for budget in (1, 1100, 2000):
         for one, other in zip(whole, read(found, texts, 0, budget), strict=True):
             assert one is not None
@@ -126,11 +128,11 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None, monkeyp
     assert asked == [1024, 1100, 2000], "a batch is filled up to that many anyway"
 
 
-def test_weights_are_cast_once_for_all_batches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entered, passes = [], bert.passes
-    monkeypatch.setattr(bert, "passes", lambda *how: entered.append(how) or passes(*how))
+def test_weights_are_cast_once_for_all_length_batches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, inference = [], bert.inference
+    monkeypatch.setattr(bert, "inference", lambda *how: entered.append(how) or inference(*how))
     found = load(tiny)
-    assert len(list(batches([len(ids) for ids in found.tokenize(TEXTS, 0).ids], 20))) > 2
+    assert len(list(length_batches([len(ids) for ids in found.tokenize(TEXTS, 0).ids], 20))) > 2
     read(found, TEXTS, 0, 20)
     assert entered == [(torch.device("cpu"), torch.float32)]
 
@@ -164,7 +166,7 @@ def test_a_script_without_spaces_gives_a_word_a_character(tiny: Path) -> None:
 
 @given(st.lists(st.integers(3, 90), max_size=40), st.integers(1, 200))
 def test_batches_hold_each_text_once_within_budget(lengths: list[int], budget: int) -> None:
-    found = list(batches(lengths, budget))
+    found = list(length_batches(lengths, budget))
     assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
     for batch in found:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget

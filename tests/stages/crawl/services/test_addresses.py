@@ -3,21 +3,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from engine.tables.schemas import CATALOG, IMAGES, ITEMS
-from engine.tables.settings import checked
-from engine.tables.store import read, read_shards, write, write_shards
+from engine.tables.schemas import CATALOG, IMAGES
+from engine.tables.store import read, read_shards
 from stages.crawl.__main__ import main
-from stages.crawl.plan import Params
-from stages.crawl.services.service import NOT_ASKED, Found
-from tests.stages.crawl.conftest import ABROAD, Service
+from stages.crawl.services.service import NOT_ASKED, ItemContent
+from tests.stages.crawl.conftest import ABROAD, Service, params, tables
 
 
-def test_a_picture_that_was_given_is_not_asked_for(service: Service, ask: Callable[..., Found]) -> None:
+def test_a_picture_that_was_given_is_not_asked_for(service: Service, ask: Callable[..., ItemContent]) -> None:
     found = ask(ABROAD | {"service": "addresses"}, {"address": f"{service.host}/1.jpg"}, picture=False)
-    assert found.picture == NOT_ASKED
+    assert found.picture_status == NOT_ASKED
     assert service.asked == []
 
 
@@ -32,16 +29,11 @@ def test_every_odd_picture_of_the_real_folder_comes_in_or_is_failed(service: Ser
     for item, name in enumerate(manifest, 1):
         service.says(f"/{item}", (200, (folder / name).read_bytes()))
         rows.append((item, name, name, [], [{"service": "address", "id": f"{service.host}/{item}"}]))
-    write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), tmp_path / "items.parquet", ITEMS)
-    write(pl.DataFrame(schema=dict(CATALOG.columns)), tmp_path / "given.parquet", CATALOG)
-    write_shards([], tmp_path / "given", IMAGES)
-    more = {"service": "addresses", "allowed": "127.0.0.1", "failed": 1, "retries": 0, "megabytes": 10}
-    main(
-        checked(Params, {"crawl": ABROAD | more}, "crawl"), tmp_path / "items.parquet", tmp_path / "given.parquet",
-        tmp_path / "given", tmp_path / "catalog.parquet", tmp_path / "images", tmp_path / "crawl.json",
-    )  # fmt: skip
-    catalog = read(tmp_path / "catalog.parquet", CATALOG)
-    pictures = {row["item"]: row for part in read_shards(tmp_path / "images", IMAGES) for row in part.to_dicts()}
+    differs = ABROAD | {"allowed": "127.0.0.1", "failed": 1, "retries": 0, "megabytes": 10}
+    layout = tables(tmp_path, rows)
+    main(params("addresses", addresses=differs), layout)
+    catalog = read(layout.catalog, CATALOG)
+    pictures = {row["item"]: row for part in read_shards(layout.images, IMAGES) for row in part.to_dicts()}
     for item, name, status in zip(catalog["item"], catalog["title"], catalog["picture"], strict=True):
         told = manifest[name]
         assert (status == "ok") == told["loads"] == (item in pictures), f"{name}: {status}"

@@ -6,22 +6,20 @@ from typing import Any
 
 import pytest
 
-from engine.tables.settings import checked
+from stages.crawl.failures import CrawlStopped
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.plan import Params
-from stages.crawl.request_settings import Stopped
-from stages.crawl.services.service import OK, Found, State, Wanted
-from stages.crawl.services.tmdb import Settings, Tmdb
-from tests.stages.crawl.conftest import Service, jpeg
+from stages.crawl.services.service import OK, ItemContent, ItemRequest, Status
+from stages.crawl.services.tmdb import Tmdb, TmdbSettings
+from tests.stages.crawl.conftest import Service, jpeg, params
 
-Look = Callable[..., Found]
+Look = Callable[..., ItemContent]
 
 
 @pytest.fixture
-def look(fetch: Callable[..., Fetcher], settings: Callable[..., Settings]) -> Look:
-    def call(film: str | None, picture: bool = True, **more: Any) -> Found:
+def look(fetch: Callable[..., Fetcher], settings: Callable[..., TmdbSettings]) -> Look:
+    def call(film: str | None, picture: bool = True, **more: Any) -> ItemContent:
         tmdb = Tmdb(settings(**more), fetch(**more))
-        return tmdb.look(Wanted(1, {"tmdb": film} if film is not None else {"imdb": "tt1"}, picture))
+        return tmdb.look_up(ItemRequest(1, {"tmdb": film} if film is not None else {"imdb": "tt1"}, picture))
 
     return call
 
@@ -40,14 +38,14 @@ def bomb(side: int) -> bytes:
 def test_overview_and_poster(service: Service, look: Look) -> None:
     service.film(7, overview="  A plot & more\n")
     found = look("7")
-    assert found == Found("tmdb", OK, OK, "Film 7", "A plot & more", f"{service.host}/t/p/w342/7.jpg")
+    assert found == ItemContent("tmdb", OK, OK, "Film 7", "A plot & more", f"{service.host}/t/p/w342/7.jpg")
     assert service.paths() == ["/3/configuration", "/3/movie/7", "/t/p/w342/7.jpg"]
     assert service.asked[1][1]["language"] == "en-US"
 
 
 def test_a_poster_that_was_given_is_not_asked_for(service: Service, look: Look) -> None:
     service.film(7)
-    assert look("7", picture=False).text is OK
+    assert look("7", picture=False).text_status is OK
     assert "/t/p/w342/7.jpg" not in service.paths()
 
 
@@ -55,29 +53,36 @@ def test_a_poster_that_was_given_is_not_asked_for(service: Service, look: Look) 
 def test_no_overview_and_no_poster_are_missing(service: Service, look: Look, overview: str | None) -> None:
     service.film(7, overview=overview, poster_path=None)
     found = look("7")
-    assert (found.text, found.picture) == (State("missing", "no overview"), State("missing", "no poster"))
-    assert str(found.text) == "missing"
+    assert (found.text_status, found.picture_status) == (
+        Status("missing", "no overview"),
+        Status("missing", "no poster"),
+    )
+    assert str(found.text_status) == "missing"
 
 
 @pytest.mark.parametrize("film", [None, ""])
 def test_an_item_without_a_tmdb_id_is_missing_unasked(service: Service, look: Look, film: str | None) -> None:
     found = look(film)
-    assert (found.text, found.source) == (State("missing", "no tmdb id"), "tmdb: no id")
+    assert (found.text_status, found.source) == (Status("missing", "no tmdb id"), "tmdb: no id")
     assert service.paths() == ["/3/configuration"]
 
 
 @pytest.mark.parametrize("film", ["../configuration", "7?x=1", "seven", "٧", "7" * 13])
 def test_an_odd_id_is_failed_unasked(service: Service, look: Look, film: str) -> None:
-    assert str(look(film).text) == "failed: the tmdb id is not a number"
+    assert str(look(film).text_status) == "failed: the tmdb id is not a number"
     assert service.paths() == ["/3/configuration"]
 
 
 def test_not_found_is_missing(service: Service, look: Look) -> None:
-    assert look("7").text == State("missing", "not found")
+    assert look("7").text_status == Status("missing", "not found")
     service.film(8)
     service.says("/t/p/w342/8.jpg", (404, b"<h1>File not Found</h1>"))
     found = look("8")
-    assert (found.text, found.picture, found.address) == (OK, State("missing", "poster not found"), "")
+    assert (found.text_status, found.picture_status, found.picture_address) == (
+        OK,
+        Status("missing", "poster not found"),
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,19 +92,18 @@ def test_not_found_is_missing(service: Service, look: Look) -> None:
         (200, []),
         (200, {}),
         (200, b"[" * 100_000),
-        (200, {"id": 9}),
         (200, {"id": 8, "overview": 5}),
     ],
 )
 def test_what_is_not_this_film_is_garbage(service: Service, look: Look, reply: Any) -> None:
     service.film(8)
     service.before("/3/movie/8", reply, reply)
-    assert look("8").words == "Plot 8."
+    assert look("8").text == "Plot 8."
     service.says("/3/movie/8b", reply)
-    service.says("/3/movie/9", reply if reply[1] != {"id": 9} else (200, {"id": 8}))
+    service.says("/3/movie/9", reply)
     found = look("9", retries=1)
-    assert found.text.kind == found.picture.kind == "failed"
-    assert found.text.why in ("not the JSON expected", "the answer is about another film")
+    assert found.text_status.outcome == found.picture_status.outcome == "failed"
+    assert found.text_status.reason == "not the JSON expected"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_what_is_not_this_film_is_garbage(service: Service, look: Look, reply: A
 def test_an_unsafe_poster_path_is_not_asked_for(service: Service, look: Look, path: str) -> None:
     service.film(7, poster_path=path)
     found = look("7")
-    assert (found.text, str(found.picture)) == (OK, "failed: unsafe picture path")
+    assert (found.text_status, str(found.picture_status)) == (OK, "failed: unsafe picture path")
     assert service.paths() == ["/3/configuration", "/3/movie/7"]
 
 
@@ -137,50 +141,75 @@ def test_a_bad_picture_is_failed_and_the_text_stays(service: Service, look: Look
     service.film(7)
     service.says("/t/p/w342/7.jpg", (200, body, {"Content-Type": "image/jpeg"}))
     found = look("7", retries=1)
-    assert (found.text, found.picture.kind) == (OK, "failed")
-    assert why in found.picture.why
+    assert (found.text_status, found.picture_status.outcome) == (OK, "failed")
+    assert why in found.picture_status.reason
     service.film(7)
-    assert look("7").picture == OK
+    assert look("7").picture_status == OK
 
 
 def test_a_lone_surrogate_is_no_text(service: Service, look: Look) -> None:
     service.film(7)
     service.says("/3/movie/7", (200, json.dumps({"id": 7, "overview": "a \ud800 b", "poster_path": None}).encode()))
-    assert look("7").words == "a ? b"
+    assert look("7").text == "a ? b"
 
 
 def test_configuration(service: Service, look: Look) -> None:
-    with pytest.raises(Stopped, match=r"crawl.size: found 'w1'; TMDb has posters of \['w92', 'w342'\]"):
+    with pytest.raises(CrawlStopped, match=r"services.tmdb.size: found 'w1'; TMDb has posters of \['w92', 'w342'\]"):
         look("7", size="w1")
     service.film(7)
-    assert look("7", base=f"{service.base}/").text == OK, "a slash at the end of the base does not matter"
-    with pytest.raises(Stopped, match=r"/4/configuration: HTTP 404; set crawl.base"):
+    assert look("7", base=f"{service.base}/").text_status == OK, "a slash at the end of the base does not matter"
+    with pytest.raises(CrawlStopped, match=r"/4/configuration: HTTP 404; set services.tmdb.base"):
         look("7", base=f"{service.host}/4")
-    assert look("7", base=f"{service.base}", images=f"{service.host}/t/p/").picture == OK
+    assert look("7", base=f"{service.base}", images=f"{service.host}/t/p/").picture_status == OK
 
 
 def test_a_still_of_a_film(service: Service, look: Look) -> None:
     service.film(7, backdrop_path="/still.jpg")
     service.says("/t/p/w300/still.jpg", (200, jpeg()))
     found = look("7", kind="backdrop", size="w300")
-    assert (found.picture, found.address) == (OK, f"{service.host}/t/p/w300/still.jpg")
+    assert (found.picture_status, found.picture_address) == (OK, f"{service.host}/t/p/w300/still.jpg")
     assert "/t/p/w342/7.jpg" not in service.paths()
     service.film(8)
-    assert look("8", kind="backdrop", size="w300").picture == State("missing", "no backdrop")
-    with pytest.raises(Stopped, match=r"crawl.size: found 'w342'; TMDb has backdrops of \['w300'\]"):
+    assert look("8", kind="backdrop", size="w300").picture_status == Status("missing", "no backdrop")
+    with pytest.raises(CrawlStopped, match=r"services.tmdb.size: found 'w342'; TMDb has backdrops of \['w300'\]"):
         look("7", kind="backdrop")
 
 
 def test_a_mirror_of_the_pictures_needs_no_configuration(service: Service, look: Look) -> None:
     service.film(7)
-    assert look("7", images=f"{service.host}/t/p").picture == OK
+    assert look("7", images=f"{service.host}/t/p").picture_status == OK
     assert "/3/configuration" not in service.paths()
 
 
-def test_wrong_settings_are_refused_by_name(settings: Callable[..., Settings]) -> None:
-    plain = settings().model_dump()
-    for key, value in {"sise": 1, "rate": 0, "workers": 0, "base": "ftp://x", "failed": 2, "kind": "still"}.items():
-        with pytest.raises(ValueError, match=key):
-            checked(Params, {"crawl": plain | {key: value}}, "crawl")
-    with pytest.raises(ValueError, match=r"'none', 'several', 'tmdb', 'omdb', 'pinterest', 'addresses'"):
-        checked(Params, {"crawl": plain | {"service": "tmbd"}}, "crawl")
+@pytest.mark.parametrize(
+    ("key", "value"), [("sise", 1), ("rate", 0), ("workers", 0), ("base", "ftp://x"), ("failed", 2), ("kind", "still")]
+)
+def test_wrong_settings_are_refused_by_name(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=key):
+        params("tmdb", tmdb={key: value})
+
+
+def test_an_answer_that_names_another_id_is_kept_and_asked_once(service: Service, look: Look) -> None:
+    service.says("/3/movie/7", (200, {"id": 8, "overview": "Other"}))
+    assert (
+        look("7").text_status == look("7").picture_status == Status("missing", "not found: the answer names another id")
+    )
+    assert look("7").unknown
+    assert service.paths() == ["/3/configuration", "/3/movie/7"]
+
+
+@pytest.mark.parametrize("raw", ["7.0", "007", " 7 ", "7.000"])
+def test_an_id_that_lost_its_form_is_repaired(service: Service, look: Look, raw: str) -> None:
+    service.film(7)
+    assert look(raw).text == "Plot 7."
+
+
+def test_a_configuration_leads_to_public_hosts_alone(service: Service, look: Look) -> None:
+    service.film(7)
+    pictures = f"http://localhost:{service.http.server_port}/t/p/"
+    images = {"secure_base_url": pictures, "poster_sizes": ["w342"]}
+    service.says("/3/configuration", (200, {"images": images}))
+    found = look("7", retries=0)
+    assert (found.text_status, str(found.picture_status)) == (OK, "failed: not a public host")
+    assert "/t/p/w342/7.jpg" not in service.paths()
+    assert look("7", images=pictures).picture_status == OK, "what a user sets may be private"

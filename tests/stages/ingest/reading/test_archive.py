@@ -1,5 +1,6 @@
 import hashlib
 import io
+import re
 import stat
 import threading
 import zipfile
@@ -202,25 +203,61 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
 
 
+def test_any_damage_to_an_archive_is_an_error_of_ours(tmp_path: Path) -> None:
+    """Every byte of its headers, and the sizes that a reader believes."""
+    packed = pack(tmp_path / "a.zip", {"ml/ratings.csv": b"userId" * 40, "ml/movies.csv": b"movieId" * 40})
+    whole, raised = packed.read_bytes(), set()
+    for place in range(len(whole)):
+        for value in (0x00, 0xFF, whole[place] ^ 0x55):
+            (tmp_path / "b.zip").write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                found = archive.unpack(tmp_path / "b.zip", tmp_path / "out", FILES, 0.001)
+            except ValueError as error:
+                known = r"^.*b\.zip: (no whole|[\w/.]+ is|none of|unpacks|.* in it twice).*"
+                raised.add(re.sub(known, r"\1", str(error)))
+            else:
+                for file in found.iterdir():
+                    file.unlink()
+                found.rmdir()
+    assert "no whole" in raised
+    assert not [error for error in raised if "b.zip" in error], "each names the file and says what is wrong"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_downloaded_release_consists_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert archive.downloaded("ml", FILES) == []
+    folder = tmp_path / ".cache" / "downloads" / "ml"
+    folder.mkdir(parents=True)
+    for name in ("ratings.csv", "tags.csv"):
+        (folder / name).touch()
+    assert archive.downloaded("ml", FILES) == [folder / "ratings.csv"]
+    (folder.parent / "ml.zip").touch()
+    assert archive.downloaded("ml", FILES) == [folder.parent / "ml.zip"]
+
+
 def test_where_a_data_set_is_looked_for(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as packed:
         packed.writestr("ml/ratings.csv", "r")
     site.files |= {"ml.zip": body.getvalue(), "ml.zip.md5": hashlib.md5(body.getvalue()).hexdigest().encode()}
-    first = archive.find("ml", "", FILES, settings(site))
+    first = archive.release_folder("ml", "", FILES, settings(site))
     assert (first / "ratings.csv").read_text() == "r"
     count = len(site.asked)
-    assert archive.find("ml", "", FILES, settings(site)) == first
-    assert archive.find("ml", str(first), FILES, settings(site)) == first
-    mine = archive.find("ml", str(tmp_path / ".cache/downloads/ml.zip"), FILES, settings(site))
+    assert archive.release_folder("ml", "", FILES, settings(site)) == first
+    assert archive.release_folder("ml", str(first), FILES, settings(site)) == first
+    mine = archive.release_folder("ml", str(tmp_path / ".cache/downloads/ml.zip"), FILES, settings(site))
     assert (mine / "ratings.csv").read_text() == "r"
     (first / "ratings.csv").unlink()
     first.rmdir()
-    assert archive.find("ml", "", FILES, settings(site)) == first  # the archive is there still
+    assert archive.release_folder("ml", "", FILES, settings(site)) == first  # the archive is there still
     assert len(site.asked) == count
-    with pytest.raises(FileNotFoundError, match=r"neither a folder nor a \.zip"):
-        archive.find("ml", str(tmp_path / "nowhere"), FILES, settings(site))
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"nowhere: no such .*; a folder or a \.zip will do; empty: ml is downloaded",
+    ):
+        archive.release_folder("ml", str(tmp_path / "nowhere"), FILES, settings(site))
     first.rename(tmp_path / "away")
     with pytest.raises(ValueError, match="its md5 is"):
-        archive.find("ml", "", FILES, settings(site, checksum="0" * 32))
+        archive.release_folder("ml", "", FILES, settings(site, checksum="0" * 32))

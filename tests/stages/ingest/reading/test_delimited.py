@@ -1,4 +1,6 @@
 import csv
+import logging
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.tables.printing import PrintableFormatter, printable
 from stages.ingest.reading import delimited
 from stages.ingest.reading.columns import Column, Tally
 
@@ -113,9 +116,12 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path: Path) -> None:
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n", exclude_categories=("Cs",)), min_size=1)
+ID = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
+    lambda word: word.strip() == word and word.lower() not in ("na", "n/a", "nan", "nil", "null", "none")
+)
 ROW = st.tuples(
     st.integers(-(2**31), 2**31 - 1),
-    WORD.filter(lambda word: word.strip() == word and word.strip() != ""),
+    ID,
     st.floats(-1e6, 1e6, width=32),
     st.integers(0, 1_700_000_000),
     WORD,
@@ -128,7 +134,7 @@ def test_reading_at_full_speed_and_row_by_row_agree(tmp_path_factory: pytest.Tem
     path = tmp_path_factory.mktemp("rows") / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEAD.split(","), *rows])
-    assert delimited._fast(path, COLUMNS, ",", HEAD.split(","), True) is not None
+    assert delimited._fast(path, COLUMNS, (",", True), HEAD.split(","), True) is not None
     found = read(path, path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "_fast", lambda *_: None)
@@ -189,3 +195,54 @@ def test_an_optional_cell_may_be_empty_but_not_unreadable(tmp_path: Path) -> Non
     assert read(tmp_path / "a.csv", "r,x\n,1\n3,2\n", columns)["rating"].to_list() == [None, 3.0]
     with pytest.raises(ValueError, match="line 2: r: no number, found high"):
         read(tmp_path / "a.csv", "r,x\nhigh,1\n3,2\n", columns)
+
+
+def test_a_text_or_a_header_of_any_length(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    columns = {"item": Column("i", "id"), "note": Column("note", "text", optional=True)}
+    for last in ("", "short"):
+        found = read(tmp_path / "a.csv", f"i,{long},note\na,b,{last}\nb,c,{long}\n", columns)
+        assert found["note"].to_list() == [last or None, long]
+
+
+def test_many_columns_are_read_and_named_in_short(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(60_000)]
+    text = f"{','.join(names)}\n{','.join('1' for _ in names)}\n"
+    started = time.process_time()
+    assert read(tmp_path / "a.csv", text, {"item": Column("c59999", "id")})["item"].to_list() == ["1"]
+    with pytest.raises(ValueError, match=r"no columns \['c60000'\]; it has \['c0', .*'c11'\] and 59,988 more"):
+        read(tmp_path / "a.csv", text, {"item": Column("c60000", "id")})
+    assert time.process_time() - started < 30
+
+
+def test_a_file_without_a_header_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"no columns \['u', 'i', 'r', 't'\]; .*seems to hold data: put a line before it"
+    ):
+        read(tmp_path / "a.csv", f"{GOOD}\n{GOOD}\n")
+    with pytest.raises(ValueError, match=r"it has \['who', 'what'\]$"):
+        read(tmp_path / "a.csv", "who,what\n1,2\n")
+
+
+def test_a_header_where_none_belongs_is_refused_not_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item,rating,timestamp\n" + "1,a,3,100\n" * 9)
+    with pytest.raises(ValueError, match=r"a.csv line 1: \['user', .*\] names columns, and this file should begin"):
+        delimited.read(path, COLUMNS, Tally(path), header=["u", "i", "r", "t"])
+    path.write_text("1,a,3,100\n" * 9)
+    assert delimited.read(path, COLUMNS, Tally(path), header=["u", "i", "r", "t"]).height == 9
+
+
+def test_old_mac_lines_and_stray_returns(tmp_path: Path) -> None:
+    plain = read(tmp_path / "a.csv", f"{HEAD}\n{GOOD}\n{GOOD}\n").rows()
+    assert read(tmp_path / "a.csv", f"{HEAD}\r{GOOD}\r{GOOD}\r").rows() == plain
+    assert read(tmp_path / "a.csv", f"{HEAD}\n{GOOD}\n{GOOD}").rows() == plain
+
+
+def test_what_a_message_quotes_cannot_drive_a_terminal(tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as error:
+        read(tmp_path / "a.csv", f"{HEAD}\n1,a,3,\x1b]0;pwned\x07\x1b[31m\u202e\x00,x\n")
+    assert r"found \x1b]0;pwned\x07\x1b[31m\u202e\x00" in str(error.value)
+    assert printable("plain é 名 \u3000 🙂") == "plain é 名 \u3000 🙂"
+    record = logging.LogRecord("x", logging.WARNING, "x", 1, "a%s\nb", ("\x1b[2J",), None)
+    assert PrintableFormatter("%(message)s").format(record) == "a\\x1b[2J\nb"

@@ -22,7 +22,7 @@ def test_blocks_are_the_file_in_whole_lines(
     text = b"#" + b"\n".join(lines)  # no byte order mark, no gzip mark
     path = tmp_path_factory.mktemp("stream") / "file"
     path.write_bytes(gzip.compress(text) if packed else text)
-    found = list(blocks(path, LIMITS, size))
+    found = list(blocks(path, LIMITS, size=size))
     assert b"".join(block.text for block in found) == text
     line = 1
     for block in found:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.tables.schema import check
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, USERS
 from stages.ingest.shaping.filters import finish
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 quick = settings(max_examples=60, deadline=None)
 PLAIN: dict[str, Any] = {
@@ -26,7 +26,7 @@ PLAIN: dict[str, Any] = {
 Row = tuple[int, int, float, int]
 
 
-def raw(rows: list[Row], timed: bool = True, named: tuple[int, ...] = (), **more: Any) -> Raw:
+def raw(rows: list[Row], timed: bool = True, named: tuple[int, ...] = (), **more: Any) -> SourceTables:
     frame = pl.DataFrame(
         rows, schema={"user": pl.Int64, "item": pl.Int64, "rating": pl.Float32, "time": pl.Int64}, orient="row"
     )
@@ -34,12 +34,15 @@ def raw(rows: list[Row], timed: bool = True, named: tuple[int, ...] = (), **more
     frame = frame.with_columns(time if timed else pl.lit(None, EVENTS.columns["time"]).alias("time"))
     items = empty(ITEMS).drop("raw").cast({"item": pl.Int64})
     items = pl.concat([items, pl.DataFrame({"item": named}, schema={"item": pl.Int64})], how="diagonal")
-    return Raw(frame, items, empty(CATALOG).cast({"item": pl.Int64}), ordered=not timed, **more)
+    return SourceTables(frame, items, empty(CATALOG).cast({"item": pl.Int64}), ordered=not timed, **more)
 
 
-def done(source: Raw, seed: int = 1, **changes: Any) -> tuple[list[tuple[str, str, float | None]], Raw, dict[str, Any]]:
+Row = tuple[str, str, float | None]
+
+
+def done(source: SourceTables, seed: int = 1, **changes: Any) -> tuple[list[Row], SourceTables, dict[str, Any]]:
     """(user, item, rating) by raw id in the final order, the tables, the report."""
-    final, report = finish(source, Steps(**PLAIN | changes), seed)
+    final, report = finish(source, ShapingSettings(**PLAIN | changes), seed)
     for frame, table in ((final.events, EVENTS), (final.users, USERS), (final.items, ITEMS), (final.catalog, CATALOG)):
         check(frame, table, "test")
     users, items = final.users["raw"], final.items["raw"]
@@ -129,7 +132,7 @@ def test_minimum_counts_what_duplicates_left() -> None:
 def test_missing_ratings_equal_each_other_and_stay_missing() -> None:
     source = raw([(1, 1, 3.0, 5), (1, 2, 3.0, 5), (1, 2, 3.0, 5)])
     events = source.events.with_columns(rating=pl.when(pl.col("item") == 1).then("rating"))
-    found = done(Raw(events, source.items, source.catalog), duplicates="exact")[0]
+    found = done(SourceTables(events, source.items, source.catalog), duplicates="exact")[0]
     assert sorted(found, key=str) == [("1", "1", 3.0), ("1", "2", None)]
 
 
@@ -139,8 +142,8 @@ def test_low_ratings_go_and_are_counted() -> None:
     assert [i for _, i, _ in found] == ["2", "3"]
     assert report["dropped_minimum_rating"] == 1
     bare = raw(rows).events.with_columns(rating=pl.lit(None, pl.Float32))
-    with pytest.raises(ValueError, match="3 of 3 events have no rating"):
-        done(Raw(bare, raw(rows).items, raw(rows).catalog), minimum_rating=3.5)
+    with pytest.raises(ValueError, match="3 of 3 events have no rating; set it to 0"):
+        done(SourceTables(bare, raw(rows).items, raw(rows).catalog), minimum_rating=3.5)
 
 
 def test_catalogue_names_all_items_or_the_used() -> None:
@@ -166,14 +169,14 @@ def test_without_times_the_order_of_the_file_stands() -> None:
     with pytest.raises(ValueError, match="needs times"):
         done(raw(rows, timed=False), duplicates="exact")
     with pytest.raises(ValueError, match="source that states their order"):
-        done(Raw(raw(rows, timed=False).events, raw(rows).items, raw(rows).catalog))
+        done(SourceTables(raw(rows, timed=False).events, raw(rows).items, raw(rows).catalog))
 
 
 def test_some_times_missing_is_refused() -> None:
     source = raw([(1, 1, 3.0, 5), (1, 2, 3.0, 6)])
     events = source.events.with_columns(time=pl.when(pl.col("item") == 1).then("time"))
     with pytest.raises(ValueError, match="1 of 2 events have no time"):
-        done(Raw(events, source.items, source.catalog))
+        done(SourceTables(events, source.items, source.catalog))
 
 
 def test_candidates_get_codes_keep_their_order_and_stay_whole() -> None:
@@ -199,7 +202,7 @@ def test_given_texts_and_pictures_follow_their_items() -> None:
         {"item": [7, 8], "image": [b"7", b"8"], "format": "PNG", "width": 1, "height": 1, "sha256": "0"}
     )
     source = raw([(1, 5, 3.0, 5), (1, 7, 3.0, 6)], named=(7,), images=[pictures])
-    source = Raw(
+    source = SourceTables(
         source.events, source.items.with_columns(title=pl.lit("seven")), pl.DataFrame(columns), images=[pictures]
     )
     _, final, _ = done(source)
@@ -215,3 +218,46 @@ def test_seed_moves_ties_only() -> None:
     assert orders[0] != orders[1]
     assert all(sorted(o[:10]) == list(range(10)) for o in orders)
     assert np.corrcoef(orders[0], range(40))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"minimum_rating": 9}, r"minimum_rating 9.0 drops 3 of 3 events; ratings go from 1.0 to 4.0"),
+        ({"minimum_history": 9}, r"minimum_history 9 drops the last 3, e.g. user 1 with 2; the most that one has is 2"),
+        ({"minimum_item": 9}, r"minimum_item 9 drops the last 3, e.g. item 5 with 2; the most that one has is 2"),
+        ({"minimum_item": 2, "minimum_history": 2}, "minimum_history 2 drops the last 2, e.g. user 1 with 1"),
+        ({"minimum_rating": 4, "minimum_history": 2}, "minimum_history 2 drops the last 1, e.g. user 1 with 1"),
+    ],
+)
+def test_the_filter_that_left_nothing_is_named(changes: dict[str, Any], why: str) -> None:
+    rows = [(1, 5, 1.0, 5), (1, 7, 4.0, 6), (2, 5, 3.0, 6)]
+    with pytest.raises(ValueError, match=f"no event is left: {why}"):
+        done(raw(rows), **changes)
+
+
+def test_a_source_that_gave_nothing_names_what_it_counted() -> None:
+    with pytest.raises(ValueError, match=r"the source has no event left; counted on the way: \{'dropped_require': 7\}"):
+        done(raw([], counts={"dropped_require": 7}))
+
+
+def test_what_takes_more_than_a_tenth_is_warned_of_with_an_example(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(u, i, 3.0, i) for u in range(1, 4) for i in range(1, 7)] + [(9, 1, 3.0, 1), (9, 2, 3.0, 2), (9, 3, 1.0, 3)]
+    done(raw(rows), minimum_history=4)
+    assert "minimum_history 4 drops 3 of 21 events, e.g. user 9 with 3; the most that one has is 6" in caplog.text
+    caplog.clear()
+    done(raw(rows), minimum_rating=2)
+    done(raw(rows[:-1]), minimum_history=3)
+    assert "minimum_history 3 drops 2 of 20" not in caplog.text  # a tenth
+    assert not caplog.records
+    done(raw(rows), minimum_rating=3.5 - 1)
+    done(raw([(u, i, r, t) for u, i, _, t in rows for r in (1.0, 5.0)]), minimum_rating=2, duplicates="keep")
+    assert "minimum_rating 2.0 drops 21 of 42 events; ratings go from 1.0 to 5.0, e.g. one of [1.0]" in caplog.text
+
+
+def test_zero_is_no_minimum_even_below_zero() -> None:
+    rows = [(1, 1, -5.0, 5), (1, 2, 0.0, 6), (1, 3, 4.0, 7)]
+    found, _, report = done(raw(rows), minimum_rating=0)
+    assert [r for *_, r in found] == [-5.0, 0.0, 4.0]
+    assert report["dropped_minimum_rating"] == 0
+    assert [r for *_, r in done(raw(rows), minimum_rating=-1)[0]] == [0.0, 4.0]

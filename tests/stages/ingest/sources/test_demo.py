@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from engine.tables.params import read_yaml
 from engine.tables.schema import check
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
-from stages.ingest.shaping.source_tables import Raw
+from stages.ingest.shaping.source_tables import SourceTables
 from stages.ingest.sources.demo import Settings, read
 from stages.ingest.world.acts import Acts, acts
 from stages.ingest.world.calendar import Calendar, SessionSettings, calendar, household_minutes
@@ -33,7 +33,7 @@ def settings(people: int = 250) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def raw() -> Raw:
+def raw() -> SourceTables:
     return read(settings(), 1)
 
 
@@ -53,7 +53,7 @@ def lived(made: Films) -> tuple[People, Calendar, Acts]:
     return found, when, acts(world, when, rng)
 
 
-def test_tables_are_tables(raw: Raw) -> None:
+def test_tables_are_tables(raw: SourceTables) -> None:
     for name, table in {
         "events": EVENTS,
         "users": USERS,
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
     assert (drawn[0]["sha256"] != drawn[2]["sha256"]).all()
 
 
-def test_people_act_as_often_as_stated_in_order_and_see_no_film_twice(raw: Raw) -> None:
+def test_people_act_as_often_as_stated_in_order_and_see_no_film_twice(raw: SourceTables) -> None:
     counted = raw.events.group_by("user").agg(
         pl.len(), pl.col("item").n_unique().alias("films"), pl.col("time").diff().min().alias("gap")
     )
@@ -93,7 +93,7 @@ def test_people_act_as_often_as_stated_in_order_and_see_no_film_twice(raw: Raw) 
     assert 500 < span.days < 550  # 18 months
 
 
-def test_truth_and_oracle_stand_beside_the_events(raw: Raw) -> None:
+def test_truth_and_oracle_stand_beside_the_events(raw: SourceTables) -> None:
     position = raw.events.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position"))
     assert raw.truth.select("user", "position", "item").equals(position.select("user", "position", "item"))
     assert raw.oracle.select("user", "position").equals(
@@ -103,7 +103,7 @@ def test_truth_and_oracle_stand_beside_the_events(raw: Raw) -> None:
     assert (raw.oracle["greater"] + raw.oracle["ties"] <= raw.oracle["others"]).all()
 
 
-def test_plots_have_30_to_80_words_and_the_words_of_the_cause(raw: Raw) -> None:
+def test_plots_have_30_to_80_words_and_the_words_of_the_cause(raw: SourceTables) -> None:
     texts = dict(raw.catalog.select("item", "text").iter_rows())
     assert all(30 <= len(text.split()) <= 80 for text in texts.values())
     assert not any(re.search(r"\b[Aa] [aeiou]|[{}]", text) for text in texts.values())
@@ -115,7 +115,7 @@ def test_plots_have_30_to_80_words_and_the_words_of_the_cause(raw: Raw) -> None:
         assert all(re.search(rf"\b{word}\b", texts[item]) for word in words)
 
 
-def test_the_truth_names_earlier_films_of_the_same_cause(raw: Raw) -> None:
+def test_the_truth_names_earlier_films_of_the_same_cause(raw: SourceTables) -> None:
     for _, rows in raw.truth.group_by("user"):
         ordered = rows.sort("position")
         about = dict(
@@ -131,7 +131,7 @@ def test_the_truth_names_earlier_films_of_the_same_cause(raw: Raw) -> None:
     assert raw.truth.filter(pl.col("cause") == "passing")["earlier"].list.len().mean() > 2  # type: ignore[operator]
 
 
-def test_a_visual_cause_names_what_the_poster_shows_and_where(raw: Raw, made: Films) -> None:
+def test_a_visual_cause_names_what_the_poster_shows_and_where(raw: SourceTables, made: Films) -> None:
     world = lexicon()
     looked = raw.truth.filter(pl.col("cause") == "visual")
     assert set(looked["object"].unique()) == set(world.looks())

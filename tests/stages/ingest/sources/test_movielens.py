@@ -84,7 +84,11 @@ def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatc
     [
         ("ratings.csv", CSV["ratings.csv"] + "7,x,3,5\n", "ratings.csv line 5: movieId: no whole number, found x"),
         ("movies.csv", CSV["movies.csv"] + "3,again,Drama\n", "movies.csv: 1 ids have several rows, e.g. 3"),
-        ("links.csv", CSV["links.csv"] + "21,1,two\n", "links.csv line 4: tmdbId: no whole number, found two"),
+        (
+            "links.csv",
+            CSV["links.csv"] + "21,1,two\n",
+            "links.csv movie 21: tmdbId: expected a whole number, found 'two'",
+        ),
         ("movies.csv", "movieId,title\n3,x\n", r"movies.csv: no columns \['genres'\]"),
     ],
 )
@@ -112,6 +116,46 @@ def test_bad_rows_of_the_older_layouts(
     raw, report = tables(section("movielens", folder=folder, minimum_history=1, bad_rows=0.5))
     assert report["bad_rows"] + report["bad_items"] == 1
     assert raw.events.height == 3
+
+
+@pytest.mark.parametrize(
+    ("imdb", "tmdb"), [("112345", "862"), ("tt0112345", "862.0"), ("tt112345", "0862"), ("112345.0", "862.00")]
+)
+def test_ids_that_lost_their_zeros_are_mended(tmp_path: Path, section: Section, imdb: str, tmdb: str) -> None:
+    links = f"movieId,imdbId,tmdbId\n3,{imdb},{tmdb}\n20,tt10872600,\n21,7,\n"
+    folder = laid(tmp_path / "ml", CSV | {"links.csv": links})
+    raw, report = tables(section("movielens", folder=folder, minimum_history=1))
+    assert raw.items["ids"].to_list() == [
+        [{"service": "tmdb", "id": "862"}, {"service": "imdb", "id": "tt0112345"}],
+        [{"service": "imdb", "id": "tt10872600"}],
+        [{"service": "imdb", "id": "tt0000007"}],
+    ]
+    assert report["bad_links"] == 0
+
+
+def test_a_link_that_is_no_id_is_counted(tmp_path: Path, section: Section) -> None:
+    folder = laid(tmp_path / "ml", CSV | {"links.csv": CSV["links.csv"] + "21,tt12,n/a\n"})
+    raw, report = tables(section("movielens", folder=folder, minimum_history=1, bad_rows=0.5))
+    assert (report["bad_links"], raw.items["ids"].list.len().to_list()) == (1, [2, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("files", "name"), [(CSV, "links.csv"), (CSV, "movies.csv"), (DAT, "movies.dat"), (TABBED, "u.genre")]
+)
+def test_a_file_that_belongs_to_the_ratings_is_asked_for_by_name(
+    tmp_path: Path, section: Section, files: dict[str, str], name: str
+) -> None:
+    folder = laid(tmp_path / "ml", {other: text for other, text in files.items() if other != name})
+    with pytest.raises(FileNotFoundError, match=rf"ml: (ratings\.csv|ratings\.dat|u\.data) without {name}; add those"):
+        tables(section("movielens", folder=folder, minimum_history=1))
+
+
+def test_a_line_of_another_encoding_spoils_no_other(tmp_path: Path, section: Section) -> None:
+    folder = laid(tmp_path / "ml", DAT, "utf-8")
+    with Path(folder, "movies.dat").open("ab") as file:
+        file.write("22::Amélie::Comedy\n".encode("latin-1"))
+    raw, _ = tables(section("movielens", folder=folder, minimum_history=1))
+    assert raw.items["title"].to_list() == ["Café, The (1999)", "Two: Again", "Three", "Amélie"]
 
 
 def test_a_folder_without_a_release_is_refused(tmp_path: Path, section: Section) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from stages.ingest.__main__ import tables
 from stages.ingest.reading import stream
-from stages.ingest.sources import netflix
+from stages.ingest.sources.netflix import ratings
 from tests.stages.ingest.conftest import Section
 
 FIRST = "1:\n1488844,3,2005-09-06\n822109,5,2005-05-13\n2:\n822109,1,2005-12-31\n"
@@ -64,7 +64,7 @@ def test_a_film_stays_open_from_block_to_block(
     tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     whole = stream.blocks
-    monkeypatch.setattr(netflix.stream, "blocks", lambda path, limits: whole(path, limits, size))
+    monkeypatch.setattr(stream, "blocks", lambda path, limits, wrap: whole(path, limits, wrap, size))
     raw, _ = tables(section("netflix", folder=laid(tmp_path / "n"), **ALL))
     assert rows(raw) == WANTED
     raw, report = tables(section("netflix", folder=laid(tmp_path / "n", FIRST + "x\n"), **ALL, bad_rows=0.3))
@@ -76,7 +76,7 @@ def test_good_blocks_are_read_at_once(tmp_path: Path, section: Section, monkeypa
     def never(*_: object) -> None:
         raise AssertionError("line by line")
 
-    monkeypatch.setattr(netflix, "_line_by_line", never)
+    monkeypatch.setattr(ratings, "_line_by_line", never)
     for first in (FIRST, FIRST.replace("\n", "\r\n")):
         raw, _ = tables(section("netflix", folder=laid(tmp_path / "n", first), **ALL))
         assert rows(raw) == WANTED
@@ -133,6 +133,20 @@ def test_bad_lines_are_told_by_number_or_counted(
     assert (report["rows_read"], report["bad_rows"]) == (5, 1)
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig"])
+def test_titles_of_repaired_copies(tmp_path: Path, section: Section, encoding: str) -> None:
+    folder = Path(laid(tmp_path / "n"))
+    titles = '1,1985,"Beta: The ""Gamma"" Version"\n2,1974,"Delta, A Story"\n3,2001,Café "E"\n4,NULL,"A" and "B"\n'
+    (folder / "movie_titles.csv").write_bytes(titles.encode(encoding))
+    raw, _ = tables(section("netflix", folder=str(folder), **ALL))
+    assert raw.items["title"].to_list() == [
+        'Beta: The "Gamma" Version (1985)',
+        "Delta, A Story (1974)",
+        'Café "E" (2001)',
+        '"A" and "B"',
+    ]
+
+
 def test_a_rating_needs_its_film(tmp_path: Path, section: Section) -> None:
     with pytest.raises(ValueError, match=r"line 1: a rating before any film"):
         tables(section("netflix", folder=laid(tmp_path / "n", "7,3,2005-05-13\n" + FIRST), **ALL))
@@ -153,7 +167,7 @@ def test_bad_titles(tmp_path: Path, section: Section, titles: str, why: str) -> 
 
 
 def test_what_is_not_there(tmp_path: Path, section: Section) -> None:
-    with pytest.raises(FileNotFoundError, match=r"neither a folder nor a .zip"):
+    with pytest.raises(FileNotFoundError, match=r"n: no such file or folder; a folder or a .zip will do"):
         tables(section("netflix", folder=str(tmp_path / "n")))
     (tmp_path / "n").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no combined_data_\*.txt and no mv_\*.txt there"):

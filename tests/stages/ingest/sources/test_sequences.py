@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from stages.ingest.__main__ import tables
 from tests.stages.ingest.conftest import Section
@@ -26,7 +27,9 @@ def walks(events: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> dic
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.dictionaries(st.integers(0, 10**6), st.lists(st.integers(0, 50), min_size=1), min_size=1),
+    st.dictionaries(st.integers(0, 10**6), st.lists(st.integers(0, 50), min_size=1), min_size=1).filter(
+        lambda people: len({item for items in people.values() for item in items}) > 1  # one item alone is refused
+    ),
     st.booleans(),
     st.data(),
 )
@@ -104,6 +107,59 @@ def test_frozen_candidates_count_whole_or_not_at_all(tmp_path: Path, section: Se
 def test_a_file_that_is_not_there(section: Section) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such file"):
         tables(section("sequences", file="nowhere.txt"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("user item\nu1 a\nu2 b\n", "event"),
+        ("user_id:token item_id:token\n1 2\n3 4\n", "event"),
+        ("UserId MovieId\n7 8\n9 3\n", "event"),
+        ("user items\n1 2 3\n4 5\n", "user"),
+        ("who what\n1 2\n3 4\n", "event"),
+    ],
+)
+def test_a_header_is_no_user(tmp_path: Path, section: Section, text: str, line: str) -> None:
+    with pytest.raises(ValueError, match=r"s.txt line 1: \[.*\] names columns; remove the line"):
+        tables(section("sequences", file=saved(tmp_path / "s.txt", text), line=line, **PLAIN))
+    body = text.partition("\n")[2]
+    raw, _ = tables(section("sequences", file=saved(tmp_path / "s.txt", body), line=line, **PLAIN))
+    assert raw.users.height == 2
+
+
+def test_a_doubled_candidate_is_dropped_and_counted_where_it_is_asked_for(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = saved(tmp_path / "s.txt", "7 3 1\n5 1 1\n")
+    lists = saved(tmp_path / "c.txt", "5 9 3 9 9\n7 9 2\n8 1 2\n")
+    with pytest.raises(ValueError, match=r"user 5 has item 9 twice .*; duplicate_candidates: drop leaves"):
+        tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    raw, report = tables(section("sequences", file=file, candidates=lists, duplicate_candidates="drop", **PLAIN))
+    assert raw.candidates.rows() == [(1, [4, 3]), (2, [4, 2])]
+    assert report["dropped_duplicate_candidates"] == 2
+    assert "1 lists are of users without events, e.g. 8: not used" in caplog.text
+
+
+def test_sequences_with_an_items_file(tmp_path: Path, section: Section) -> None:
+    Image.new("RGB", (9, 8)).save(tmp_path / "one.png")
+    items = saved(
+        tmp_path / "i.csv",
+        "id,name,plot,shot,kind\n10,Ten,ten &amp; more,one.png,A>B\n9,Nine,,,C\n11,Eleven,never taken,,\n",
+    )
+    about = {"item": "id", "title": "name", "text": "plot", "picture": "shot", "categories": "kind"}
+    file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
+    raw, report = tables(section("sequences", file=file, items=items, about=about, **PLAIN))
+    assert raw.items.select("raw", "title", "categories").rows() == [
+        ("9", "Nine", [["C"]]),
+        ("10", "Ten", [["A", "B"]]),
+        ("11", "Eleven", None),
+    ]
+    assert raw.catalog["text"].to_list() == [None, "ten & more", "never taken"]
+    assert pl.concat(list(raw.images))["item"].to_list() == [2]
+    assert (report["items_unlisted"], report["bad_items"]) == (0, 0)
+    zeros = saved(tmp_path / "z.csv", "id\n09\n010\n")
+    with pytest.raises(ValueError, match=r"2 of 2 items .* 2 would match but for zeros before"):
+        tables(section("sequences", file=file, items=zeros, about=dict.fromkeys(about, "") | {"item": "id"}, **PLAIN))
 
 
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")

@@ -1,25 +1,21 @@
-"""Amazon's products of 2014 as columns: the same as one by one, whatever stands in them."""
+"""Amazon's products, whatever stands in their records."""
 
-import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
-from stages.ingest.reading import literal, records, text_cleaning
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_blocks import Work
-from stages.ingest.reading.stream import Block, Limits
-from stages.ingest.sources.amazon import products
+from stages.ingest.reading.records import BlockReader
+from stages.ingest.reading.stream import Block
+from stages.ingest.reading.text_cleaning import is_page_source
+from stages.ingest.sources.amazon.products import product_table
+from stages.ingest.sources.amazon.releases import PRODUCT
+from stages.ingest.sources.amazon.reviews import review_table
 
 TEXT = ("title", "brand", "price", "categories", "features", "description")
-FILE = Path("meta.json")
 GOOD: dict[str, Any] = {
     "asin": "B1",
     "title": "Girl's &quot;Tutu&quot; ",
@@ -28,116 +24,113 @@ GOOD: dict[str, Any] = {
     "related": {"also_bought": ["B2"]},
     "categories": [["Sports & Outdoors", "Dance"], ["Clothing", "Dance"]],
 }
-
-
-def work(columnar: bool) -> Work:
-    shape = partial(products.shaped, release=2014, text=TEXT)
-    return Work(FILE, "literal", shape, products.fields(2014), products.typed(2014, TEXT) if columnar else None)
-
-
-def block(*lines: Any) -> Block:
-    text = "".join(f"{line if isinstance(line, str) else repr(line)}\n" for line in lines).encode("utf-8", "replace")
-    return Block(7, text, len(lines))
-
-
-word = st.sampled_from(
-    ["", " ", "a", " b ", "&amp;", "&lt;c&gt; ", "& d;", "é", "\n", "\u3000", "http://x.com/a.jpg", "'\""]
+odd = st.sampled_from(
+    [7, True, 2**70, -(2**63) - 1, 1e400, -0.0, ["x"], {"y": 1}, [[1]], [[None]], None, "", " ", "&;", []]
 )
-text = st.lists(word, max_size=3).map("".join)
-maybe = st.none() | text
-odd = st.sampled_from([7, True, ["x"], {"y": 1}, (1, 2)])
-names = st.lists(st.lists(text | st.none(), max_size=3) | st.none(), max_size=3) | st.none() | odd
-record = st.fixed_dictionaries(
-    {},
-    optional={
-        "asin": st.sampled_from(["B1", " B2 ", "B3"]) | maybe | odd,
-        "title": maybe | odd,
-        "brand": maybe,
-        "description": maybe,
-        "imUrl": maybe | st.just(" https://x.com/b.jpg"),
-        "price": st.sampled_from([3.17, 0.0, 15.0, 7, 1e22, -1.0, None]),
-        "categories": names,
-        "other": odd,
-    },
-)
-sane = st.fixed_dictionaries(
-    {"asin": st.just("B1")},
-    optional=dict.fromkeys(("title", "brand", "description", "imUrl"), text)
-    | {"price": st.sampled_from([3.17, 15.0, 7]), "categories": st.lists(st.lists(text, max_size=3), max_size=3)},
-)
+anything = st.recursive(odd | st.text(max_size=3), lambda x: st.lists(x, max_size=2) | st.dictionaries(st.text(), x))
+
+
+def told(*rows: dict[str, Any], release: int = 2014) -> tuple[list[dict[str, Any]], list[tuple[int, str]], int]:
+    tally = Tally(Path("x"))
+    lines = list(range(1, len(rows) + 1))
+    return product_table(list(rows), lines, tally, release, TEXT).to_dicts(), tally.first, tally.bad
+
+
+def test_a_good_product() -> None:
+    (found,), _, bad = told(GOOD)
+    assert bad == 0
+    assert found == {
+        "line": 1,
+        "item": "B1",
+        "title": 'Girl\'s "Tutu"',
+        "categories": [["Sports & Outdoors", "Dance"], ["Clothing", "Dance"]],
+        "text": 'Girl\'s "Tutu"\n15.0\nSports & Outdoors, Dance, Clothing',
+        "picture": "http://x.com/a.jpg",
+    }
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(sane | st.sampled_from(["", "None", "{'asin': 'B1', 'x': (1,)}"]), max_size=6) | st.lists(record))
-@example([GOOD, GOOD | {"title": None}, "{'asin': 'B4', 'title': b'x'}", "[1]"])
-@example(["{'asin': 'B1'} {'asin': 'B2'}", "", GOOD])
-@example(["{'asin': ' '}", GOOD])
-def test_columns_say_what_records_say(rows: list[Any]) -> None:
-    (wanted, told), (found, tally) = work(False)(block(*rows)), work(True)(block(*rows))
-    assert_frame_equal(found, wanted)
-    assert (tally.rows, tally.bad, tally.first) == (told.rows, told.bad, told.first)
+@given(st.sampled_from([2014, 2018, 2023]), st.data())
+def test_no_record_whatever_ends_the_reading(release: int, data: st.DataObject) -> None:
+    fields = st.sampled_from(sorted(PRODUCT[release]))
+    row = data.draw(st.dictionaries(fields, anything)) | {"asin": "B1", "parent_asin": "B1"}
+    found, _, bad = told(row, release=release)
+    assert len(found) + bad == 1
 
 
-def test_good_records_are_never_python_objects(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    shape = products.shaped
-
-    def spied(rows: Any, *others: Any, **more: Any) -> pl.DataFrame:
-        seen.extend(rows)
-        return shape(rows, *others, **more)
-
-    monkeypatch.setattr(products, "shaped", spied)
-    found, tally = work(True)(block(GOOD, "{'asin': 'B2', 'related': (1, 2)}", "{'asin': 'B3'", GOOD))
-    assert seen == [{"asin": "B2", "related": None}]
-    assert found["line"].to_list() == [7, 8, 10]
-    assert (tally.rows, tally.bad, tally.first[0][0]) == (4, 1, 9)
-    assert found["title"].to_list() == ['Girl\'s "Tutu"', None, 'Girl\'s "Tutu"']
-    assert found["text"][0] == 'Girl\'s "Tutu"\n15.0\nSports & Outdoors, Dance, Clothing'
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([2014, 2018, 2023]), st.data())
+def test_no_review_whatever_ends_the_reading(release: int, data: st.DataObject) -> None:
+    names = ["reviewerID", "asin", "overall", "unixReviewTime", "reviewTime", "user_id", "rating", "timestamp"]
+    row = {name: data.draw(anything | st.just("A") | st.just(5), name) for name in names}
+    tally = Tally(Path("x"))
+    assert review_table([row], [1], tally, release).height + tally.bad == 1
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("change", "why"),
     [
-        b"{'a': 'x'} {'a': 'y'}",
-        b"{'a': 'x', 'a': 'y'}",
-        b"{'a': 1}",
-        b"{'a': '\xff'}",
-        b"{'a': 'x',}",
-        b"['a']",
-        b"7",
-        b"",
+        ({"price": 10**400}, "price: expected a number, found 1"),
+        ({"price": True}, "price: expected a number, found True"),
+        ({"title": ["x"]}, "title: expected text, found ['x']"),
+        ({"title": {"a": 1}}, "title: expected text"),
+        ({"categories": [["a", None]]}, "categories: expected lists of names"),
     ],
 )
-def test_what_is_no_record_of_the_schema_makes_no_table(line: bytes) -> None:
-    schema = pa.schema({"a": pa.string()})
-    good = literal.Rewritten.of(b"{'a': 'x'}\n\n{'b': 2}\n", frozenset("a"), 3).table(schema)
-    assert good is not None
-    assert good[0].to_pylist() == [{"a": "x"}, {"a": None}]
-    assert good[1].tolist() == [0, 2]
-    rest = b"{'a': 'x'}\n" if line else b""
-    assert literal.Rewritten.of(rest + line + b"\n", frozenset("a"), 3).table(schema) is None
+def test_a_field_of_another_kind_is_a_bad_row(change: dict[str, Any], why: str) -> None:
+    found, first, bad = told(GOOD | change, GOOD)
+    assert ([row["line"] for row in found], bad) == ([2], 1)
+    assert first[0][1].startswith(why)
 
 
-def test_a_column_is_cleaned_and_left_as_it_was() -> None:
-    given = [" &lt;a&gt; ", "b", None, " ", "&amp;amp;", "&;"]
-    column = pl.Series("x", given)
-    assert text_cleaning.column(column).to_list() == ["<a>", "b", None, None, "&amp;", "&;"]
-    assert column.to_list() == given
+def test_a_field_nested_too_deep_to_be_printed_is_a_bad_row() -> None:
+    deep = b'{"asin": "B1", "title": ' + b"[" * 1_000 + b"]" * 1_000 + b"}"
+    found, tally = BlockReader(Path("x"), table_of_2014)(Block(1, deep + b"\n" + repr(GOOD).encode()))
+    assert (found["line"].to_list(), tally.bad) == ([2], 1)
+    assert tally.first[0][1].startswith("title: expected text, found [[[")
 
 
-def test_many_blocks_by_threads_are_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [repr(GOOD | {"asin": f"B{n:05d}"}) for n in range(400)]
-    rows[250] = "{'asin': 'B00250', 'related': (1, 2)}"
-    path = tmp_path / "meta.json"
-    path.write_text("\n".join([*rows, "[]"]))
-    whole = records.blocks
-    monkeypatch.setattr(records, "blocks", lambda path, limits: whole(path, limits, 4_000))
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    tally, shape = Tally(path), partial(products.shaped, release=2014, text=TEXT)
-    monkeypatch.setattr(Work, "__reduce__", lambda self: pytest.fail("a process was given the work"))
-    fields = products.fields(2014)
-    parts = records.read(path, shape, fields, tally, Limits(gigabytes=1, megabytes=1), products.typed(2014, TEXT))
-    found = pl.concat(parts)
-    assert found["item"].to_list() == [f"B{n:05d}" for n in range(400)]
-    assert found["line"].to_list() == list(range(1, 401))
-    assert tally.first == [(401, "a list, expected a record {…}")]
+def table_of_2014(rows: list[dict[str, Any]], lines: list[int], tally: Tally) -> Any:
+    return product_table(rows, lines, tally, 2014, TEXT)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "var aPageStart = (new Date()).getTime();\nvar ue_t0=ue_t0||+new Date();",
+        '<span class="a-size-medium">Shoes</span>',
+        "<!-- begin -->",
+        "if (window.ue) { window.ue.count(1) } function go(a, b) { return 1 }",
+        ".a-box-inner{background-color:#fff}",
+        "td, th { color: red; margin: 0 }",
+        "Shoes<br />for men",
+    ],
+)
+def test_page_source_is_no_title(title: str) -> None:
+    (found,), _, bad = told(GOOD | {"title": title, "brand": title})
+    assert (found["title"], bad) == (None, 0)
+    assert found["text"] == "15.0\nSports & Outdoors, Dance, Clothing"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Multi function (black) for window.New style",
+        "3 < 4 > 2, I <3 you",
+        "Notebook {size: A4}",
+        "Document. A story",
+        "C# in a {nutshell}",
+        "The variable var: a study",
+        "Tom & Jerry; {Collectors}",
+    ],
+)
+def test_odd_titles_are_titles(title: str) -> None:
+    (found,), _, _ = told(GOOD | {"title": title})
+    assert found["title"] == title
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["{:;", "<a ", "var ", "function ", ".a{", "function (a", "{", "< "])
+def test_page_source_is_looked_for_in_a_moment(text: str) -> None:
+    is_page_source(text * 300_000)
+    is_page_source(text + " " * 1_000_000)

@@ -1,7 +1,6 @@
 import gzip
 import json
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,6 @@ import polars as pl
 import pytest
 
 from stages.ingest.__main__ import tables
-from stages.ingest.reading import records
-from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.stream import Limits
-from stages.ingest.sources.amazon import reviews
 from tests.stages.ingest.conftest import Section
 
 DAY = 1_252_800_000
@@ -290,25 +285,38 @@ def test_a_wrong_checksum_is_refused(files: dict[str, str], section: Section) ->
         tables(section("amazon", **files, checksums={"reviews": "", "metadata": "00"}))
 
 
-def test_many_blocks_by_several_processes_are_read_in_order(
-    files: dict[str, str], section: Section, monkeypatch: pytest.MonkeyPatch
+def test_what_require_drops_is_warned_of(
+    tmp_path: Path, files: dict[str, str], section: Section, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As one block here: the same rows, the same line in the error."""
-    many = [REVIEWS[n % 4] | {"reviewerID": f"U{n:05d}"} for n in range(300)]
-    packed(Path(files["reviews"]), [*many, "[]"])
-    once, _ = tables(section("amazon", **files, require=SHARE, bad_rows=0.1))
-    whole = records.blocks
-    monkeypatch.setattr(records, "blocks", lambda path, limits: whole(path, limits, 4_000))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    path, shape = Path(files["reviews"]), partial(reviews.shaped, release=2014)
-    parts = records.read(path, shape, reviews.fields(2014), Tally(path), Limits(gigabytes=1, megabytes=1))
-    assert pl.concat(parts)["user"].to_list() == [f"U{n:05d}" for n in range(300)]
-    found, report = tables(section("amazon", **files, require=SHARE, bad_rows=0.1))
-    assert found.events.equals(once.events)
-    assert found.users.equals(once.users)
-    assert report["bad_rows"] == 1
-    with pytest.raises(ValueError, match=r"line 301: a list, expected a record"):
-        tables(section("amazon", **files, require=SHARE, bad_rows=0.0))
+    """As where another release's file is read: its pictures stand in a field of another name."""
+    renamed = [{("imageURL" if k == "imUrl" else k): v for k, v in row.items()} for row in PRODUCTS]
+    packed(Path(files["metadata"]), renamed, repr)
+    why = r"meta_X.json.gz: require drops 4 of 4 events: 3 of 3 products with events are in the file, 2 have a title, "
+    why += (
+        r"0 have a picture, 'B1' is dropped; its first record has \['asin', .*'imageURL', .*release 2014 is read by .*"
+    )
+    with pytest.raises(ValueError, match=why + r"'imUrl'.*no event is left: is `release` right"):
+        tables(section("amazon", **files))
+    packed(Path(files["metadata"]), [PRODUCTS[0], *renamed[1:]], repr)
+    tables(section("amazon", **files, require=SHARE | {"text": True}))
+    assert "require" not in caplog.text
+    packed(Path(files["reviews"]), [*REVIEWS, REVIEWS[3] | {"reviewerID": "A4"}])
+    tables(section("amazon", **files))
+    assert "require drops 3 of 5 events" in caplog.text
+    packed(Path(files["metadata"]), [PRODUCTS[3]], repr)
+    with pytest.raises(ValueError, match=r"0 of 3 products with events are in the file.*the file of these reviews"):
+        tables(section("amazon", **files))
+
+
+def test_raw_files_are_looked_up_under_the_project(
+    tmp_path: Path, files: dict[str, str], section: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, _ = tables(section("amazon", **files))
+    params = section("amazon", **{name: Path(path).name for name, path in files.items()})
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert tables(params)[0].events.equals(wanted.events)
 
 
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")

@@ -1,60 +1,27 @@
-"""The Netflix prize's ratings: `combined_data_*.txt`, or the `mv_*.txt` of training_set, with movie_titles.csv."""
+"""Netflix's files of ratings: a line like `7:` opens a film, lines of user,rating,day follow."""
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from engine.tables.schema import Time
-from engine.tables.schemas import CATALOG, ITEMS
-from stages.ingest.reading import archive, stream
+from stages.ingest.reading import stream
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.delimited import once
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
 
-_TITLES = "movie_titles.csv"
-_FILES = (_TITLES, *(f"combined_data_{n}.txt" for n in range(1, 5)), *(f"mv_{n:07d}.txt" for n in range(1, 17_771)))
+SCHEMA: dict[str, Any] = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "time": Time}
 _FIRST = datetime(1998, 1, 1, tzinfo=UTC)  # no rating is older: the service had begun
 _MOVIE = re.compile(rb"([1-9]\d{0,8}):")
 _RATING = re.compile(r"([1-9]\d{0,8}),([1-5]),(\d{4}-\d{2}-\d{2})")
-_FILM = re.compile(r"([1-9]\d{0,8}),(\d{4}|NULL),(.*\S.*)")
-_SCHEMA: dict[str, Any] = {"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32, "time": Time}
 
 
-class Settings(Steps):
-    """The folder or .zip, its md5 ('': not compared), and what a file of it may hold."""
-
-    folder: str
-    checksum: str
-    limits: stream.Limits
-
-
-def read(settings: Settings, seed: int) -> Raw:
-    """Ratings as events on the midnight (UTC) of their day; films as items, with title and year."""
-    folder = archive.found(Path(settings.folder), _FILES, settings.limits.gigabytes, settings.checksum)
-    inner = folder / "training_set"
-    files = sorted(folder.glob("combined_data_*.txt")) or sorted((inner if inner.is_dir() else folder).glob("mv_*.txt"))
-    if not files:
-        raise FileNotFoundError(f"{folder}: no combined_data_*.txt and no mv_*.txt there or in training_set")
-    counts: dict[str, int | float] = {"rows_read": 0, "bad_rows": 0}
-    parts = [pl.DataFrame(schema=_SCHEMA)]
-    for path in files:
-        tally = Tally(path)
-        parts.extend(_ratings(path, tally, settings.limits))
-        for name, count in tally.settle(settings.bad_rows).items():
-            counts[name] += count
-    films, counts["bad_items"] = _films(folder / _TITLES, settings.bad_rows)
-    given = empty(CATALOG).cast({"item": pl.Int64})
-    return Raw(pl.concat(parts), films, given, counts=counts)
-
-
-def _ratings(path: Path, tally: Tally, limits: stream.Limits) -> Iterator[pl.DataFrame]:
+def rating_tables(tally: Tally, blocks: Iterable[stream.Block]) -> Iterator[pl.DataFrame]:
+    """user, item, rating, time of one block after the other; bad lines go to the tally."""
     movie: int | None = None
-    for block in stream.blocks(path, limits):
+    for block in blocks:
         found = _fast(block.text, movie)
         if found is None:
             found, movie = _line_by_line(block, movie, tally)
@@ -105,7 +72,7 @@ def _line_by_line(block: stream.Block, movie: int | None, tally: Tally) -> tuple
             else:
                 rows.append(row)
     tally.rows += len(rows)
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row"), movie
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), movie
 
 
 def _row(text: str, movie: int | None) -> tuple[int, int, float, datetime] | str:
@@ -126,24 +93,3 @@ def _row(text: str, movie: int | None) -> tuple[int, int, float, datetime] | str
 
 def _tomorrow() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
-
-
-def _films(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
-    """Number, year and title of a film a line, in latin-1; a title may hold commas, a year may be NULL."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; it comes with the ratings")
-    tally, items, titles = Tally(path), [], []
-    for number, line in enumerate(path.read_bytes().decode("latin-1").split("\n"), 1):
-        found = _FILM.fullmatch(line.strip())
-        if found:
-            items.append(int(found[1]))
-            titles.append(found[3].strip() + (f" ({found[2]})" if found[2] != "NULL" else ""))
-            tally.rows += 1
-        elif line.strip():
-            tally.add(number, f"expected number,year,title, found {line.strip()!r:.60}")
-    bad = tally.settle(allowed)["bad_rows"]
-    films = once(
-        pl.DataFrame({"item": items, "title": titles}, schema={"item": pl.Int64, "title": pl.String}), "item", path
-    )
-    none = [pl.lit(None, ITEMS.columns[name]).alias(name) for name in ("categories", "ids")]
-    return films.with_columns(none), bad

@@ -1,4 +1,4 @@
-"""What the extraction is made of: a network with its plan, and the parts of a table that go through it."""
+"""What an extraction is made of: a network that reads rows of a table, how to make it, and what it gives."""
 
 import gc
 from abc import ABC, abstractmethod
@@ -6,33 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
-from engine.features.device import hold_memory
-from engine.tables import settings, store
+from engine.features.device import keep_freed_memory
+from engine.features.settings import Execution
+from engine.tables import store
 from engine.tables.schema import Table
 
 
-class Engine(settings.Record):
-    """Where a network runs: `local`, or `ray` on `workers` of the cluster at `address` ('': one started here)."""
-
-    engine: Literal["local", "ray"]
-    address: str
-    workers: int
-
-
 @dataclass(frozen=True)
-class Part:
-    """What a network says of some rows: a frame a table, counts, and what is to be noted of the network."""
+class Extracted:
+    """What a network gave for some rows: a frame a table, counts, and what is to be noted of the network."""
 
     frames: dict[str, pl.DataFrame]
     counts: dict[str, int]
     meta: dict[str, Any]
 
 
-class Reader(ABC):
+class Extractor(ABC):
     """A network with what goes before and after it."""
 
     meta: dict[str, Any]
@@ -42,21 +35,21 @@ class Reader(ABC):
         """Begin, in threads, what needs no network."""
 
     @abstractmethod
-    def read(self, prepared: Any) -> Part:
+    def extract(self, prepared: Any) -> Extracted:
         """The rest."""
 
 
-class Plan(ABC):
-    """How to make a reader, here or on another machine; its `repr` tells everything that decides what it says."""
+class ExtractorFactory(ABC):
+    """How to make an extractor, here or on another machine; its `repr` tells everything that decides its output."""
 
     @property
     @abstractmethod
     def rows(self) -> int:
-        """Of a part."""
+        """Rows of a table that are read together."""
 
     @property
     @abstractmethod
-    def engine(self) -> Engine:
+    def execution(self) -> Execution:
         """Where it is to run."""
 
     @property
@@ -67,27 +60,27 @@ class Plan(ABC):
     @property
     @abstractmethod
     def accelerated(self) -> bool:
-        """Whether each reader takes an accelerator."""
+        """Whether each extractor takes an accelerator."""
 
     @abstractmethod
-    def load(self) -> Reader:
+    def load(self) -> Extractor:
         """The network, ready."""
 
 
 @contextmanager
-def loaded(plan: Plan) -> Iterator[Reader]:
-    """The plan's reader; Python's search for garbage, which a part's many small objects set off, passes it over."""
-    hold_memory()
-    reader = plan.load()
+def loaded(factory: ExtractorFactory) -> Iterator[Extractor]:
+    """The factory's extractor; Python's search for garbage, which many small objects set off, passes it over."""
+    keep_freed_memory()
+    extractor = factory.load()
     gc.freeze()
     try:
-        yield reader
+        yield extractor
     finally:
         gc.unfreeze()
 
 
 @dataclass(frozen=True)
-class Slice:
+class TableSlice:
     """Rows of one file of a table."""
 
     path: Path

@@ -1,39 +1,21 @@
-"""MovieLens, every release: from a folder or an archive that is there, else downloaded from GroupLens."""
+"""The three layouts of MovieLens's releases: CSV, `::` (ml-10m, ml-1m) and tabs with `|` (ml-100k)."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
-from engine.tables.schemas import CATALOG
-from stages.ingest.reading import archive, delimited
+from stages.ingest.reading import delimited
 from stages.ingest.reading.columns import Column, Tally
-from stages.ingest.reading.download import Download
-from stages.ingest.shaping.source_tables import Raw, Steps, empty
+from stages.ingest.reading.text_cleaning import decode
 
 Counts = dict[str, int | float]
+ReadLayout = Callable[[Path, float], tuple[pl.DataFrame, pl.DataFrame, Counts]]
 
-_FILES = ("ratings.csv", "movies.csv", "links.csv", "ratings.dat", "movies.dat", "u.data", "u.item", "u.genre")
 _NO_GENRE = "(no genres listed)"
 _FLAGS = 5  # u.item: id, title, two dates and an address, then a flag a genre
-
-
-class Settings(Steps):
-    """`folder` is the release's folder or its .zip; where it is empty, .cache/downloads, else `download` says."""
-
-    release: Literal["ml-latest-small", "ml-latest", "ml-32m", "ml-25m", "ml-20m", "ml-10m", "ml-1m", "ml-100k"]
-    folder: str
-    download: Download
-
-
-def read(settings: Settings, seed: int) -> Raw:
-    """Ratings as events; movies as items with genres and, where the release has links, ids at TMDb and IMDb."""
-    folder = archive.find(settings.release, settings.folder, _FILES, settings.download)
-    for name, layout in {"ratings.csv": _csv, "ratings.dat": _dat, "u.data": _tabbed}.items():
-        if (folder / name).is_file():
-            events, items, counts = layout(folder, settings.bad_rows)
-            return Raw(events, items, empty(CATALOG).cast({"item": items.schema["item"]}), counts=counts)
-    raise FileNotFoundError(f"{folder}: no ratings.csv, ratings.dat or u.data there; is `folder` a MovieLens release?")
+_IMDB = r"^(?:tt)?(\d+)(?:\.0+)?$"  # an id as IMDb writes it, or as a spreadsheet or pandas has left it
+_TMDB = r"^0*(\d+)(?:\.0+)?$"
 
 
 def _csv(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Counts]:
@@ -41,12 +23,11 @@ def _csv(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Coun
     movie = Column("movieId", "number")
     columns = {"item": movie, "title": Column("title", "text", True), "genres": Column("genres", "text", True)}
     movies, counts["bad_items"] = _listed(folder / "movies.csv", columns, allowed)
-    columns = {"item": movie, "imdb": Column("imdbId", "text", True), "tmdb": Column("tmdbId", "number", True)}
-    links, counts["bad_links"] = _listed(folder / "links.csv", columns, allowed)
+    links, counts["bad_links"] = _links(folder / "links.csv", movie, allowed)
     genres = pl.col("genres").replace(_NO_GENRE, None).str.split("|")
-    services = {"tmdb": pl.col("tmdb").cast(pl.String), "imdb": "tt" + pl.col("imdb")}
     ids = [
-        pl.when(i.is_not_null()).then(pl.struct(pl.lit(s).alias("service"), i.alias("id"))) for s, i in services.items()
+        pl.when(pl.col(s).is_not_null()).then(pl.struct(pl.lit(s).alias("service"), pl.col(s).alias("id")))
+        for s in ("tmdb", "imdb")
     ]
     items = movies.join(links, "item", "left").with_columns(genres, ids=pl.concat_list(ids).list.drop_nulls())
     return events, _items(items), counts
@@ -96,14 +77,26 @@ def _listed(path: Path, columns: dict[str, Column], allowed: float) -> tuple[pl.
     return delimited.once(found, "item", path), bad
 
 
+def _links(path: Path, movie: Column, allowed: float) -> tuple[pl.DataFrame, int | float]:
+    """item, imdb (`tt` and at least seven digits), tmdb (a whole number); zeros that were lost come back."""
+    columns = {"item": movie, "imdb": Column("imdbId", "text", True), "tmdb": Column("tmdbId", "text", True)}
+    found, bad = _listed(path, columns, allowed)
+    tally = Tally(path, "movie", found.height)
+    for name, pattern, form in (("imdb", _IMDB, "tt and a number"), ("tmdb", _TMDB, "a whole number")):
+        wrong = ~pl.col(name).str.contains(pattern)
+        for item, text in found.filter(wrong).select("item", name).iter_rows():
+            tally.add(item, f"{name}Id: expected {form}, found {text!r:.40}", rows=0)
+            tally.bad += 1
+        found = found.filter(~wrong.fill_null(False))
+    ids = {"imdb": "tt" + pl.col("imdb").str.extract(_IMDB).str.zfill(7), "tmdb": pl.col("tmdb").str.extract(_TMDB)}
+    return found.with_columns(**ids), bad + tally.settle(allowed)["bad_rows"]
+
+
 def _split(path: Path, separator: str, cells: int, allowed: float) -> tuple[list[list[str]], int | float]:
     """Rows of the older layouts: no quotes, UTF-8 or latin-1 (ml-10m is the one, ml-1m and ml-100k the other)."""
-    data, tally, rows = path.read_bytes(), Tally(path), []
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    for number, line in enumerate(text.split("\n"), 1):
+    tally, rows = Tally(path), []
+    for number, raw in enumerate(path.read_bytes().split(b"\n"), 1):
+        line = decode(raw)
         row = line.rstrip("\r").split(separator)
         if len(row) == cells and row[0].strip():
             rows.append(row)
@@ -119,3 +112,12 @@ def _items(found: pl.DataFrame) -> pl.DataFrame:
     none = pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String})))
     ids = pl.col("ids") if "ids" in found.columns else none.alias("ids")
     return found.select(pl.col("item").cast(pl.Int64), "title", paths.alias("categories"), ids)
+
+
+LAYOUTS: dict[str, tuple[tuple[str, ...], ReadLayout]] = {
+    "ratings.csv": (("movies.csv", "links.csv"), _csv),
+    "ratings.dat": (("movies.dat",), _dat),
+    "u.data": (("u.item", "u.genre"), _tabbed),
+}
+"""The file of ratings that tells a layout, the files that describe the movies, and what reads them: events, items and
+counts of a folder, given the share of bad rows that is allowed."""

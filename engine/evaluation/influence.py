@@ -1,0 +1,117 @@
+"""What each event, word, region and view of a history does to an item's score: gradient × input, for every model.
+
+The derivative, where all is present, of the item's log-probability by the presences: one forward and one backward pass
+for a whole batch (gradient × input of Shrikumar et al. 2016, taken at what the model makes of an event or a part).
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from engine.evaluation.rate import rates
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import CatalogScorer, Recommender, Weights
+from engine.training.needs import View
+from engine.training.presence import Presence
+
+OVER = ("history", "item_history", "word", "region", "view")
+PARTS: dict[View, str] = {"words": "word", "regions": "region"}
+WHOLE: tuple[tuple[View, View], ...] = (("image", "regions"), ("text", "words"))  # what else a view may be read from
+
+
+def influence(
+    model: Recommender,
+    batch: Batch,
+    item_B: Tensor,
+    catalog: Catalog,
+    over: Collection[str] = OVER,
+    among_BK: Tensor | None = None,
+) -> list[Weights]:
+    """The influence of all that the model reads on the log-probability of one item a row, or on its rating.
+
+    The log-softmax is over the catalog, or over the item and `among_BK` where a model does not score the catalog. Over
+    "view" the last axis is picture, text. What a model does not read is left out: one without histories gives an empty
+    list. `faithful` is False: the weights are made from the score, not the score from them. 0 on padding.
+
+    Raises:
+        ValueError: the model scores no whole catalog and there is no `among_BK`.
+    """
+    model.eval()
+    ones = [one for one in all_present(model, batch, item_B, catalog) if one.over in over and one.value.numel()]
+    if not ones:
+        return []
+    rivals = 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]
+    # cuDNN's recurrences have a backward pass in training alone
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        given = batch.but(**vars(presence(ones, rivals)))
+        value_B = log_probability(model, given, item_B, among_BK)
+        slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
+    return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]
+
+
+def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog) -> list[Weights]:
+    """A presence of 1, to be derived by, for all that the model reads: events, parts and views of their items, and the
+    acts of others on the item asked. As weights, so that each says what it is over and where there is anything.
+    """
+    needs, item_BL = model.needs, batch.item_BL
+    if not needs.length:
+        return []
+    dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+
+    def one(over: str, valid: Tensor, about: Tensor | None = None, part: Tensor | None = None) -> Weights:
+        ones = torch.ones(valid.shape, dtype=dtype, device=valid.device, requires_grad=True)
+        return Weights(ones, over, "signed", False, valid, about, part)  # type: ignore[arg-type]
+
+    found = [one("history", batch.valid_BL)]
+    if batch.audience is not None and batch.now_B is not None:
+        start_B, stop_B = batch.audience.cut(item_B, batch.now_B, needs.item_length)
+        place_BM = start_B[:, None] + torch.arange(needs.item_length, device=item_B.device)
+        valid_BM = place_BM < stop_B[:, None]
+        person_BM = batch.audience.user_E[(place_BM * valid_BM)] * valid_BM
+        found.append(one("item_history", valid_BM, item_B, person_BM))
+    for view, over in PARTS.items():
+        if view in needs.views and item_BL.numel():
+            length_BL = catalog.ragged(view).offset_N.diff()[item_BL]
+            step_P = torch.arange(int(length_BL.max()), device=item_BL.device)
+            found.append(one(over, step_P < length_BL[..., None], item_BL))
+    sources = [next((v for v in views if v in needs.views), None) for views in WHOLE]
+    if any(sources):
+        seen = [torch.zeros_like(batch.valid_BL) if v is None else catalog.present(v)[item_BL] for v in sources]
+        found.append(one("view", torch.stack(seen, -1), item_BL))
+    return found
+
+
+def presence(ones: list[Weights], rivals: int = 0) -> Presence:
+    """Weights as what a batch carries; the acts of others on `rivals` further candidates are all there."""
+    value = {one.over: one.value for one in ones}
+    parts = {view: value[over] for view, over in PARTS.items() if over in value}
+    if "view" in value:
+        parts |= {view: value["view"][..., place] for place, (view, _) in enumerate(WHOLE)}
+    own_BM = value.get("item_history")
+    others = None
+    if own_BM is not None:
+        others = torch.cat([own_BM[:, None], own_BM.new_ones(len(own_BM), rivals, own_BM.shape[1])], 1)
+    return Presence(presence_BL=value.get("history"), part_presence=parts or None, audience_presence_BKM=others)
+
+
+def log_probability(model: Recommender, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None) -> Tensor:
+    """What is derived, value_B: the predicted rating, or the log-softmax of the scores over the catalog or `among_BK`.
+
+    Raises:
+        ValueError: the model scores no whole catalog and there is no `among_BK`.
+    """
+    if rates(model):
+        rating_B: Tensor = model.rate(batch, item_B)  # type: ignore[operator]
+        return rating_B
+    if isinstance(model, CatalogScorer):
+        score_BN = model.score_all(batch)[:, 1:]
+        return score_BN.gather(1, item_B[:, None] - 1)[:, 0] - score_BN.logsumexp(1)
+    if among_BK is None:
+        raise ValueError(f"{type(model).__name__} scores no whole catalog: say among which items the asked ones are")
+    score_BK = model.score(batch, torch.cat([item_B[:, None], among_BK], 1))
+    rival_BK = (among_BK > 0) & (among_BK != item_B[:, None])
+    other_BK = score_BK[:, 1:].masked_fill(~rival_BK, -torch.inf)
+    return score_BK[:, 0] - torch.cat([score_BK[:, :1], other_BK], 1).logsumexp(1)

@@ -1,0 +1,106 @@
+"""The charts of metrics/plots as one page without a script: `python -m stages.compare.plots [revision …]`."""
+
+import argparse
+import csv
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dvc.api import DVCFileSystem
+from dvc.scm import SCMError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich.console import Console
+
+from engine.tables import files
+from engine.tables.params import read_yaml
+from stages.compare.charts import Chart, Series, bar_chart, line_chart
+from stages.compare.revision import WORKSPACE
+
+PAGE = Path("metrics", "plots.html")
+MOST = 5  # revisions that have a colour of their own
+
+
+def declared_plots(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The plots of all stages of a dvc.yaml: path → title, template, x, y."""
+    found: dict[str, dict[str, Any]] = {}
+    for stage in pipeline["stages"].values():
+        for entry in stage.get("plots", []):
+            found |= entry if isinstance(entry, dict) else {}
+    return found
+
+
+def chart(path: str, about: dict[str, Any], tables: dict[str, str]) -> Chart | None:
+    """One plot as dvc.yaml describes it, of the CSVs of some revisions; None where none of them has a row."""
+    bars = str(about.get("template", "")).startswith("bar")
+    x, y = (about["y"], about["x"]) if bars else (about["x"], about["y"])
+    series = [Series(revision, _rows(path, text, x, y)) for revision, text in tables.items()]
+    series = [one for one in series if one.rows]
+    if not series:
+        return None
+    title = str(about.get("title", path))
+    if bars:
+        return bar_chart(title, (x, y), series)
+    return line_chart(title, (x, y), series, dates=about.get("template") == "time_line")
+
+
+def _rows(path: str, text: str, x: str, y: str) -> list[tuple[str, float]]:
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if rows and not {x, y} <= rows[0].keys():
+        raise ValueError(f"{path} has the columns {', '.join(rows[0])}; dvc.yaml draws {y} over {x}")
+    return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
+
+
+def render(charts: Sequence[Chart], revisions: Sequence[str]) -> str:
+    """The page; every text in it is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("plots.html.j2").render(charts=charts, revisions=revisions)
+    return html.strip() + "\n"
+
+
+def read_tables(revisions: Sequence[str], repo: Path) -> dict[str, dict[str, str]]:
+    """The CSVs of each plot that dvc.yaml declares: path → revision → text; a revision without one is left out."""
+    tables: dict[str, dict[str, str]] = {path: {} for path in declared_plots(read_yaml(repo / "dvc.yaml"))}
+    for revision in revisions:
+        fs = None if revision == WORKSPACE else DVCFileSystem(str(repo), rev=revision)
+        for path, found in tables.items():
+            try:
+                found[revision] = fs.read_text(path) if fs else (repo / path).read_text(encoding="utf-8")
+            except SCMError as error:
+                raise ValueError(f"{revision}: no such revision here ({error}); give a branch, tag or commit") from None
+            except FileNotFoundError:
+                continue
+    return tables
+
+
+def main() -> None:
+    """Write metrics/plots.html and say where it lies."""
+    parser = argparse.ArgumentParser(prog="python -m stages.compare.plots", description=__doc__)
+    parser.add_argument("revisions", nargs="*", default=[WORKSPACE], help=f"branches, tags, commits, or {WORKSPACE}")
+    parser.add_argument("--repo", type=Path, default=Path("."), help="where the project lies")
+    given = parser.parse_args()
+    revisions = list(dict.fromkeys(given.revisions))
+    try:
+        if len(revisions) > MOST:
+            raise ValueError(f"{len(revisions)} revisions; at most {MOST} can be told apart in a chart")
+        about, tables = declared_plots(read_yaml(given.repo / "dvc.yaml")), read_tables(revisions, given.repo)
+        charts = [chart(path, about[path], found) for path, found in tables.items()]
+        if not any(charts):
+            raise ValueError(f"{' and '.join(revisions)}: nothing to draw; `dvc repro` makes {', '.join(tables)}")
+    except ValueError as error:
+        sys.exit(f"plots: {error}")
+    page = given.repo / PAGE
+    files.write_text(render([one for one in charts if one], revisions), page)
+    Console(soft_wrap=True, markup=False).print(f"charts: {page.resolve().as_uri()}")
+
+
+if __name__ == "__main__":
+    main()

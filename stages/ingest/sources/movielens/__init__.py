@@ -1,0 +1,1 @@
+"""MovieLens: where a release lies, and the layouts of its files."""

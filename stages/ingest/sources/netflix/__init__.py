@@ -1,0 +1,1 @@
+"""The Netflix prize: its ratings, and the titles of its films."""

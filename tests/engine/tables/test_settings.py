@@ -1,0 +1,97 @@
+"""Sections of params.yaml: what is wrong is said with its place, what was found and which keys there are."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from engine.tables.params import declared, override, places
+from engine.tables.settings import Choice, Record, checked
+
+
+class Inner(Record):
+    size: int = Field(ge=1)
+
+
+class Outer(Record):
+    name: str
+    inner: Inner
+
+
+def message(settings: dict[str, Any], where: Any = "top") -> str:
+    with pytest.raises(ValueError, match=r"params\.yaml: ") as raised:
+        checked(Outer, settings, where)
+    return str(raised.value)
+
+
+def test_a_misspelt_key_is_refused_with_the_keys_of_its_own_section() -> None:
+    assert message({"name": "a", "inner": {"size": 1, "sise": 2}}).endswith(
+        "top.inner.sise: Extra inputs are not permitted (found 2); known keys: size"
+    )
+    assert message({"name": "a", "inner": {"size": 1}, "nam": 1}).endswith("(found 1); known keys: inner, name")
+
+
+def test_the_place_is_that_in_the_file() -> None:
+    wrong = {"name": "a", "inner": {"size": 0}}
+    assert "top.inner.size: Input should be greater than or equal to 1 (found 0)" in message(wrong)
+    assert "contents.demo.text.size: " in message(wrong, {"inner": "contents.demo.text"})
+
+
+def test_a_missing_key_does_not_show_the_whole_section() -> None:
+    assert message({"inner": {"size": 1}}) == "params.yaml: top.name: Field required"
+
+
+def test_aliases_that_stand_for_gigabytes_do_not_fill_the_message() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    bomb = YAML(typ="safe").load(StringIO("\n".join(lines)))
+    assert len(message({"name": bomb["a8"], "inner": {"size": 1}})) < 2000
+    assert len(message({"name": 1, "inner": "y" * 10**6})) < 2000
+
+
+PIPELINE = {
+    "stages": {
+        "train": {"params": ["models.${model}", "protocols.${protocol}.seen", "seed"]},
+        "text": {"params": ["contents.${content}.text"]},
+        "check": {"deps": ["params.yaml"]},
+    }
+}
+
+
+def params() -> dict[str, Any]:
+    return {
+        "model": "a",
+        "models": {"a": {"dim": 1}, "b": {"dim": 2}},
+        "protocol": "p",
+        "protocols": {"p": {"seen": "kept"}},
+        "content": "c",
+        "contents": {"c": {"text": {"limit": 3}}},
+        "seed": 5,
+    }
+
+
+def test_a_stage_gets_what_dvc_yaml_declares_and_no_more() -> None:
+    found = declared("train", params(), PIPELINE)
+    assert found == {"model": Choice(name="a", settings={"dim": 1}), "seen": "kept", "seed": 5}
+    assert declared("text", params(), PIPELINE) == {"text": {"limit": 3}}
+    assert declared("check", params(), PIPELINE) == {"params": params()}
+    assert places("text", params(), PIPELINE) == {"text": "contents.c.text"}
+    with pytest.raises(KeyError, match="no stage 'tain'"):
+        declared("tain", params(), PIPELINE)
+
+
+def test_what_is_chosen_and_not_there_is_named_with_what_is() -> None:
+    with pytest.raises(KeyError, match=r"no 'z' in 'models\.z'; it has \['a', 'b'\]"):
+        declared("train", params() | {"model": "z"}, PIPELINE)
+
+
+def test_an_override_sets_a_key_that_is_there() -> None:
+    found = params()
+    override(found, "models.b.dim=7")
+    assert found["models"]["b"]["dim"] == 7
+    with pytest.raises(KeyError, match="no 'dam'"):
+        override(found, "models.b.dam=7")
+    with pytest.raises(ValueError, match="key=value"):
+        override(found, "models.b.dim")

@@ -1,0 +1,219 @@
+"""The laws of presence, over every model and variant that reads a history: 1 is as it was, 0 is silence, and the
+derivative between them is the influence."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import models
+from engine.evaluation.erasure import take, without
+from engine.evaluation.influence import all_present, influence, log_probability, presence
+from engine.evaluation.rate import rates
+from engine.training.batch import Batch
+from engine.training.contract import CatalogScorer, Learner, Recommender, Solver
+from models.blocks.views import Given
+from tests.models.world import CASES, World, built, rows, section
+
+SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
+every = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)
+EXACT = {"iris", "biases"}  # an event of presence 0 is as one that never was
+WORDS = [
+    (n, v) for n, v in SEQUENTIAL if n == "ante_rnn" and v != "gru_words"
+]  # there a word is read with its neighbours
+VIEWS = [
+    ("mahn", "cat_cat"),
+    ("mahn", "add_add"),
+    ("iris", "multimodal"),
+    ("iris", "added"),
+    ("iris", "image"),
+    ("iris", "text"),
+]
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    generator = np.random.default_rng(4)
+    histories = [generator.integers(3, 13, size).tolist() for size in (4, 9, 6, 8)]
+    return World([*histories, [13, 14, 15, 16, 3, 4], [16, 15, 14, 13, 5, 6]], 16)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def ready(name: str, variant: str, world: World) -> Recommender:
+    """The variant with its first parameters shaken, so that none is zero and each reaches the score."""
+    model = built(name, variant, world)
+    if isinstance(model, Solver):
+        model.solve(world.interactions(1))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def asked(world: World, model: Recommender) -> tuple[Batch, Tensor, Tensor]:
+    """The rows of people who did not do what is asked about, which others did, and what that is compared with where a
+    model scores no catalog.
+    """
+    batch = take(rows(world, model.needs), torch.arange(4))
+    return batch, torch.tensor([13, 14, 15, 16]), torch.tensor([[3, 4], [13, 5], [1, 2], [14, 15]])
+
+
+def rivals(model: Recommender) -> int:
+    """How many items the asked one is compared with by name."""
+    return 0 if rates(model) or isinstance(model, CatalogScorer) else 2
+
+
+def double_precision(model: Recommender, batch: Batch) -> tuple[Recommender, Batch]:
+    topic_BLT, rating_BL = (None if t is None else t.double() for t in (batch.topic_BLT, batch.rating_BL))
+    return model.double(), batch.but(topic_BLT=topic_BLT, rating_BL=rating_BL)
+
+
+def close(found: Tensor, expected: Tensor, atol: float = 2e-5) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=atol)
+
+
+def some_gone(batch: Batch) -> Tensor:
+    """A third of the events, by the seed."""
+    return batch.valid_BL & (torch.rand(batch.valid_BL.shape, generator=torch.Generator().manual_seed(2)) < 0.4)
+
+
+@every
+@pytest.mark.usefixtures("double")
+def test_influence_is_the_derivative_by_finite_differences(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, among_BK = asked(world, model)
+    model, batch = double_precision(model, batch)
+    found = influence(model, batch, item_B, world.catalog, among_BK=among_BK)
+    ones = all_present(model, batch, item_B, world.catalog)
+    assert [w.over for w in found] == [one.over for one in ones]
+    torch.manual_seed(6)
+    for place, weights in enumerate(found):
+        assert bool((weights.value != 0).any()), weights.over
+        way = torch.randn_like(weights.value)  # on padding too, which must not matter
+
+        def moved(step: float, place: int = place, way: Tensor = way) -> Tensor:
+            given = [replace(one, value=one.value.detach()) for one in ones]
+            given[place] = replace(given[place], value=given[place].value + step * way)
+            with torch.no_grad():
+                return log_probability(model, batch.but(**vars(presence(given, rivals(model)))), item_B, among_BK)
+
+        differences_B = (moved(1e-6) - moved(-1e-6)) / 2e-6
+        close((weights.value * way).flatten(1).sum(1), differences_B, atol=1e-7)
+
+
+@every
+def test_ones_are_as_none(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, among_BK = asked(world, model)
+    given = batch.but(**vars(presence(all_present(model, batch, item_B, world.catalog), rivals(model))))
+    with torch.no_grad():
+        plain_B = log_probability(model, batch, item_B, among_BK)
+        close(log_probability(model, given, item_B, among_BK), plain_B)
+    if not isinstance(model, Learner):
+        return
+    learnt = rows(world, model.needs, targets=True)
+    loss = []
+    for batch in (learnt, learnt.but(presence_BL=torch.ones(learnt.item_BL.shape))):
+        torch.manual_seed(8)
+        loss.append(model.loss(batch))
+    close(*loss)
+
+
+def test_without_presence_nothing_is_computed(world: World) -> None:
+    batch = rows(world, ready("gru4rec", "full", world).needs)
+    event_BLD = torch.randn(*batch.item_BL.shape, 3)
+    assert batch.present(event_BLD) is event_BLD
+    assert batch.but(part_presence={"words": torch.zeros(1)}).present(event_BLD, "image") is event_BLD
+
+
+@every
+def test_an_event_of_presence_0_says_nothing(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, _ = asked(world, model)
+    item_BK = item_B.expand(len(item_B), -1)
+    gone_BL = some_gone(batch)
+    silent = batch.but(presence_BL=(~gone_BL).float())
+    other = silent.but(item_BL=torch.where(gone_BL, batch.item_BL % 10 + 3, batch.item_BL))
+    if batch.rating_BL is not None:
+        other = other.but(rating_BL=torch.where(gone_BL, 9.0, batch.rating_BL))
+    if batch.topic_BLT is not None:
+        other = other.but(topic_BLT=torch.where(gone_BL[..., None], batch.topic_BLT.flip(-1), batch.topic_BLT))
+    with torch.no_grad():
+        silent_BK, other_BK, whole_BK, without_BK = (
+            model.score(b, item_BK) for b in (silent, other, batch, without(batch, gone_BL))
+        )
+    close(other_BK, silent_BK)
+    assert not torch.equal(silent_BK, whole_BK)
+    if name in EXACT:
+        close(silent_BK, without_BK)
+    else:
+        assert "presence 0" in Path(f"models/{name}.py").read_text()
+
+
+@pytest.mark.parametrize(("name", "variant"), WORDS)
+@pytest.mark.parametrize("view", ["words", "regions"])
+def test_a_part_of_presence_0_says_nothing(name: str, variant: str, view: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, _ = asked(world, model)
+    if view not in model.needs.views:
+        assert view not in (presence(all_present(model, batch, item_B, world.catalog)).part_presence or {})
+        return
+    parts = world.catalog.ragged(view)
+    width = int(parts.offset_N.diff().max())
+    there_BLP = torch.ones(*batch.item_BL.shape, width)
+    there_BLP[..., 0] = 0
+    silent = batch.but(part_presence={view: there_BLP})
+    item_BK = item_B.expand(len(item_B), -1)
+    first_X = parts.offset_N[batch.item_BL[batch.valid_BL & (parts.offset_N.diff()[batch.item_BL] > 0)]]
+    kept = parts.value_XD.clone()
+    with torch.no_grad():
+        before_BK, whole_BK = model.score(silent, item_BK), model.score(batch, item_BK)
+        parts.value_XD[first_X] += 1
+        after_BK, changed_BK = model.score(silent, item_BK), model.score(batch, item_BK)
+        parts.value_XD.copy_(kept)
+    close(after_BK, before_BK)
+    assert not torch.allclose(changed_BK, whole_BK)
+
+
+@pytest.mark.parametrize(("name", "variant"), VIEWS)
+def test_a_view_of_presence_0_is_as_one_that_is_missing(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, _ = asked(world, model)
+    item_BK = item_B.expand(len(item_B), -1)
+    for view in model.needs.views:
+        lacking = copy.deepcopy(model)
+        layers = dict(zip(model.config.views, lacking.items.views, strict=True)) if name == "mahn" else {}
+        for part in lacking.modules():
+            if part is layers.get(view):
+                part.present_N[batch.item_BL.unique()] = False
+            if isinstance(part, Given) and part.view == view:
+                part.vector_NC[batch.item_BL.unique()] = 0
+                part.present_N1[batch.item_BL.unique()] = 0
+        silent = batch.but(part_presence={view: torch.zeros(batch.item_BL.shape)})
+        with torch.no_grad():
+            close(model.score(silent, item_BK), lacking.score(batch, item_BK))
+            assert not torch.allclose(model.score(silent, item_BK), model.score(batch, item_BK))
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), [("ante_rnn", "whole"), ("iris", "multimodal"), ("ante_rnn", "paper_gru")]
+)
+def test_compiled_loops_have_the_same_influence_as_64_bits(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, _ = asked(world, model)
+    single = influence(model, batch, item_B, world.catalog)
+    double = influence(*double_precision(model, batch), item_B, world.catalog)
+    for one, other in zip(single, double, strict=True):
+        assert one.value.dtype == torch.float32
+        close(one.value.double(), other.value, atol=1e-5)

@@ -1,0 +1,115 @@
+"""check: wrong names and settings are refused by name; raw files are noted by size and digest."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.tables.layout import Layout
+from engine.tables.params import override, read_yaml
+from stages import check
+from stages.check import Params, main, names, raw_files, sections
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = read_yaml(ROOT / "dvc.yaml")
+
+
+@pytest.fixture
+def params() -> dict[str, Any]:
+    return read_yaml(ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("model=sasrek", r"model is 'sasrek'; did you mean 'sasrec'\? There are .*ante_rnn.*sasrec"),
+        ("dataset=moovielens", r"dataset is 'moovielens'; did you mean 'movielens'\?"),
+        ("protocol=zzz", "protocol is 'zzz' There are .*leave_one_out.*temporal"),
+        ("content=reel", r"content is 'reel'; did you mean 'real'\? There are demo, none, real"),
+    ],
+)
+def test_a_wrong_scalar_is_refused_with_the_names_that_exist(
+    params: dict[str, Any], assignment: str, message: str
+) -> None:
+    override(params, assignment)
+    with pytest.raises(ValueError, match=message):
+        names(params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("models.ante_rnn.fusion", "cat", "models.ante_rnn.fusion: .*found 'cat'"),
+        ("models.ante_rnn.train.epochs", 0, "epochs"),
+        ("protocols.temporal.train", 1.5, "protocols.temporal.train"),
+        ("datasets.demo.films", "many", "datasets.demo.films"),
+        ("contents.demo.text.limits", 3, "text.limits.*known keys:.*limit"),
+        ("explain.top", 0, "explain.top"),
+    ],
+)
+def test_a_wrong_setting_of_any_stage_is_refused(params: dict[str, Any], key: str, value: Any, message: str) -> None:
+    *parents, last = key.split(".")
+    place = params
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    with pytest.raises(ValueError, match=message):
+        sections(params, PIPELINE)
+
+
+@pytest.mark.parametrize("content", ["demo", "real", "none"])
+def test_what_is_committed_is_right(params: dict[str, Any], content: str) -> None:
+    params["content"] = content
+    if content != "demo":
+        params["dataset"] = "movielens"
+    names(params)
+    sections(params, PIPELINE)
+
+
+def test_raw_files_are_noted_and_read_again_only_when_they_change(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    log = tmp_path / "log.txt"
+    log.write_text("1 2 3\n")
+    params |= {"dataset": "sequences", "content": "none", "model": "popularity"}
+    params["datasets"]["sequences"]["file"] = str(log)
+    layout = Layout(tmp_path / "data", "temporal")
+    main(Params(params=params), layout)
+    noted = {"name": "log.txt", "size": 6, "sha256": hashlib.sha256(b"1 2 3\n").hexdigest()}
+    assert json.loads(layout.sources.read_text()) == {"files": [noted]}
+    with monkeypatch.context() as patch:
+        patch.setattr(check, "_sha256", _refuse)
+        assert raw_files(params) == [noted]
+    log.write_text("1 2 4\n")
+    os.utime(log, ns=(0, time.time_ns() + 10**9))
+    main(Params(params=params), layout)
+    (changed,) = json.loads(layout.sources.read_text())["files"]
+    assert changed["sha256"] == hashlib.sha256(b"1 2 4\n").hexdigest()
+
+
+def _refuse(path: Path) -> str:
+    raise AssertionError(f"{path} was read again")
+
+
+def test_settings_found_right_are_not_looked_at_again(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    layout, looked = Layout(tmp_path / "data", "temporal"), 0
+    whole: Callable[..., None] = check.sections
+
+    def counted(*given: Any) -> None:
+        nonlocal looked
+        looked += 1
+        whole(*given)
+
+    monkeypatch.setattr(check, "sections", counted)
+    for changed in ({}, {}, {"seed": 2}):
+        main(Params(params=params | changed), layout)
+    assert looked == 2

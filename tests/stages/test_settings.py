@@ -1,0 +1,49 @@
+"""Every setting says what it is, and docs/settings.md is what the command prints."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.tables.params import lookup, read_yaml
+from stages.settings import HEADS, names, record, rows
+
+ROOT = Path(__file__).parents[2]
+PARAMS = read_yaml(ROOT / "params.yaml")
+ANY = {"minimum_rating"}  # ratings may be of any size and sign
+
+
+@pytest.mark.parametrize("section", names(PARAMS))
+def test_every_setting_is_explained(section: str) -> None:
+    for name, _, _, may, what in rows(record(section, PARAMS), lookup(PARAMS, section)):
+        assert len(what) > 8, f"{section}.{name} has no description"
+        assert may, f"{section}.{name}"
+
+
+@pytest.mark.parametrize("section", names(PARAMS))
+def test_every_number_has_a_range(section: str) -> None:
+    for name, _, _, may, _ in rows(record(section, PARAMS), lookup(PARAMS, section)):
+        assert may not in ("int", "float") or name in ANY, f"{section}.{name}: any {may} would do?"
+
+
+def test_the_page_is_what_the_command_prints() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.settings", "--markdown"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    page = (ROOT / "docs/settings.md").read_text()
+    assert page.endswith(done.stdout), "run: python -m stages.settings --markdown, and put it into docs/settings.md"
+
+
+def test_one_section_is_printed_and_an_unknown_one_is_refused() -> None:
+    command = [sys.executable, "-m", "stages.settings"]
+    done = subprocess.run([*command, "models.sasrec"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "heads" in done.stdout
+    assert "gru4rec" not in done.stdout
+    done = subprocess.run([*command, "models.sasrek"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode
+    assert "no section 'models.sasrek'; there are datasets.demo" in done.stderr
+
+
+def test_the_heads_are_as_many_as_the_cells() -> None:
+    assert all(len(row) == len(HEADS) for row in rows(record("train", PARAMS), PARAMS["train"]))
