@@ -108,13 +108,14 @@ def build(config: Config, catalog: Catalog, users: int) -> "AnteRNN":
     """The variant that the settings name."""
     dim, triplet, readings = config.dim, config.triplet, config.readings
     views = config.needs.views
+    aligned, product = config.image == "aligned", config.fusion == "product"
+    gain = alignment.gain(catalog.ragged("regions"), dim, readings.regions, product) if aligned else 1.0
+    image = (dim, readings.affinity, readings.regions, triplet.margin, triplet.items, gain)
     content = ContentEncoder(
         words=WORDS[config.words](catalog.ragged("words"), dim) if "words" in views else ragged.NoParts(dim),
-        regions=ragged.LinearParts(catalog.ragged("regions"), dim) if "regions" in views else ragged.NoParts(dim),
+        regions=ragged.LinearParts(catalog.ragged("regions"), dim, gain) if "regions" in views else ragged.NoParts(dim),
         text=topical.TopicalAttention(dim, catalog.topics) if config.text == "topical" else topical.MeanWords(),
-        image=alignment.AlignedRegions(dim, readings.affinity, readings.regions, triplet.margin, triplet.items)
-        if config.image == "aligned"
-        else alignment.MeanRegions(),
+        image=alignment.AlignedRegions(*image) if aligned else alignment.MeanRegions(),
         fusion=FUSIONS[config.fusion](dim),
     )
     contexts: dict[str, Callable[[], nn.Module]] = {

@@ -9,11 +9,11 @@ side's inputs pass the matrices of the item's categories, added or along the tre
 histories, the pair itself and what came later included (`readings.leak`, for parity). Inputs are learnt embeddings (the
 authors' are given vectors of unknown origin), beside which the rating stands as one more channel (`ratings: false`
 without). A category is known by its name; over several paths the mean of their products; no tanh after each matrix, as
-in the authors' code. Printed form: c = w = 1, relu in the attention's recurrences; theirs: `scale: 2, summary: 0.25,
-activation: softplus`, and a fusion layer of 4 x hidden (`inner`). Both are unbounded, and over long histories relu's
-states grow until all gates are alike; `activation: tanh`, ours, cannot. The engine's optimiser is Adam, steps hold
-more pairs than 50. The ranking loss is ours (BPR over drawn items). Item histories are of training events alone,
-capped as the person's are; all items that nobody acted on score alike.
+in the authors' code. Printed form: c = w = 1; eq. 7 does not say what its g is, and relu, eq. 4's, is the reading
+taken; theirs: `scale: 2, summary: 0.25, activation: softplus`, and a fusion layer of 4 x hidden (`inner`). Both are
+unbounded, and over long histories relu's states grow until all gates are alike; `activation: tanh`, ours, cannot. The
+engine's optimiser is Adam, steps hold more pairs than 50. The ranking loss is ours (BPR over drawn items). Item
+histories are of training events alone, capped as the person's are; all items that nobody acted on score alike.
 """
 
 from typing import Literal, final
@@ -42,7 +42,7 @@ class Readings(Record):
 
     scale: float = Field(1.0, gt=0, description="factor of a gate's logit, c")
     summary: float = Field(1.0, ge=0, description="factor of the partner's summary, w")
-    activation: Activation = Field("relu", description="g of the attention's recurrences; tanh is ours, bounded")
+    activation: Activation = Field("relu", description="g of eq. 7, which the paper leaves open; tanh is ours, bounded")
     leak: bool = Field(False, description="whether pairs are learnt from whole histories, later events included")
 
 

@@ -6,10 +6,11 @@ Letters 2021. v = W e_v, t = E e_t (eq. 3); h = LSTM(v + e + t) (4); v' = sigmoi
 
 **Departs from the paper:** an item is scored with hh, the second layer: eq. 8 prints h, of the first, which does not
 fit the item's width unless h is as wide, and then nothing learns the second (`scored: first` is that reading, a layer
-less). h is as wide as one part, hh as the item, so that both sums and concatenations fit. Vectors are standardised
-over the catalog and eq. 7 is a mean over their channels, where the sum over thousands would drown eq. 9; it is taken
-once for each distinct item of the histories (the targets, one later) and of the drawn items, over the views that an
-item has. A view that is missing is a zero block in all of it. The whole recurrence learns at every position, in
+less). h is as wide as one part, hh as the item, so that both sums and concatenations fit. Vectors are standardised over
+the catalog and eq. 7 is a mean over their channels, where the sum over thousands would drown eq. 9; it is taken once
+for each distinct item of the histories (so of all its targets but a window's last) and, under `bpr`, of the drawn
+items; the shared items of `sampled` and the catalogue of the other softmaxes are not in it. It is over the views that
+an item has. A view that is missing is a zero block in all of it. The whole recurrence learns at every position, in
 steps of many rows (the paper: 5) and without the halving of the rate every 10 epochs. Any pooled vectors, not VGG16's
 and BERT's alone. `objective` may be a softmax instead of the paper's `bpr`.
 """

@@ -148,7 +148,7 @@ class SASRec(Learner, Factored, Explainer):
         self.config = config
         self.embedding = nn.Embedding(items + 1, config.dim, padding_idx=0)
         nn.init.trunc_normal_(self.embedding.weight[1:], std=0.02)
-        self.slot_LD = nn.Parameter(torch.randn(config.length, config.dim) * 0.02)
+        self.slot_LD = nn.Parameter(torch.randn(config.length, config.dim) * 0.02 * max(config.dim / 64, 1) ** 0.5)
         self.blocks = nn.ModuleList(blocks)
         self.norm, self.dropout = nn.LayerNorm(config.dim), nn.Dropout(config.dropout)
 

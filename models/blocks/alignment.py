@@ -1,11 +1,16 @@
 """Regions weighed by how well the words of the same item speak of them (Ante-RNN eq. 1-6, after SCAN)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.training.catalog import Ragged
 from models.blocks import masked
 from models.blocks.ragged import Parts
+
+HEARD = 768  # width times regions at which a first mean of regions still has a sixth of the spread of a mean of words
 
 
 class AlignedRegions(nn.Module):
@@ -13,12 +18,14 @@ class AlignedRegions(nn.Module):
 
     `temperature` multiplies the affinities, which eq. 1 squashes to (-1, 1): with 1 the words' shares are nearly even.
     `norm` of eq. 5: `none` as printed, `mean` over the regions, `softmax` of the cosines. `margin` and `items` are
-    of the loss.
+    of the loss. `gain`: of the regions' first numbers; the affinities' are as much smaller.
     """
 
-    def __init__(self, dim: int, temperature: float, norm: str, margin: float, items: int):
+    def __init__(self, dim: int, temperature: float, norm: str, margin: float, items: int, gain: float = 1.0):
         super().__init__()
         self.affinity = nn.Linear(dim, dim, bias=False)
+        with torch.no_grad():
+            self.affinity.weight.div_(gain)
         self.temperature = temperature
         self.norm = norm
         self.margin = margin
@@ -57,6 +64,19 @@ class AlignedRegions(nn.Module):
         some_A = both_A[torch.randperm(len(both_A), device=both_A.device)[: self.items]]
         some = (part.index_select(0, some_A) for part in _padded(region, word))
         return hardest(self.similarity(*some), self.margin)
+
+
+def gain(regions: Ragged, dim: int, norm: str, product: bool) -> float:
+    """How much wider than torch's a first region must be, so that an image of so many is not mute beside a text.
+
+    First cosines are about dim^-1/2 and differ in sign, so eq. 5's mean shrinks with both; a `product` of the views is
+    as small as both together, so there the cosines are made up for whole.
+    """
+    if norm != "mean":
+        return 1.0
+    count_N = regions.offset_N.diff()
+    usual = float(count_N.sum() / (count_N > 0).sum().clamp(min=1))
+    return math.sqrt(dim) if product else max(1.0, math.sqrt(dim * usual / HEARD))
 
 
 class MeanRegions(nn.Module):

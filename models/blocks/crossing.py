@@ -66,7 +66,7 @@ class SelfAndCross(nn.Module):
 
     def __init__(self, views: int, dim: int, length: int, inner: int, dropout: float):
         super().__init__()
-        self.slot_LD = nn.Parameter(torch.randn(length, dim) * 0.1 * dim**-0.5)
+        self.slot_LD = nn.Parameter(torch.randn(length, dim) * dim**-0.5)
         self.own = nn.ModuleList(Attend(dim, inner, dropout) for _ in range(views + 1))
         self.cross = nn.ModuleList(Attend(dim, inner, dropout) for _ in range(2 if views == 2 else 0))
         self.plain = not inner

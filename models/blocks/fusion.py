@@ -41,8 +41,11 @@ class DenseFusion(nn.Module):
 
     def __init__(self, dim: int):
         super().__init__()
-        layers = [nn.Linear(2 * dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, 2 * dim), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Linear(2 * dim, dim), nn.Tanh())
+        dense = [nn.Linear(2 * dim, 2 * dim), nn.Linear(2 * dim, 2 * dim), nn.Linear(2 * dim, dim)]
+        for layer in dense:  # torch's own start shrinks what differs at every layer, until the biases drown it
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        self.layers = nn.Sequential(dense[0], nn.ReLU(), dense[1], nn.ReLU(), dense[2], nn.Tanh())
 
     def forward(self, image_VD: Tensor, text_VD: Tensor, present_V2: Tensor) -> tuple[Tensor, None]:
         """item_VD; nothing is weighed."""

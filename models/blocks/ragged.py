@@ -88,13 +88,16 @@ class Standard(nn.Module):
 
 
 class LinearParts(nn.Module):
-    """Each word or region by itself through one dense layer."""
+    """Each word or region by itself through one dense layer; its first numbers are `gain` times torch's."""
 
-    def __init__(self, ragged: Ragged, dim: int):
+    def __init__(self, ragged: Ragged, dim: int, gain: float = 1.0):
         super().__init__()
         self.ragged = ragged
         self.standard = Standard(ragged.value_XD)
         self.dense = nn.Linear(ragged.value_XD.shape[1], dim)
+        with torch.no_grad():
+            for parameter in self.dense.parameters():
+                parameter.mul_(gain)
 
     def forward(self, item_U: Tensor) -> Parts:
         """The parts of some items."""

@@ -7,6 +7,7 @@ from engine.training.contract import Weights
 from models.blocks import masked, reading
 from models.blocks.ragged import Parts
 
+HEARD = 26  # topics up to which torch's first weights make a query heard beside the words
 CHUNK = 1 << 22  # floats of [events, words, width] at a time: what stays in cache costs less than what it saves
 
 
@@ -16,6 +17,8 @@ class TopicalAttention(nn.Module):
     def __init__(self, dim: int, topics: int):
         super().__init__()
         self.topic = nn.Linear(topics, dim, bias=False)
+        with torch.no_grad():  # shares sum to 1: the more topics, the less they differ
+            self.topic.weight.mul_(max(1.0, topics / HEARD))
         self.word = nn.Linear(dim, dim, bias=False)
         self.out = nn.Linear(dim, 1, bias=False)
 

@@ -1,0 +1,173 @@
+"""At the start no part of an input is mute: each one's spread over items is within ten times of its siblings'.
+
+Measured where parts meet: what each adds to a layer that reads several, with default widths and contents like real
+ones (a dozen regions, tens of words, tens of topics).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import models
+from engine.tables.settings import Choice
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog, Ragged
+from tests.models.world import FOUND, VARIANTS, World, rows
+
+Groups = dict[str, dict[str, Tensor]]  # parts that meet at a place, [rows, width] each
+SINGLE = {"popularity", "bpr_mf", "biases", "gru4rec"}  # an item is one vector or number, and nothing is beside it
+
+
+def spread(part: Tensor) -> float:
+    """The standard deviation over rows, the root of the mean square over channels."""
+    return float(part.reshape(-1, part.shape[-1]).var(0, correction=0).mean().sqrt())
+
+
+@cache
+def contents(regions: int, topics: int) -> World:
+    """Sixty items with so many regions and 8 to 30 words each, one without either, met under so many topics."""
+    generator = np.random.default_rng(5)
+    world = World([generator.integers(1, 61, 14).tolist() for _ in range(40)], 60)
+
+    def ragged(length: np.ndarray, width: int) -> Ragged:
+        length[[0, 2]] = 0
+        value_XC = generator.normal(size=(length.sum(), width)).astype(np.float16)
+        return Ragged(torch.from_numpy(value_XC), torch.from_numpy(np.concatenate([[0], np.cumsum(length)])))
+
+    parts = {"regions": ragged(np.full(61, regions), 64), "words": ragged(generator.integers(8, 31, 61), 32)}
+    vectors = {view: torch.from_numpy(generator.normal(size=(61, 64)).astype(np.float32)) for view in ("image", "text")}
+    for vector in vectors.values():
+        vector[[0, 2]] = 0
+    world.topics = topics
+    world.topic = np.zeros((len(world.frame) + 1, topics), dtype=np.float16)
+    world.topic[1:] = generator.dirichlet(np.full(topics, 0.3), len(world.frame))  # as spread as the demo's
+    world.catalog = Catalog(60, vectors, parts, topics, world.catalog.categories)
+    return world
+
+
+class Heard:
+    """What a module was given and gave, each time that it was called."""
+
+    def __init__(self, module: nn.Module):
+        self.given: list[tuple[Any, ...]] = []
+        self.found: list[Any] = []
+        module.register_forward_hook(self._hear)
+
+    def _hear(self, module: nn.Module, given: tuple[Any, ...], found: Any) -> None:
+        self.given.append(given)
+        self.found.append(found)
+
+
+def of_ante_rnn(model: Any, batch: Batch) -> Groups:
+    fused, content = Heard(model.content.fusion), model.content
+    topical = {n: Heard(getattr(content.text, n)) for n in ("word", "topic") if hasattr(content.text, n)}
+    item = Heard(model.context.item) if hasattr(model.context, "item") else None
+    model.score(batch, batch.item_BL[:, :1])
+    image_VD, text_VD, present_V2 = fused.given[0]
+    both = present_V2.all(1)
+    found: Groups = {}
+    if model.config.fusion != "single":
+        found["views"] = {"picture": image_VD[both], "text": text_VD[both], "fused": fused.found[0][0][both]}
+    if topical:  # the compiled loop calls no module for words
+        word_XD = content.text.word(content.words(torch.arange(1, 61)).value_XD)
+        found["words"] = {"words": word_XD, "topics": topical["topic"].found[0]}
+    if item is not None:
+        told = {
+            name: model.context.factors.first(t) for name, t in getattr(model.context.factors, "tables", {}).items()
+        }
+        found["context"] = {"item": item.found[0][batch.valid_BL]} | told
+    return found
+
+
+def of_mahn(model: Any, batch: Batch) -> Groups:
+    items, first, second = (Heard(m) for m in (model.items, model.first, model.second or nn.Identity()))
+    gates = [(Heard(gate.history), Heard(gate.view)) for gate in model.gates if hasattr(gate, "view")]
+    model._read(batch)
+    found = {"first": {str(n): part[there] for n, (part, there) in enumerate(zip(*items.found[0], strict=True))}}
+    for n, (history, view) in enumerate(gates):
+        found[f"gate {n}"] = {"history": history.found[0][batch.valid_BL], "view": view.found[0][batch.valid_BL]}
+    if second.given and model.config.second == "concatenation":
+        parts = second.given[0][0][batch.valid_BL].chunk(len(items.found[0][0]), -1)
+        found["second"] = {str(n): part for n, part in enumerate(parts)}
+    assert first.given
+    return found
+
+
+def of_min_net(model: Any, batch: Batch) -> Groups:
+    sequence, cross = Heard(model.sequence), [Heard(m) for m in getattr(model.sequence, "cross", [])]
+    model.score(batch, batch.item_BL[:, :1])
+    part, there = sequence.given[0]
+    found = {"parts": {str(n): p[t] for n, (p, t) in enumerate(zip(part, there, strict=True))}}
+    if hasattr(model.sequence, "slot_LD"):
+        found["parts"]["slots"] = model.sequence.slot_LD
+    for heard in cross:
+        found["crossed"] = {str(n): heard.given[0][n][batch.valid_BL] for n in range(2)}
+    return found
+
+
+def of_iris(model: Any, batch: Batch) -> Groups:
+    past, target = [Heard(m) for m in model.past], [Heard(m) for m in model.target]
+    item_U = torch.arange(1, 61)
+    model.halves(item_U)
+    found = {"past": {str(n): h.found[0] for n, h in enumerate(past)}}
+    found["target"] = {str(n): h.found[0] for n, h in enumerate(target)}
+    found["both"] = {"past": past[0].found[0], "target": target[0].found[0]}
+    if model.config.fusion == "shared":
+        layers = model.layers
+        image_UH, text_UH = layers.first(layers.image(item_U)[0]).relu(), layers.text(item_U)[0]
+        found["image"] = {"own": layers.of_image(image_UH), "text": layers.common(text_UH)}
+        found["text"] = {"own": layers.of_text(text_UH), "image": layers.common(image_UH)}
+    return found
+
+
+def of_iarn(model: Any, batch: Batch) -> Groups:
+    sides = {name: Heard(getattr(model, name)) for name in ("user", "item")}
+    cross = {n: Heard(getattr(model, n).cross) for n in sides if hasattr(getattr(model, n), "cross")}
+    model.score(batch, batch.item_BL[:, :1])
+    found: Groups = {}
+    for name, heard in sides.items():
+        side, value_XE = getattr(model, name), heard.given[0][0]
+        weight = side.lstm.weight_ih_l0 if hasattr(side, "lstm") else side.input.weight
+        dim = model.config.dim
+        if model.config.ratings:
+            parts = {"vector": value_XE[:, :dim] @ weight[:, :dim].T, "rating": value_XE[:, dim:] @ weight[:, dim:].T}
+            found[name] = parts
+        if name in cross:
+            found[f"gate of {name}"] = {"own": heard.found[0].own_XF, "partner": cross[name].found[0]}
+    return found
+
+
+def of_sasrec(model: Any, batch: Batch) -> Groups:
+    return {"input": {"item": model.embedding.weight[1:] * model.config.dim**0.5, "slot": model.slot_LD}}
+
+
+PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
+    "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
+    "sasrec": of_sasrec,
+}  # fmt: skip
+WIDER: dict[str, dict[str, Any]] = {
+    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256}, "iarn": {"dim": 50}
+}  # fmt: skip
+STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
+
+
+def test_every_model_of_several_parts_is_measured() -> None:
+    assert set(FOUND) == SINGLE | set(PARTS)
+
+
+@pytest.mark.parametrize(("name", "variant", "more"), STARTS, ids=[f"{n}-{v}" for n, v, _ in STARTS])
+@pytest.mark.parametrize(("regions", "topics"), [(12, 26), (36, 70)])
+@torch.no_grad()
+def test_no_part_starts_mute(name: str, variant: str, more: dict[str, Any], regions: int, topics: int) -> None:
+    here = contents(regions, topics)
+    torch.manual_seed(1)
+    model = models.build(Choice(name=name, settings=VARIANTS[name].get(variant, {}) | more), here.catalog, here.users)
+    groups = PARTS[name](model.eval(), rows(here, model.needs))
+    for place, parts in groups.items():
+        found = {part: round(spread(value), 4) for part, value in parts.items()}
+        assert max(found.values()) <= 10 * min(found.values()), f"{place}: {found}"
