@@ -40,7 +40,8 @@ from engine.training.contract import CatalogScorer, Explainer, Recommender, Weig
 from engine.training.fit import accelerator
 from engine.training.source import Data, digest, load
 from stages import train
-from stages.explain.known_causes import World
+from stages.explain.known_causes import KnownCauses
+from stages.explain.reasons import positions_of
 
 ROWS = 64  # cases explained at once
 SLOPE, OUT = "gradient × input", "leaving each out"
@@ -145,14 +146,15 @@ def parts(model: Recommender, batch: Batch, item_B: Tensor, one: Weights, true_B
     return found_BLP
 
 
-def explained(model: Recommender, data: Data, cases: Cases, world: World, inside: int) -> Found:
+def explained(model: Recommender, data: Data, cases: Cases, causes: KnownCauses, inside: int) -> Found:
     """The hits of every way over some cases."""
     found = Found()
     for first in range(0, len(cases), ROWS):
         user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
         batch, count = data.events.before(user_B, position_B, model.needs), len(item_B)
-        asked = list(zip(user_B.tolist(), item_B.tolist(), strict=True))
-        true_BL = np.stack([np.isin(_array(batch.item_BL[row]), world.earlier(*of)) for row, of in enumerate(asked)])
+        item_BL, valid_BL = _array(batch.item_BL), _array(batch.valid_BL)
+        asked = list(zip(user_B.tolist(), position_B.tolist(), strict=True))
+        true_BL = np.stack([np.isin(item_BL[row], causes.earlier(*of)) for row, of in enumerate(asked)]) & valid_BL
         with torch.no_grad():
             found.timed("score", count, log_probability, model, batch, item_B)
             own = found.timed("own", count, model.explain, batch, item_B) if isinstance(model, Explainer) else []
@@ -160,27 +162,21 @@ def explained(model: Recommender, data: Data, cases: Cases, world: World, inside
         slopes = found.timed("all", count, influence, model, batch, item_B, data.catalog)
         said = [(SLOPE, w) for w in slopes] + [(f"own {w.kind}", w) for w in own]
         ways = acts(model, batch, item_B, found) | {way: _weights(w) for way, w in said if w.over == "history"}
-        valid_BL = _array(batch.valid_BL)
         for row, (user, _) in enumerate(asked):
             found.note("history", user, {way: value[row] for way, value in ways.items()}, true_BL[row], valid_BL[row])
         for one in all_present(model, batch, item_B, data.catalog):
             if one.over in ("word", "region"):
                 inner = {way: _weights(w) for way, w in said if w.over == one.over and w.value.ndim == 3}
                 inner |= {OUT: parts(model, batch, item_B, one, true_BL)} if first < inside else {}
-                _inside(found, one, inner, world, batch, true_BL)
+                true = causes.true_words if one.over == "word" else causes.true_regions
+                position_BL = _array(positions_of(data.events, batch))
+                for at in zip(*true_BL.nonzero(), strict=True):
+                    valid_P = _array(one.valid[at])
+                    true_P = true(asked[at[0]][0], int(position_BL[at]), int(item_BL[at]))[: len(valid_P)]
+                    true_P = np.pad(true_P, (0, len(valid_P) - len(true_P)))
+                    values = {way: value[at] for way, value in inner.items()}
+                    found.note(one.over, asked[at[0]][0], values, true_P, valid_P)
     return found
-
-
-def _inside(
-    found: Found, one: Weights, ways: dict[str, np.ndarray], world: World, batch: Batch, true_BL: np.ndarray
-) -> None:
-    """The words or regions of the true acts."""
-    true_parts = world.true_words if one.over == "word" else world.true_regions
-    for at in zip(*true_BL.nonzero(), strict=True):
-        user, valid_P = int(batch.user_B[at[0]]), _array(one.valid[at])
-        true_P = true_parts(user, int(batch.item_BL[at]))[: len(valid_P)]
-        true_P = np.pad(true_P, (0, len(valid_P) - len(true_P)))
-        found.note(one.over, user, {way: value[at] for way, value in ways.items()}, true_P, valid_P)
 
 
 def _weights(reason: Weights) -> np.ndarray:
@@ -210,7 +206,7 @@ def main() -> None:
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
     paths = dict(pair.split("=", 1) for pair in given.weights)
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
-    world = World.of(*(store.read(path, schema) for path, schema in tables))
+    causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
     table = [["model", "of", "cases", *WAYS]]
     costs = [["milliseconds a case", *COSTS]]
     for name in given.models:
@@ -220,7 +216,7 @@ def main() -> None:
             continue
         drawn = np.sort(np.random.default_rng(params["seed"]).permutation(data.table.height)[: given.cases])
         cases = Cases.of(case_columns(data.table[drawn.tolist()]), data.events.item_E.device.type)
-        found = explained(model, data, cases, world, given.inside)
+        found = explained(model, data, cases, causes, given.inside)
         table += rows(name, found)
         spent = [1000 * found.seconds[way] / max(found.cases[way], 1) for way in COSTS.values()]
         costs.append([name, *(f"{each:.2f}" if each else "–" for each in spent)])

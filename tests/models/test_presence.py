@@ -217,3 +217,15 @@ def test_compiled_loops_have_the_same_influence_as_64_bits(name: str, variant: s
     for one, other in zip(single, double, strict=True):
         assert one.value.dtype == torch.float32
         close(one.value.double(), other.value, atol=1e-5)
+
+
+@every
+def test_nobody_has_done_anything(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    user_B = torch.arange(1, 5)
+    batch = world.interactions().before(user_B, torch.zeros_like(user_B), model.needs)
+    _, item_B, among_BK = asked(world, model)
+    for weights in influence(model, batch, item_B, world.catalog, among_BK=among_BK):
+        assert bool(weights.value.isfinite().all())
+        assert not weights.value[~weights.valid].any()
+        assert not weights.valid.any()
