@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 import models
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability
 from engine.measures import faithfulness
 from engine.tables import store
@@ -111,7 +111,7 @@ def effects(
     whole_B, found = log_probability(model, batch, item_B), [torch.zeros(0, dtype=torch.double)]
     for some_X in torch.split(torch.arange(len(row_X), device=row_X.device), 4 * ROWS):
         row_R = row_X[some_X]
-        other_R = log_probability(model, changed(take(batch, row_R), some_X), item_B[row_R])
+        other_R = log_probability(model, changed(select_rows(batch, row_R), some_X), item_B[row_R])
         found.append((whole_B[row_R] - other_R).double().cpu())
     return torch.cat(found).numpy()
 
@@ -122,7 +122,7 @@ def acts(model: Recommender, batch: Batch, item_B: Tensor, found: Found) -> dict
 
     def changed(rows: Batch, some_X: Tensor) -> Batch:
         gone_RL = torch.zeros_like(rows.valid_BL).scatter(1, place_X[some_X, None], True)
-        return without(rows, gone_RL)
+        return erase_events(rows, gone_RL)
 
     ways = {way: np.zeros(batch.item_BL.shape) for way in (OUT, "newest")}
     ways["newest"] += np.arange(batch.item_BL.shape[1])

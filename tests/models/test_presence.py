@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import models
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
@@ -65,7 +65,7 @@ def asked(world: World, model: Recommender) -> tuple[Batch, Tensor, Tensor]:
     """The rows of people who did not do what is asked about, which others did, and what that is compared with where a
     model scores no catalog.
     """
-    batch = take(rows(world, model.needs), torch.arange(4))
+    batch = select_rows(rows(world, model.needs), torch.arange(4))
     return batch, torch.tensor([13, 14, 15, 16]), torch.tensor([[3, 4], [13, 5], [1, 2], [14, 15]])
 
 
@@ -151,7 +151,7 @@ def test_an_event_of_presence_0_says_nothing(name: str, variant: str, world: Wor
         other = other.but(topic_BLT=torch.where(gone_BL[..., None], batch.topic_BLT.flip(-1), batch.topic_BLT))
     with torch.no_grad():
         silent_BK, other_BK, whole_BK, without_BK = (
-            model.score(b, item_BK) for b in (silent, other, batch, without(batch, gone_BL))
+            model.score(b, item_BK) for b in (silent, other, batch, erase_events(batch, gone_BL))
         )
     close(other_BK, silent_BK)
     assert not torch.equal(silent_BK, whole_BK)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
@@ -140,7 +140,7 @@ def test_a_model_without_a_catalog_is_compared_with_what_is_named(batch: Batch, 
 def test_rows_have_nothing_to_do_with_each_other(batch: Batch, catalog: Catalog) -> None:
     whole = influence(Gains(), batch, ASKED, catalog)
     for row in range(3):
-        alone = influence(Gains(), take(batch, torch.tensor([row])), ASKED[row : row + 1], catalog)
+        alone = influence(Gains(), select_rows(batch, torch.tensor([row])), ASKED[row : row + 1], catalog)
         for one, every in zip(alone, whole, strict=True):
             width = one.value.shape[-1]  # of the longest item there is
             torch.testing.assert_close(one.value[0], every.value[row][..., :width])
@@ -175,13 +175,13 @@ def test_presences_go_with_their_events(batch: Batch, catalog: Catalog) -> None:
     parts = {view: torch.rand_like(value) for view, value in (given.part_presence or {}).items()}
     dimmed = batch.but(presence_BL=torch.rand(3, 3), part_presence=parts)
     gone_BL = torch.tensor([[True, False, False], [False, False, False], [False, True, False]])
-    left = without(dimmed, gone_BL)
+    left = erase_events(dimmed, gone_BL)
     assert left.presence_BL is not None
     assert dimmed.presence_BL is not None
     assert left.presence_BL[0, :2].equal(dimmed.presence_BL[0, 1:])
     assert left.part_presence is not None
     assert left.part_presence["words"][0, :2].equal(parts["words"][0, 1:])
-    some = take(dimmed, torch.tensor([2, 2]))
+    some = select_rows(dimmed, torch.tensor([2, 2]))
     assert some.part_presence is not None
     assert some.part_presence["image"].equal(parts["image"][[2, 2]])
     model = Gains()
