@@ -7,21 +7,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 import models
 from benchmarks.cuda.report import Found, Report, plain_bf16, tf32
 from benchmarks.cuda.settings import variants
 from benchmarks.cuda.world import DEMO, SMALL, World, moved
+from engine.evaluation.influence import influence
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
+from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Learner, Rater, Recommender, Solver
 
 # largest relative difference that passes, by type and by what is compared
 TOLERANCES: dict[str, dict[str, float]] = {
-    "float32": {"loss": 1e-5, "gradient": 1e-3, "score": 1e-4},
+    "float32": {"loss": 1e-5, "gradient": 1e-3, "score": 1e-4, "influence": 1e-3},
     "bfloat16": {"loss": 2e-2, "gradient": 2e-1},  # scores are made in 32 bits, always
 }
+FUSED = 1e-2  # of gradients through the card's own attention, whose backward pass is less exact in 32 bits
 FLOOR = {torch.float32: 0.01, torch.bfloat16: 0.1}  # a small tensor is measured by this share of all tensors' norm
 SOLVED = 1e-4  # of what is solved for, likewise
 PEOPLE, CANDIDATES = 64, 50
@@ -77,28 +81,41 @@ class Pair:
         draw = torch.Generator().manual_seed(2)
         item_BK = torch.randint(1, here.shape.items + 1, (people, CANDIDATES), generator=draw)
         self.given = (learnt, here.asked(self.model.needs, people), item_BK)
-        self.wanted = values(self.model, *self.given, torch.float32)
+        self.catalogs = here.catalog, there.catalog
+        self.wanted = values(self.model, *self.given, torch.float32, here.catalog)
 
     def compare(self, dtype: torch.dtype) -> Found:
         """The largest relative differences, and whether all are within the tolerances."""
         tolerances = TOLERANCES[str(dtype).removeprefix("torch.")]
-        learnt, asked, item_BK = (moved(each, self.there.device) for each in self.given)
-        found = values(self.other, learnt, asked, item_BK, dtype)
-        result: Found = {}
-        for what in tolerances:
-            wanted = {name: value for name, value in self.wanted.items() if name.split(".")[0] == what}
-            if wanted or any(name.startswith(what) for name in found):
-                given = {name: value for name, value in found.items() if name.split(".")[0] == what}
-                result[what] = relative(wanted, given, FLOOR[dtype])
+        result = self._apart(dtype)
+        if result.get("gradient", 0.0) > tolerances["gradient"] and self.there.device.type == "cuda":
+            result["fused_gradient"] = result["gradient"]
+            with sdpa_kernel(SDPBackend.MATH):  # is it the model, or the card's attention?
+                result |= self._apart(dtype)
         if isinstance(self.model, Solver):  # solved for on the device too
             assert isinstance(self.other, Solver)
             self.other.solve(self.there.events)
             result["solved"] = relative(self.model.state_dict(), self.other.state_dict(), FLOOR[dtype])
-        return result | {"equal": all(value <= tolerances.get(what, SOLVED) for what, value in result.items())}
+        limits = tolerances | {"solved": SOLVED, "fused_gradient": max(FUSED, tolerances["gradient"])}
+        return result | {"equal": all(value <= limits[what] for what, value in result.items())}
+
+    def _apart(self, dtype: torch.dtype) -> Found:
+        learnt, asked, item_BK = (moved(each, self.there.device) for each in self.given)
+        found, result = values(self.other, learnt, asked, item_BK, dtype, self.catalogs[1]), {}
+        for what in TOLERANCES[str(dtype).removeprefix("torch.")]:
+            wanted, given = (
+                {name: value for name, value in some.items() if name.split(".")[0] == what}
+                for some in (self.wanted, found)
+            )
+            if wanted or given:
+                result[what] = relative(wanted, given, FLOOR[dtype])
+        return result
 
 
-def values(model: Recommender, learnt: Batch | None, asked: Batch, item_BK: Tensor, dtype: torch.dtype) -> Values:
-    """Loss and gradients by name, in `dtype` where autocast allows it; in 32 bits scores too."""
+def values(
+    model: Recommender, learnt: Batch | None, asked: Batch, item_BK: Tensor, dtype: torch.dtype, catalog: Catalog
+) -> Values:
+    """Loss and gradients by name, in `dtype` where autocast allows it; in 32 bits scores and influences too."""
     found: Values = {}
     if learnt is not None and isinstance(model, Learner):
         model.train()
@@ -119,6 +136,9 @@ def values(model: Recommender, learnt: Batch | None, asked: Batch, item_BK: Tens
                 found["score.all"] = model.score_all(asked)[:, 1:].float()
             if isinstance(model, Rater):
                 found["score.rating"] = model.rate(asked, item_BK[:, 0]).float()
+        if isinstance(model, Learner):
+            for one in influence(model, asked, item_BK[:, 0], catalog, among_BK=item_BK[:, 1:]):
+                found[f"influence.{one.over}"] = one.value.detach().float()
     return {name: value.cpu() for name, value in found.items()}
 
 
