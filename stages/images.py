@@ -3,6 +3,7 @@
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.features.extraction import OutputTable, extract
 from engine.features.pictures.extractors import WholePictures
@@ -17,9 +18,10 @@ from engine.tables.settings import Record
 class Params(Record):
     """What dvc.yaml declares; `images.backbone: none` skips."""
 
-    images: PictureEncoder
-    device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    images: PictureEncoder = Field(description="one vector a picture")
+    dataset: str = Field(description="the data set's name, as an untrained network is the demo's alone")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
+    seed: int = Field(ge=0, description="of untrained weights")
 
 
 def main(params: Params, layout: Layout) -> None:
@@ -32,6 +34,7 @@ def main(params: Params, layout: Layout) -> None:
     if settings.backbone == "none":
         store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.image, VECTORS, {"backbone": "none"})
         return
+    settings.refuse_untrained(params.dataset, "images")
     output = OutputTable(layout.image, VECTORS, "vector", settings.width, {})
     factory = WholePictures(settings, params.seed, params.device)
     extract(factory, layout.images, IMAGES, ["item", "image"], {"vectors": output})

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.features.extraction import OutputTable, extract
 from engine.features.extractor import ExtractorFactory
@@ -18,18 +19,19 @@ from engine.tables.settings import Record
 class Regions(PictureEncoder):
     """`grid`: `rows` x `columns` cells of a network's map; `faster_rcnn`: what a detector finds; `none` skips."""
 
-    detector: Literal["grid", "faster_rcnn", "none"]
-    rows: int
-    columns: int
-    faster_rcnn: Detection
+    detector: Literal["grid", "faster_rcnn", "none"] = Field("grid", description="how regions are found; none skips")
+    rows: int = Field(4, ge=1, description="cells of the grid from top to bottom")
+    columns: int = Field(3, ge=1, description="cells of the grid from left to right")
+    faster_rcnn: Detection = Field(Detection(), description="which proposals of the detector are regions")
 
 
 class Params(Record):
     """What dvc.yaml declares."""
 
-    regions: Regions
-    device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    regions: Regions = Field(description="vectors of parts of a picture")
+    dataset: str = Field(description="the data set's name, as an untrained network is the demo's alone")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
+    seed: int = Field(ge=0, description="of untrained weights")
 
 
 def main(params: Params, layout: Layout) -> None:
@@ -43,6 +45,7 @@ def main(params: Params, layout: Layout) -> None:
     if settings.detector == "none":
         store.write(pl.DataFrame(schema=dict(REGIONS.columns)), layout.regions, REGIONS, {"detector": "none"})
         return
+    settings.refuse_untrained(params.dataset, "regions")
     encoder = PictureEncoder(**settings.model_dump(include=set(PictureEncoder.model_fields)))
     factory: ExtractorFactory = (
         GridRegions(encoder, params.seed, params.device, (settings.rows, settings.columns))
