@@ -28,9 +28,9 @@ class Text(TextEncoder):
 class Params(Record):
     """What dvc.yaml declares."""
 
-    text: Text
-    device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    text: Text = Field(description="vectors of words and of whole texts")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
+    seed: int = Field(ge=0, description="of doc2vec's weights")
 
 
 def main(params: Params, layout: Layout) -> None:

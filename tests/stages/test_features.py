@@ -178,6 +178,29 @@ def test_a_skipped_stage_says_so(layout: Layout) -> None:
     assert store.read(layout.regions, REGIONS).height == store.read(layout.words, WORDS).height == 0
 
 
+@pytest.mark.parametrize("stage", ["images", "regions"])
+def test_an_untrained_network_must_be_asked_for_by_name_outside_the_demo(
+    images: None, layout: Layout, stage: str
+) -> None:
+    def run(dataset: str, weights: str) -> None:
+        if stage == "images":
+            images_stage.main(whole(weights=weights).model_copy(update={"dataset": dataset}), layout)
+        else:
+            regions_stage.main(regions(weights=weights).model_copy(update={"dataset": dataset}), layout)
+
+    with pytest.raises(ValueError, match=rf"{stage}\.weights is none: an untrained resnet18 .* movielens") as caught:
+        run("movielens", "none")
+    assert all(cure in str(caught.value) for cure in ("IMAGENET1K_V1", "a file of weights", "untrained"))
+    made = layout.image if stage == "images" else layout.regions
+    assert not made.exists()
+    run("movielens", "untrained")
+    asked = store.read(made, VECTORS if stage == "images" else REGIONS)
+    assert store.meta(made)["weights"] == "untrained"
+    assert store.meta(made)["seed"] == 1
+    run("demo", "none")
+    assert store.read(made, VECTORS if stage == "images" else REGIONS).equals(asked)
+
+
 def test_pictures_are_reduced_on_request(images: None, layout: Layout) -> None:
     regions_stage.main(regions(width=5), layout)
     assert arrays.ragged(store.read(layout.regions, REGIONS)["region"])[0].shape == (48 * 12, 5)
@@ -338,6 +361,20 @@ def test_texts_give_words_and_a_whole(monkeypatch: pytest.MonkeyPatch, layout: L
         "encoder": "minilm", "limit": 8, "texts": 4, "wordless": 1, "cut": 0, "precision": "float32",
     }  # fmt: skip
     assert len(noted["sha256"]) == 64
+
+
+@pytest.mark.parametrize("texts_", [{}, {1: None, 2: None, 3: "  "}, {1: "A boat.", 2: None, 3: None, 4: None}])
+@pytest.mark.parametrize("encoder", ["minilm", "doc2vec"])
+def test_blocks_without_a_text_give_empty_rows(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, texts_: dict[int, str | None], encoder: str
+) -> None:
+    monkeypatch.setattr(extractor, "ROWS", 2)  # the second block of the last one has no text
+    catalog(layout, texts_)
+    text_stage.main(texts(encoder=encoder), layout)
+    written = [item for item, text in texts_.items() if text and text.strip()]
+    for path, table in ((layout.words, WORDS), (layout.text, VECTORS)):
+        assert store.read(path, table)["item"].to_list() == written
+        assert store.meta(path)["texts"] == len(written)
 
 
 def test_words_are_reduced_on_request(layout: Layout) -> None:
