@@ -107,9 +107,8 @@ class World:
         switch_U = np.where(unseen.none_left(theme_UF), else_U, switch_U)
         lasting_U, passing_U, visual_U, accident_U = self.cause_U4[row].T
         rest_UF = lasting_U[:, None] * unseen.restrict(self.lasting_UF[row])[0] + accident_U[:, None] * unseen.any_UF
-        visual_UF = (1 - turn_U) * unseen.restrict(look_UF)[0] + turn_U * unseen.after_switch(
-            self.groups.look_OF, look_U
-        )
+        visual_UF = (1 - turn_U) * unseen.restrict(look_UF)[0]
+        visual_UF += turn_U * unseen.after_switch(self.groups.look_OF, look_U)
         rest_UF += visual_U[:, None] * visual_UF
         chance_UF: np.ndarray = else_U[:, None] * rest_UF + idle_U[:, None] * unseen.any_UF
         chance_UF += hour_U[:, None] * unseen.restrict(self.groups.theme_KF[self.people.household_U[row]])[0]
