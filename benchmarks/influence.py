@@ -7,8 +7,9 @@ its weights are kept in .cache/influence by the digest of all that made them; `-
 act that came next in --cases test cases, drawn by the seed, is explained from the history before it: by the newest act,
 by the model's own weights of each kind, by leaving each act out, and by gradient × input, the derivative of the
 log-probability by presence. A case counts where there is something to find: some of its acts are true causes and some
-are not. Words and regions are those of the acts that are true causes; leaving each of them out is tried in the first
---inside cases. ± is half of a 95 % interval, in which the cases of a person are one draw. Times are of the processor.
+are not. Words and regions are those of the acts that are true causes; leaving each of them out is tried in --inside of
+the cases, evenly spread. ± is half of a 95 % interval, in which the cases of a person are one draw. Times are of the
+processor.
 """
 
 import argparse
@@ -146,6 +147,18 @@ def parts(model: Recommender, batch: Batch, item_B: Tensor, one: Weights, true_B
     return found_BLP
 
 
+def true_parts(
+    one: Weights, batch: Batch, position_BL: np.ndarray, true_BL: np.ndarray, causes: KnownCauses
+) -> np.ndarray:
+    """Which words, or regions, of the true acts made the person act on them [B, L, P]."""
+    of_item = causes.true_words if one.over == "word" else causes.true_regions
+    found_BLP = np.zeros(one.value.shape, dtype=bool)
+    for at in zip(*true_BL.nonzero(), strict=True):
+        true_P = of_item(int(batch.user_B[at[0]]), int(position_BL[at]), int(batch.item_BL[at]))[: one.value.shape[2]]
+        found_BLP[at][: len(true_P)] = true_P
+    return found_BLP
+
+
 def explained(model: Recommender, data: Data, cases: Cases, causes: KnownCauses, inside: int) -> Found:
     """The hits of every way over some cases."""
     found = Found()
@@ -164,18 +177,19 @@ def explained(model: Recommender, data: Data, cases: Cases, causes: KnownCauses,
         ways = acts(model, batch, item_B, found) | {way: _weights(w) for way, w in said if w.over == "history"}
         for row, (user, _) in enumerate(asked):
             found.note("history", user, {way: value[row] for way, value in ways.items()}, true_BL[row], valid_BL[row])
+        position_BL = _array(positions_of(data.events, batch))
+        every = max(len(cases) // max(inside, 1), 1)
+        left_out_B = (np.arange(first, first + count) % every == 0) & (inside > 0)
         for one in all_present(model, batch, item_B, data.catalog):
             if one.over in ("word", "region"):
-                inner = {way: _weights(w) for way, w in said if w.over == one.over and w.value.ndim == 3}
-                inner |= {OUT: parts(model, batch, item_B, one, true_BL)} if first < inside else {}
-                true = causes.true_words if one.over == "word" else causes.true_regions
-                position_BL = _array(positions_of(data.events, batch))
-                for at in zip(*true_BL.nonzero(), strict=True):
-                    valid_P = _array(one.valid[at])
-                    true_P = true(asked[at[0]][0], int(position_BL[at]), int(item_BL[at]))[: len(valid_P)]
-                    true_P = np.pad(true_P, (0, len(valid_P) - len(true_P)))
-                    values = {way: value[at] for way, value in inner.items()}
-                    found.note(one.over, asked[at[0]][0], values, true_P, valid_P)
+                true_BLP = true_parts(one, batch, position_BL, true_BL, causes)
+                ways = {way: _weights(w) for way, w in said if w.over == one.over and w.value.ndim == 3}
+                clear_BL = (true_BLP & _array(one.valid)).any(2) & (~true_BLP & _array(one.valid)).any(2)
+                effect_BLP = parts(model, batch, item_B, one, clear_BL & left_out_B[:, None])
+                for row, place in zip(*clear_BL.nonzero(), strict=True):
+                    values = {way: value[row, place] for way, value in ways.items()}
+                    values |= {OUT: effect_BLP[row, place]} if left_out_B[row] else {}
+                    found.note(one.over, asked[row][0], values, true_BLP[row, place], _array(one.valid[row, place]))
     return found
 
 
@@ -201,7 +215,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--weights", action="append", default=[], metavar="model=path")
     parser.add_argument("--cases", type=int, default=1600)
-    parser.add_argument("--inside", type=int, default=ROWS)
+    parser.add_argument("--inside", type=int, default=128)
     given = parser.parse_args()
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
     paths = dict(pair.split("=", 1) for pair in given.weights)
