@@ -68,7 +68,7 @@ class Loop:
             self._learn(reading)
         except KeyboardInterrupt:
             if self.first and self.checkpoint.exists():
-                log.warning("stopped: run it again to go on, or with fewer epochs to end at the best epoch so far")
+                log.warning("stopped: run it again to go on, or with epochs: 1 to end at once at its best epoch so far")
             raise
         if not self.best_state:
             self._validate(self.fabric.broadcast(reading() if self.first else 0.0))

@@ -164,3 +164,25 @@ def test_without_cases_ratings_alone_are_predicted(layout: Layout) -> None:
     trained(layout, "popularity")
     with pytest.raises(ValueError, match="has no test cases, and popularity predicts no ratings"):
         evaluated(layout, "popularity")
+
+
+def test_a_stopped_run_with_fewer_epochs_is_evaluated_at_its_best_so_far(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, kept = [], train._reading
+
+    def reading(*given: Any) -> float:
+        if len(found) == 3:
+            raise KeyboardInterrupt
+        found.append(kept(*given))
+        return found[-1]
+
+    monkeypatch.setattr(train, "_reading", reading)
+    with pytest.raises(KeyboardInterrupt):
+        trained(layout, "bpr_mf", train={"epochs": 9, "batch_size": 8, "save": 0})
+    monkeypatch.setattr(train, "_reading", kept)
+    said = trained(layout, "bpr_mf", train={"epochs": 1, "batch_size": 8, "patience": 2})
+    assert said["best_epoch"] == found.index(max(found)) + 1
+    assert json.loads(layout.metric("cost").read_text())["epochs"] == 3
+    assert evaluated(layout, "bpr_mf")["cases"] == 8
+    assert trained(layout, "bpr_mf", train={"epochs": 1, "batch_size": 4})["best_epoch"] == 1  # another run
