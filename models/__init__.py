@@ -44,11 +44,18 @@ def restore(choice: Choice, catalog: Catalog, users: int, weights: Path, device:
     """The model of a section with trained weights, ready to rank.
 
     Raises:
-        ValueError: the weights are not this model's; names what is missing, unknown or of another shape.
+        FileNotFoundError: there are no weights.
+        ValueError: the file holds no weights, or not this model's; names what is missing, unknown or of another shape.
     """
     model = build(choice, catalog, users).to(device)
+    if not reading(weights).exists():
+        raise FileNotFoundError(f"{weights}: no weights there; `dvc repro train` makes them")
     try:
-        model.load_state_dict(torch.load(reading(weights), weights_only=True, map_location=device))
-    except RuntimeError as error:
+        state = torch.load(weights, weights_only=True, map_location=device)
+    except Exception as error:
+        raise ValueError(f"{weights} holds no weights ({error!r}); `dvc repro train` makes some") from error
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(f"{weights} does not hold models.{choice.name} as it is set: {error}") from None
     return model.eval()

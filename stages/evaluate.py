@@ -26,6 +26,8 @@ from engine.training.source import Data, load
 
 log = logging.getLogger(__name__)
 
+FIRST = {"recall@10", "recall@20", "ndcg@10", "mrr", "auc", "rmse", "mae", "ratings", "cases"}  # in test.json
+FIRST |= {"oracle_recall@20", "oracle_ndcg@10"}
 LENGTHS = (5, 10, 20, 50, 100)  # borders of the classes of history length
 
 
@@ -49,23 +51,25 @@ class Params(Record):
 def main(params: Params, layout: Layout) -> None:
     """Rank every test case once, with the errors of ratings, and the best that is possible where it is known."""
     device = accelerator(params.device)
-    data = load(layout, models.configure(params.model).needs, "test", device)
-    if not data.table.height:
-        raise ValueError(f"{layout.cases} has no test cases: every user's history is too short for the protocol")
+    needs = models.configure(params.model).needs
+    data = load(layout, needs, "test", device)
+    if not data.table.height and needs.predicts != "rating":
+        raise ValueError(f"{layout.cases} has no test cases, and {params.model.name} predicts no ratings")
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     counts = rank(model, data.cases, data.events, params.seen)
     table = _table(data.table, counts)
     store.write(table, layout.ranks, RANKS)
-    place = positions(counts.greater, counts.ties)
-    readings = _readings(counts, params.evaluate.cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
+    place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs
+    readings = _readings(counts, cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
     best = table.select("user", "position").join(
         _oracle(layout), on=["user", "position"], how="left", maintain_order="left"
     )
     if best.height and best["greater"].null_count() == 0:
         known = Counts(*(best[c].to_numpy().astype(np.int64) for c in ("greater", "ties", "others")))
-        readings |= {f"oracle_{k}": v for k, v in _readings(known, params.evaluate.cutoffs).items()}
-    files.write_json(readings, layout.metric("test"))
-    _plots(place, table["position"].to_numpy(), params.evaluate.cutoffs, layout)
+        readings |= {f"oracle_{k}": v for k, v in _readings(known, cutoffs).items()}
+    files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
+    files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))
+    _plots(place, table["position"].to_numpy(), cutoffs, layout)
     _show(readings, params.model.name)
 
 
@@ -82,13 +86,15 @@ def _table(cases: pl.DataFrame, counts: Counts) -> pl.DataFrame:
 
 
 def _readings(counts: Counts, cutoffs: tuple[int, ...]) -> dict[str, float]:
+    """Means over cases, at the asked cutoffs and at those that are read first; nothing where there are no cases."""
     place = positions(counts.greater, counts.ties)
-    found = {f"recall@{k}": float(recall(place, k).mean()) for k in cutoffs}
-    found |= {f"ndcg@{k}": float(ndcg(place, k).mean()) for k in cutoffs}
-    return found | {
-        "mrr": float(mrr(place).mean()),
-        "auc": float(np.nanmean(auc(counts.greater, counts.ties, counts.others))),
-    }
+    if not len(place):
+        return {}
+    found = {f"recall@{k}": float(recall(place, k).mean()) for k in sorted({*cutoffs, 10, 20})}
+    found |= {f"ndcg@{k}": float(ndcg(place, k).mean()) for k in sorted({*cutoffs, 10})}
+    below = auc(counts.greater, counts.ties, counts.others)
+    some = {} if np.isnan(below).all() else {"auc": float(np.nanmean(below))}
+    return found | {"mrr": float(mrr(place).mean())} | some
 
 
 def _ratings(model: Recommender, data: Data) -> dict[str, float]:
@@ -99,9 +105,9 @@ def _ratings(model: Recommender, data: Data) -> dict[str, float]:
 
 
 def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], layout: Layout) -> None:
-    lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs]
+    lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs if len(place)]
     files.write_text("\n".join(["k,recall", *lines]) + "\n", layout.plot("cutoffs"))
-    borders = [0, *LENGTHS, int(length.max()) + 1]
+    borders = [0, *LENGTHS, int(length.max(initial=0)) + 1]
     rows = ["history,recall"]
     for low, high in itertools.pairwise(borders):
         inside = (length >= low) & (length < high)
@@ -111,11 +117,13 @@ def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], layo
 
 
 def _show(readings: dict[str, float], name: str) -> None:
-    sheet = Sheet("reading", name, "oracle", title=f"{int(readings['cases']):,} test cases")
+    best = {key.removeprefix("oracle_"): value for key, value in readings.items() if key.startswith("oracle_")}
+    heads = ["reading", name, *(["oracle"] if best else [])]
+    sheet = Sheet(*heads, title=f"{int(readings['cases']):,} test cases")
     for key, value in readings.items():
         if not key.startswith("oracle_") and key not in ("cases", "ratings"):
-            best = readings.get(f"oracle_{key}")
-            sheet.add_row(key, f"{value:.4f}", "" if best is None else f"{best:.4f}")
+            row = [key, f"{value:.4f}", f"{best[key]:.4f}" if key in best else ""]
+            sheet.add_row(*row[: len(heads)])
     Console().print(sheet)
 
 

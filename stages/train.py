@@ -1,6 +1,7 @@
 """One model: learned on train, selected on valid."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,13 +11,13 @@ import models
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import ndcg, positions, recall
-from engine.tables import files
+from engine.tables import files, store
 from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice, Record, checked
 from engine.training.cases import Seen
-from engine.training.contract import Rater, Recommender, Tuned
+from engine.training.contract import Rater, Recommender, Solver, Tuned
 from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
 from engine.training.source import Data, digest, load
 
@@ -45,9 +46,9 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, needs, "valid", device)
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
-    name = digest(layout, needs, params.model_dump_json(), torch.__version__)
-    checkpoint = cache("checkpoints") / f"{params.model.name}-{name}.pt"
-    done = fit(model, data.train, lambda: _reading(model, data, params.seen), learning, params.seed, checkpoint)
+    checkpoint = cache("checkpoints") / f"{params.model.name}-{_digest(params, learning, layout)}.pt"
+    reading = _selection(model, data, params.seen, layout)
+    done = fit(model, data.train, reading, learning, params.seed, checkpoint)
     if not leads():
         return
     with files.whole(layout.weights) as temporary:
@@ -61,27 +62,52 @@ def settings(params: Params) -> Train:
     return checked(Train, params.train | params.model.settings.get("train", {}), "train")
 
 
+def _digest(params: Params, learning: Train, layout: Layout) -> str:
+    """Of all that makes a run what it is at each epoch; not of when it ends or is saved, so that a run goes on with
+    more epochs, and ends with fewer."""
+    config = models.configure(params.model)
+    how = learning.model_dump_json(exclude={"epochs", "patience", "save"})
+    given = (params.model.name, config.model_dump_json(), how, params.seen, params.device, str(params.seed))
+    return digest(layout, config.needs, *given, torch.__version__)
+
+
 def _errors(model: Recommender, data: Data) -> Errors:
     assert isinstance(model, Rater)
     return Errors.of(model, data.train, data.events, data.part_E)
 
 
+def _selection(model: Recommender, data: Data, seen: Seen, layout: Layout) -> Callable[[], float] | None:
+    """What selects, higher is better; None where there is nothing to read it from and nothing to select.
+
+    Raises:
+        ValueError: the model is selected by validation, and there is none; says why.
+    """
+    if len(data.part_E) if rates(model) else len(data.cases):
+        return lambda: _reading(model, data, seen)
+    if isinstance(model, Solver) and not (isinstance(model, Tuned) and len(model.choices) > 1):
+        return None
+    why = store.meta(layout.split).get("no_valid_cases", "the protocol leaves none to rank")
+    raise ValueError(
+        f"{layout.cases}: no validation cases to select {type(model).__name__} by: {why}. Models that are solved for "
+        "without a choice (popularity; biases with one length and damping) need none"
+    )
+
+
 def _reading(model: Recommender, data: Data, seen: Seen) -> float:
-    """What selects, higher is better."""
     if rates(model):
         return -_errors(model, data).rmse
-    if not len(data.cases):
-        raise ValueError("no validation cases to select by: the protocol's valid share is too small for these users")
     counts = rank(model, data.cases, data.events, seen)
     return float(ndcg(positions(counts.greater, counts.ties), CUTOFF).mean())
 
 
 def _write(model: Recommender, data: Data, params: Params, done: Progressed, device: str, layout: Layout) -> None:
-    counts = rank(model, data.cases, data.events, params.seen)
-    place = positions(counts.greater, counts.ties)
-    readings = {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}
-    readings |= {f"valid_recall@{k}": float(recall(place, k).mean()) for k in (10, 20)}
-    if rates(model):
+    readings: dict[str, float] = {}
+    if len(data.cases):
+        counts = rank(model, data.cases, data.events, params.seen)
+        place = positions(counts.greater, counts.ties)
+        readings |= {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}
+        readings |= {f"valid_recall@{k}": float(recall(place, k).mean()) for k in (10, 20)}
+    if rates(model) and len(data.part_E):
         errors = _errors(model, data)
         readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
     if isinstance(model, Tuned):
@@ -100,15 +126,8 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     files.write_text(
         "\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", layout.plot("valid")
     )
-    selected = "-RMSE" if rates(model) else f"NDCG@{CUTOFF}"
-    log.info(
-        "best epoch %d of %d: %s %.4f; %d validation cases",
-        done.best_epoch,
-        done.epoch,
-        selected,
-        done.best,
-        len(data.cases),
-    )
+    selected = f"{'-RMSE' if rates(model) else f'NDCG@{CUTOFF}'} {done.best:.4f}" if done.readings else "not selected"
+    log.info("best epoch %d of %d: %s; %d validation cases", done.best_epoch, done.epoch, selected, len(data.cases))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 
 from engine.features.device import to_half
 from engine.tables import arrays, store
+from engine.tables.files import scratch_folder
 from engine.tables.schema import Table
 
 
@@ -26,10 +26,9 @@ def reduced_groups(
         with store.groups(path, table, meta) as put:
             yield put
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+    with scratch_folder(path) as scratch:
         moments = Moments()
-        with store.groups(Path(scratch, "wide.parquet"), table, meta) as put_wide:
+        with store.groups(scratch / "wide.parquet", table, meta) as put_wide:
 
             def put(frame: pl.DataFrame) -> None:
                 moments.add(_flat(frame[column]))
@@ -39,7 +38,7 @@ def reduced_groups(
         mean_D, basis_DW, kept = moments.components(width)
         meta |= {"width": width, "variance": round(kept, 6)}
         with store.groups(path, table, meta) as put_narrow:
-            for frame in store.read_groups(Path(scratch, "wide.parquet"), table, rows=512):
+            for frame in store.read_groups(scratch / "wide.parquet", table, rows=512):
                 put_narrow(frame.with_columns(_projected(frame[column], mean_D, basis_DW).alias(column)))
 
 

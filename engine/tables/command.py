@@ -36,7 +36,7 @@ def run(main: Callable[[Any, Layout], None]) -> None:
         pipeline = read_yaml(Path("dvc.yaml"))
         found = declared(stage, params, pipeline)
         main(checked(record, found, places(stage, params, pipeline)), layout)
-    except (ValueError, KeyError, FileNotFoundError) as error:
+    except (ValueError, KeyError, OSError, FloatingPointError) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error

@@ -1,8 +1,6 @@
 """The only reader and writer of tables under data/: checked against their schemas, written whole or not at all."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from engine.tables.files import reading, whole, writing
+from engine.tables.files import reading, whole, whole_folder
 from engine.tables.schema import Table, check
 
 _META = "whyrec"
@@ -111,19 +109,13 @@ def height(path: Path) -> int:
 
 def write_shards(frames: Iterable[pl.DataFrame], folder: Path, table: Table) -> int:
     """Write frames as `part-00000.parquet` … in a folder that appears whole; gives the number of rows."""
-    writing(folder).parent.mkdir(parents=True, exist_ok=True)
     rows = 0
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-        temporary = Path(name) / "new"
-        temporary.mkdir()
+    with whole_folder(folder) as new:
         for number, frame in enumerate(frames):
-            write(frame, temporary / f"part-{number:05d}.parquet", table)
+            write(frame, new / f"part-{number:05d}.parquet", table)
             rows += frame.height
-        if rows == 0 and not any(temporary.iterdir()):
-            write(pl.DataFrame(schema=dict(table.columns)), temporary / "part-00000.parquet", table)
-        if folder.exists():
-            os.replace(folder, Path(name) / "old")
-        os.replace(temporary, folder)
+        if rows == 0 and not any(new.iterdir()):
+            write(pl.DataFrame(schema=dict(table.columns)), new / "part-00000.parquet", table)
     return rows
 
 

@@ -48,28 +48,30 @@ def accelerator(device: str) -> str:
 def fit(
     model: Recommender,
     train: Interactions,
-    reading: Callable[[], float],
+    reading: Callable[[], float] | None,
     settings: Train,
     seed: int,
     checkpoint: Path,
 ) -> Progressed:
     """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
-    A model that is solved for is solved once, or with each of its `choices`.
+    A model that is solved for is solved once, or with each of its `choices`; without choices it needs no `reading`.
 
     The same arguments give the same result, also when the run was killed and started again.
 
     Raises:
         FloatingPointError: the loss is not finite; names epoch and step.
-        TypeError: the model neither learns nor is solved for.
+        TypeError: the model neither learns nor is solved for, or it is selected and there is no reading.
     """
     if isinstance(model, Solver):
         return _solve(model, train, reading)
     if not isinstance(model, Learner):
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
+    if reading is None:
+        raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
     return Loop(model, train, settings, seed, checkpoint).run(reading)
 
 
-def _solve(model: Solver, train: Interactions, reading: Callable[[], float]) -> Progressed:
+def _solve(model: Solver, train: Interactions, reading: Callable[[], float] | None) -> Progressed:
     """Solve, or solve with each choice of settings and keep the best; a trial counts as an epoch."""
     done, best = Progressed(), model.state_dict()
     for choice in model.choices if isinstance(model, Tuned) else [{}]:
@@ -80,9 +82,10 @@ def _solve(model: Solver, train: Interactions, reading: Callable[[], float]) -> 
         model.eval()
         done.seconds.append(time.perf_counter() - started)
         done.epoch += 1
-        done.readings.append((done.epoch, reading()))
-        if done.readings[-1][1] > done.best:
-            done.best, done.best_epoch = done.readings[-1][1], done.epoch
+        value = reading() if reading else 0.0
+        done.readings += [(done.epoch, value)] if reading else []
+        if value > done.best:
+            done.best, done.best_epoch = value, done.epoch
             best = {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(best)
     if isinstance(model, Tuned):

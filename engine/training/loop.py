@@ -5,18 +5,18 @@ the rows, what is drawn is drawn alike in all, and the first one validates and s
 """
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress
 from torch import Tensor
 
-from engine.tables.files import whole
+from engine.training import checkpoint
 from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner
 from engine.training.sampling import Negatives, Shared, batches
@@ -24,6 +24,7 @@ from engine.training.schedule import Progressed, Train
 
 log = logging.getLogger(__name__)
 
+KEPT = ("progress", "model", "best", "optimizer", "epochs")  # of a run, in its checkpoint
 APART = 1_000_000_007  # between the seeds of processes, so that their dropouts differ
 
 
@@ -61,25 +62,35 @@ class Loop:
         self.best_state: dict[str, Tensor] = {}
 
     def run(self, reading: Callable[[], float]) -> Progressed:
+        """To the end that the settings give, or at once where a resumed run is past it; then to its best epoch."""
         self._resume()
-        saved = time.monotonic()
-        with Progress(transient=True, disable=not self.first) as progress:
-            task = progress.add_task("training", total=self.settings.epochs, completed=self.state.epoch)
-            while self.state.epoch < self.settings.epochs and not self.state.stale(self.settings.patience):
-                self._epoch(self.state.epoch + 1)
-                if self.state.epoch % self.settings.every == 0 or self.state.epoch == self.settings.epochs:
-                    self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
-                if time.monotonic() - saved >= self.settings.save:
-                    self._save()
-                    saved = time.monotonic()
-                progress.update(
-                    task, advance=1, description=f"loss {self.state.losses[-1]:.4f} best {self.state.best:.4f}"
-                )
+        try:
+            self._learn(reading)
+        except KeyboardInterrupt:
+            if self.first and self.checkpoint.exists():
+                log.warning("stopped: run it again to go on, or with epochs: 1 to end at once at its best epoch so far")
+            raise
+        if not self.best_state:
+            self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
         self.model.load_state_dict(self.best_state)
         self.model.eval()
         if self.first:
             self.checkpoint.unlink(missing_ok=True)
         return self.state
+
+    def _learn(self, reading: Callable[[], float]) -> None:
+        saved, settings = -math.inf, self.settings  # the first epoch is kept at once
+        with Progress(transient=True, disable=not self.first) as progress:
+            task = progress.add_task("training", total=settings.epochs, completed=self.state.epoch)
+            while self.state.epoch < settings.epochs and not self.state.stale(settings.patience):
+                self._epoch(self.state.epoch + 1)
+                if self.state.epoch % settings.every == 0 or self.state.epoch == settings.epochs:
+                    self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
+                if time.monotonic() - saved >= settings.save:
+                    saved = self._save()
+                progress.update(
+                    task, advance=1, description=f"loss {self.state.losses[-1]:.4f} best {self.state.best:.4f}"
+                )
 
     def _epoch(self, epoch: int) -> None:
         torch.manual_seed(self.seed * 100_003 + epoch + APART * self.fabric.global_rank)
@@ -162,29 +173,29 @@ class Loop:
             self.state.best, self.state.best_epoch = value, self.state.epoch
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
-    def _save(self) -> None:
-        if not self.first:
-            return
-        state: dict[str, Any] = {
-            "progress": self.state.__dict__,
-            "model": self.model.state_dict(),
-            "best": self.best_state,
-            "optimizer": self.optimizer.state_dict(),
-        }
-        with whole(self.checkpoint) as temporary:
-            torch.save(state, temporary)
+    def _save(self) -> float:
+        """Keep the run as it is, and say when."""
+        parts = (self.state.__dict__, self.model.state_dict(), self.best_state, self.optimizer.state_dict())
+        if self.first:
+            checkpoint.save(dict(zip(KEPT, (*parts, self.settings.epochs), strict=True)), self.checkpoint)
+        return time.monotonic()
 
     def _resume(self) -> None:
-        state: dict[str, Any] | None = None
-        if self.first and self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        state = checkpoint.load(self.checkpoint, set(KEPT)) if self.first else None
         state = self.fabric.broadcast(state)  # the others may not see the first one's disk
         if state is None:
             return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.best_state = state["best"]
-        self.state = Progressed(**state["progress"])
-        self.state.readings = [(int(epoch), float(value)) for epoch, value in self.state.readings]
+        progress = Progressed.kept(state["progress"])
+        goes_on = progress.epoch < self.settings.epochs and not progress.stale(self.settings.patience)
+        if goes_on and self.settings.decay != "none" and state["epochs"] != self.settings.epochs:
+            if self.first:
+                log.warning("the rate falls over %d epochs, not %d: starts anew", self.settings.epochs, state["epochs"])
+            return
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ValueError(f"{self.checkpoint}: of another model ({error}); remove it to start anew") from error
+        self.best_state, self.state = state["best"], progress
         if self.first:
-            log.info("resumed after epoch %d from %s", self.state.epoch, self.checkpoint.name)
+            log.info("resumed after epoch %d from %s", progress.epoch, self.checkpoint.name)

@@ -3,7 +3,7 @@
 import math
 import statistics
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,12 @@ class Progressed:
     best: float = -math.inf
     best_epoch: int = 0
     seconds: list[float] = field(default_factory=list)
+
+    @staticmethod
+    def kept(state: dict[str, Any]) -> "Progressed":
+        """From what a checkpoint holds of it."""
+        readings = [(int(epoch), float(value)) for epoch, value in state["readings"]]
+        return Progressed(**state | {"readings": readings})
 
     def stale(self, patience: int) -> bool:
         """Whether the last `patience` validations brought nothing better."""

@@ -25,6 +25,8 @@ from engine.training.categories import Categories
 from engine.training.empty_views import why_empty
 from engine.training.needs import Needs, View
 
+ROWS = 1 << 16  # of vectors, that are looked through at a time
+
 
 def views(layout: Layout) -> dict[View, Path]:
     """The table of each view."""
@@ -113,17 +115,33 @@ def _catalog(
             raise KeyError(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
         if table is VECTORS:
             value = vectors(frame[column])
+            _finite(value, np.arange(frame.height + 1), frame["item"], view, paths[view])
             full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)
             full[frame["item"].to_numpy()] = value
             pooled[view] = torch.from_numpy(full).float().to(device)
         else:
             value, offset = ragged_column(frame[column])
+            _finite(value, offset, frame["item"], view, paths[view])
             lengths = np.zeros(items + 1, dtype=np.int64)
             lengths[frame["item"].to_numpy()] = np.diff(offset)
             whole = np.concatenate([[0], np.cumsum(lengths)])
             ragged[view] = Ragged(torch.from_numpy(np.array(value)).to(device), torch.from_numpy(whole).to(device))
     tree = _categories(paths["categories"], items, device) if "categories" in views else None
     return Catalog(items, pooled, ragged, topics, tree)
+
+
+def _finite(value_XD: np.ndarray, offset: np.ndarray, item: pl.Series, view: View, path: Path) -> None:
+    """Every number must be one; rows offset[i] to offset[i + 1] are of item i.
+
+    Raises:
+        ValueError: names the table, the view and the item.
+    """
+    for first in range(0, len(value_XD), ROWS):
+        whole_R = np.isfinite(value_XD[first : first + ROWS]).all(1)
+        if not whole_R.all():
+            place = first + int(whole_R.argmin())
+            code = item[int(np.searchsorted(offset, place, "right")) - 1]
+            raise ValueError(f"{path}: the {view} of item {code} has a number that is not finite: make the table anew")
 
 
 def _view(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:

@@ -47,8 +47,9 @@ def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, st
 def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
     cost = json.loads((cells / name / "cost.json").read_text())
     about = {"cell": name, "protocol": cell["protocol"], "model": cell["model"], "settings": cell["settings"]}
-    readings: dict[str, Any] = json.loads((cells / name / "test.json").read_text())
-    return about | readings | {key: cost[key] for key in COST}
+    kept = [cells / name / "test.json", cells / name / "test_more.json"]
+    readings = [json.loads(path.read_text()) for path in kept if path.exists()]
+    return about | {k: v for some in readings for k, v in some.items()} | {key: cost[key] for key in COST}
 
 
 def _against(names: list[str], cells: Path, metric: str) -> list[Verdict | None]:

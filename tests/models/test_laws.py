@@ -466,6 +466,38 @@ def test_8_saved_and_restored_it_scores_the_same(name: str, variant: str, world:
     assert torch.equal(again.score(batch, item_BK), model.score(batch, item_BK))
 
 
+@pytest.mark.parametrize("held", ["text", "list", "tensor", "short", "other"])
+def test_8_weights_that_are_none_are_refused_by_name(held: str, world: World, tmp_path: Path) -> None:
+    path, choice = tmp_path / "weights.pt", section("sasrec", "full")
+    state = built("sasrec", "full", world).state_dict()
+    torch.save({"list": [1, 2], "tensor": torch.ones(2), "other": {"a": torch.ones(2)}}.get(held, state), path)
+    if held == "text":
+        path.write_text("no weights at all")
+    if held == "short":
+        path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r"weights\.pt (holds no weights|does not hold models\.sasrec)"):
+        models.restore(choice, world.catalog, world.users, path)
+    with pytest.raises(FileNotFoundError, match=r"nothing\.pt: no weights there; `dvc repro train` makes them"):
+        models.restore(choice, world.catalog, world.users, tmp_path / "nothing.pt")
+
+
+@pytest.mark.parametrize(("name", "variant"), [c for c in CASES if "dropout" in models.find(c[0]).Config.model_fields])
+def test_8_what_is_dropped_in_training_is_not_in_ranking(name: str, variant: str, world: World) -> None:
+    choice = section(name, variant)
+    dropping = Choice(name=name, settings=choice.settings | {"dropout": 0.5})
+    torch.manual_seed(1)
+    model = models.build(dropping, world.catalog, world.users)
+    assert isinstance(model, Learner)
+    batch, item_BK = rows(world, model.needs), torch.arange(1, world.items + 1).expand(world.users, -1)
+    assert not torch.equal(model.score(batch, item_BK), model.score(batch, item_BK))
+    model.eval()
+    plain = built(name, variant, world)
+    plain.load_state_dict(model.state_dict())
+    score_BK = model.score(batch, item_BK)
+    assert torch.equal(model.score(batch, item_BK), score_BK)
+    assert torch.equal(plain.eval().score(batch, item_BK), score_BK)
+
+
 @learning
 def test_8_the_same_seed_is_the_same_run_also_when_killed(
     name: str, variant: str, world: World, tmp_path: Path

@@ -1,5 +1,10 @@
 """Files are written whole or not at all, and what was opened is noted."""
 
+import errno
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -47,3 +52,72 @@ def _half(path: Path) -> None:
     with files.whole(path) as temporary:
         temporary.write_text("half")
         _ = 1 / 0
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from engine.tables import files
+
+with files.whole(Path(sys.argv[1])) as file, files.scratch_folder(Path(sys.argv[1])) as folder:
+    file.write_text("half")
+    (folder / "half").touch()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "weights.pt")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        left = sorted(p.name for p in tmp_path.iterdir())
+        assert len(left) == 2
+        files.write_text("other", tmp_path / "other.txt")
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*left, "other.txt"])
+        os.kill(process.pid, signal.SIGKILL)
+    files.write_text("again", tmp_path / "other.txt")
+    assert [p.name for p in tmp_path.iterdir()] == ["other.txt"]
+
+
+def test_what_is_written_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name.removesuffix(files.UNFINISHED))
+        sync(handle)
+
+    def replaced(old: Path, new: Path) -> None:
+        done.append("replaced")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    files.write_text("text", tmp_path / "a.txt")
+    assert done[0].startswith(".a.txt.")
+    assert done[1:] == ["replaced", tmp_path.name]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("write failed: No space left on device")]
+)
+def test_a_full_disk_is_said_by_path(tmp_path: Path, error: Exception) -> None:
+    def fill() -> None:
+        with files.whole(tmp_path / "weights.pt"):
+            raise error
+
+    with pytest.raises(OSError, match=r"no space left on the disk; free some .*weights\.pt"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with files.whole_folder(tmp_path / "images") as new:
+            (new / text).touch()
+        assert [p.name for p in (tmp_path / "images").iterdir()] == [text]
+    assert [p.name for p in tmp_path.iterdir()] == ["images"]

@@ -80,6 +80,17 @@ def test_a_view_whose_stage_was_skipped_is_refused_with_the_setting_to_change(pa
         read_catalog(paths, 4, frozenset({"text"}))
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused_by_view_and_item(tmp_path: Path, bad: float) -> None:
+    image = put(tmp_path / "image.parquet", VECTORS, {"item": [1, 3], "vector": [[1.0, 2.0], [bad, 0.0]]}, 2)
+    with pytest.raises(ValueError, match=r"image\.parquet: the image of item 3 has a number that is not finite"):
+        read_catalog({"image": image}, 4, frozenset({"image"}))
+    words = {"item": [1, 2, 4], "token": [["a"], [], ["b", "c"]], "span": [[[0, 1]], [], [[0, 1], [2, 3]]]}
+    held = put(tmp_path / "words.parquet", WORDS, words | {"word": [[[1.0]], [], [[0.0], [bad]]]}, 1)
+    with pytest.raises(ValueError, match=r"words\.parquet: the words of item 4 has a number"):
+        read_catalog({"words": held}, 4, frozenset({"words"}))
+
+
 def test_an_item_beyond_the_events_is_refused(paths: dict[View, Path]) -> None:
     with pytest.raises(ValueError, match="item 3 is beyond the 2 items"):
         read_catalog(paths, 2, frozenset({"image"}))

@@ -13,7 +13,7 @@ from engine.tables.schemas import SPLIT
 from engine.tables.settings import checked
 from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner, Recommender
-from engine.training.fit import Train, accelerator, fit
+from engine.training.fit import Progressed, Train, accelerator, fit
 from engine.training.loop import Loop
 from engine.training.needs import Needs
 
@@ -100,6 +100,86 @@ def test_a_run_that_dies_goes_on_where_it_was(tmp_path: Path) -> None:
     assert readings == run(undisturbed, 99)
     assert len(readings) == 6
     assert resumed.value.item() == undisturbed.value.item()
+
+
+def stopped(path: Path, until: int, **changes: object) -> None:
+    """A run that is stopped in the validation of an epoch; what it validated is .1, .5, .4, .3, …"""
+
+    def reading() -> float:
+        if len(read) == until:
+            raise KeyboardInterrupt
+        read.append(1)
+        return RISEN[len(read) - 1]
+
+    read: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(Slope(), events(), reading, train(patience=6, **changes), 1, path)
+
+
+RISEN = [0.1, 0.5, 0.4, 0.3, 0.2, 0.1]
+
+
+def after(path: Path, epochs: int, **changes: object) -> tuple[Slope, Progressed]:
+    """The run again, with so many epochs, its validations from where it goes on."""
+    model, rest = Slope(), iter(RISEN[3:])
+    return model, fit(model, events(), lambda: next(rest), train(epochs=epochs, patience=6, **changes), 1, path)
+
+
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+def test_a_stopped_run_ends_with_fewer_epochs_at_its_best_so_far(
+    tmp_path: Path, decay: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path / "c.pt", 3, decay=decay)
+    assert "stopped: run it again to go on, or with epochs: 1 to end" in caplog.text
+    model, done = after(tmp_path / "c.pt", 2, decay=decay)
+    assert (done.epoch, done.best_epoch, done.best) == (3, 2, 0.5)
+    undisturbed = Slope()
+    readings = iter(RISEN)
+    fit(undisturbed, events(), lambda: next(readings), train(patience=6, decay=decay), 1, tmp_path / "other.pt")
+    assert model.value.item() == undisturbed.value.item()
+    assert not (tmp_path / "c.pt").exists()
+
+
+def test_it_goes_on_with_more_epochs_but_not_where_the_rate_falls_over_them(tmp_path: Path) -> None:
+    stopped(tmp_path / "c.pt", 3)
+    assert after(tmp_path / "c.pt", 5)[1].readings == [(1, 0.1), (2, 0.5), (3, 0.4), (4, 0.3), (5, 0.2)]
+    stopped(tmp_path / "c.pt", 3, decay="cosine")
+    assert after(tmp_path / "c.pt", 6, decay="cosine")[1].epoch == 6
+    stopped(tmp_path / "c.pt", 3, decay="cosine", epochs=7)
+    with pytest.raises(StopIteration):  # it starts anew, and there are three readings
+        after(tmp_path / "c.pt", 6, decay="cosine")
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "flipped", "text"])
+def test_a_damaged_checkpoint_is_named_and_the_training_starts_anew(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "c.pt"
+    stopped(path, 3)
+    found = path.read_bytes()
+    middle = found.index(b"progress") + 3
+    flipped = found[:middle] + bytes([found[middle] ^ 1]) + found[middle + 1 :]
+    path.write_bytes({"short": found[:-99], "empty": b"", "flipped": flipped, "text": b"no zip"}[damage])
+    readings = iter(RISEN)
+    done = fit(Slope(), events(), lambda: next(readings), train(patience=6), 1, path)
+    assert [value for _, value in done.readings] == RISEN
+    assert f"{path}: the checkpoint is damaged (" in caplog.text
+    assert "the training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("held", "why"), [({"value": torch.ones(2)}, "it lacks"), ([1, 2], "it lacks"), (nn.Linear(1, 1), "Weights only")]
+)
+def test_what_is_whole_and_no_checkpoint_is_refused_by_name(tmp_path: Path, held: object, why: str) -> None:
+    torch.save(held, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match=rf"c\.pt: no checkpoint of a training \({why}[\s\S]*remove it to start anew"):
+        fit(Slope(), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")
+    assert (tmp_path / "c.pt").exists()
+
+
+def test_a_learner_needs_something_to_select_by(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Slope is selected by validation"):
+        fit(Slope(), events(), None, train(), 1, tmp_path / "c.pt")
 
 
 def test_neither_learner_nor_solver_is_refused(tmp_path: Path) -> None:
