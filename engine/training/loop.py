@@ -19,6 +19,7 @@ from torch import Tensor
 from engine.training import checkpoint
 from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner
+from engine.training.optimizer import adam
 from engine.training.sampling import Negatives, Shared, batches
 from engine.training.schedule import Progressed, Train
 
@@ -48,14 +49,7 @@ class Loop:
         self.model, self.needs = model, model.needs
         self.negatives = Negatives(train) if self.needs.negatives else None
         self.shared = Shared(train) if self.needs.shared else None
-        decayed = [p for p in model.parameters() if p.ndim > 1]
-        plain = [p for p in model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": 2 * settings.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        fused = train.item_E.device.type == "cpu"  # a card's own choice is as fast, and lets precision scale
-        optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=settings.lr, fused=fused)
+        optimizer = adam(model, settings, train.item_E.device.type)
         self.wrapped, self.optimizer = self.fabric.setup(model, optimizer)
         self.wrapped.mark_forward_method("loss")
         self.state = Progressed()

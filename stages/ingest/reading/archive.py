@@ -47,15 +47,6 @@ def release_folder(name: str, folder: str, files: tuple[str, ...], settings: Dow
     return unpack(packed, target, files, settings.gigabytes)
 
 
-def downloaded(name: str, files: tuple[str, ...]) -> list[Path]:
-    """The archive of `name` in .cache/downloads, or the `files` that were unpacked from it; empty before a download."""
-    target = cache("downloads") / name
-    packed = target.with_name(f"{name}.zip")
-    if packed.is_file():
-        return [packed]
-    return raw_files.listed(target, files) if target.is_dir() else []
-
-
 def folder_or_unpacked(
     folder: str, files: tuple[str, ...], gigabytes: float, checksum: str = "", hint: str = ""
 ) -> Path:

@@ -224,18 +224,6 @@ def test_any_damage_to_an_archive_is_an_error_of_ours(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_downloaded_release_consists_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert archive.downloaded("ml", FILES) == []
-    folder = tmp_path / ".cache" / "downloads" / "ml"
-    folder.mkdir(parents=True)
-    for name in ("ratings.csv", "tags.csv"):
-        (folder / name).touch()
-    assert archive.downloaded("ml", FILES) == [folder / "ratings.csv"]
-    (folder.parent / "ml.zip").touch()
-    assert archive.downloaded("ml", FILES) == [folder.parent / "ml.zip"]
-
-
 def test_where_a_data_set_is_looked_for(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     body = io.BytesIO()
