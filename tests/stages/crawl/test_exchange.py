@@ -17,7 +17,8 @@ import pytest
 
 from stages.crawl.failures import RequestFailed
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import ItemContent, Status, picture_metadata
+from stages.crawl.services.item_content import ItemContent, Status
+from stages.crawl.services.service import picture_metadata
 
 from .conftest import ABROAD, ROOT, Service, tables
 from .hostile import LARGE, SLOW, Say, bomb, drip, head, hostile
