@@ -15,13 +15,13 @@ import torch
 from rich.progress import Progress
 
 from engine.features.extractor import Extracted, ExtractorFactory, TableSlice, loaded
-from engine.features.pretrained import digest
+from engine.features.pretrained import sha256
 from engine.features.projection import reduced_groups, refuse_not_finite
 from engine.tables import files, store
 from engine.tables.schema import Table
 
 log = logging.getLogger(__name__)
-Numbered = list[tuple[int, TableSlice]]
+NumberedSlices = list[tuple[int, TableSlice]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def extract(
     if done:
         log.info("%d of %d slices are there from a run that was stopped", len(done), len(slices))
     todo = [(number, part) for number, part in enumerate(slices) if number not in done]
-    run = _ray if factory.execution.engine == "ray" and todo else _here
+    run = _extract_on_ray if factory.execution.engine == "ray" and todo else _extract_here
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"{table.name} to {', '.join(outputs)}", total=store.height(source))
         bar.advance(task, sum(slices[number].rows for number in done))
@@ -63,7 +63,7 @@ def extract(
                 store.write(extracted.frames[name], _shard(kept, number, name), output.table, noted)
             bar.advance(task, slices[number].rows)
     shards = [_shard(kept, number, next(iter(outputs))) for number in range(len(slices))]
-    meta = _noted(shards) if shards else _nothing(factory, table, columns)
+    meta = _summed_meta(shards) if shards else _empty_meta(factory, table, columns)
     for name, output in outputs.items():
         with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
             for number in range(len(slices)):
@@ -98,25 +98,25 @@ def _digest(factory: ExtractorFactory, source: Path, outputs: dict[str, OutputTa
         for file in ([place, *sorted(place.rglob("*"))] if place.exists() else [])
     ]
     stats = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    code = [digest(file) for file in sorted(Path(__file__).parent.rglob("*.py"))]
+    code = [sha256(file) for file in sorted(Path(__file__).parent.rglob("*.py"))]
     goes = [str(output.path.absolute()) for output in outputs.values()]
     return hashlib.sha256(repr((factory, stats, code, goes, torch.__version__)).encode()).hexdigest()[:20]
 
 
-def _noted(shards: list[Path]) -> dict[str, Any]:
+def _summed_meta(shards: list[Path]) -> dict[str, Any]:
     found = [store.meta(shard) for shard in shards]
     names = found[0]["counts"]
     return {**found[0]["meta"], **{name: sum(noted["counts"][name] for noted in found) for name in names}}
 
 
-def _nothing(factory: ExtractorFactory, table: Table, columns: list[str]) -> dict[str, Any]:
+def _empty_meta(factory: ExtractorFactory, table: Table, columns: list[str]) -> dict[str, Any]:
     extractor = factory.load()
     empty = extractor.extract(extractor.prepare(pl.DataFrame(schema={name: table.columns[name] for name in columns})))
     return {**empty.meta, **empty.counts}
 
 
-def _here(
-    factory: ExtractorFactory, todo: Numbered, table: Table, columns: list[str]
+def _extract_here(
+    factory: ExtractorFactory, todo: NumberedSlices, table: Table, columns: list[str]
 ) -> Iterator[tuple[int, Extracted]]:
     """One slice is made ready in threads while the one before it goes through the network."""
     if not todo:
@@ -132,8 +132,8 @@ def _here(
             yield number, extractor.extract(prepared)
 
 
-def _ray(
-    factory: ExtractorFactory, todo: Numbered, table: Table, columns: list[str]
+def _extract_on_ray(
+    factory: ExtractorFactory, todo: NumberedSlices, table: Table, columns: list[str]
 ) -> Iterator[tuple[int, Extracted]]:
     from engine.features import ray_cluster  # Ray is slow to import
 

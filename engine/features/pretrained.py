@@ -19,18 +19,18 @@ def download(chosen: Any, weights: str) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), path.stem.rpartition("-")[2])
-    if not (found := digest(path)).startswith(path.stem.rpartition("-")[2]):
+    if not (found := sha256(path)).startswith(path.stem.rpartition("-")[2]):
         raise ValueError(f"{path}: its sha256 is {found}, not the one that its name promises; remove it and run again")
     return path
 
 
-def digest(path: Path) -> str:
+def sha256(path: Path) -> str:
     """The sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def state(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by key, read without executing anything.
 
     Raises:
@@ -46,13 +46,13 @@ def state(path: Path) -> dict[str, Tensor]:
             found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except UnpicklingError:
         raise ValueError(
-            f"{path} is no file of weights: it holds {content(path)}, not tensors by name alone; what else a pickle "
-            "holds is not read, as reading it could run code"
+            f"{path} is no file of weights: it holds {describe_file(path)}, not tensors by name alone; what else a "
+            "pickle holds is not read, as reading it could run code"
         ) from None
     # a file of anything makes readers raise nearly anything (IndexError, KeyError, UnicodeDecodeError …)
     except Exception as error:
         why = str(error).partition(chr(10))[0][:200] or type(error).__name__
-        raise ValueError(f"{path} is no file of weights: it holds {content(path)} ({why})") from None
+        raise ValueError(f"{path} is no file of weights: it holds {describe_file(path)} ({why})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected tensors by name (a state dict), found {type(found).__name__}")
     others = [f"{key!r}: {type(value).__name__}" for key, value in found.items()
@@ -65,7 +65,7 @@ def state(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def content(path: Path) -> str:
+def describe_file(path: Path) -> str:
     """What a file seems to hold, by its size and first bytes."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -79,18 +79,18 @@ def content(path: Path) -> str:
     return f"{size:,} bytes: {told or repr(head[:16])}" if size else "nothing"
 
 
-def fill(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
+def load_matching_file(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
     """Load a state dict that has every key of the `cut` network and none but the `known` ones; gives the file's sha256.
 
     Raises:
         ValueError: no such file, no state dict, or keys or shapes that do not fit, by name.
     """
-    fit(cut, known, state(path), f"{path} does not fit {backbone}")
-    return digest(path)
+    load_matching(cut, known, read_weights(path), f"{path} does not fit {backbone}")
+    return sha256(path)
 
 
-def fit(cut: nn.Module, known: set[str], found: dict[str, Tensor], otherwise: str) -> None:
-    """As `fill`, of tensors at hand; a message begins with `otherwise`."""
+def load_matching(cut: nn.Module, known: set[str], found: dict[str, Tensor], otherwise: str) -> None:
+    """As `load_matching_file`, of tensors at hand; a message begins with `otherwise`."""
     own = cut.state_dict()
     # a constant that tracing met is no weight; old files do not count the batches that batch norm saw
     wanted = {key for key in own if key in known and not key.endswith("num_batches_tracked")}

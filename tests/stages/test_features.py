@@ -502,21 +502,3 @@ def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(monkeypatch: pytes
     ]
     encoder = TextEncoder(**settings.text.model_dump(include=set(TextEncoder.model_fields)))
     assert extractor.Texts(encoder.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")
-
-
-@pytest.mark.parametrize("weights", ["none", "untrained"])
-def test_an_untrained_network_is_taken_outside_the_demo_only_by_name(layout: Layout, weights: str) -> None:
-    shards(layout, {1: poster(1)})
-    made = [(images_stage.main, whole(weights=weights), layout.image)]
-    made += [(regions_stage.main, regions(weights=weights), layout.regions)]  # type: ignore[list-item]
-    for main, params, table in made:
-        real = params.model_copy(update={"dataset": "table"})
-        if weights == "untrained":
-            main(real, layout)
-            assert store.height(table) == 1
-        else:
-            with pytest.raises(
-                ValueError, match=r"weights is none: an untrained resnet18 .* of table\. .*IMAGENET1K_V1"
-            ):
-                main(real, layout)
-            assert not table.exists()

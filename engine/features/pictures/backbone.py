@@ -50,7 +50,7 @@ def load(encoder: PictureEncoder, seed: int) -> Backbone:
     with seeded(seed):
         network = models.get_model(name, weights=None).eval()
         if encoder.weights in UNTRAINED:
-            calibrate(network, network)
+            calibrate_batch_norms(network, network)
     known = set(network.state_dict())
     layer, cut = _cut(network, name, encoder.layer)
     meta: dict[str, Any] = {"backbone": name, "layer": layer, "weights": encoder.weights}
@@ -63,7 +63,7 @@ def load(encoder: PictureEncoder, seed: int) -> Backbone:
             else None
         )
         path = path or Path(encoder.weights)
-        meta |= {"weights": path.name, "sha256": pretrained.fill(cut, known, path, name)}
+        meta |= {"weights": path.name, "sha256": pretrained.load_matching_file(cut, known, path, name)}
     _fuse(cut)
     usual = next(iter(chosen)).transforms()
     mean_C, std_C = torch.tensor(usual.mean), torch.tensor(usual.std)
@@ -81,7 +81,7 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def calibrate(network: nn.Module, ask: Callable[[Tensor], object]) -> None:
+def calibrate_batch_norms(network: nn.Module, ask: Callable[[Tensor], object]) -> None:
     """Batch norm's statistics from drawn noise of four scales: without, drawn weights of a mobilenet leave 1e-8."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     if not norms:

@@ -41,7 +41,7 @@ _UNUSED = re.compile(r"roi_heads\.box_predictor\.(bbox_pred|cls_embedding|fc_att
 
 
 @dataclass(frozen=True)
-class Parts:
+class DetectorParts:
     """Trunk, proposals, pooling, head and classes (background first); what is taken from a picture and times what."""
 
     modules: tuple[nn.Module, nn.Module, nn.Module, nn.Module, nn.Module]
@@ -97,7 +97,7 @@ class _Pool(nn.Module):
         return pooled
 
 
-def c4(proposals: int, overlap: float, classes: int) -> tuple[nn.Module, Parts]:
+def build_c4(proposals: int, overlap: float, classes: int) -> tuple[nn.Module, DetectorParts]:
     """The detector with drawn weights: the whole as one module with named parts, and the parts."""
     network = models.resnet101()
     for layer in (network.layer2, network.layer3, network.layer4):
@@ -114,15 +114,15 @@ def c4(proposals: int, overlap: float, classes: int) -> tuple[nn.Module, Parts]:
     predictor = nn.Linear(2048, classes + 1)
     modules = (trunk, rpn, _Pool(), head, predictor)
     whole = nn.ModuleDict(dict(zip(("trunk", "rpn", "pool", "head", "classes"), modules, strict=True)))
-    return whole, Parts(modules, torch.tensor(_MEAN), torch.ones(3))
+    return whole, DetectorParts(modules, torch.tensor(_MEAN), torch.ones(3))
 
 
-def published(found: dict[str, Tensor]) -> bool:
+def has_published_names(found: dict[str, Tensor]) -> bool:
     """Whether a state dict has the published names rather than this module's own."""
     return any(key.startswith(("backbone.", "roi_heads.", "proposal_generator.")) for key in found)
 
 
-def convert(found: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+def convert_published(found: dict[str, Tensor], where: str) -> dict[str, Tensor]:
     """The published weights under this module's names: RGB for BGR, background first for last.
 
     Raises:

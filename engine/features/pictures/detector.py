@@ -24,7 +24,7 @@ class Detector(nn.Module):
     shift_C: Tensor
     scale_C: Tensor
 
-    def __init__(self, parts: "bottom_up.Parts", detection: Detection, meta: dict[str, Any]):
+    def __init__(self, parts: "bottom_up.DetectorParts", detection: Detection, meta: dict[str, Any]):
         super().__init__()
         self.trunk, self.rpn, self.pool, self.head, self.classes = parts.modules
         self.register_buffer("shift_C", parts.mean_C)
@@ -49,12 +49,12 @@ class Detector(nn.Module):
                                    for part_X4 in box_M4.split(_STEP)])  # fmt: skip
             with torch.autocast(picture_BHWC.device.type, enabled=False):
                 chance_MK = self.classes(region_MD).softmax(1)[:, 1:]
-            kept_M, score_M = select(box_M4, chance_MK, self.detection)
+            kept_M, score_M = select_regions(box_M4, chance_MK, self.detection)
             found.append(((box_M4[kept_M] / size_4).clamp(0, 1), score_M, region_MD[kept_M]))
         return found
 
 
-def select(box_M4: Tensor, chance_MK: Tensor, detection: Detection) -> tuple[Tensor, Tensor]:
+def select_regions(box_M4: Tensor, chance_MK: Tensor, detection: Detection) -> tuple[Tensor, Tensor]:
     """Which proposals are regions, best first, and their scores (Anderson et al. 2018, section 3.1).
 
     Class by class, a proposal that overlaps a better one is suppressed; the score is the best class that remains.
@@ -76,9 +76,9 @@ def load(encoder: PictureEncoder, detection: Detection, seed: int) -> Detector:
     Raises:
         ValueError: no such detector or weights, or a file whose keys or shapes are not the detector's.
     """
-    makers: dict[str, Callable[[], tuple[nn.Module, bottom_up.Parts]]] = {
+    makers: dict[str, Callable[[], tuple[nn.Module, bottom_up.DetectorParts]]] = {
         PYRAMID: lambda: _pyramid(detection),
-        C4: lambda: bottom_up.c4(detection.proposals, detection.overlap, detection.classes),
+        C4: lambda: bottom_up.build_c4(detection.proposals, detection.overlap, detection.classes),
     }
     name, weights = encoder.backbone, encoder.weights
     if name not in makers:
@@ -90,7 +90,9 @@ def load(encoder: PictureEncoder, detection: Detection, seed: int) -> Detector:
         detector = Detector(parts, detection, meta).eval()
         if weights in UNTRAINED:
             meta["seed"] = seed
-            backbone.calibrate(detector, lambda noise_BCHW: detector((noise_BCHW[:2] * 40 + 128).permute(0, 2, 3, 1)))
+            backbone.calibrate_batch_norms(
+                detector, lambda noise_BCHW: detector((noise_BCHW[:2] * 40 + 128).permute(0, 2, 3, 1))
+            )
     if weights not in UNTRAINED:
         path = Path(weights)
         if name == PYRAMID and weights in {
@@ -98,16 +100,16 @@ def load(encoder: PictureEncoder, detection: Detection, seed: int) -> Detector:
             *torchvision_detection.FasterRCNN_ResNet50_FPN_V2_Weights.__members__,
         }:
             path = pretrained.download(torchvision_detection.FasterRCNN_ResNet50_FPN_V2_Weights, weights)
-        found = pretrained.state(path)
-        if name == C4 and bottom_up.published(found):
-            found = bottom_up.convert(found, str(path))
-        pretrained.fit(network, set(network.state_dict()), found, f"{path} does not fit {name}")
-        meta |= {"weights": path.name, "sha256": pretrained.digest(path)}
-    fold(detector)
+        found = pretrained.read_weights(path)
+        if name == C4 and bottom_up.has_published_names(found):
+            found = bottom_up.convert_published(found, str(path))
+        pretrained.load_matching(network, set(network.state_dict()), found, f"{path} does not fit {name}")
+        meta |= {"weights": path.name, "sha256": pretrained.sha256(path)}
+    fold_batch_norms(detector)
     return detector.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
 
-def fold(module: nn.Module) -> None:
+def fold_batch_norms(module: nn.Module) -> None:
     """Batch norms into the convolutions before them, where they follow one another as torchvision's networks do."""
     before: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
@@ -115,11 +117,11 @@ def fold(module: nn.Module) -> None:
             setattr(module, before[0], nn.utils.fusion.fuse_conv_bn_eval(before[1], child))
             setattr(module, name, nn.Identity())
         else:
-            fold(child)
+            fold_batch_norms(child)
         before = (name, child)
 
 
-def _pyramid(detection: Detection) -> tuple[nn.Module, "bottom_up.Parts"]:
+def _pyramid(detection: Detection) -> tuple[nn.Module, "bottom_up.DetectorParts"]:
     model = torchvision_detection.fasterrcnn_resnet50_fpn_v2(
         weights=None,
         weights_backbone=None,
@@ -129,4 +131,4 @@ def _pyramid(detection: Detection) -> tuple[nn.Module, "bottom_up.Parts"]:
     heads = model.roi_heads
     modules = (model.backbone, model.rpn, heads.box_roi_pool, heads.box_head, heads.box_predictor.cls_score)
     mean_C, std_C = torch.tensor(model.transform.image_mean), torch.tensor(model.transform.image_std)
-    return model, bottom_up.Parts(modules, mean_C * 255, 1 / (std_C * 255))
+    return model, bottom_up.DetectorParts(modules, mean_C * 255, 1 / (std_C * 255))

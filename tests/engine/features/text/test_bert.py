@@ -229,11 +229,11 @@ def test_minilm_is_checked_and_knows_what_words_mean(monkeypatch: pytest.MonkeyP
         vector_D = reading.vector_D.astype(float)
         vectors.append(vector_D / np.linalg.norm(vector_D))
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
-    real = bert.digest
+    real = bert.sha256
 
     def damaged(path: Any) -> str:
         return real(path)[::-1]
 
-    monkeypatch.setattr(bert, "digest", damaged)
+    monkeypatch.setattr(bert, "sha256", damaged)
     with pytest.raises(ValueError, match="install the package again"):
         load("minilm", tokens=256)
