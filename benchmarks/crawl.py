@@ -253,7 +253,7 @@ def stored(out: Path) -> set[str]:
     addresses = []
     for path in (out / ".cache" / "http").glob("*/answers.sqlite"):
         with closing(sqlite3.connect(path)) as connection:
-            addresses += [row[0] for row in connection.execute("SELECT address FROM answers")]
+            addresses += [row[0] for row in connection.execute("SELECT address FROM kept")]
     return {urlunsplit(urlsplit(address)._replace(scheme="", netloc="")) for address in addresses}
 
 

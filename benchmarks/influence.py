@@ -7,8 +7,9 @@ its weights are kept in .cache/influence by the digest of all that made them; `-
 act that came next in --cases test cases, drawn by the seed, is explained from the history before it: by the newest act,
 by the model's own weights of each kind, by leaving each act out, and by gradient × input, the derivative of the
 log-probability by presence. A case counts where there is something to find: some of its acts are true causes and some
-are not. Words and regions are those of the acts that are true causes; leaving each of them out is tried in the first
---inside cases. ± is half of a 95 % interval, in which the cases of a person are one draw. Times are of the processor.
+are not. Words and regions are those of the acts that are true causes; leaving each of them out is tried in --inside of
+the cases, evenly spread. ± is half of a 95 % interval, in which the cases of a person are one draw. Times are of the
+processor.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 import models
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability
 from engine.measures import faithfulness
 from engine.tables import store
@@ -40,7 +41,8 @@ from engine.training.contract import CatalogScorer, Explainer, Recommender, Weig
 from engine.training.fit import accelerator
 from engine.training.source import Data, digest, load
 from stages import train
-from stages.explain.known_causes import World
+from stages.explain.known_causes import KnownCauses
+from stages.explain.reasons import positions_of
 
 ROWS = 64  # cases explained at once
 SLOPE, OUT = "gradient × input", "leaving each out"
@@ -110,7 +112,7 @@ def effects(
     whole_B, found = log_probability(model, batch, item_B), [torch.zeros(0, dtype=torch.double)]
     for some_X in torch.split(torch.arange(len(row_X), device=row_X.device), 4 * ROWS):
         row_R = row_X[some_X]
-        other_R = log_probability(model, changed(take(batch, row_R), some_X), item_B[row_R])
+        other_R = log_probability(model, changed(select_rows(batch, row_R), some_X), item_B[row_R])
         found.append((whole_B[row_R] - other_R).double().cpu())
     return torch.cat(found).numpy()
 
@@ -121,7 +123,7 @@ def acts(model: Recommender, batch: Batch, item_B: Tensor, found: Found) -> dict
 
     def changed(rows: Batch, some_X: Tensor) -> Batch:
         gone_RL = torch.zeros_like(rows.valid_BL).scatter(1, place_X[some_X, None], True)
-        return without(rows, gone_RL)
+        return erase_events(rows, gone_RL)
 
     ways = {way: np.zeros(batch.item_BL.shape) for way in (OUT, "newest")}
     ways["newest"] += np.arange(batch.item_BL.shape[1])
@@ -145,14 +147,27 @@ def parts(model: Recommender, batch: Batch, item_B: Tensor, one: Weights, true_B
     return found_BLP
 
 
-def explained(model: Recommender, data: Data, cases: Cases, world: World, inside: int) -> Found:
+def true_parts(
+    one: Weights, batch: Batch, position_BL: np.ndarray, true_BL: np.ndarray, causes: KnownCauses
+) -> np.ndarray:
+    """Which words, or regions, of the true acts made the person act on them [B, L, P]."""
+    of_item = causes.true_words if one.over == "word" else causes.true_regions
+    found_BLP = np.zeros(one.value.shape, dtype=bool)
+    for at in zip(*true_BL.nonzero(), strict=True):
+        true_P = of_item(int(batch.user_B[at[0]]), int(position_BL[at]), int(batch.item_BL[at]))[: one.value.shape[2]]
+        found_BLP[at][: len(true_P)] = true_P
+    return found_BLP
+
+
+def explained(model: Recommender, data: Data, cases: Cases, causes: KnownCauses, inside: int) -> Found:
     """The hits of every way over some cases."""
     found = Found()
     for first in range(0, len(cases), ROWS):
         user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
         batch, count = data.events.before(user_B, position_B, model.needs), len(item_B)
-        asked = list(zip(user_B.tolist(), item_B.tolist(), strict=True))
-        true_BL = np.stack([np.isin(_array(batch.item_BL[row]), world.earlier(*of)) for row, of in enumerate(asked)])
+        item_BL, valid_BL = _array(batch.item_BL), _array(batch.valid_BL)
+        asked = list(zip(user_B.tolist(), position_B.tolist(), strict=True))
+        true_BL = np.stack([np.isin(item_BL[row], causes.earlier(*of)) for row, of in enumerate(asked)]) & valid_BL
         with torch.no_grad():
             found.timed("score", count, log_probability, model, batch, item_B)
             own = found.timed("own", count, model.explain, batch, item_B) if isinstance(model, Explainer) else []
@@ -160,27 +175,22 @@ def explained(model: Recommender, data: Data, cases: Cases, world: World, inside
         slopes = found.timed("all", count, influence, model, batch, item_B, data.catalog)
         said = [(SLOPE, w) for w in slopes] + [(f"own {w.kind}", w) for w in own]
         ways = acts(model, batch, item_B, found) | {way: _weights(w) for way, w in said if w.over == "history"}
-        valid_BL = _array(batch.valid_BL)
         for row, (user, _) in enumerate(asked):
             found.note("history", user, {way: value[row] for way, value in ways.items()}, true_BL[row], valid_BL[row])
+        position_BL = _array(positions_of(data.events, batch))
+        every = max(len(cases) // max(inside, 1), 1)
+        left_out_B = (np.arange(first, first + count) % every == 0) & (inside > 0)
         for one in all_present(model, batch, item_B, data.catalog):
             if one.over in ("word", "region"):
-                inner = {way: _weights(w) for way, w in said if w.over == one.over and w.value.ndim == 3}
-                inner |= {OUT: parts(model, batch, item_B, one, true_BL)} if first < inside else {}
-                _inside(found, one, inner, world, batch, true_BL)
+                true_BLP = true_parts(one, batch, position_BL, true_BL, causes)
+                ways = {way: _weights(w) for way, w in said if w.over == one.over and w.value.ndim == 3}
+                clear_BL = (true_BLP & _array(one.valid)).any(2) & (~true_BLP & _array(one.valid)).any(2)
+                effect_BLP = parts(model, batch, item_B, one, clear_BL & left_out_B[:, None])
+                for row, place in zip(*clear_BL.nonzero(), strict=True):
+                    values = {way: value[row, place] for way, value in ways.items()}
+                    values |= {OUT: effect_BLP[row, place]} if left_out_B[row] else {}
+                    found.note(one.over, asked[row][0], values, true_BLP[row, place], _array(one.valid[row, place]))
     return found
-
-
-def _inside(
-    found: Found, one: Weights, ways: dict[str, np.ndarray], world: World, batch: Batch, true_BL: np.ndarray
-) -> None:
-    """The words or regions of the true acts."""
-    true_parts = world.true_words if one.over == "word" else world.true_regions
-    for at in zip(*true_BL.nonzero(), strict=True):
-        user, valid_P = int(batch.user_B[at[0]]), _array(one.valid[at])
-        true_P = true_parts(user, int(batch.item_BL[at]))[: len(valid_P)]
-        true_P = np.pad(true_P, (0, len(valid_P) - len(true_P)))
-        found.note(one.over, user, {way: value[at] for way, value in ways.items()}, true_P, valid_P)
 
 
 def _weights(reason: Weights) -> np.ndarray:
@@ -205,12 +215,12 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--weights", action="append", default=[], metavar="model=path")
     parser.add_argument("--cases", type=int, default=1600)
-    parser.add_argument("--inside", type=int, default=ROWS)
+    parser.add_argument("--inside", type=int, default=128)
     given = parser.parse_args()
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
     paths = dict(pair.split("=", 1) for pair in given.weights)
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
-    world = World.of(*(store.read(path, schema) for path, schema in tables))
+    causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
     table = [["model", "of", "cases", *WAYS]]
     costs = [["milliseconds a case", *COSTS]]
     for name in given.models:
@@ -220,7 +230,7 @@ def main() -> None:
             continue
         drawn = np.sort(np.random.default_rng(params["seed"]).permutation(data.table.height)[: given.cases])
         cases = Cases.of(case_columns(data.table[drawn.tolist()]), data.events.item_E.device.type)
-        found = explained(model, data, cases, world, given.inside)
+        found = explained(model, data, cases, causes, given.inside)
         table += rows(name, found)
         spent = [1000 * found.seconds[way] / max(found.cases[way], 1) for way in COSTS.values()]
         costs.append([name, *(f"{each:.2f}" if each else "–" for each in spent)])

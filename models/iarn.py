@@ -9,10 +9,10 @@ side's inputs pass the matrices of the item's categories, added or along the tre
 histories, the pair itself and what came later included (`readings.leak`, for parity). Inputs are learnt embeddings (the
 authors' are given vectors of unknown origin), beside which the rating stands as one more channel (`ratings: false`
 without). A category is known by its name; over several paths the mean of their products; no tanh after each matrix, as
-in their code. Eq. 7 does not say what its g is: relu, eq. 4's, is taken (theirs: `scale: 2, summary: 0.25, activation:
-softplus`, `inner` 4 x hidden). Over long histories its states grow until all gates are alike; those of `activation:
-tanh`, ours, cannot. The engine's optimiser is Adam, steps hold more pairs than 50. The ranking loss is ours (BPR over
-drawn items). Item histories are of training events alone, capped as the person's are; items without any score alike.
+in the authors' code. Eq. 7 does not say what its g is: relu, eq. 4's, is taken (the authors' code: `scale: 2, summary:
+0.25, activation: softplus`, `inner` 4 x hidden). Over long histories its states grow until all gates are alike; those
+of `activation: tanh`, ours, cannot. Adam, steps of more pairs than 50. The ranking loss is ours (BPR over drawn items).
+Item histories are of training events alone, capped as the person's; items that nobody acted on score alike.
 """
 
 from typing import Literal, final

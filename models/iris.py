@@ -121,9 +121,10 @@ class IRIS(Learner, CatalogScorer, Explainer):
 
     def views(self, item_U: Tensor, presence: Mapping[View, Tensor] | None = None) -> list[Tensor]:
         """v2 and t2 of some items, each [U, D] and zero where it is missing; `presence` [U] of each view."""
-        if isinstance(self.layers, SharedUnit):
-            return self.layers(item_U, presence)  # type: ignore[no-any-return]
-        found = [layer(item_U) for layer in self.layers]  # type: ignore[operator]
+        if not isinstance(self.layers, nn.ModuleList):
+            both: list[Tensor] = self.layers(item_U, presence)
+            return both
+        found = [layer(item_U) for layer in self.layers]
         names, there = VIEWS[self.config.fusion], presence or {}
         return [v * there[name][:, None] if name in there else v for v, name in zip(found, names, strict=True)]
 
@@ -171,7 +172,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         if not batch.part_presence:
             return None
         presence = {view: presence_BL.flatten() for view, presence_BL in batch.part_presence.items()}
-        return self.halves(batch.item_BL.flatten(), presence).past_NA.unflatten(0, batch.item_BL.shape)
+        return self.halves(batch.item_BL.flatten(), presence).past_NA.view(*batch.item_BL.shape, -1)
 
     def _items(self, item_U: Tensor) -> history.Items:
         past_UD, target_UD = F.embedding(item_U, self.past_ND), F.embedding(item_U, self.target_ND)

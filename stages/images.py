@@ -17,6 +17,7 @@ from engine.tables.settings import Record
 class Params(Record):
     """What dvc.yaml declares; `images.backbone: none` skips."""
 
+    dataset: str
     images: PictureEncoder
     device: Literal["auto", "cpu", "cuda"]
     seed: int
@@ -28,13 +29,20 @@ def main(params: Params, layout: Layout) -> None:
     It is the average of the network's last map, or what a named layer puts out (a map is averaged).
     A picture that cannot be read gets no row; the table's metadata count them.
     """
-    settings = params.images
-    if settings.backbone == "none":
+    read = settings(params)
+    if read.backbone == "none":
         store.write(pl.DataFrame(schema=dict(VECTORS.columns)), layout.image, VECTORS, {"backbone": "none"})
         return
-    output = OutputTable(layout.image, VECTORS, "vector", settings.width, {})
-    factory = WholePictures(settings, params.seed, params.device)
+    output = OutputTable(layout.image, VECTORS, "vector", read.width, {})
+    factory = WholePictures(read, params.seed, params.device)
     extract(factory, layout.images, IMAGES, ["item", "image"], {"vectors": output})
+
+
+def settings(params: Params) -> PictureEncoder:
+    """The section, checked with the data set that it is for."""
+    if params.images.backbone != "none":
+        params.images.refuse_untrained(params.dataset, "images")
+    return params.images
 
 
 if __name__ == "__main__":

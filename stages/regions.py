@@ -3,6 +3,7 @@
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.features.extraction import OutputTable, extract
 from engine.features.extractor import ExtractorFactory
@@ -16,17 +17,20 @@ from engine.tables.settings import Record
 
 
 class Regions(PictureEncoder):
-    """`grid`: `rows` x `columns` cells of a network's map; `faster_rcnn`: what a detector finds; `none` skips."""
+    """A picture's regions: equal cells, or what a detector finds."""
 
-    detector: Literal["grid", "faster_rcnn", "none"]
-    rows: int
-    columns: int
-    faster_rcnn: Detection
+    detector: Literal["grid", "faster_rcnn", "none"] = Field(
+        "grid", description="grid: equal cells of a network's map; faster_rcnn: what a detector finds; none skips"
+    )
+    rows: int = Field(4, ge=1, description="cells from top to bottom, of a grid")
+    columns: int = Field(3, ge=1, description="cells from left to right, of a grid")
+    faster_rcnn: Detection = Field(default_factory=Detection, description="which of a detector's proposals are taken")
 
 
 class Params(Record):
     """What dvc.yaml declares."""
 
+    dataset: str
     regions: Regions
     device: Literal["auto", "cpu", "cuda"]
     seed: int
@@ -39,18 +43,25 @@ def main(params: Params, layout: Layout) -> None:
     the proposals that a detector is sure of. A picture that cannot be read, or in which nothing is found, gets no row;
     the table's metadata count them.
     """
-    settings = params.regions
-    if settings.detector == "none":
+    read = settings(params)
+    if read.detector == "none":
         store.write(pl.DataFrame(schema=dict(REGIONS.columns)), layout.regions, REGIONS, {"detector": "none"})
         return
-    encoder = PictureEncoder(**settings.model_dump(include=set(PictureEncoder.model_fields)))
+    encoder = PictureEncoder(**read.model_dump(include=set(PictureEncoder.model_fields)))
     factory: ExtractorFactory = (
-        GridRegions(encoder, params.seed, params.device, (settings.rows, settings.columns))
-        if settings.detector == "grid"
-        else DetectedRegions(encoder, params.seed, params.device, settings.faster_rcnn)
+        GridRegions(encoder, params.seed, params.device, (read.rows, read.columns))
+        if read.detector == "grid"
+        else DetectedRegions(encoder, params.seed, params.device, read.faster_rcnn)
     )
-    output = OutputTable(layout.regions, REGIONS, "region", settings.width, {})
+    output = OutputTable(layout.regions, REGIONS, "region", read.width, {})
     extract(factory, layout.images, IMAGES, ["item", "image"], {"vectors": output})
+
+
+def settings(params: Params) -> Regions:
+    """The section, checked with the data set that it is for."""
+    if params.regions.detector != "none":
+        params.regions.refuse_untrained(params.dataset, "regions")
+    return params.regions
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from engine.features.extraction import OutputTable, extract
 from engine.features.settings import Doc2VecTraining, TextEncoder
@@ -16,18 +17,20 @@ from engine.tables.settings import Record
 
 
 class Text(TextEncoder):
-    """`doc2vec` is read when `encoder` is that; `width` reduces either."""
+    """How texts become vectors."""
 
-    width: int
-    doc2vec: Doc2VecTraining
+    width: int = Field(0, ge=0, description="principal components kept of a vector; 0: the vector as it is")
+    doc2vec: Doc2VecTraining = Field(
+        default_factory=Doc2VecTraining, description="of paragraph vectors, with encoder: doc2vec"
+    )
 
 
 class Params(Record):
     """What dvc.yaml declares."""
 
-    text: Text
-    device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    text: Text = Field(description="vectors of words and of whole texts")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
+    seed: int = Field(ge=0, description="of doc2vec's weights")
 
 
 def main(params: Params, layout: Layout) -> None:

@@ -14,7 +14,7 @@ from engine.training.needs import View
 Parts = Mapping[View, Tensor]
 
 
-def take(batch: Batch, row_B: Tensor) -> Batch:
+def select_rows(batch: Batch, row_B: Tensor) -> Batch:
     """Some rows of a batch, as often as they are asked for."""
     whole = ("shared_S", "expected_S", "audience", "part_presence")
     rowwise = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name not in whole}
@@ -22,7 +22,7 @@ def take(batch: Batch, row_B: Tensor) -> Batch:
     return batch.but(**found, part_presence=_each(batch.part_presence, lambda value_BL: value_BL[row_B]))
 
 
-def without(batch: Batch, gone_BL: Tensor) -> Batch:
+def erase_events(batch: Batch, gone_BL: Tensor) -> Batch:
     """The rows as if some of their events had not been; the topics that the others carry stay as they were."""
     keep_BL = batch.valid_BL & ~gone_BL
     order_BL = (~keep_BL).long().argsort(dim=1, stable=True)

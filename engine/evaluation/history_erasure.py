@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
 from engine.training.batch import Batch, Interactions
@@ -46,36 +46,38 @@ def scores(model: Recommender, batch: Batch, items: int) -> Tensor:
     return score_BN
 
 
-def recommended(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen) -> tuple[Tensor, Tensor]:
+def best_items(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen) -> tuple[Tensor, Tensor]:
     """The best items and their scores [B, top] after each case's history; fewer where the catalogue is smaller.
 
     Where an item could not be recommended any more (all others were seen) it is 0 and its score -inf.
     """
     score_BN = scores(model, events.before(cases.user_C, cases.position_C, model.needs), events.items)
-    score_BN[known(events, cases, seen)] = -torch.inf
+    score_BN[excluded_items(events, cases, seen)] = -torch.inf
     score_BK, item_BK = score_BN.topk(min(top, events.items), dim=1)
     return item_BK * score_BK.isfinite(), score_BK
 
 
-def known(events: Interactions, cases: Cases, seen: Seen) -> Tensor:
+def excluded_items(events: Interactions, cases: Cases, seen: Seen) -> Tensor:
     """Which items [B, N] are no recommendations after each case's history: padding, and what was seen if excluded."""
-    known_BN = torch.zeros(len(cases), events.items + 1, dtype=torch.bool, device=events.item_E.device)
-    known_BN[:, 0] = True
+    excluded_BN = torch.zeros(len(cases), events.items + 1, dtype=torch.bool, device=events.item_E.device)
+    excluded_BN[:, 0] = True
     if seen == "excluded":
         for row, (user, position) in enumerate(zip(cases.user_C.tolist(), cases.position_C.tolist(), strict=True)):
             first = int(events.offset_U[user])
-            known_BN[row, events.item_E[first : first + position]] = True
-    return known_BN
+            excluded_BN[row, events.item_E[first : first + position]] = True
+    return excluded_BN
 
 
-def over_history(reasons: list[Weights]) -> Weights | None:
+def history_weights(reasons: list[Weights]) -> Weights | None:
     """The reason over the history's events, rather one that the score was computed from; None where there is none."""
     found = [r for r in reasons if r.over == "history"]
     return next((r for r in found if r.faithful), found[0] if found else None)
 
 
 @torch.no_grad()
-def probe(model: Recommender, events: Interactions, cases: Cases, seen: Seen, erase: int, seed: int) -> Erasures | None:
+def history_erasures(
+    model: Recommender, events: Interactions, cases: Cases, seen: Seen, erase: int, seed: int
+) -> Erasures | None:
     """Erase `erase` events of each case's history and look at the item that the model would have recommended.
 
     Cases with fewer than 2 `erase` weighed events are left out; None where no case is left, or nothing weighs events.
@@ -112,17 +114,17 @@ def _part(
     model: Recommender, events: Interactions, cases: Cases, seen: Seen, erase: int, rng: np.random.Generator
 ) -> Erasures | None:
     assert isinstance(model, Explainer)
-    item_B = recommended(model, events, cases, 1, seen)[0][:, 0]
+    item_B = best_items(model, events, cases, 1, seen)[0][:, 0]
     batch = events.before(cases.user_C, cases.position_C, model.needs)
-    reason = over_history(model.explain(batch, item_B))
+    reason = history_weights(model.explain(batch, item_B))
     if reason is None:
         return None
     row_B = ((reason.valid.sum(1) >= 2 * erase) & (item_B > 0)).nonzero()[:, 0]
     if not len(row_B):
         return None
-    batch, item_B = take(batch, row_B), item_B[row_B]
+    batch, item_B = select_rows(batch, row_B), item_B[row_B]
     weight_BL, valid_BL = reason.value[row_B].double().cpu().numpy(), reason.valid[row_B].cpu().numpy()
-    effect_BL = _one_by_one(model, batch, item_B, valid_BL, events.items)
+    effect_BL = _leave_one_out(model, batch, item_B, valid_BL, events.items)
     history_BL = batch.valid_BL.cpu().numpy()
     heavy_BL = faithfulness.heaviest(weight_BL, valid_BL, erase)
     ways = {
@@ -133,26 +135,26 @@ def _part(
         "keep_heaviest": history_BL & ~heavy_BL,
         "keep_random": history_BL & ~faithfulness.drawn(valid_BL, erase, rng),
     }
-    drop, move, rank = _erase(model, batch, item_B, ways, known(events, cases, seen)[row_B])
+    drop, move, rank = _erase(model, batch, item_B, ways, excluded_items(events, cases, seen)[row_B])
     agreement_B = faithfulness.agreement(weight_BL, effect_BL, valid_BL)
     return Erasures(row_B.cpu().numpy(), item_B.cpu().numpy(), reason.faithful, drop, move, rank, agreement_B)
 
 
 def _erase(
-    model: Recommender, batch: Batch, item_B: Tensor, ways: dict[str, Flags], known_BN: Tensor
+    model: Recommender, batch: Batch, item_B: Tensor, ways: dict[str, Flags], excluded_BN: Tensor
 ) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, Floats]]:
     """Drops, moves and ranks by way; `rank` has the undisturbed one too, as `whole`."""
-    items = known_BN.shape[1] - 1
+    items = excluded_BN.shape[1] - 1
     whole_BN = scores(model, batch, items)
     spread_B = spread(whole_BN)
     whole_B = centred(whole_BN, item_B) / spread_B
-    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B, known_BN)}
+    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B, excluded_BN)}
     for way, gone_BL in ways.items():
-        erased_BN = scores(model, without(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
+        erased_BN = scores(model, erase_events(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
         erased_B = centred(erased_BN, item_B) / spread_B
         drop[way] = faithfulness.drop(whole_B, erased_B)
         move[way] = faithfulness.moved(whole_B, erased_B)
-        rank[way] = _rank(erased_BN, item_B, known_BN)
+        rank[way] = _rank(erased_BN, item_B, excluded_BN)
     return drop, move, rank
 
 
@@ -169,14 +171,14 @@ def centred(score_BN: Tensor, item_B: Tensor) -> Floats:
     return found
 
 
-def _rank(score_BN: Tensor, item_B: Tensor, known_BN: Tensor) -> Floats:
+def _rank(score_BN: Tensor, item_B: Tensor, excluded_BN: Tensor) -> Floats:
     own_B1 = score_BN.gather(1, item_B[:, None])
-    ties_B = ((score_BN == own_B1) & ~known_BN).sum(1) - 1
-    found: Floats = (1 + ((score_BN > own_B1) & ~known_BN).sum(1) + ties_B / 2).double().cpu().numpy()
+    ties_B = ((score_BN == own_B1) & ~excluded_BN).sum(1) - 1
+    found: Floats = (1 + ((score_BN > own_B1) & ~excluded_BN).sum(1) + ties_B / 2).double().cpu().numpy()
     return found
 
 
-def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flags, items: int) -> Floats:
+def _leave_one_out(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flags, items: int) -> Floats:
     """What the absence of each weighed event alone takes from the item's centred score [B, L]."""
     effect_BL = np.zeros(valid_BL.shape)
     whole_B = centred(scores(model, batch, items), item_B)
@@ -186,6 +188,6 @@ def _one_by_one(model: Recommender, batch: Batch, item_B: Tensor, valid_BL: Flag
         rows = torch.from_numpy(row_R).to(item_B.device)
         gone_RL = np.zeros((len(row_R), valid_BL.shape[1]), dtype=bool)
         gone_RL[np.arange(len(row_R)), place_R] = True
-        erased = without(take(batch, rows), torch.from_numpy(gone_RL).to(item_B.device))
+        erased = erase_events(select_rows(batch, rows), torch.from_numpy(gone_RL).to(item_B.device))
         effect_BL[row_R, place_R] = whole_B[row_R] - centred(scores(model, erased, items), item_B[rows])
     return effect_BL

@@ -40,7 +40,7 @@ def influence(
         ValueError: the model scores no whole catalog and there is no `among_BK`.
     """
     model.eval()
-    ones = [one for one in all_present(model, batch, item_B, catalog) if one.over in over and one.value.numel()]
+    ones = [one for one in all_present(model, batch, item_B, catalog) if one.over in over]
     if not ones:
         return []
     rivals = 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]

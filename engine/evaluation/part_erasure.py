@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import blanked
-from engine.evaluation.history_erasure import centred, recommended, scores, spread
+from engine.evaluation.history_erasure import best_items, centred, scores, spread
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Floats
 from engine.training.batch import Batch, Interactions
@@ -20,13 +20,13 @@ WAYS = ("heaviest", "lightest", "random")
 
 
 @torch.no_grad()
-def probe_inside(
+def part_erasures(
     model: Recommender, events: Interactions, cases: Cases, seen: Seen, parts: Ragged, over: Over, seed: int
 ) -> dict[str, Floats] | None:
     """Drops of the recommended item's score [C] by way, when one part of each item of the history is blanked.
 
     `parts` is the very table that the model was built with; it is as before afterwards. The part is each item's
-    heaviest, lightest or any; units are those of `probe`. None where nothing inside the history is weighed.
+    heaviest, lightest or any; units are those of `history_erasures`. None where nothing inside the history is weighed.
     """
     model.eval()
     if not isinstance(model, Explainer):
@@ -35,7 +35,7 @@ def probe_inside(
     found: dict[str, list[float]] = {way: [] for way in WAYS}
     for case in range(len(cases)):
         one = Cases(*(value[case : case + 1] for value in (cases.user_C, cases.position_C, cases.target_C)))
-        item_B = recommended(model, events, one, 1, seen)[0][:, 0]
+        item_B = best_items(model, events, one, 1, seen)[0][:, 0]
         batch = events.before(one.user_C, one.position_C, model.needs)
         reason = _weighed(model.explain(batch, item_B), over)
         if reason is None or not int(item_B[0]):

@@ -1,13 +1,13 @@
 """Pretrained weights: fetched by name or read from a file, checked by digest, key and shape before they are taken."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 from urllib.parse import urlparse
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -31,20 +31,52 @@ def digest(path: Path) -> str:
 
 
 def state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by key, read without executing anything."""
+    """The tensors of a file by key, read without executing anything.
+
+    Raises:
+        ValueError: no such file, or one of something else; says of what.
+    """
     if not path.is_file():
         raise ValueError(
-            f"no weights {str(path)!r}: neither a file, nor `none`, nor a name that torchvision has for it"
+            f"no weights {str(path)!r}: neither a file, nor `untrained`, nor a name that torchvision has for it"
         )
     try:
-        found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} is no file of weights: {str(error).partition(chr(10))[0]}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of a pickle that is none of its own
+            found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except UnpicklingError:
         raise ValueError(
-            f"{path}: expected tensors by key (a state dict), found {type(found).__name__} of other things"
+            f"{path} is no file of weights: it holds {content(path)}, not tensors by name alone; what else a pickle "
+            "holds is not read, as reading it could run code"
+        ) from None
+    # a file of anything makes readers raise nearly anything (IndexError, KeyError, UnicodeDecodeError …)
+    except Exception as error:
+        why = str(error).partition(chr(10))[0][:200] or type(error).__name__
+        raise ValueError(f"{path} is no file of weights: it holds {content(path)} ({why})") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: expected tensors by name (a state dict), found {type(found).__name__}")
+    others = [f"{key!r}: {type(value).__name__}" for key, value in found.items()
+              if not isinstance(value, Tensor) or not isinstance(key, str)]  # fmt: skip
+    if others:
+        raise ValueError(
+            f"{path}: expected tensors by name (a state dict), found {len(others)} other entries: "
+            f"{', '.join(others[:8])}{' …' if len(others) > 8 else ''}"
         )
     return found
+
+
+def content(path: Path) -> str:
+    """What a file seems to hold, by its size and first bytes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(256)
+    known = {b"version https://git-lfs": "a pointer of Git LFS instead of the file", b"\x1f\x8b": "gzip: unpack it",
+             b"PK\x03\x04": "a zip archive", b"\x80": "a pickle",
+             b"\x89HDF": "HDF5", b"{": "JSON"}  # fmt: skip
+    if head.lstrip()[:1] == b"<":
+        return f"{size:,} bytes of a web page or XML"
+    told = next((what for start, what in known.items() if head.startswith(start)), None)
+    return f"{size:,} bytes: {told or repr(head[:16])}" if size else "nothing"
 
 
 def fill(cut: nn.Module, known: set[str], path: Path, backbone: str) -> str:
@@ -69,4 +101,8 @@ def fit(cut: nn.Module, known: set[str], found: dict[str, Tensor], otherwise: st
         told = {"missing": missing, "unknown": unknown, "of another shape": shapes}
         parts = [f"{len(v)} {k}: {', '.join(v[:8])}{' …' if len(v) > 8 else ''}" for k, v in told.items() if v]
         raise ValueError(f"{otherwise}: {'; '.join(parts)}")
+    if broken := sorted(key for key in wanted if not bool(torch.isfinite(found[key]).all())):
+        raise ValueError(
+            f"{otherwise}: {len(broken)} tensors hold numbers that are not finite: {', '.join(broken[:8])}"
+        )
     cut.load_state_dict({key: found[key] for key in own if key in found}, strict=False)

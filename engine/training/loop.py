@@ -120,7 +120,8 @@ class Loop:
         Each process's loss is a mean over its own targets, and gradients become the mean over processes: so it is
         weighed by its share of the targets. Not `own`: the batch only stands in for rows that there are too few of.
         """
-        loss: Tensor = self.wrapped.loss(batch)
+        with self.fabric.autocast():  # which Fabric does for `forward` alone, unless processes share the work
+            loss: Tensor = self.wrapped.loss(batch)
         count = int((batch.target_BL > 0).sum()) if own and batch.target_BL is not None else 0
         if self.fabric.world_size > 1:
             several = self.fabric.all_reduce(torch.tensor(count, device=loss.device), reduce_op="sum")

@@ -61,6 +61,7 @@ def hierarchical(categories: Categories, matrix_CDD: Tensor, item_V: Tensor) -> 
     for depth in range(path_YD.shape[1]):
         product_YDD = table[path_YD[:, depth]] @ product_YDD
     count_V = torch.bincount(row_Y, minlength=len(item_V)).clamp(min=1)
+    product_YDD = product_YDD.to(matrix_CDD.dtype)  # mixed precision makes 16 bits of it
     total_VDD = matrix_CDD.new_zeros(len(item_V), *matrix_CDD.shape[1:]).index_add(0, row_Y, product_YDD)
     return _or_identity(total_VDD / count_V[:, None, None], row_Y)
 

@@ -22,7 +22,11 @@ def recur(
 
     Rows are packed as in `Layout`; `reverse` runs each from its last step to its first.
     """
-    state_XH: Tensor = _Recurrence.apply(input_XH, weight_HH, gate_X, sizes, reverse, activation)  # type: ignore[no-untyped-call]
+    gate_X = None if gate_X is None else gate_X.to(weight_HH.dtype)
+    with torch.autocast(input_XH.device.type, enabled=False):  # a recurrence adds up what few bits lose
+        state_XH: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
+            input_XH.to(weight_HH.dtype), weight_HH, gate_X, sizes, reverse, activation
+        )
     return state_XH
 
 

@@ -54,7 +54,7 @@ class Histories(nn.Module):
         return self._with(mapped_XD, None if rating_E is None else rating_E[place_X], presence_X), layout, user_X
 
     def _with(self, value_XD: Tensor, rating_X: Tensor | None, presence_X: Tensor | None) -> Tensor:
-        value_XE = self.dropout(value_XD)
+        value_XE: Tensor = self.dropout(value_XD)
         if rating_X is not None:
             value_XE = torch.cat([value_XE, ((rating_X - MIDDLE) / REACH)[:, None].to(value_XE.dtype)], 1)
         return value_XE if presence_X is None else value_XE * presence_X[:, None]

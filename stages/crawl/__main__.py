@@ -12,7 +12,7 @@ from stages.crawl import merge
 from stages.crawl.answer_store import AnswerStore
 from stages.crawl.chosen_services import Params, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import ItemContent
+from stages.crawl.services.item_content import ItemContent
 from stages.crawl.worker_pool import crawl_items
 
 log = logging.getLogger(__name__)

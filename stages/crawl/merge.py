@@ -15,7 +15,7 @@ import polars as pl
 from engine.tables.schemas import CATALOG, IMAGES
 from engine.tables.store import read, read_shards
 from stages.crawl.answer_store import AnswerStore
-from stages.crawl.services.service import ItemContent, ItemRequest, Status
+from stages.crawl.services.item_content import ItemContent, ItemRequest, Status
 
 _ROWS, _BYTES = 256, 64_000_000  # a shard is cut at whichever comes first, so that memory stays bounded
 _NOT_GIVEN = Status("missing", "not given")

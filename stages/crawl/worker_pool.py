@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stages.crawl.failures import CrawlStopped
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import ItemContent, ItemRequest, Service
+from stages.crawl.services.item_content import ItemContent, ItemRequest
+from stages.crawl.services.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from engine.evaluation.history_erasure import probe
-from engine.evaluation.part_erasure import Over, probe_inside
+from engine.evaluation.history_erasure import history_erasures
+from engine.evaluation.part_erasure import Over, part_erasures
 from engine.measures.significance import randomisation
 from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
@@ -35,7 +35,7 @@ def faithfulness_metrics(
 
 def _history(model: Recommender, data: Data, cases: Cases, erase: int, seen: Seen, seed: int) -> dict[str, float]:
     """What erasing events of the history does."""
-    erased = probe(model, data.events, cases, seen, erase, seed)
+    erased = history_erasures(model, data.events, cases, seen, erase, seed)
     if erased is None:
         return {}
     metrics = {"probe_cases": float(len(erased.case_C)), "probe_faithful": float(erased.faithful)}
@@ -53,7 +53,7 @@ def _parts(model: Recommender, data: Data, cases: Cases, seen: Seen, seed: int) 
     metrics: dict[str, float] = {}
     for over, view in PARTS.items():
         if view in model.needs.views:
-            drops = probe_inside(model, data.events, cases, seen, data.catalog.ragged(view), over, seed) or {}
+            drops = part_erasures(model, data.events, cases, seen, data.catalog.ragged(view), over, seed) or {}
             metrics |= {f"drop_{over}_{way}": float(value.mean()) for way, value in drops.items()}
             metrics |= {f"move_{over}_{way}": float(abs(value).mean()) for way, value in drops.items()}
     return metrics

@@ -6,7 +6,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from engine.evaluation.history_erasure import recommended
+from engine.evaluation.history_erasure import best_items
 from engine.tables.schemas import REASONS
 from engine.training.batch import Batch, Interactions
 from engine.training.cases import Cases, Seen
@@ -50,7 +50,7 @@ def recommend_with_reasons(
 ) -> Recommendations:
     """The `top` recommendations after each case's history; with reasons where the model gives them."""
     model.eval()
-    item_BK, score_BK = recommended(model, events, cases, top, seen)
+    item_BK, score_BK = best_items(model, events, cases, top, seen)
     batch = events.before(cases.user_C, cases.position_C, model.needs)
     position_BL = positions_of(events, batch)
     frames = [pl.DataFrame(schema=COLUMNS)]

@@ -11,7 +11,7 @@ HEAVY = {  # what reads tables: all the rest of these packages is light
     "engine.features.ray_cluster", "engine.features.pictures.extractors", "engine.features.text.doc2vec",
     "engine.features.text.extractor", "engine.training.source",
 }  # fmt: skip
-PACKAGES = ("models", "engine.training", "engine.evaluation", "engine.measures", "engine.features")
+PACKAGES = ("models", "engine.training", "engine.evaluation", "engine.measures", "engine.features", "benchmarks.cuda")
 PROBE = """
 import importlib, importlib.util, pkgutil, sys
 

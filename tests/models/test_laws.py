@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.evaluation.erasure import blanked
-from engine.evaluation.history_erasure import over_history, take, without
+from engine.evaluation.erasure import blanked, erase_events, select_rows
+from engine.evaluation.history_erasure import history_weights
 from engine.evaluation.rank import Counts, rank
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
@@ -149,7 +149,7 @@ def padded(batch: Batch, columns: int) -> Batch:
 @sequential
 def test_3_padding_changes_no_score(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
-    short = take(rows(world, model.needs), (world.lengths() <= 6).nonzero()[:, 0])
+    short = select_rows(rows(world, model.needs), (world.lengths() <= 6).nonzero()[:, 0])
     item_BK = torch.arange(1, world.items + 1).expand(len(short.user_B), -1)
     trimmed = padded(short, -3)
     assert bool((trimmed.item_BL[:, -1] > 0).any())
@@ -161,7 +161,7 @@ def test_3_padding_changes_no_score(name: str, variant: str, world: World) -> No
 def test_3_padding_changes_no_loss(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
     assert isinstance(model, Learner)
-    batch = take(rows(world, model.needs, targets=True), (world.lengths() <= 6).nonzero()[:, 0])
+    batch = select_rows(rows(world, model.needs, targets=True), (world.lengths() <= 6).nonzero()[:, 0])
     losses = []
     for each in (batch, padded(batch, -3)):
         torch.manual_seed(5)
@@ -194,9 +194,9 @@ def test_4_a_row_does_not_see_its_neighbours(name: str, variant: str, world: Wor
     item_BK = torch.arange(1, world.items + 1).expand(world.users, -1)
     score_BK = model.score(batch, item_BK)
     order_B = torch.randperm(world.users)
-    close(model.score(take(batch, order_B), item_BK), score_BK[order_B])
+    close(model.score(select_rows(batch, order_B), item_BK), score_BK[order_B])
     for row in range(0, world.users, 3):
-        alone = take(batch, torch.tensor([row]))
+        alone = select_rows(batch, torch.tensor([row]))
         close(model.score(padded(alone, int(alone.length_B[0]) - alone.item_BL.shape[1]), item_BK[:1]), score_BK[[row]])
 
 
@@ -559,7 +559,7 @@ def test_9_neighbours_and_padding_change_no_reason(name: str, variant: str, worl
     batch = rows(world, model.needs)
     item_B = torch.arange(world.users) % world.items + 1
     for row in (0, 3):
-        alone = take(batch, torch.tensor([row]))
+        alone = select_rows(batch, torch.tensor([row]))
         alone = padded(alone, int(alone.length_B[0]) - alone.item_BL.shape[1])
         for one, many in zip(model.explain(alone, item_B[[row]]), model.explain(batch, item_B), strict=True):
             own = many.value[row][many.valid[row]]
@@ -577,7 +577,7 @@ def test_9_what_is_shown_of_a_candidate_is_in_its_score_or_marked(name: str, var
     item_B = (~own_BN).long().argmax(1)  # one that is not in the row's history
     assert bool((item_B > 0).any())
     row_B = (item_B > 0).nonzero()[:, 0]
-    batch, item_B = take(batch, row_B), item_B[row_B]
+    batch, item_B = select_rows(batch, row_B), item_B[row_B]
     reasons = [r for r in model.explain(batch, item_B) if r.about is not None and r.about.ndim == 1]
     for over, view in (("word", "words"), ("region", "regions"), ("word_region", "regions")):
         for reason in (r for r in reasons if r.over == over):
@@ -596,7 +596,7 @@ def test_9_faithful_reasons_move_the_score_by_their_weight(
     assert isinstance(model, Explainer)
     batch = rows(ordered, model.needs)
     item_B = model.score(batch, torch.arange(1, ordered.items + 1).expand(ordered.users, -1)).argmax(1) + 1
-    reason = over_history(model.explain(batch, item_B))
+    reason = history_weights(model.explain(batch, item_B))
     if reason is None or not reason.faithful:
         assert name in ("sasrec", "mahn", "min_net", "iarn") or variant in ("no_context", "mean_context")
         return
@@ -607,6 +607,6 @@ def test_9_faithful_reasons_move_the_score_by_their_weight(
         ("lightest", weight_BL.nan_to_num(9).argmin(1)),
     ):
         gone_BL = F.one_hot(place_B, batch.item_BL.shape[1]).bool()
-        score_B1 = model.score(without(batch, gone_BL), item_B[:, None])
+        score_B1 = model.score(erase_events(batch, gone_BL), item_B[:, None])
         moved[way] = (model.score(batch, item_B[:, None]) - score_B1).abs().mean().item()
     assert moved["heaviest"] > moved["lightest"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import models
-from engine.evaluation.erasure import take, without
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
@@ -65,7 +65,7 @@ def asked(world: World, model: Recommender) -> tuple[Batch, Tensor, Tensor]:
     """The rows of people who did not do what is asked about, which others did, and what that is compared with where a
     model scores no catalog.
     """
-    batch = take(rows(world, model.needs), torch.arange(4))
+    batch = select_rows(rows(world, model.needs), torch.arange(4))
     return batch, torch.tensor([13, 14, 15, 16]), torch.tensor([[3, 4], [13, 5], [1, 2], [14, 15]])
 
 
@@ -151,7 +151,7 @@ def test_an_event_of_presence_0_says_nothing(name: str, variant: str, world: Wor
         other = other.but(topic_BLT=torch.where(gone_BL[..., None], batch.topic_BLT.flip(-1), batch.topic_BLT))
     with torch.no_grad():
         silent_BK, other_BK, whole_BK, without_BK = (
-            model.score(b, item_BK) for b in (silent, other, batch, without(batch, gone_BL))
+            model.score(b, item_BK) for b in (silent, other, batch, erase_events(batch, gone_BL))
         )
     close(other_BK, silent_BK)
     assert not torch.equal(silent_BK, whole_BK)
@@ -217,3 +217,15 @@ def test_compiled_loops_have_the_same_influence_as_64_bits(name: str, variant: s
     for one, other in zip(single, double, strict=True):
         assert one.value.dtype == torch.float32
         close(one.value.double(), other.value, atol=1e-5)
+
+
+@every
+def test_nobody_has_done_anything(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    user_B = torch.arange(1, 5)
+    batch = world.interactions().before(user_B, torch.zeros_like(user_B), model.needs)
+    _, item_B, among_BK = asked(world, model)
+    for weights in influence(model, batch, item_B, world.catalog, among_BK=among_BK):
+        assert bool(weights.value.isfinite().all())
+        assert not weights.value[~weights.valid].any()
+        assert not weights.valid.any()

@@ -29,11 +29,11 @@ LIMITS = {"longest": 128, "proposals": 40, "overlap": 0.7, "class_overlap": 0.3,
 def regions(**more: Any) -> regions_stage.Params:
     settings = {**PICTURE, "precision": "fp32", "detector": "grid", "rows": 4, "columns": 3, **more}
     settings = {"faster_rcnn": {**LIMITS, "classes": 6}, **settings}
-    return regions_stage.Params(regions=settings, device="cpu", seed=1)  # type: ignore[arg-type]
+    return regions_stage.Params(dataset="demo", regions=settings, device="cpu", seed=1)  # type: ignore[arg-type]
 
 
 def whole(**more: Any) -> images_stage.Params:
-    return images_stage.Params(images={**PICTURE, "precision": "fp32", **more}, device="cpu", seed=1)  # type: ignore[arg-type]
+    return images_stage.Params(dataset="demo", images={**PICTURE, "precision": "fp32", **more}, device="cpu", seed=1)  # type: ignore[arg-type]
 
 
 def texts(**more: Any) -> text_stage.Params:
@@ -176,6 +176,29 @@ def test_a_skipped_stage_says_so(layout: Layout) -> None:
     assert store.meta(layout.image) == {"backbone": "none"}
     assert store.meta(layout.words) == store.meta(layout.text) == {"encoder": "none"}
     assert store.read(layout.regions, REGIONS).height == store.read(layout.words, WORDS).height == 0
+
+
+@pytest.mark.parametrize("stage", ["images", "regions"])
+def test_an_untrained_network_must_be_asked_for_by_name_outside_the_demo(
+    images: None, layout: Layout, stage: str
+) -> None:
+    def run(dataset: str, weights: str) -> None:
+        if stage == "images":
+            images_stage.main(whole(weights=weights).model_copy(update={"dataset": dataset}), layout)
+        else:
+            regions_stage.main(regions(weights=weights).model_copy(update={"dataset": dataset}), layout)
+
+    with pytest.raises(ValueError, match=rf"{stage}\.weights is none: an untrained resnet18 .* movielens") as caught:
+        run("movielens", "none")
+    assert all(cure in str(caught.value) for cure in ("IMAGENET1K_V1", "a file of weights", "untrained"))
+    made = layout.image if stage == "images" else layout.regions
+    assert not made.exists()
+    run("movielens", "untrained")
+    asked = store.read(made, VECTORS if stage == "images" else REGIONS)
+    assert store.meta(made)["weights"] == "untrained"
+    assert store.meta(made)["seed"] == 1
+    run("demo", "none")
+    assert store.read(made, VECTORS if stage == "images" else REGIONS).equals(asked)
 
 
 def test_pictures_are_reduced_on_request(images: None, layout: Layout) -> None:
@@ -340,6 +363,20 @@ def test_texts_give_words_and_a_whole(monkeypatch: pytest.MonkeyPatch, layout: L
     assert len(noted["sha256"]) == 64
 
 
+@pytest.mark.parametrize("texts_", [{}, {1: None, 2: None, 3: "  "}, {1: "A boat.", 2: None, 3: None, 4: None}])
+@pytest.mark.parametrize("encoder", ["minilm", "doc2vec"])
+def test_blocks_without_a_text_give_empty_rows(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, texts_: dict[int, str | None], encoder: str
+) -> None:
+    monkeypatch.setattr(extractor, "ROWS", 2)  # the second block of the last one has no text
+    catalog(layout, texts_)
+    text_stage.main(texts(encoder=encoder), layout)
+    written = [item for item, text in texts_.items() if text and text.strip()]
+    for path, table in ((layout.words, WORDS), (layout.text, VECTORS)):
+        assert store.read(path, table)["item"].to_list() == written
+        assert store.meta(path)["texts"] == len(written)
+
+
 def test_words_are_reduced_on_request(layout: Layout) -> None:
     catalog(layout, {i: f"A tale of {w} and woe." for i, w in enumerate(["love", "war", "sea", "hope"], 1)})
     text_stage.main(texts(width=3), layout)
@@ -465,3 +502,21 @@ def test_a_bert_s_settings_reach_it_and_cut_texts_are_counted(monkeypatch: pytes
     ]
     encoder = TextEncoder(**settings.text.model_dump(include=set(TextEncoder.model_fields)))
     assert extractor.Texts(encoder.model_copy(update={"encoder": "a/folder"}), "cpu").weights == Path("a/folder")
+
+
+@pytest.mark.parametrize("weights", ["none", "untrained"])
+def test_an_untrained_network_is_taken_outside_the_demo_only_by_name(layout: Layout, weights: str) -> None:
+    shards(layout, {1: poster(1)})
+    made = [(images_stage.main, whole(weights=weights), layout.image)]
+    made += [(regions_stage.main, regions(weights=weights), layout.regions)]  # type: ignore[list-item]
+    for main, params, table in made:
+        real = params.model_copy(update={"dataset": "table"})
+        if weights == "untrained":
+            main(real, layout)
+            assert store.height(table) == 1
+        else:
+            with pytest.raises(
+                ValueError, match=r"weights is none: an untrained resnet18 .* of table\. .*IMAGENET1K_V1"
+            ):
+                main(real, layout)
+            assert not table.exists()

@@ -9,7 +9,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from engine.features.pictures import pictures
@@ -62,12 +61,12 @@ def _batch(alike: list[tuple[int, np.ndarray]]) -> tuple[list[int], Tensor]:
 
 
 def _square(data: bytes, side: int) -> np.ndarray:
-    image = pictures.rgb(data, least=side)
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0))
+    return pictures.resized(data, side, lambda width, height: (side, side))
 
 
 def _scaled(data: bytes, side: int, longest: int) -> np.ndarray:
-    image = pictures.rgb(data, least=side)
-    scale = min(side / min(image.size), longest / max(image.size))
-    width, height = (max(round(length * scale), 1) for length in image.size)
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
+    def fit(width: int, height: int) -> tuple[int, int]:
+        scale = min(side / min(width, height), longest / max(width, height))
+        return max(round(width * scale), 1), max(round(height * scale), 1)
+
+    return pictures.resized(data, side, fit)

@@ -4,7 +4,7 @@ import hashlib
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,9 @@ _RASTER = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP
 Image.init()
 FORMATS = tuple(name for name in _RASTER if name in Image.OPEN)
 PIXELS, BYTES = 50_000_000, 50_000_000
+DECODED = 2**30  # bytes that pictures take while they are decoded, all threads together
+_PIXEL = 16  # bytes a pixel, with the copies on the way
+_STRIP = 2**18  # pixels that are scaled together
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,14 +46,35 @@ class Picture:
     sha256: str
 
 
+class _Budget:
+    """Bytes that threads share: one that wants more than is left waits, unless nothing is taken."""
+
+    def __init__(self, most: int):
+        self.most, self.taken, self.change = most, 0, threading.Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        with self.change:
+            self.change.wait_for(lambda: not self.taken or self.taken + size <= self.most)
+            self.taken += size
+        try:
+            yield
+        finally:
+            with self.change:
+                self.taken -= size
+                self.change.notify_all()
+
+
+_budget = _Budget(DECODED)
+
+
 def inspect(data: bytes, pixels: int = PIXELS, size: int = BYTES) -> Picture:
     """What `data` holds, decoded to its end; at most `pixels` of picture and `size` bytes of file.
 
     Raises:
         BadPicture: no picture, a cut one, one beyond the limits (a bomb is refused before it is decoded).
     """
-    with _reading():
-        image, turn = _load(data, pixels, size, 0)
+    with _reading(), _loaded(data, pixels, size, 0) as (image, turn):
         width, height = image.size[::-1] if turn >= 5 else image.size
     return Picture(str(image.format), width, height, hashlib.sha256(data).hexdigest())
 
@@ -63,10 +87,19 @@ def rgb(data: bytes, pixels: int = PIXELS, size: int = BYTES, least: int = 0) ->
     Raises:
         BadPicture: as `inspect`.
     """
-    with _reading():
-        image, turn = _load(data, pixels, size, least)
-        plain = _flat(image)
-        return plain.transpose(_TURN[turn]) if turn in _TURN else plain
+    with _reading(), _loaded(data, pixels, size, least) as (image, turn):
+        return _shown(image, turn)
+
+
+def resized(data: bytes, least: int, fit: Callable[[int, int], tuple[int, int]]) -> np.ndarray:
+    """The picture as `rgb` gives it, brought to the width and height that `fit` makes of its own [H, W, 3].
+
+    Raises:
+        BadPicture: as `inspect`.
+    """
+    with _reading(), _loaded(data, PIXELS, BYTES, least) as (image, turn):
+        shown = _shown(image, turn)
+        return np.asarray(shown.resize(fit(*shown.size), Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 @contextmanager
@@ -89,7 +122,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _load(data: bytes, pixels: int, size: int, least: int) -> tuple[Image.Image, int]:
+@contextmanager
+def _loaded(data: bytes, pixels: int, size: int, least: int) -> Iterator[tuple[Image.Image, int]]:
     """The decoded picture as it lies in the file, and its EXIF orientation (1 to 8)."""
     if not data:
         raise BadPicture("no bytes")
@@ -102,6 +136,12 @@ def _load(data: bytes, pixels: int, size: int, least: int) -> tuple[Image.Image,
         raise BadPicture(f"{width} x {height} pixels; at most {pixels:,} are decoded")
     if least:
         image.draft("RGB" if image.mode == "YCbCr" else None, (least, least))
+    width, height = image.size
+    with _budget.take(_PIXEL * width * height):
+        yield _whole(image, data)
+
+
+def _whole(image: Image.Image, data: bytes) -> tuple[Image.Image, int]:
     image.load()
     end = data.rstrip(b"\0\r\n")
     if (image.format == "PNG" and b"IEND\xaeB`\x82" not in data) or (image.format == "GIF" and not end.endswith(b";")):
@@ -109,6 +149,11 @@ def _load(data: bytes, pixels: int, size: int, least: int) -> tuple[Image.Image,
     with _quiet():
         turn = image.getexif().get(0x0112, 1)
     return image, turn if isinstance(turn, int) else 1
+
+
+def _shown(image: Image.Image, turn: int) -> Image.Image:
+    plain = _flat(image)
+    return plain.transpose(_TURN[turn]) if turn in _TURN else plain
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -122,17 +167,31 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _scaled(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits: 16 bits by 257; wider or real numbers from their least to their greatest."""
-    grey_HW = np.asarray(image).astype(np.float64)
-    finite_HW = np.isfinite(grey_HW)
-    if not finite_HW.any():
+    grey_HW = np.asarray(image)
+    rows = max(_STRIP // max(grey_HW.shape[1], 1), 1)
+    strips = [slice(top, top + rows) for top in range(0, len(grey_HW), rows)]
+    low, high = _bounds([grey_HW[strip] for strip in strips])
+    if low > high:
         raise BadPicture(f"mode {image.mode} without one finite value")
-    low, high = float(grey_HW[finite_HW].min()), float(grey_HW[finite_HW].max())
     if image.mode != "F" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 255:
         low, high = 0.0, 1.0 if high <= 1 else 255.0
-    share_HW = (np.where(finite_HW, grey_HW, low) - low) / max(high - low, 1e-12)
-    byte_HW = np.rint(share_HW * 255).astype(np.uint8)
+    byte_HW = np.empty(grey_HW.shape, np.uint8)
+    for strip in strips:
+        part_HW = grey_HW[strip].astype(np.float64)
+        part_HW = (np.where(np.isfinite(part_HW), part_HW, low) - low) / max(high - low, 1e-12)
+        byte_HW[strip] = np.rint(part_HW * 255).astype(np.uint8)
     if isinstance(clear := image.info.get("transparency"), int):
         byte_HW[grey_HW == clear] = 255
     return Image.fromarray(byte_HW).convert("RGB")
+
+
+def _bounds(parts: list[np.ndarray]) -> tuple[float, float]:
+    """The least and the greatest finite value; where there is none, infinity and its negative."""
+    low, high = float("inf"), float("-inf")
+    for part_HW in parts:
+        finite_X = part_HW[np.isfinite(part_HW)]
+        if finite_X.size:
+            low, high = min(low, float(finite_X.min())), max(high, float(finite_X.max()))
+    return low, high

@@ -64,9 +64,15 @@ class Bert:
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder)
             attention = {} if dtype is torch.float32 else {"attn_implementation": PADDED_SDPA}
-            network = AutoModel.from_pretrained(folder, dtype=torch.float32, **attention)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"no encoder {name!r}: {str(error).partition(chr(10))[0]}") from None
+            network, loading = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, output_loading_info=True, **attention
+            )
+        # a damaged file makes the libraries raise nearly anything (SafetensorError, KeyError, UnpicklingError …)
+        except Exception as error:
+            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            raise ValueError(f"no encoder {name!r}: {why}") from None
+        if missing := sorted(key for key in loading["missing_keys"] if not key.startswith("pooler.")):
+            raise ValueError(f"encoder {name!r}: its file of weights lacks {len(missing)}: {', '.join(missing[:8])}")
         if not tokenizer.is_fast:
             raise ValueError(f"encoder {name!r} has no fast tokenizer, so that its words cannot be found in the text")
         most = min(tokenizer.model_max_length, network.config.max_position_embeddings)
@@ -81,6 +87,8 @@ class Bert:
 
     def tokenize(self, texts: list[str], limit: int) -> Tokens:
         """Texts as the network reads them, and each one's first `limit` words (0: all)."""
+        if not texts:  # of which a tokenizer makes an error
+            return Tokens.of([], [], [], limit, 0)
         found = self.tokenizer(
             texts,
             return_offsets_mapping=True,

@@ -1,7 +1,7 @@
 """Texts as a network takes them: tokens, longest text first, and which of them make up each word."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -35,9 +35,9 @@ class Tokens:
         cls, texts: list[str], ids: list[list[int]], piece: list[list[tuple[int, int]]], limit: int, cut: int
     ) -> "Tokens":
         """From each token's start and end in its text; the first `limit` words of each text (0: all)."""
-        text_P, piece_P2 = np.repeat(np.arange(len(ids)), [len(each) for each in ids]), _pairs(piece)
+        text_P, piece_P2 = _owners(ids), _pairs(piece)
         found = [[match.span() for match in islice(_WORD.finditer(text), limit or None)] for text in texts]
-        text_S, span_S2 = np.repeat(np.arange(len(ids)), [len(each) for each in found]), _pairs(found)
+        text_S, span_S2 = _owners(found), _pairs(found)
         # a word beyond the last token read is left out; so is a token that lies in no word
         far = 1 + max(int(span_S2.max(initial=0)), int(piece_P2.max(initial=0)))
         word_P = np.searchsorted(text_S * far + span_S2[:, 0], text_P * far + piece_P2[:, 0], side="right") - 1
@@ -78,6 +78,11 @@ def length_batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
 def _runs(first_T: NDArray[np.int64], which: list[int]) -> NDArray[np.int64]:
     """Places of the runs named, of which run t begins at `first_T[t]`."""
     return np.concatenate([np.arange(first_T[t], first_T[t + 1]) for t in which])
+
+
+def _owners(lists: Sequence[Sequence[object]]) -> NDArray[np.int64]:
+    """For each entry of the lists in a row, which list it is of."""
+    return np.repeat(np.arange(len(lists)), np.array([len(each) for each in lists], np.int64))
 
 
 def _pairs(found: Iterable[list[tuple[int, int]]]) -> NDArray[np.int64]:

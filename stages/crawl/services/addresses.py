@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from stages.crawl.request_settings import WebPictureSettings
-from stages.crawl.services.service import NOT_ASKED, ItemContent, Service, Status
+from stages.crawl.services.item_content import NOT_ASKED, ItemContent, Status
+from stages.crawl.services.service import Service
 
 _LONGEST = 4096
 

@@ -11,17 +11,8 @@ from stages.crawl.api_key import ApiKey
 from stages.crawl.failures import CrawlStopped, TransientFailure
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.request_settings import Address, ApiSettings, WebPictureSettings
-from stages.crawl.services.service import (
-    NOT_ASKED,
-    NOT_FOUND,
-    OK,
-    OTHER_ID,
-    ItemContent,
-    Service,
-    Status,
-    parsed,
-    whole_number,
-)  # fmt: skip
+from stages.crawl.services.item_content import NOT_ASKED, NOT_FOUND, OK, OTHER_ID, ItemContent, Status
+from stages.crawl.services.service import Service, parsed, whole_number
 
 # said with HTTP 200; "Error getting data." is how it says that it has no entry for a well-formed id
 _UNKNOWN = ("Movie not found!", "Series not found!", "Incorrect IMDb ID.", "Error getting data.")

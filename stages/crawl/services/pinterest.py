@@ -8,17 +8,8 @@ from stages.crawl.answer_store import Answer
 from stages.crawl.api_key import ApiKey
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.request_settings import Address, ApiSettings, WebPictureSettings
-from stages.crawl.services.service import (
-    NOT_ASKED,
-    NOT_FOUND,
-    OK,
-    OTHER_ID,
-    ItemContent,
-    Service,
-    Status,
-    parsed,
-    whole_number,
-)  # fmt: skip
+from stages.crawl.services.item_content import NOT_ASKED, NOT_FOUND, OK, OTHER_ID, ItemContent, Status
+from stages.crawl.services.service import Service, parsed, whole_number
 
 
 class PinterestSettings(ApiSettings, WebPictureSettings):

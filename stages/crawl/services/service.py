@@ -4,8 +4,8 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal, TypeVar
+from dataclasses import asdict
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,74 +13,10 @@ from engine.features.pictures.pictures import BadPicture, inspect
 from stages.crawl.answer_store import Answer
 from stages.crawl.failures import RequestFailed, TransientFailure
 from stages.crawl.fetcher import Fetcher
+from stages.crawl.services.item_content import OK, ItemContent, ItemRequest, Status
 
 _WHOLE = re.compile(r"0*(\d{1,30})(\.0+)?", re.ASCII)
 _EXACT = 15  # digits of a whole number that passed through a 64-bit float unharmed
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where an item's text or picture stands; `reason` is for the report, and in the catalog where it failed."""
-
-    outcome: Literal["ok", "missing", "failed"]
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return f"failed: {self.reason}" if self.failed else self.outcome
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome == "ok"
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome == "failed"
-
-    @staticmethod
-    def parse(status: str) -> "Status":
-        """A status of the catalog table.
-
-        Raises:
-            ValueError: it is none of ok, missing, failed: why.
-        """
-        outcome, _, reason = status.partition(": ")
-        if outcome == "failed":
-            return Status("failed", reason)
-        if status not in ("ok", "missing"):
-            raise ValueError(f"status {status!r}: expected ok, missing or failed: why")
-        return OK if status == "ok" else Status("missing", "not given")
-
-
-OK = Status("ok")
-NOT_ASKED = Status("missing", "not asked")
-NOT_FOUND = Status("missing", "not found")
-OTHER_ID = Status("missing", "not found: the answer names another id")
-
-
-@dataclass(frozen=True)
-class ItemRequest:
-    """An item that lacks a text or a picture, with its ids in the services."""
-
-    item: int
-    ids: dict[str, str]
-    picture: bool
-
-
-@dataclass(frozen=True)
-class ItemContent:
-    """What a service has for an item; `picture_address` is where its picture lies in the answers."""
-
-    source: str
-    text_status: Status
-    picture_status: Status
-    title: str = ""
-    text: str = ""
-    picture_address: str = ""
-
-    @property
-    def unknown(self) -> bool:
-        """Whether the service does not know the item, or not the picture that it names."""
-        return "not found" in self.text_status.reason or "not found" in self.picture_status.reason
 
 
 class Service(ABC):

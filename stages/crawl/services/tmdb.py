@@ -10,17 +10,8 @@ from stages.crawl.api_key import ApiKey
 from stages.crawl.failures import CrawlStopped, RequestFailed
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.request_settings import Address, ApiSettings
-from stages.crawl.services.service import (
-    NOT_ASKED,
-    NOT_FOUND,
-    OK,
-    OTHER_ID,
-    ItemContent,
-    Service,
-    Status,
-    parsed,
-    whole_number,
-)  # fmt: skip
+from stages.crawl.services.item_content import NOT_ASKED, NOT_FOUND, OK, OTHER_ID, ItemContent, Status
+from stages.crawl.services.service import Service, parsed, whole_number
 
 _PATH = re.compile(r"/\w[\w.-]*", re.ASCII)
 _MOST = 12  # digits of an id

@@ -9,11 +9,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.progress import DownloadColumn, Progress
-
 from engine.tables.files import cache
 from stages.ingest.reading import raw_files
 from stages.ingest.reading.download import Download, download, md5
+from stages.ingest.reading.progress import bytes_bar
 
 _BLOCK = 1 << 20
 _DAMAGED = (  # all that zipfile has been seen to raise on damaged bytes
@@ -24,8 +23,7 @@ _DAMAGED = (  # all that zipfile has been seen to raise on damaged bytes
     OSError,
     OverflowError,
     ValueError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # NotImplementedError too
 )
 
 
@@ -47,15 +45,6 @@ def release_folder(name: str, folder: str, files: tuple[str, ...], settings: Dow
     elif settings.checksum and md5(packed) != settings.checksum.lower():
         raise ValueError(f"{packed}: its md5 is {md5(packed)}, wanted {settings.checksum}; remove the file")
     return unpack(packed, target, files, settings.gigabytes)
-
-
-def downloaded(name: str, files: tuple[str, ...]) -> list[Path]:
-    """The archive of `name` in .cache/downloads, or the `files` that were unpacked from it; empty before a download."""
-    target = cache("downloads") / name
-    packed = target.with_name(f"{name}.zip")
-    if packed.is_file():
-        return [packed]
-    return raw_files.listed(target, files) if target.is_dir() else []
 
 
 def folder_or_unpacked(
@@ -88,7 +77,7 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
         archive = zipfile.ZipFile(packed)
     except _DAMAGED as error:
         raise _damaged(packed, error) from None
-    with archive, tempfile.TemporaryDirectory(dir=target.parent) as folder, _progress() as bar:
+    with archive, tempfile.TemporaryDirectory(dir=target.parent) as folder, bytes_bar() as bar:
         members = _members(packed, archive, files)
         task = bar.add_task(packed.name, total=sum(member.file_size for member, _ in members))
         for member, name in members:
@@ -102,10 +91,6 @@ def unpack(packed: Path, target: Path, files: tuple[str, ...], gigabytes: float)
         whole = Path(folder).rename(f"{folder}.whole")
         os.rename(whole, target)
     return target
-
-
-def _progress() -> Progress:
-    return Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True)
 
 
 def _unpacked(packed: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -9,8 +9,8 @@ from bson.errors import InvalidBSON
 from bson.int64 import Int64
 
 from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.progress import reading_bar
 from stages.ingest.reading.record_fields import FieldTypes, valid_records
-from stages.ingest.reading.stream import progress
 
 ID: FieldTypes = (str, int, Int64)
 _BATCH = 10_000
@@ -29,7 +29,7 @@ def read_documents(
         raise FileNotFoundError(f"{path}: no such file")
     batch: list[dict[str, Any]] = []
     number, begin = 0, 0
-    with progress([path]) as wrap, path.open("rb") as raw:
+    with reading_bar([path]) as wrap, path.open("rb") as raw:
         file = wrap(raw)
         found = bson.decode_file_iter(file)
         while True:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import requests
 from pydantic import Field
-from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from engine.tables.settings import Record
+from stages.ingest.reading.progress import bytes_bar
 
 _BLOCK = 1 << 14  # when a body is cut, urllib3 loses what it has of the block at hand
 _PAUSE = 30  # the longest wait between two tries, seconds
@@ -94,9 +94,9 @@ def _stream(url: str, part: Path, have: int, settings: Download) -> None:
         length = answer.headers.get("Content-Length")
         with (
             part.open("ab" if size else "wb") as file,
-            Progress(*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()) as progress,
+            bytes_bar() as bar,
         ):
-            task = progress.add_task(part.name, total=size + int(length) if length else None, completed=size)
+            task = bar.add_task(part.name, total=size + int(length) if length else None, completed=size)
             for block in answer.iter_content(_BLOCK):
                 size += len(block)
                 if size > settings.gigabytes * 1e9:
@@ -104,4 +104,4 @@ def _stream(url: str, part: Path, have: int, settings: Download) -> None:
                         f"{url}: more than {settings.gigabytes} gigabytes; raise `gigabytes` if that is right"
                     )
                 file.write(block)
-                progress.update(task, completed=size)
+                bar.update(task, completed=size)

@@ -20,7 +20,8 @@ import orjson
 import polars as pl
 
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.stream import Block, Limits, blocks, open_plain_or_gzip, progress
+from stages.ingest.reading.progress import reading_bar
+from stages.ingest.reading.stream import Block, Limits, blocks, open_plain_or_gzip
 
 Record = dict[str, Any]
 ToTable = Callable[[list[Record], list[int], Tally], pl.DataFrame]
@@ -77,8 +78,8 @@ def read_records(path: Path, to_table: ToTable, tally: Tally, limits: Limits) ->
         ValueError: as stages.ingest.reading.stream; or a process died on the file.
     """
     work = BlockReader(path, to_table)
-    with progress([path]) as bar:
-        source = blocks(path, limits, bar)
+    with reading_bar([path]) as wrap:
+        source = blocks(path, limits, wrap)
         first = list(islice(source, _FEW + 1))
         many = chain(first, source)
         for frame, bad in map(work, many) if len(first) <= _FEW else _by_all_cores(work, many):

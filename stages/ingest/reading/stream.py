@@ -1,25 +1,20 @@
 """Text files of any length, packed or plain, as blocks of whole lines, within stated sizes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from isal import igzip, isal_zlib
 from pydantic import Field
-from rich.progress import DownloadColumn, Progress
 
 from engine.tables.settings import Record
+from stages.ingest.reading.progress import Wrap
 
 _READ = 1 << 20
 _BLOCK = 1 << 21  # bytes of lines handed on at a time
 _MAGIC = b"\x1f\x8b"
-
-
-Wrap = Callable[[BinaryIO], BinaryIO]
-"""What an open file is wrapped in before it is read."""
 
 
 class Limits(Record):
@@ -35,15 +30,6 @@ class Block:
 
     first: int
     text: bytes
-
-
-@contextmanager
-def progress(files: Sequence[Path]) -> Iterator[Wrap]:
-    """A bar of how many bytes of `files` are read: what is given out wraps an open file."""
-    name = files[0].name if len(files) == 1 else f"{len(files)} files"
-    with Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True) as bar:
-        task = bar.add_task(name, total=sum(file.stat().st_size for file in files))
-        yield cast(Wrap, partial(bar.wrap_file, task_id=task))
 
 
 def blocks(path: Path, limits: Limits, wrap: Wrap = lambda file: file, size: int = _BLOCK) -> Iterator[Block]:

@@ -13,13 +13,13 @@ from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
 from stages.ingest.shaping.source_tables import SourceTables
-from stages.ingest.world.acts import acts
-from stages.ingest.world.calendar import START, SessionSettings, calendar
-from stages.ingest.world.films import Films, FilmSettings, films
+from stages.ingest.world.acts import draw_acts
+from stages.ingest.world.calendar import START, SessionSettings, draw_calendar
+from stages.ingest.world.films import Films, FilmSettings, draw_films
 from stages.ingest.world.lexicon import lexicon
 from stages.ingest.world.mixture import MixtureSettings, World
-from stages.ingest.world.posters import HEIGHT, WIDTH, poster
-from stages.ingest.world.tastes import PeopleSettings, groups, people
+from stages.ingest.world.people import PeopleSettings, draw_people, group_films
+from stages.ingest.world.posters import HEIGHT, WIDTH, draw_poster
 from stages.ingest.world.truth import reasons
 
 _SHARD = 200  # posters a frame
@@ -55,13 +55,13 @@ def files(settings: Settings) -> list[Path]:
 def read(settings: Settings, seed: int) -> SourceTables:
     """The world of `seed`, the same bytes each time: final tables, with the truth and the oracle's ranks."""
     film_rng, people_rng, act_rng, poster_rng = (np.random.default_rng([seed, stream]) for stream in range(4))
-    made = films(settings.films, settings.film, film_rng)
-    found = people(settings.people, settings.person, people_rng)
-    kinds = groups(made)
-    when = calendar(found.acts_U, round(settings.months * 365.25 / 12 / 7), settings.sessions, people_rng)
-    chances = settings.mixture.causes(settings.people, people_rng)
+    made = draw_films(settings.films, settings.film, film_rng)
+    found = draw_people(settings.people, settings.person, people_rng)
+    kinds = group_films(made)
+    when = draw_calendar(found.acts_U, round(settings.months * 365.25 / 12 / 7), settings.sessions, people_rng)
+    chances = settings.mixture.draw_causes(settings.people, people_rng)
     world = World(kinds, found, made.fame_F, settings.person.main, settings.mixture, chances)
-    done = acts(world, when, act_rng)
+    done = draw_acts(world, when, act_rng)
     user, position = np.nonzero(np.arange(when.minute_UN.shape[1]) < found.acts_U[:, None])
     item, later = done.film_UN[user, position] + 1, position > 0
     time = START + when.minute_UN[user, position].astype("timedelta64[m]")
@@ -114,7 +114,7 @@ def _catalog(made: Films) -> pl.DataFrame:
 def _posters(made: Films, rng: np.random.Generator) -> Iterator[pl.DataFrame]:
     for begin in range(0, len(made.titles), _SHARD):
         rows = range(begin, min(begin + _SHARD, len(made.titles)))
-        drawn = [poster(made.titles[row], made.palettes[row], made.objects[row], rng) for row in rows]
+        drawn = [draw_poster(made.titles[row], made.palettes[row], made.objects[row], rng) for row in rows]
         yield _frame(
             IMAGES,
             item=[row + 1 for row in rows],

@@ -32,7 +32,7 @@ class Acts:
     expected_UN: np.ndarray
 
 
-def acts(world: World, calendar: Calendar, rng: np.random.Generator) -> Acts:
+def draw_acts(world: World, calendar: Calendar, rng: np.random.Generator) -> Acts:
     """Let everybody act, each as often as they do; entries beyond a person's last act are -1 or NaN."""
     people, count = calendar.minute_UN.shape
     shape, themes = (people, count), len(world.groups.theme_KF)
@@ -45,13 +45,13 @@ def acts(world: World, calendar: Calendar, rng: np.random.Generator) -> Acts:
         row: np.ndarray = start + np.flatnonzero(world.people.acts_U[start : start + _BLOCK] > n)
         if not len(row):
             continue
-        chance_UF = world.chances(row, interest_U[row], look_U[row], calendar, n)
+        chance_UF = world.film_chances(row, interest_U[row], look_U[row], calendar, n)
         others_U = world.unseen_UF[row].sum(axis=1) - 1
-        switched_U = _move(world, calendar, row, n, interest_U, look_U, rng)
+        switched_U = _switch_tastes(world, calendar, row, n, interest_U, look_U, rng)
         cause_U = (np.cumsum(world.cause_U4[row], axis=1)[:, :3] <= rng.random((len(row), 1))).sum(axis=1)
         follows_U = calendar.household_UN[row, n] & (rng.random(len(row)) < world.mixture.hour)
         cause_U = np.where(calendar.idle_UN[row, n], ACCIDENT, np.where(follows_U, HOUR, cause_U))
-        film_U, cause_U = world.draw(row, cause_U, interest_U[row], look_U[row], rng)
+        film_U, cause_U = world.draw_films(row, cause_U, interest_U[row], look_U[row], rng)
         own_U = chance_UF[np.arange(len(row)), film_U]
         found: dict[str, np.ndarray] = {"film": film_U, "cause": cause_U, "switched": switched_U, "others": others_U}
         found |= {"interest": interest_U[row], "look": look_U[row]}
@@ -62,7 +62,7 @@ def acts(world: World, calendar: Calendar, rng: np.random.Generator) -> Acts:
     return Acts(**{f"{name}_UN": value for name, value in whole.items()})
 
 
-def _move(
+def _switch_tastes(
     world: World,
     calendar: Calendar,
     row: np.ndarray,
@@ -75,10 +75,10 @@ def _move(
     mix, unseen = world.mixture, Unseen(world.fame_F, world.unseen_UF[row])
     theme_KF, look_OF = world.groups.theme_KF, world.groups.look_OF
     switch_U: np.ndarray = rng.random(len(row)) < np.where(calendar.same_UN[row, n], mix.switch_same, mix.switch_new)
-    switch_U = (switch_U & ~calendar.household_UN[row, n] & ~calendar.idle_UN[row, n]) | unseen.none(
+    switch_U = (switch_U & ~calendar.household_UN[row, n] & ~calendar.idle_UN[row, n]) | unseen.none_left(
         theme_KF[interest_U[row]]
     )
-    turn_U = (rng.random(len(row)) < mix.switch_look) | unseen.none(look_OF[look_U[row]])
+    turn_U = (rng.random(len(row)) < mix.switch_look) | unseen.none_left(look_OF[look_U[row]])
     for now_U, moved_U, count in ((interest_U, switch_U, len(theme_KF)), (look_U, turn_U, len(look_OF))):
         now_U[row] = (now_U[row] + moved_U * rng.integers(1, count, len(row))) % count
     return switch_U

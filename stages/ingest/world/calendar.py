@@ -54,7 +54,7 @@ class Calendar:
     idle_of_new: float
 
 
-def calendar(acts_U: np.ndarray, weeks: int, settings: SessionSettings, rng: np.random.Generator) -> Calendar:
+def draw_calendar(acts_U: np.ndarray, weeks: int, settings: SessionSettings, rng: np.random.Generator) -> Calendar:
     """Times of each person's acts; what stands beyond a person's last act has no meaning.
 
     Raises:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from engine.tables.settings import Record
 from stages.ingest.world.lexicon import lexicon
-from stages.ingest.world.plots import bag, plot, title
+from stages.ingest.world.plots import film_words, write_plot, write_title
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -42,7 +42,7 @@ class Films:
     plots: list[str]
 
 
-def balanced(among_F: np.ndarray, kinds: int, rng: np.random.Generator) -> np.ndarray:
+def draw_balanced(among_F: np.ndarray, kinds: int, rng: np.random.Generator) -> np.ndarray:
     """A draw among `kinds` for each film, all as frequent as can be within those True and those False in `among_F`."""
     drawn_F = np.zeros(len(among_F), dtype=int)
     for side_F in (among_F, ~among_F):
@@ -50,29 +50,29 @@ def balanced(among_F: np.ndarray, kinds: int, rng: np.random.Generator) -> np.nd
     return drawn_F
 
 
-def films(count: int, settings: FilmSettings, rng: np.random.Generator) -> Films:
+def draw_films(count: int, settings: FilmSettings, rng: np.random.Generator) -> Films:
     """Draw the films."""
     world = lexicon()
     themes, genres, looks, plain = list(world.themes), list(world.genres), world.looks(), list(world.palettes)
     striking_F = rng.permutation(np.arange(count) < round(settings.striking * count))
-    look_F = np.where(striking_F, balanced(striking_F, len(looks), rng), -1)
-    first_F = balanced(striking_F, len(themes), rng)
+    look_F = np.where(striking_F, draw_balanced(striking_F, len(looks), rng), -1)
+    first_F = draw_balanced(striking_F, len(themes), rng)
     theme_F2 = np.stack([first_F, (first_F + rng.integers(1, len(themes), count)) % len(themes)], axis=1)
-    genre_F, palette_F = balanced(striking_F, len(genres), rng), balanced(striking_F, len(plain), rng)
+    genre_F, palette_F = draw_balanced(striking_F, len(genres), rng), draw_balanced(striking_F, len(plain), rng)
     made = Films(look_F, genre_F, theme_F2, np.exp(rng.normal(0, settings.fame, count)), [], [], [], [])
     taken: set[str] = set()
     for place, look in enumerate(look_F):
         genre, loved = genres[genre_F[place]], looks[look] if look >= 0 else ""
         first, second = (themes[theme] for theme in theme_F2[place])
-        words = bag(genre, first, second, rng)
-        made.titles.append(title(words, taken, rng))
-        made.plots.append(plot(words, settings.sentences, rng))
+        words = film_words(genre, first, second, rng)
+        made.titles.append(write_title(words, taken, rng))
+        made.plots.append(write_plot(words, settings.sentences, rng))
         made.palettes.append(loved if loved in world.vivid else plain[palette_F[place]])
-        made.objects.append(_shown(loved if loved in world.large else "", genre, settings, rng))
+        made.objects.append(_draw_objects(loved if loved in world.large else "", genre, settings, rng))
     return made
 
 
-def _shown(main: str, genre: str, settings: FilmSettings, rng: np.random.Generator) -> dict[str, Box]:
+def _draw_objects(main: str, genre: str, settings: FilmSettings, rng: np.random.Generator) -> dict[str, Box]:
     """Objects without repeats at boxes that do not overlap: a large main one with small ones, or none larger."""
     world = lexicon()
     every, own = world.objects(), world.genres[genre].objects
@@ -84,15 +84,15 @@ def _shown(main: str, genre: str, settings: FilmSettings, rng: np.random.Generat
             names.append(name)
     if main:  # above the caption: the main one low with small ones above, or the other way round
         high = bool(rng.random() < 0.5)
-        boxes = [_placed(0.5, 0.27 if high else 0.54, 0.62, 0.12, rng)]
-        boxes += [_placed(x, 0.68 if high else 0.14, 0.26, 0.02, rng) for x in rng.permutation([0.18, 0.5, 0.82])]
+        boxes = [_box(0.5, 0.27 if high else 0.54, 0.62, 0.12, rng)]
+        boxes += [_box(x, 0.68 if high else 0.14, 0.26, 0.02, rng) for x in rng.permutation([0.18, 0.5, 0.82])]
     else:
         corners = rng.permutation([(x, y) for x in (0.27, 0.73) for y in (0.22, 0.6)])
-        boxes = [_placed(x, y, 0.36, 0.05, rng) for x, y in corners]
+        boxes = [_box(x, y, 0.36, 0.05, rng) for x, y in corners]
     return dict(zip(names, boxes, strict=False))
 
 
-def _placed(x: float, y: float, width: float, stray: float, rng: np.random.Generator) -> Box:
+def _box(x: float, y: float, width: float, stray: float, rng: np.random.Generator) -> Box:
     """A box as high as wide on a poster of 2 by 3, its middle at (x, y) or up to `stray` beside."""
     x, height = x + rng.uniform(-stray, stray), width * 2 / 3
     left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from engine.tables.settings import Record
 from stages.ingest.world.calendar import Calendar
-from stages.ingest.world.tastes import Groups, People, shares
+from stages.ingest.world.people import Groups, People, normalise_rows
 
 LASTING, PASSING, VISUAL, ACCIDENT, HOUR = range(5)
 CAUSES = ("lasting", "passing", "visual", "accident", "hour")
@@ -33,7 +33,7 @@ class MixtureSettings(Record):
     switch_same: float = Field(ge=0, le=1, description="chance that the passing interest switches within a session")
     switch_look: float = Field(ge=0, le=1, description="chance that the visual taste moves before an act")
 
-    def causes(self, people: int, rng: np.random.Generator) -> np.ndarray:
+    def draw_causes(self, people: int, rng: np.random.Generator) -> np.ndarray:
         """Each person's chances of LASTING, PASSING, VISUAL and ACCIDENT, cause_U4."""
         weight_3 = np.array([self.lasting, self.passing, self.visual])
         taste_U3 = rng.dirichlet(self.alike * weight_3 / weight_3.sum(), people) * (1 - self.accident)
@@ -45,21 +45,21 @@ class Unseen:
 
     def __init__(self, fame_F: np.ndarray, unseen_UF: np.ndarray) -> None:
         self._unseen_UF = unseen_UF
-        self.any_UF = shares(fame_F * unseen_UF)
+        self.any_UF = normalise_rows(fame_F * unseen_UF)
 
-    def none(self, weight_UF: np.ndarray) -> np.ndarray:
+    def none_left(self, weight_UF: np.ndarray) -> np.ndarray:
         """For whom no film with a weight is left."""
         found: np.ndarray = ~((weight_UF > 0) & self._unseen_UF).any(axis=1)
         return found
 
-    def of(self, weight_UF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def restrict(self, weight_UF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`weight_UF` over unseen films, and for whom none of these was left."""
         left_UF: np.ndarray = weight_UF * self._unseen_UF
-        none_U = self.none(weight_UF)
+        none_U = self.none_left(weight_UF)
         left_UF[none_U] = self.any_UF[none_U]
-        return shares(left_UF), none_U
+        return normalise_rows(left_UF), none_U
 
-    def others(self, group_KF: np.ndarray, now_U: np.ndarray) -> np.ndarray:
+    def after_switch(self, group_KF: np.ndarray, now_U: np.ndarray) -> np.ndarray:
         """What a switch may lead to: the mean of the distributions of all groups but that of `now_U`."""
         total_UK = self._unseen_UF @ group_KF.T
         weight_UK = np.divide(1.0, total_UK, out=np.zeros_like(total_UK), where=total_UK > 0)
@@ -89,7 +89,7 @@ class World:
         self.lasting_UF = main * groups.theme_KF[first] + (1 - main) * groups.theme_KF[second]
         self.unseen_UF = np.ones(self.lasting_UF.shape, dtype=bool)
 
-    def chances(
+    def film_chances(
         self, row: np.ndarray, interest_U: np.ndarray, look_U: np.ndarray, calendar: Calendar, n: int
     ) -> np.ndarray:
         """The chance of each film as act n of the people `row`, by all that can be known before it.
@@ -102,20 +102,21 @@ class World:
         hour_U, idle_U = mix.hour * (same_evening_U + new_evening_U), new_U * calendar.idle_of_new
         else_U = 1 - hour_U - idle_U
         theme_UF, look_UF = self.groups.theme_KF[interest_U], self.groups.look_OF[look_U]
-        turn_U = np.where(unseen.none(look_UF), 1.0, mix.switch_look)[:, None]
+        turn_U = np.where(unseen.none_left(look_UF), 1.0, mix.switch_look)[:, None]
         switch_U = mix.switch_new * (new_U - new_evening_U - idle_U) + mix.switch_same * (1 - new_U - same_evening_U)
-        switch_U = np.where(unseen.none(theme_UF), else_U, switch_U)
+        switch_U = np.where(unseen.none_left(theme_UF), else_U, switch_U)
         lasting_U, passing_U, visual_U, accident_U = self.cause_U4[row].T
-        rest_UF = lasting_U[:, None] * unseen.of(self.lasting_UF[row])[0] + accident_U[:, None] * unseen.any_UF
-        visual_UF = (1 - turn_U) * unseen.of(look_UF)[0] + turn_U * unseen.others(self.groups.look_OF, look_U)
+        rest_UF = lasting_U[:, None] * unseen.restrict(self.lasting_UF[row])[0] + accident_U[:, None] * unseen.any_UF
+        visual_UF = (1 - turn_U) * unseen.restrict(look_UF)[0]
+        visual_UF += turn_U * unseen.after_switch(self.groups.look_OF, look_U)
         rest_UF += visual_U[:, None] * visual_UF
         chance_UF: np.ndarray = else_U[:, None] * rest_UF + idle_U[:, None] * unseen.any_UF
-        chance_UF += hour_U[:, None] * unseen.of(self.groups.theme_KF[self.people.household_U[row]])[0]
-        chance_UF += (passing_U * (else_U - switch_U))[:, None] * unseen.of(theme_UF)[0]
-        chance_UF += (passing_U * switch_U)[:, None] * unseen.others(self.groups.theme_KF, interest_U)
+        chance_UF += hour_U[:, None] * unseen.restrict(self.groups.theme_KF[self.people.household_U[row]])[0]
+        chance_UF += (passing_U * (else_U - switch_U))[:, None] * unseen.restrict(theme_UF)[0]
+        chance_UF += (passing_U * switch_U)[:, None] * unseen.after_switch(self.groups.theme_KF, interest_U)
         return chance_UF
 
-    def draw(
+    def draw_films(
         self,
         row: np.ndarray,
         cause_U: np.ndarray,
@@ -132,7 +133,7 @@ class World:
             (HOUR, self.groups.theme_KF[self.people.household_U[row]]),
         ):
             weight_UF = np.where((cause_U == cause)[:, None], table, weight_UF)
-        share_UF, none_U = unseen.of(weight_UF)
+        share_UF, none_U = unseen.restrict(weight_UF)
         cumulative_UF = np.cumsum(share_UF, axis=1)
         aim_U = rng.random(len(row)) * cumulative_UF[:, -1]
         film_U = (cumulative_UF <= aim_U[:, None]).sum(axis=1)

@@ -9,7 +9,7 @@ from stages.ingest.world.lexicon import lexicon
 _VOWEL = re.compile(r"\b([Aa]) (?=[aeiou])")
 
 
-class Bag:
+class WordPool:
     """Words by the name of their slot, each drawn once before any is drawn again."""
 
     def __init__(self, words: dict[str, list[str]], rng: np.random.Generator) -> None:
@@ -28,7 +28,7 @@ class Bag:
         return _VOWEL.sub(r"\1n ", re.sub(r"{(\w+)}", lambda match: self.draw(match[1]), sentence))
 
 
-def bag(genre: str, first: str, second: str, rng: np.random.Generator) -> Bag:
+def film_words(genre: str, first: str, second: str, rng: np.random.Generator) -> WordPool:
     """A film's words: t1 p1 l1 v1 of its first theme, … 2 of its second, g… its genre's, e… everyday; d distracts."""
     world = lexicon()
     words: dict[str, list[str]] = {}
@@ -41,10 +41,10 @@ def bag(genre: str, first: str, second: str, rng: np.random.Generator) -> Bag:
     words |= {"et": everyday.things, "ep": everyday.people, "el": everyday.places, "w": everyday.times}
     words["d"] = [word for name, other in world.genres.items() if name != genre for word in other.things]
     words["d"] += [word for name, theme in world.themes.items() if name not in (first, second) for word in theme.things]
-    return Bag(words, rng)
+    return WordPool(words, rng)
 
 
-def plot(words: Bag, mix: dict[str, tuple[int, int]], rng: np.random.Generator) -> str:
+def write_plot(words: WordPool, mix: dict[str, tuple[int, int]], rng: np.random.Generator) -> str:
     """A plot: an opening, then as many sentences of each kind in `mix` as drawn from its (least, most), a closing."""
     world = lexicon()
     middle = [
@@ -56,7 +56,7 @@ def plot(words: Bag, mix: dict[str, tuple[int, int]], rng: np.random.Generator) 
     return " ".join(words.fill(str(sentence)) for sentence in chosen)
 
 
-def title(words: Bag, taken: set[str], rng: np.random.Generator) -> str:
+def write_title(words: WordPool, taken: set[str], rng: np.random.Generator) -> str:
     """A title that no other film has, added to `taken`; a later film of the same name is a sequel by its number."""
     lower = {"of", "and", "the", "for", "to", "at", "a", "an"}
     for _ in range(20):

@@ -15,7 +15,7 @@ _SCALE = 2  # drawn larger, then reduced, for smooth edges
 _LINES = ("line", "arc")
 
 
-def poster(title: str, palette: str, objects: Mapping[str, tuple[float, ...]], rng: np.random.Generator) -> bytes:
+def draw_poster(title: str, palette: str, objects: Mapping[str, tuple[float, ...]], rng: np.random.Generator) -> bytes:
     """A JPEG; `objects` are painted in their boxes (left, top, right, bottom in 0..1 of the picture)."""
     dark, middle, light = (lexicon().palettes | lexicon().vivid)[palette]
     picture = _gradient(dark, middle)

@@ -7,7 +7,7 @@ from stages.ingest.world.acts import Acts
 from stages.ingest.world.films import WHOLE, Films
 from stages.ingest.world.lexicon import lexicon
 from stages.ingest.world.mixture import ACCIDENT, CAUSES, HOUR, LASTING, PASSING, VISUAL
-from stages.ingest.world.tastes import People
+from stages.ingest.world.people import People
 
 _EARLIER = 5  # how many earlier films a reason names at most
 

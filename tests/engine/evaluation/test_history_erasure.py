@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.evaluation.erasure import take, without
-from engine.evaluation.history_erasure import over_history, probe, recommended, scores
+from engine.evaluation.erasure import erase_events, select_rows
+from engine.evaluation.history_erasure import best_items, history_erasures, history_weights, scores
 from engine.tables.arrays import event_columns
 from engine.training.batch import Batch, Interactions
 from engine.training.cases import Cases
@@ -92,7 +92,7 @@ def batch(lengths: list[int], topics: bool = True) -> Batch:
 def test_an_erased_history_is_the_history_of_the_others(lengths: list[int], bits: int) -> None:
     rows = batch(lengths)
     gone = torch.tensor([bits >> k & 1 for k in range(rows.item_BL.numel())]).bool().view(rows.item_BL.shape)
-    found = without(rows, gone)
+    found = erase_events(rows, gone)
     for row in range(len(lengths)):
         kept = [int(i) for i, g in zip(rows.item_BL[row], gone[row], strict=True) if i and not g]
         n = len(kept)
@@ -107,7 +107,7 @@ def test_an_erased_history_is_the_history_of_the_others(lengths: list[int], bits
 
 def test_nothing_erased_leaves_the_batch_and_what_it_lacks_stays_away() -> None:
     rows = batch([3, 0, 2], topics=False)
-    found = without(rows, torch.zeros_like(rows.valid_BL))
+    found = erase_events(rows, torch.zeros_like(rows.valid_BL))
     assert torch.equal(found.item_BL, rows.item_BL)
     assert found.topic_BLT is None
     assert found.target_BL is None
@@ -115,7 +115,7 @@ def test_nothing_erased_leaves_the_batch_and_what_it_lacks_stays_away() -> None:
 
 def test_take_repeats_rows_of_every_field() -> None:
     rows = batch([3, 1])
-    found = take(rows, torch.tensor([1, 1, 0]))
+    found = select_rows(rows, torch.tensor([1, 1, 0]))
     assert found.length_B.tolist() == [1, 1, 3]
     assert found.topic_BLT is not None
     assert rows.topic_BLT is not None
@@ -130,26 +130,26 @@ def test_scores_of_a_model_that_only_scores_candidates_are_the_same() -> None:
 
 def test_what_was_seen_is_not_recommended_unless_repeats_are_kept() -> None:
     data, asked = events(), cases()
-    item_BK, score_BK = recommended(Sum(), data, asked, 5, "excluded")
+    item_BK, score_BK = best_items(Sum(), data, asked, 5, "excluded")
     assert (score_BK.diff(dim=1) <= 0).all()
     for row, user in enumerate(asked.user_C.tolist()):
         first = int(data.offset_U[user])
         assert not set(item_BK[row].tolist()) & set(data.item_E[first : first + 8].tolist())
-    kept = recommended(Sum(), data, asked, ITEMS, "kept")[0]
+    kept = best_items(Sum(), data, asked, ITEMS, "kept")[0]
     assert (kept > 0).all()
     assert len(set(kept[0].tolist())) == ITEMS
 
 
 def test_when_everything_was_seen_nothing_is_recommended() -> None:
     data = events(1, ITEMS)
-    item_BK, score_BK = recommended(Sum(), data, cases(1, ITEMS), 3, "excluded")
+    item_BK, score_BK = best_items(Sum(), data, cases(1, ITEMS), 3, "excluded")
     assert item_BK.tolist() == [[0, 0, 0]]
     assert not score_BK.isfinite().any()
 
 
 def test_honest_weights_agree_with_erasure_and_lies_do_not() -> None:
-    honest = probe(Honest(), events(), cases(), "excluded", 1, 1)
-    liar = probe(Liar(), events(), cases(), "excluded", 1, 1)
+    honest = history_erasures(Honest(), events(), cases(), "excluded", 1, 1)
+    liar = history_erasures(Liar(), events(), cases(), "excluded", 1, 1)
     assert honest is not None
     assert liar is not None
     assert honest.faithful
@@ -168,7 +168,7 @@ def test_a_drop_is_in_standard_deviations_around_the_mean_of_the_catalogue() -> 
     data, asked = events(1), cases(1)
     model = Honest()
     rows = data.before(asked.user_C, asked.position_C, model.needs)
-    found = probe(model, data, asked, "excluded", 1, 1)
+    found = history_erasures(model, data, asked, "excluded", 1, 1)
     assert found is not None
     item = int(found.item_C[0])
     gain_L = model.gain_NN[rows.item_BL[0], item]
@@ -180,9 +180,9 @@ def test_a_drop_is_in_standard_deviations_around_the_mean_of_the_catalogue() -> 
 
 
 def test_more_cases_than_a_block_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = probe(Honest(), events(), cases(), "excluded", 1, 1)
+    whole = history_erasures(Honest(), events(), cases(), "excluded", 1, 1)
     monkeypatch.setattr("engine.evaluation.history_erasure.ROWS", 7)
-    cut = probe(Honest(), events(), cases(), "excluded", 1, 1)
+    cut = history_erasures(Honest(), events(), cases(), "excluded", 1, 1)
     assert whole is not None
     assert cut is not None
     assert cut.case_C.tolist() == whole.case_C.tolist() == list(range(40))
@@ -191,7 +191,7 @@ def test_more_cases_than_a_block_keep_their_numbers(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_same_seed_erases_the_same() -> None:
-    first, again, other = (probe(Honest(), events(), cases(), "excluded", 2, seed) for seed in (1, 1, 2))
+    first, again, other = (history_erasures(Honest(), events(), cases(), "excluded", 2, seed) for seed in (1, 1, 2))
     assert first is not None
     assert again is not None
     assert other is not None
@@ -200,9 +200,9 @@ def test_the_same_seed_erases_the_same() -> None:
 
 
 def test_what_cannot_be_probed_is_left_out() -> None:
-    assert probe(Sum(), events(), cases(), "excluded", 1, 1) is None
-    assert probe(Honest(), events(), cases(position=3), "excluded", 2, 1) is None
-    assert probe(Honest(), events(), cases(position=4), "excluded", 2, 1) is not None
+    assert history_erasures(Sum(), events(), cases(), "excluded", 1, 1) is None
+    assert history_erasures(Honest(), events(), cases(position=3), "excluded", 2, 1) is None
+    assert history_erasures(Honest(), events(), cases(position=4), "excluded", 2, 1) is not None
 
 
 def test_a_faithful_reason_is_preferred() -> None:
@@ -210,6 +210,6 @@ def test_a_faithful_reason_is_preferred() -> None:
     later = Weights(value, "history", "share", False, valid)
     used = Weights(value, "history", "share", True, valid)
     words = Weights(value, "word", "share", True, valid)
-    assert over_history([words, later, used]) is used
-    assert over_history([words, later]) is later
-    assert over_history([words]) is None
+    assert history_weights([words, later, used]) is used
+    assert history_weights([words, later]) is later
+    assert history_weights([words]) is None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import blanked
-from engine.evaluation.part_erasure import probe_inside
+from engine.evaluation.part_erasure import part_erasures
 from engine.training.batch import Batch
 from engine.training.catalog import Ragged
 from engine.training.contract import CatalogScorer, Explainer, Weights
@@ -52,7 +52,7 @@ class Reader(CatalogScorer, Explainer):
 
 def probed(sign: float = 1.0, over: str = "word") -> dict[str, np.ndarray] | None:
     parts = table()
-    return probe_inside(Reader(parts, sign), events(), cases(), "excluded", parts, over, 1)  # type: ignore[arg-type]
+    return part_erasures(Reader(parts, sign), events(), cases(), "excluded", parts, over, 1)  # type: ignore[arg-type]
 
 
 def test_places_are_blank_within_the_block_alone_even_when_it_fails() -> None:
@@ -78,7 +78,7 @@ def test_blanking_the_heaviest_words_costs_most_and_lies_are_found_out() -> None
 
 def test_what_is_not_weighed_inside_the_history_is_not_probed() -> None:
     assert probed(over="region") is None
-    assert probe_inside(Sum(), events(), cases(), "excluded", table(), "word", 1) is None
+    assert part_erasures(Sum(), events(), cases(), "excluded", table(), "word", 1) is None
 
 
 def test_the_same_seed_blanks_the_same() -> None:

@@ -297,7 +297,7 @@ def slowly(self, prepared):
 extractors.PictureExtractor.extract = slowly
 settings = dict(backbone="resnet18", weights="none", layer="layer1", size=32, width=0, batch_size=0, precision="fp32",
                 engine=sys.argv[2], address="", workers=2)
-images.main(images.Params(images=settings, device="cpu", seed=1), Layout(Path(sys.argv[1]), "temporal"))
+images.main(images.Params(dataset="demo", images=settings, device="cpu", seed=1), Layout(Path(sys.argv[1]), "temporal"))
 """
 
 

@@ -23,7 +23,7 @@ from engine.tables.store import write, write_shards
 from stages.crawl.answer_store import AnswerStore
 from stages.crawl.chosen_services import Params, Settings, api_key, chosen_services, open_service
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import ItemContent, ItemRequest
+from stages.crawl.services.item_content import ItemContent, ItemRequest
 from stages.crawl.services.tmdb import TmdbKey, TmdbSettings
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from urllib3.util import connection
 from stages.crawl.address_guard import PublicHostAdapter, is_public, redirect_target, web_address
 from stages.crawl.failures import RequestFailed
 from stages.crawl.rate_limit import RateLimit
-from stages.crawl.services.service import OK, ItemContent, Status
+from stages.crawl.services.item_content import OK, ItemContent, Status
 
 from .conftest import ABROAD, Service, jpeg
 

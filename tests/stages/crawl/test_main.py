@@ -1,5 +1,7 @@
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from engine.tables.settings import checked
 from engine.tables.store import read, read_shards
 from stages import text
 from stages.crawl.__main__ import main
+from stages.crawl.answer_store import AnswerStore
 from stages.crawl.chosen_services import Params, chosen_services
 from stages.crawl.failures import CrawlStopped
 from stages.crawl.services.tmdb import TmdbSettings
@@ -132,6 +135,26 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     assert sorted(set(service.paths()[asked:])) == sorted(
         path for n in (1, 10, 20) for path in (f"/3/movie/{n}", f"/t/p/w342/{n}.jpg")
     )
+
+
+def test_what_is_under_way_at_a_stop_is_kept(service: Service, crawl: Crawl, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def slow(handler: Handler) -> None:
+        asked.set()
+        time.sleep(0.7)
+        handler.say(200, {"id": 1, "overview": "Slow.", "poster_path": None})
+
+    def refuse(handler: Handler) -> None:
+        asked.wait(5)
+        handler.say(401, {})
+
+    service.says("/3/movie/1", slow)
+    service.says("/3/movie/2", refuse)
+    with pytest.raises(CrawlStopped, match="TMDB_API_KEY"):
+        crawl(2, workers=2)
+    with closing(AnswerStore(tmp_path / ".cache/http/tmdb/answers.sqlite")) as store:
+        assert store.get(f"{service.base}/movie/1?language=en-US", "json") is not None
 
 
 @pytest.mark.parametrize(("share", "broken", "ends"), [(0.1, 1, True), (0.1, 2, False), (0.0, 1, False)])

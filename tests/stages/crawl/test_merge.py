@@ -13,7 +13,8 @@ from engine.tables.schemas import CATALOG, IMAGES, ITEMS
 from engine.tables.store import write, write_shards
 from stages.crawl import merge
 from stages.crawl.answer_store import Answer, AnswerStore
-from stages.crawl.services.service import OK, ItemContent, Status, picture_metadata
+from stages.crawl.services.item_content import OK, ItemContent, Status
+from stages.crawl.services.service import picture_metadata
 
 from .conftest import jpeg
 

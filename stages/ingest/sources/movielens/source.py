@@ -25,10 +25,8 @@ class Settings(ShapingSettings):
 
 
 def files(settings: Settings) -> list[Path]:
-    """The release's files or its .zip; none where it is still to be downloaded."""
-    if settings.folder:
-        return raw_files.listed(raw_files.find(settings.folder), _FILES)
-    return archive.downloaded(settings.release, _FILES)
+    """The release's files or its .zip, where they are named; a download is known by release and published md5."""
+    return raw_files.listed(raw_files.find(settings.folder), _FILES) if settings.folder else []
 
 
 def read(settings: Settings, seed: int) -> SourceTables:

@@ -8,6 +8,7 @@ from pydantic import Field
 from engine.tables.schemas import CATALOG
 from stages.ingest.reading import archive, raw_files, stream
 from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.progress import reading_bar
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 from stages.ingest.sources.netflix.ratings import SCHEMA, rating_tables
 from stages.ingest.sources.netflix.titles import film_table
@@ -41,7 +42,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
         raise FileNotFoundError(f"{folder}: no combined_data_*.txt and no mv_*.txt there or in training_set")
     counts: dict[str, int | float] = {"rows_read": 0, "bad_rows": 0}
     parts = [pl.DataFrame(schema=SCHEMA)]
-    with stream.progress(ratings) as wrap:
+    with reading_bar(ratings) as wrap:
         for path in ratings:
             tally = Tally(path)
             parts.extend(rating_tables(tally, stream.blocks(path, settings.limits, wrap)))

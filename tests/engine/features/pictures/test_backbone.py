@@ -127,7 +127,7 @@ class Command:
 
 def test_a_file_of_anything_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "w.pth"
-    for value, found in ((Command(), "no file of weights"), ([1, 2], "expected tensors by key")):
+    for value, found in ((Command(), "no file of weights"), ([1, 2], "expected tensors by name")):
         torch.save(value, path)
         with pytest.raises(ValueError, match=found):
             backbone.load(encoder(weights=str(path)), 1)

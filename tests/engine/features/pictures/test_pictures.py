@@ -2,6 +2,8 @@ import io
 import json
 import os
 import struct
+import time
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from engine.features.pictures import pictures
 from engine.features.pictures.pictures import BadPicture, Picture, inspect, rgb
 
 
@@ -214,3 +217,54 @@ def test_odd_pictures_of_the_real_folder() -> None:
                 # an orientation of 5 and more lays a picture on its side; Pillow turns a TIFF's size by itself
                 size = told["size"][::-1] if (told["exif_orientation"] or 1) >= 5 else told["size"]
                 assert (found.format, [found.width, found.height]) == (told["format"], size), name
+
+
+def test_sixteen_bits_take_few_bytes_a_pixel() -> None:
+    ramp_HW = (np.arange(1500 * 1000) % 65536).astype(np.uint16).reshape(1000, 1500)
+    data = encoded(Image.fromarray(ramp_HW), "PNG")
+    tracemalloc.start()
+    shown = rgb(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 9 * ramp_HW.size
+    np.testing.assert_array_equal(np.asarray(shown)[..., 1], np.rint(ramp_HW / 65535 * 255))
+
+
+def test_threads_share_a_budget_and_what_is_larger_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget, seen = pictures._Budget(16 * 5000), []
+    monkeypatch.setattr(pictures, "_budget", budget)
+    flat = pictures._flat
+
+    def noted(image: Image.Image) -> Image.Image:
+        seen.append(budget.taken)
+        time.sleep(0.02)
+        return flat(image)
+
+    monkeypatch.setattr(pictures, "_flat", noted)
+    sizes = [(40, 50)] * 6 + [(100, 100)] * 2
+    encodings = [encoded(Image.new("RGB", size), "PNG") for size in sizes]
+    with ThreadPoolExecutor(8) as pool:
+        shown = list(pool.map(rgb, encodings))
+        refused = [pool.submit(rgb, data[:-30]) for data in encodings]
+    assert [image.size for image in shown] == sizes
+    assert all(isinstance(future.exception(), BadPicture) for future in refused)
+    assert set(seen) <= {16 * 2000, 16 * 4000, 16 * 10_000}
+    assert 16 * 4000 in seen
+    assert 16 * 10_000 in seen
+    assert budget.taken == 0
+
+
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1), (1, 1)])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "I;16"])
+def test_any_shape_is_resized_or_refused(mode: str, size: tuple[int, int]) -> None:
+    found = pictures.resized(encoded(Image.new(mode, size), "PNG"), 32, lambda width, height: (32, 32))
+    assert found.shape == (32, 32, 3)
+
+
+def test_what_goes_wrong_in_resizing_is_the_picture_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Image.Image:
+        raise SystemError("tile cannot extend outside image")
+
+    monkeypatch.setattr(Image.Image, "resize", broken)
+    with pytest.raises(BadPicture, match="SystemError: tile cannot extend"):
+        pictures.resized(encoded(Image.new("RGB", (9, 9)), "PNG"), 4, lambda width, height: (4, 4))

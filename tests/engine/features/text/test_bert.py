@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from engine.features.settings import TextEncoder
@@ -175,6 +177,46 @@ def test_batches_hold_each_text_once_within_budget(lengths: list[int], budget: i
 def test_unknown_encoders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no encoder"):
         load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("model.safetensors", b"<html>404</html>"),
+        ("model.safetensors", b""),
+        ("config.json", b"[]"),
+        ("config.json", b'{"model_type": 3}'),
+        ("tokenizer.json", b"{}"),
+    ],
+)
+def test_a_damaged_folder_is_refused_by_name(tiny: Path, tmp_path: Path, name: str, data: bytes) -> None:
+    shutil.copytree(tiny, tmp_path / "bert")
+    (tmp_path / "bert" / name).write_bytes(data)
+    with pytest.raises(ValueError, match=r"no encoder '.*bert'"):
+        load(tmp_path / "bert")
+
+
+def test_weights_that_are_not_in_the_file_are_not_drawn_in_silence(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "bert")
+    kept = load_file(tmp_path / "bert" / "model.safetensors")
+    lacking = {
+        key: value
+        for key, value in kept.items()
+        if not key.endswith(("pooler.dense.bias", "layer.1.output.dense.bias"))
+    }
+    save_file(lacking, tmp_path / "bert" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"lacks 1: encoder\.layer\.1\.output\.dense\.bias"):
+        load(tmp_path / "bert")
+    save_file({"other": torch.ones(1)}, tmp_path / "bert" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="its file of weights lacks"):
+        load(tmp_path / "bert")
+
+
+def test_no_texts_have_no_vectors(tiny: Path) -> None:
+    found = load(tiny)
+    for texts in ([], ["", "..."]):
+        vectors = found.embed(found.tokenize(texts, 0))
+        assert len(vectors.text_U) == len(vectors.word_ND) == len(vectors.vector_UD) == 0
 
 
 def test_minilm_is_checked_and_knows_what_words_mean(monkeypatch: pytest.MonkeyPatch) -> None:

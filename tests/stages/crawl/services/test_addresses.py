@@ -8,7 +8,7 @@ import pytest
 from engine.tables.schemas import CATALOG, IMAGES
 from engine.tables.store import read, read_shards
 from stages.crawl.__main__ import main
-from stages.crawl.services.service import NOT_ASKED, ItemContent
+from stages.crawl.services.item_content import NOT_ASKED, ItemContent
 from tests.stages.crawl.conftest import ABROAD, Service, params, tables
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stages.crawl.answer_store import AnswerStore
 from stages.crawl.failures import CrawlStopped
-from stages.crawl.services.service import OK, ItemContent, Status
+from stages.crawl.services.item_content import OK, ItemContent, Status
 from tests.stages.crawl.conftest import ABROAD, KEY, Service, jpeg
 
 Look = Callable[..., ItemContent]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.crawl.failures import CrawlStopped
-from stages.crawl.services.service import OK, ItemContent, Status
+from stages.crawl.services.item_content import OK, ItemContent, Status
 from tests.stages.crawl.conftest import ABROAD, KEY, Service, jpeg
 
 Look = Callable[..., ItemContent]

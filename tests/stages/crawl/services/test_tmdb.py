@@ -8,7 +8,7 @@ import pytest
 
 from stages.crawl.failures import CrawlStopped
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.service import OK, ItemContent, ItemRequest, Status
+from stages.crawl.services.item_content import OK, ItemContent, ItemRequest, Status
 from stages.crawl.services.tmdb import Tmdb, TmdbSettings
 from tests.stages.crawl.conftest import Service, jpeg, params
 

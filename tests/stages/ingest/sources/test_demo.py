@@ -13,13 +13,13 @@ from engine.tables.schema import check
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from stages.ingest.shaping.source_tables import SourceTables
 from stages.ingest.sources.demo import Settings, read
-from stages.ingest.world.acts import Acts, acts
-from stages.ingest.world.calendar import Calendar, SessionSettings, calendar, household_minutes
-from stages.ingest.world.films import Films, films
+from stages.ingest.world.acts import Acts, draw_acts
+from stages.ingest.world.calendar import Calendar, SessionSettings, draw_calendar, household_minutes
+from stages.ingest.world.films import Films, draw_films
 from stages.ingest.world.lexicon import lexicon, shapes
 from stages.ingest.world.mixture import CAUSES, World
-from stages.ingest.world.posters import _paint, poster
-from stages.ingest.world.tastes import People, groups, people
+from stages.ingest.world.people import People, draw_people, group_films
+from stages.ingest.world.posters import _paint, draw_poster
 
 WEEK = 7 * 24 * 60
 
@@ -39,18 +39,18 @@ def raw() -> SourceTables:
 
 @pytest.fixture(scope="module")
 def made() -> Films:
-    return films(settings().films, settings().film, np.random.default_rng([1, 0]))
+    return draw_films(settings().films, settings().film, np.random.default_rng([1, 0]))
 
 
 @pytest.fixture(scope="module")
 def lived(made: Films) -> tuple[People, Calendar, Acts]:
     """More people than in `raw`, for shares and chances."""
     chosen, rng = settings(), np.random.default_rng(5)
-    found = people(600, chosen.person, rng)
-    when = calendar(found.acts_U, 78, chosen.sessions, rng)
-    causes_U4 = chosen.mixture.causes(600, rng)
-    world = World(groups(made), found, made.fame_F, chosen.person.main, chosen.mixture, causes_U4)
-    return found, when, acts(world, when, rng)
+    found = draw_people(600, chosen.person, rng)
+    when = draw_calendar(found.acts_U, 78, chosen.sessions, rng)
+    causes_U4 = chosen.mixture.draw_causes(600, rng)
+    world = World(group_films(made), found, made.fame_F, chosen.person.main, chosen.mixture, causes_U4)
+    return found, when, draw_acts(world, when, rng)
 
 
 def test_tables_are_tables(raw: SourceTables) -> None:
@@ -153,8 +153,8 @@ def test_words_do_not_tell_the_picture(made: Films) -> None:
 
 def test_boxes_hold_what_they_say(made: Films) -> None:
     for film in range(80):
-        drawn = poster(made.titles[film], made.palettes[film], made.objects[film], np.random.default_rng(0))
-        without = poster(made.titles[film], made.palettes[film], {}, np.random.default_rng(0))
+        drawn = draw_poster(made.titles[film], made.palettes[film], made.objects[film], np.random.default_rng(0))
+        without = draw_poster(made.titles[film], made.palettes[film], {}, np.random.default_rng(0))
         pixel, plain = (np.asarray(Image.open(io.BytesIO(data)), dtype=int) for data in (drawn, without))
         assert pixel.shape == (300, 200, 3)
         outside = np.ones((300, 200), dtype=bool)
@@ -182,7 +182,7 @@ def test_an_unknown_primitive_is_refused() -> None:
 
 
 def test_films_of_a_story_have_themes_and_striking_ones_looks(made: Films) -> None:
-    kinds = groups(made)
+    kinds = group_films(made)
     assert (made.look_F >= 0).mean() == pytest.approx(settings().film.striking)
     assert ((kinds.theme_KF > 0).sum(axis=0) == (made.look_F < 0)).all()
     assert ((kinds.look_OF > 0).sum(axis=0) == (made.look_F >= 0)).all()
@@ -264,7 +264,7 @@ def test_idle_acts_are_alone_and_keep_their_hours(lived: tuple[People, Calendar,
 
 def test_an_idle_act_is_no_household_s_and_switches_nothing(lived: tuple[People, Calendar, Acts]) -> None:
     chosen = settings().sessions.model_copy(update={"idle_hours": (18, 24)})  # when the household sits together
-    when = calendar(np.full(50, 60), 78, chosen, np.random.default_rng(3))
+    when = draw_calendar(np.full(50, 60), 78, chosen, np.random.default_rng(3))
     evening_UN = household_minutes(chosen)[when.minute_UN % WEEK]
     assert (when.idle_UN & evening_UN).any()
     assert not (when.idle_UN & when.household_UN).any()

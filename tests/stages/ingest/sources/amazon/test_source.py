@@ -298,7 +298,8 @@ def test_what_require_drops_is_warned_of(
     with pytest.raises(ValueError, match=why + r"'imUrl'.*no event is left: is `release` right"):
         tables(section("amazon", **files))
     packed(Path(files["metadata"]), [PRODUCTS[0], *renamed[1:]], repr)
-    tables(section("amazon", **files, require=SHARE | {"text": True}))
+    _, report = tables(section("amazon", **files, require=SHARE | {"title": True}))
+    assert report["dropped_require"] == 1
     assert "require" not in caplog.text
     packed(Path(files["reviews"]), [*REVIEWS, REVIEWS[3] | {"reviewerID": "A4"}])
     tables(section("amazon", **files))

@@ -36,23 +36,23 @@ class People:
     look_U: np.ndarray
 
 
-def shares(weight: np.ndarray) -> np.ndarray:
+def normalise_rows(weight: np.ndarray) -> np.ndarray:
     """Each row over its sum; a row of zeros stays."""
     total = weight.sum(axis=1, keepdims=True)
     found: np.ndarray = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     return found
 
 
-def groups(films: Films) -> Groups:
+def group_films(films: Films) -> Groups:
     """A film with a story is of its first theme, a striking one of its look."""
     world, rows = lexicon(), np.arange(len(films.fame_F))
     theme_KF, look_OF = np.zeros((len(world.themes), len(rows))), np.zeros((len(world.looks()), len(rows)))
     theme_KF[films.theme_F2[:, 0], rows] = films.fame_F * (films.look_F < 0)
     look_OF[films.look_F.clip(min=0), rows] = films.fame_F * (films.look_F >= 0)
-    return Groups(shares(theme_KF), shares(look_OF))
+    return Groups(normalise_rows(theme_KF), normalise_rows(look_OF))
 
 
-def people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> People:
+def draw_people(count: int, settings: PeopleSettings, rng: np.random.Generator) -> People:
     """Draw people."""
     world = lexicon()
     themes = len(world.themes)
