@@ -4,6 +4,7 @@ import argparse
 import inspect
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,11 @@ def run(main: Callable[[Any, Layout], None]) -> None:
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         sys.exit(f"{stage}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
+    except KeyboardInterrupt:
+        if os.environ.get("WHYREC_TRACE"):
+            raise
+        print(f"{stage}: stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     if folder := os.environ.get("WHYREC_OPENED"):
         files.write_json(files.opened(), Path(folder, f"{stage}.json"))
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from engine.training import checkpoint
 from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner
+from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
 from engine.training.sampling import Negatives, Shared, batches
 from engine.training.schedule import Progressed, Train
@@ -49,8 +50,7 @@ class Loop:
         self.model, self.needs = model, model.needs
         self.negatives = Negatives(train) if self.needs.negatives else None
         self.shared = Shared(train) if self.needs.shared else None
-        optimizer = adam(model, settings, train.item_E.device.type)
-        self.wrapped, self.optimizer = self.fabric.setup(model, optimizer)
+        self.wrapped, self.optimizer = self.fabric.setup(model, adam(model, settings, train.item_E.device.type))
         self.wrapped.mark_forward_method("loss")
         self.state = Progressed()
         self.best_state: dict[str, Tensor] = {}
@@ -73,18 +73,23 @@ class Loop:
         return self.state
 
     def _learn(self, reading: Callable[[], float]) -> None:
-        saved, settings = -math.inf, self.settings  # the first epoch is kept at once
-        with Progress(transient=True, disable=not self.first) as progress:
+        settings, saved = self.settings, -math.inf  # the first epoch is kept at once
+        kept, alone = self.state.epoch, self.fabric.world_size == 1
+        with (
+            Progress(transient=True, disable=not self.first) as progress,
+            delayed(lambda: alone and kept < self.state.epoch) as interrupt,
+        ):
             task = progress.add_task("training", total=settings.epochs, completed=self.state.epoch)
             while self.state.epoch < settings.epochs and not self.state.stale(settings.patience):
                 self._epoch(self.state.epoch + 1)
                 if self.state.epoch % settings.every == 0 or self.state.epoch == settings.epochs:
                     self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
-                if time.monotonic() - saved >= settings.save:
-                    saved = self._save()
-                progress.update(
-                    task, advance=1, description=f"loss {self.state.losses[-1]:.4f} best {self.state.best:.4f}"
-                )
+                if interrupt.asked or time.monotonic() - saved >= settings.save:
+                    saved, kept = self._save(), self.state.epoch
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+                told = f"loss {self.state.losses[-1]:.4f} best {self.state.best:.4f}"
+                progress.update(task, advance=1, description=told)
 
     def _epoch(self, epoch: int) -> None:
         torch.manual_seed(self.seed * 100_003 + epoch + APART * self.fabric.global_rank)

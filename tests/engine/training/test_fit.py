@@ -1,5 +1,7 @@
 """The loop: it stops where it should, keeps the best state, and repeats itself."""
 
+import os
+import signal
 from pathlib import Path
 from typing import final
 
@@ -14,6 +16,7 @@ from engine.tables.settings import checked
 from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner, Recommender
 from engine.training.fit import Progressed, Train, accelerator, fit
+from engine.training.interrupt import delayed
 from engine.training.loop import Loop
 from engine.training.needs import Needs
 
@@ -148,6 +151,37 @@ def test_it_goes_on_with_more_epochs_but_not_where_the_rate_falls_over_them(tmp_
     stopped(tmp_path / "c.pt", 3, decay="cosine", epochs=7)
     with pytest.raises(StopIteration):  # it starts anew, and there are three readings
         after(tmp_path / "c.pt", 6, decay="cosine")
+
+
+def test_ctrl_c_keeps_the_epoch_that_it_comes_in_and_stops(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def reading() -> float:
+        read.append(1)
+        if len(read) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return RISEN[len(read) - 1]
+
+    read: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(Slope(), events(), reading, train(patience=6, save=1e9), 1, tmp_path / "c.pt")
+    assert after(tmp_path / "c.pt", 1)[1].readings == [(1, 0.1), (2, 0.5), (3, 0.4)]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_second_ctrl_c_stops_at_once() -> None:
+    came: list[bool] = []
+
+    def stop(waits: bool) -> None:
+        with delayed(lambda: waits):
+            for _ in range(5):
+                came.append(waits)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    for waits in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            stop(waits)
+    assert came == [False, True, True]
 
 
 @pytest.mark.parametrize("damage", ["short", "empty", "flipped", "text"])
