@@ -227,13 +227,13 @@ def main() -> None:
         model, data = restored(name, layout, params, paths.get(name))
         if not model.needs.length or not isinstance(model, CatalogScorer):
             table.append([name, "reads no history" if not model.needs.length else "scores no whole catalog"])
-            continue
-        drawn = np.sort(np.random.default_rng(params["seed"]).permutation(data.table.height)[: given.cases])
-        cases = Cases.of(case_columns(data.table[drawn.tolist()]), data.events.item_E.device.type)
-        found = explained(model, data, cases, causes, given.inside)
-        table += rows(name, found)
-        spent = [1000 * found.seconds[way] / max(found.cases[way], 1) for way in COSTS.values()]
-        costs.append([name, *(f"{each:.2f}" if each else "–" for each in spent)])
+        else:
+            drawn = np.sort(np.random.default_rng(params["seed"]).permutation(data.table.height)[: given.cases])
+            cases = Cases.of(case_columns(data.table[drawn.tolist()]), data.events.item_E.device.type)
+            found = explained(model, data, cases, causes, given.inside)
+            table += rows(name, found)
+            spent = [1000 * found.seconds[way] / max(found.cases[way], 1) for way in COSTS.values()]
+            costs.append([name, *(f"{each:.2f}" if each else "–" for each in spent)])
         print("\n".join([*_markdown(table), "", *_markdown(costs)]), flush=True)
 
 

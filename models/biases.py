@@ -127,7 +127,7 @@ class Biases(Tuned, Rater, Factored):
         return torch.stack([torch.ones_like(own_U), own_U], 1)
 
     def _read(self, batch: Batch) -> Tensor:
-        """The damped mean of what the last ratings of a history leave over."""
+        """The damped mean of what the last ratings of a history leave over; one of presence 0 keeps its place in it."""
         if batch.rating_BL is None:
             raise ValueError("`person: history` reads the ratings of the history; the batch has none")
         chosen, step_L = self.chosen, torch.arange(batch.item_BL.shape[1], device=batch.item_BL.device)

@@ -158,9 +158,8 @@ class IARN(Learner, Rater, Explainer):
         item, user_X = self._items(batch, history_U2[where_B])
         mine, its = self._meet(user, item, None, None)
         share_BL, gate_BL, valid_BL = mine.weights(batch.item_BL.shape[1])
-        width = max(len(item.layout.sizes), 1)
-        share_BM, gate_BM, valid_BM = its.weights(width)
-        person_BM = item.layout.spread(user_X, width)
+        share_BM, gate_BM, valid_BM = its.weights(max(len(item.layout.sizes), 1))
+        person_BM = item.layout.spread(user_X, share_BM.shape[1])
         return [
             Weights(share_BL, "history", "gate", False, valid_BL),
             Weights(share_BM, "item_history", "gate", False, valid_BM, about=item_B, part=person_BM),
