@@ -1,5 +1,6 @@
 """Your own tables (CSV, TSV, Parquet): events of user, item, time, rating; items with what they are and look like."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,12 @@ class Settings(ShapingSettings, item_table.ItemTable):
         if self.time and self.order:
             raise ValueError(f"time is {self.time!r} and order {self.order!r}; set one of them to ''")
         return self
+
+
+def files(settings: Settings) -> list[Path]:
+    """The events and the items; of a folder all its files."""
+    named = [raw_files.find(path) for path in (settings.events, settings.items) if path]
+    return [file for path in named for file in raw_files.listed(path)]
 
 
 def read(settings: Settings, seed: int) -> SourceTables:

@@ -1,3 +1,4 @@
+import inspect
 import json
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +8,7 @@ import pytest
 
 from engine.tables import store
 from engine.tables.layout import Layout
+from engine.tables.params import read_yaml
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
 from stages.ingest import __main__ as ingest
@@ -75,3 +77,21 @@ def test_a_coded_source_is_left_as_it_is(section: Section, monkeypatch: pytest.M
         ingest.tables(
             ingest.Params.model_validate({"dataset": {"name": "m", "settings": {"source": "m", "size": 3}}, "seed": 1})
         )
+
+
+@pytest.mark.parametrize("name", read_yaml(Path("params.yaml"))["datasets"])
+def test_a_source_has_settings_names_its_raw_files_and_reads_them(name: str, section: Section) -> None:
+    module = ingest.source(section(name).dataset)
+    assert issubclass(ingest.record(section(name).dataset), Record)
+    assert list(inspect.signature(module.files).parameters) == ["settings"]
+    assert list(inspect.signature(module.read).parameters) == ["settings", "seed"]
+
+
+def test_the_raw_files_of_tables_are_the_events_and_the_items(tmp_path: Path, section: Section) -> None:
+    events, items = tmp_path / "events.csv", tmp_path / "items.csv"
+    events.write_text("user,item,time\n")
+    items.write_text("item\n")
+    assert ingest.raw_files(section("table", events=str(events))) == [events]
+    assert ingest.raw_files(section("table", events=str(events), items=str(items))) == [events, items]
+    with pytest.raises(FileNotFoundError, match=r"gone\.csv: no such file or folder"):
+        ingest.raw_files(section("table", events=str(tmp_path / "gone.csv")))
