@@ -115,7 +115,10 @@ def test_what_each_stage_opened_is_what_dvc_yaml_declares(repository: Repository
     for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items():
         opened = json.loads((repository.folder / ".cache" / "opened" / f"{name}.json").read_text())
         made = {p for kind in ("outs", "metrics", "plots") for p in map(_path, stage.get(kind, []))}
-        read, wrote = ({p for p in opened[k] if p.startswith(("data/", "metrics/"))} for k in ("read", "written"))
+        read, wrote = (
+            {p for p in opened[k] if p.startswith(("data/", "metrics/")) and "/." not in p}  # no temporary folders
+            for k in ("read", "written")
+        )
         deps = [_path(dep) for dep in stage["deps"]]
         strange = [p for p in read - made if not any(p == dep or p.startswith(f"{dep}/") for dep in deps)]
         assert not strange, f"{name} read {strange}, which are no deps of it"
