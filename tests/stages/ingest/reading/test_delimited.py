@@ -116,8 +116,11 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path: Path) -> None:
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n", exclude_categories=("Cs",)), min_size=1)
+NOBODY = ("na", "n/a", "<na>", "nan", "nil", "null", "none", "undefined")
 ID = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
-    lambda word: word.strip() == word and word.lower() not in ("na", "n/a", "nan", "nil", "null", "none")
+    lambda word: (
+        word.strip() == word and word.lower() not in ("na", "n/a", "<na>", "nan", "nil", "null", "none", "undefined")
+    )
 )
 ROW = st.tuples(
     st.integers(-(2**31), 2**31 - 1),

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.ingest.__main__ import tables
+from stages.ingest.__main__ import settings, tables
+from stages.ingest.sources.amazon import source
 from tests.stages.ingest.conftest import Section
 
 DAY = 1_252_800_000
@@ -327,9 +328,13 @@ def test_real_records(section: Section) -> None:
         "reviews": str(folder / "reviews_sample.json"),
         "metadata": str(folder / "meta_sample_python_literal.json"),
     }
-    raw, _ = tables(section("amazon", **names, require=SHARE, catalogue="all"))
-    assert raw.items["raw"].to_list() == ["0000013714", "0000031852"]
-    assert raw.items["title"].to_list() == [None, "Girls Ballet Tutu Zebra Hot Pink"]
-    assert raw.items["categories"][1].to_list() == [["Sports & Outdoors", "Other Sports", "Dance"]]
-    assert raw.items["ids"][1][0]["id"] == "http://ecx.images-amazon.com/images/I/51fAmVkTbyL._SY300_.jpg"
-    assert raw.events.select("rating", pl.col("time").dt.strftime("%m %d, %Y")).rows() == [(5.0, "09 13, 2009")]
+    params = section("amazon", **names, require=SHARE, catalogue="all")
+    found = source.read(source.Settings.model_validate(settings(params).model_dump()), 1)
+    assert found.items["item"].to_list() == ["0000031852"]
+    assert found.items["title"].to_list() == ["Girls Ballet Tutu Zebra Hot Pink"]
+    assert found.items["categories"][0].to_list() == [["Sports & Outdoors", "Other Sports", "Dance"]]
+    assert found.items["ids"][0][0]["id"] == "http://ecx.images-amazon.com/images/I/51fAmVkTbyL._SY300_.jpg"
+    assert found.events["item"].to_list() == ["0000013714"]
+    assert found.events.select("rating", pl.col("time").dt.strftime("%m %d, %Y")).rows() == [(5.0, "09 13, 2009")]
+    with pytest.raises(ValueError, match="1 of 1 items that have events are not in the list of items"):
+        tables(params)  # a review of one product, the record of another
