@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-UNFINISHED = ".unfinished"  # what a file is called until it is whole
+UNFINISHED = ".unfinished"  # stands before what is drawn: torch writes all but the last ending into its files
 FULL = 1 << 16  # a disk with fewer free bytes is full, whatever a library's error says
 
 _opened: dict[str, set[str]] = {"read": set(), "written": set()}
@@ -44,7 +44,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: names `path` where the disk is full.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=_beside(path))
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}{UNFINISHED}.", dir=_beside(path))
     temporary = Path(name)
     try:
         with _locked(handle, path):
@@ -73,7 +73,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` for what is needed on the way; it is removed, also when its process was killed."""
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=_beside(path)))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}{UNFINISHED}.", dir=_beside(path)))
     try:
         with _locked(os.open(scratch, os.O_RDONLY), path):
             yield scratch
@@ -85,7 +85,7 @@ def _beside(path: Path) -> Path:
     """The folder of `path`, which is noted as written, without what killed processes left there."""
     folder = writing(path).parent
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f".*{UNFINISHED}"):
+    for left in folder.glob(f".*{UNFINISHED}.*"):
         _remove_unlocked(left)
     return folder
 

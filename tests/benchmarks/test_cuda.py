@@ -27,7 +27,12 @@ def test_every_section_runs_and_every_model_is_in_it(tmp_path: Path, capsys: pyt
     there = {m.name for m in pkgutil.iter_modules(models.__path__) if not m.ispkg}
     assert {name.split(".")[0] for name in found["equality"]} >= there
     assert {name.split(".")[0] for name in found["fits"]} >= there
-    assert found["equality"]["worst"]["float32"] == {"loss": 0, "gradient": 0, "score": 0}
+    assert found["equality"]["worst"]["float32"] == {
+        "loss": 0,
+        "gradient": 0,
+        "score": 0,
+        "influence": 0,
+    }
     assert 0 < found["equality"]["worst"]["bfloat16"]["gradient"] < 0.2
     assert found["fits"]["gru4rec.bf16-mixed"]["losses"] != found["fits"]["gru4rec.32-true"]["losses"]
     assert found["ranking"]["against_a_processor"]["equal"]
