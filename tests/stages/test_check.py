@@ -69,6 +69,9 @@ def test_what_is_committed_is_right(params: dict[str, Any], content: str) -> Non
         params["dataset"] = "movielens"
     names(params)
     sections(params, PIPELINE)
+    params["contents"][content]["topics"]["count"] = "many"
+    with pytest.raises(ValueError, match=rf"contents\.{content}\.topics\.count"):
+        sections(params, PIPELINE)
 
 
 def test_raw_files_are_noted_and_read_again_only_when_they_change(
