@@ -48,7 +48,7 @@ def profile_arrays(
 
 def _width(history: pl.DataFrame, items: pl.DataFrame) -> int:
     if items.height == 0:
-        raise ValueError("no item has topics: the table is empty; set topics.method to make them")
+        raise ValueError("no item has topics: the table is empty; set contents.<content>.topics.method to make them")
     widths = [frame.schema["share"].size for frame in (items, history) if frame.height]  # type: ignore[attr-defined]
     if len(set(widths)) > 1:
         raise ValueError(f"items have {widths[0]} topics and histories {widths[1]}: run `dvc repro` again")

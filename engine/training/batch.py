@@ -143,7 +143,9 @@ class Interactions:
         if needs.times and self.time_E is None:
             raise ValueError("the model uses times, and these events have none: choose other settings or other data")
         if needs.topics and self.topic_ET is None:
-            raise ValueError("the model uses topics, and there are none; set topics.method to make them")
+            raise ValueError(
+                "the model uses topics, and there are none; set contents.<content>.topics.method to make them"
+            )
         topic_BLT = self.topic_ET[event_BL].float() if needs.topics and self.topic_ET is not None else None
         rating_BL = self.rated(place_BL) * valid_BL if needs.ratings else None
         return Batch(

@@ -19,4 +19,4 @@ def why_empty(view: View, about: dict[str, Any]) -> str:
     if about.get("pictures") == 0 or about.get("texts") == 0:
         given = "pictures" if "pictures" in about else "texts"
         return f"these items have no {given}; take a model that needs none, or a data set that has them"
-    return f"the table is empty; set {SETTING[view]} to make it"
+    return f"the table is empty; set contents.<content>.{SETTING[view]} to make it"

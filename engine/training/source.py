@@ -88,7 +88,7 @@ def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
     """The profile right after each event, by event number; row 0 is padding."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)
     if items.height == 0:
-        why = store.meta(layout.topic_items).get("why", "set topics.method to make them")
+        why = store.meta(layout.topic_items).get("why", "set contents.<content>.topics.method to make them")
         raise KeyError(f"the model needs topics and {layout.topic_items} is empty; {why}")
     about = store.meta(layout.topic_history)
     after = topic_profiles(

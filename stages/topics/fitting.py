@@ -96,7 +96,7 @@ def _compare_with_unigram(windows: pl.DataFrame, method: str) -> dict[str, float
     if not found < plain:
         logging.warning(
             "topics: held-out perplexity %.0f is NOT LOWER than that of plain word frequencies, %.0f: these topics say "
-            "nothing; try fewer (topics.count), %s",
+            "nothing; try fewer (contents.<content>.topics.count), %s",
             found,
             plain,
             ADVICE[method],

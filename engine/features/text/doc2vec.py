@@ -31,7 +31,7 @@ def learn(
         ValueError: it is to run on Ray, or no word occurs often enough.
     """
     if encoder.engine != "local":
-        raise ValueError("text.encoder doc2vec learns in one process: set text.engine to local")
+        raise ValueError("text.encoder doc2vec learns in one process: set contents.<content>.text.engine to local")
     written = store.read(catalog, CATALOG, ["item", "text"]).filter(pl.col("text").str.strip_chars() != "")
     texts = dict(zip(written["item"].to_list(), written["text"].to_list(), strict=True))
     found = {item: word_spans(text) for item, text in texts.items()}

@@ -118,7 +118,7 @@ def test_no_times_no_topics_no_silence() -> None:
     assert known.time_E is None
     with pytest.raises(ValueError, match="uses times, and these events have none"):
         known.before(one, one, Needs(length=3, times=True))
-    with pytest.raises(ValueError, match=r"topics, and there are none; set topics\.method"):
+    with pytest.raises(ValueError, match=r"topics, and there are none; set contents\.<content>\.topics\.method"):
         known.before(one, one, Needs(length=3, topics=True))
     assert known.before(one, one, Needs(length=3)).time_BL is None
 

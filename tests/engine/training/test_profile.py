@@ -163,7 +163,7 @@ def test_many_blocks_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_refused() -> None:
     good = split([(1, 1, MONDAY), (1, 2, MONDAY + timedelta(weeks=1))])
     history, items = topic_history(good, "week"), topic_items([1, 2])
-    with pytest.raises(ValueError, match=r"set topics\.method"):
+    with pytest.raises(ValueError, match=r"set contents\.<content>\.topics\.method"):
         topic_profiles(good, history, items.clear(), 0.2, "week")
     with pytest.raises(ValueError, match="forward in time"):
         topic_profiles(good.reverse(), history, items, 0.2, "week")

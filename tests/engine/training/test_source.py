@@ -18,10 +18,10 @@ from engine.training.source import _catalog, views
         ("regions", {"pictures": 7, "unread": 7}, "all 7 pictures could not be read"),
         ("regions", {"pictures": 7, "unread": 0, "empty": 7}, "all 7 pictures show nothing that the detector"),
         ("regions", {"pictures": 0, "unread": 0}, "these items have no pictures"),
-        ("regions", {"detector": "none"}, "the table is empty; set regions.detector to make it"),
+        ("regions", {"detector": "none"}, "the table is empty; set contents.<content>.regions.detector to make it"),
         ("image", {"pictures": 3, "unread": 3}, "all 3 pictures could not be read"),
         ("text", {"texts": 2, "wordless": 2}, "all 2 texts have no word"),
-        ("text", {"encoder": "none"}, "set text.encoder to make it"),
+        ("text", {"encoder": "none"}, "set contents.<content>.text.encoder to make it"),
     ],
 )
 def test_an_empty_view_is_refused_with_its_cause(tmp_path: Path, view: str, meta: dict[str, Any], why: str) -> None:
