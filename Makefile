@@ -23,7 +23,7 @@ demo: $(READY)
 	@echo "reasons: $(CURDIR)/data/demo/reasons/index.html"
 
 test: $(READY)
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(READY)
 	ruff check .

@@ -115,8 +115,10 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     files.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,
-        "seconds_training": sum(done.seconds),
+        "seconds_training": done.earlier + sum(done.seconds),
+        "seconds_to_the_best": done.seconds_to_the_best,
         "epochs": done.epoch,
+        "ended_at_cap": int(done.capped),
         "peak_gib": peak_gib(device),
         "parameters": sum(p.numel() for p in model.parameters()),
     }

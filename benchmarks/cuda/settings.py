@@ -1,7 +1,9 @@
-"""Models as params.yaml sets them, and their main variants."""
+"""Models as params.yaml sets them (the others by their defaults), and their main variants."""
 
+import pkgutil
 from typing import Any
 
+import models
 from engine.tables.settings import Choice
 
 Section = dict[str, Any]
@@ -89,29 +91,24 @@ VARIANTS: dict[str, dict[str, Section]] = {
     },
 }  # fmt: skip
 
-# widths that a test of the benchmark itself can afford
-SMALL: dict[str, Section] = {
-    "bpr_mf": {"dim": 8},
-    "gru4rec": {"dim": 16, "length": 8, "shared": 16},
-    "sasrec": {"dim": 16, "inner": 16, "length": 8, "shared": 16},
-    "ante_rnn": {"dim": 16, "length": 8, "shared": 16},
-    "mahn": {"dim": 8, "length": 8, "shared": 16},
-    "min_net": {"dim": 16, "inner": 16, "length": 8, "shared": 16},
-    "iris": {"dim": 8, "hidden": 8, "length": 8},
-    "iarn": {"dim": 6, "hidden": 8, "inner": 8, "length": 8, "item_length": 6},
-}
+NAMES = sorted(m.name for m in pkgutil.iter_modules(models.__path__) if not m.ispkg)
+
+# widths that a test of the benchmark itself can afford, of the settings that a model has
+SMALL: Section = {"dim": 8, "inner": 8, "hidden": 8, "length": 8, "item_length": 6, "shared": 16}
 
 
 def choice(name: str, small: bool, changes: Section | None = None) -> Choice:
     """A model's section, with changes."""
-    return Choice(name=name, settings=MODELS[name] | (SMALL.get(name, {}) if small else {}) | (changes or {}))
+    fields = models.find(name).Config.model_fields
+    narrow = {key: value for key, value in SMALL.items() if small and key in fields}
+    return Choice(name=name, settings=MODELS.get(name, {}) | narrow | (changes or {}))
 
 
 def variants(small: bool) -> list[tuple[str, str, Choice]]:
     """Every model as it stands, and its variants: model, variant, section. Nothing is dropped out."""
     found = []
-    for name in MODELS:
-        quiet = {"dropout": 0.0} if "dropout" in MODELS[name] else {}
-        for variant, changes in {"default": {}, **VARIANTS[name]}.items():
+    for name in NAMES:
+        quiet = {"dropout": 0.0} if "dropout" in models.find(name).Config.model_fields else {}
+        for variant, changes in {"default": {}, **VARIANTS.get(name, {})}.items():
             found.append((name, variant, choice(name, small, quiet | changes)))
     return found

@@ -83,6 +83,36 @@ class Learner(Recommender):
         """A scalar: the mean over the batch's targets (where `target_BL` > 0)."""
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a model's training, with an optimiser of its own.
+
+    `epochs`: at most; None: as `train` says. `selected`: validation chooses its best epoch and ends it by `patience`;
+    else it runs to its end and its last epoch is kept. `lr` of its own, or None.
+    """
+
+    name: str
+    epochs: int | None = None
+    selected: bool = True
+    lr: float | None = None
+
+
+class Phased(Learner):
+    """A learner whose training has several phases, each going on from the state in which the one before ended.
+
+    `needs`, `loss` and `score` are those of the phase that was entered; a new model is in its last.
+    """
+
+    @property
+    @abstractmethod
+    def phases(self) -> list[Phase]:
+        """The phases in their order, at least one; the last one is what the model ranks with."""
+
+    @abstractmethod
+    def enter(self, phase: str) -> None:
+        """Learn and score by a phase from now on; what it starts from is taken over from the one before here."""
+
+
 class Solver(Recommender):
     """A model that is solved for: counting, least squares, sampling."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from engine.training.batch import Interactions
-from engine.training.contract import Learner, Recommender, Solver, Tuned
+from engine.training.contract import Learner, Phase, Phased, Recommender, Solver, Tuned
 from engine.training.loop import Loop
 from engine.training.schedule import Progressed, Train
 
@@ -68,7 +68,26 @@ def fit(
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
     if reading is None:
         raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
-    return Loop(model, train, settings, seed, checkpoint).run(reading)
+    return _learn(model, train, reading, settings, seed, checkpoint)
+
+
+def _learn(
+    model: Learner, train: Interactions, reading: Callable[[], float], settings: Train, seed: int, checkpoint: Path
+) -> Progressed:
+    """Phase by phase. Each keeps its checkpoint until the last has ended, so that a killed run goes on where it was."""
+    phases = model.phases if isinstance(model, Phased) else [Phase("")]
+    kept = [checkpoint.with_name(f"{phase.name}-{checkpoint.name}".lstrip("-")) for phase in phases]
+    earlier = 0.0
+    for phase, path in zip(phases, kept, strict=True):
+        if isinstance(model, Phased):
+            model.enter(phase.name)
+            log.info("phase %s", phase.name)
+        done = Loop(model, train, settings.of(phase.epochs, phase.lr), seed, path, phase.selected).run(reading)
+        done.earlier, earlier = earlier, earlier + sum(done.seconds)
+    done.capped = not done.stale(settings.patience)
+    for path in kept if leads() else []:
+        path.unlink(missing_ok=True)
+    return done
 
 
 def _solve(model: Solver, train: Interactions, reading: Callable[[], float] | None) -> Progressed:

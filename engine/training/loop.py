@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,8 +21,8 @@ from engine.training.batch import Batch, Interactions
 from engine.training.contract import Learner
 from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
-from engine.training.sampling import Negatives, Shared, batches
 from engine.training.schedule import Progressed, Train
+from engine.training.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,11 @@ APART = 1_000_000_007  # between the seeds of processes, so that their dropouts 
 class Loop:
     """A model's training, at some epoch."""
 
-    def __init__(self, model: Learner, train: Interactions, settings: Train, seed: int, checkpoint: Path):
+    def __init__(
+        self, model: Learner, train: Interactions, settings: Train, seed: int, checkpoint: Path, selected: bool = True
+    ):
         self.train, self.settings, self.seed, self.checkpoint = train, settings, seed, checkpoint
+        self.selected = selected
         world = int(os.environ.get("WORLD_SIZE", "1"))
         self.fabric = Fabric(
             accelerator=train.item_E.device.type,
@@ -47,16 +50,17 @@ class Loop:
         if world > 1:
             self.fabric.launch()
         self.first = self.fabric.global_rank == 0
-        self.model, self.needs = model, model.needs
-        self.negatives = Negatives(train) if self.needs.negatives else None
-        self.shared = Shared(train) if self.needs.shared else None
+        self.model = model
+        self.steps = Steps(train, model.needs, settings.batch_size, self.fabric.global_rank, self.fabric.world_size)
         self.wrapped, self.optimizer = self.fabric.setup(model, adam(model, settings, train.item_E.device.type))
         self.wrapped.mark_forward_method("loss")
         self.state = Progressed()
         self.best_state: dict[str, Tensor] = {}
 
     def run(self, reading: Callable[[], float]) -> Progressed:
-        """To the end that the settings give, or at once where a resumed run is past it; then to its best epoch."""
+        """To the end that the settings give, or at once where a resumed run is past it; then to its best epoch, or to
+        its last where none is `selected`. The checkpoint of the end stays: whoever called removes it.
+        """
         self._resume()
         try:
             self._learn(reading)
@@ -64,12 +68,13 @@ class Loop:
             if self.first and self.checkpoint.exists():
                 log.warning("stopped: run it again to go on, or with epochs: 1 to end at once at its best epoch so far")
             raise
-        if not self.best_state:
-            self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
-        self.model.load_state_dict(self.best_state)
+        if self.selected:
+            if not self.best_state:
+                self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
+            self.model.load_state_dict(self.best_state)
+        else:
+            self.state.best_epoch = self.state.epoch
         self.model.eval()
-        if self.first:
-            self.checkpoint.unlink(missing_ok=True)
         return self.state
 
     def _learn(self, reading: Callable[[], float]) -> None:
@@ -82,9 +87,10 @@ class Loop:
             task = progress.add_task("training", total=settings.epochs, completed=self.state.epoch)
             while self.state.epoch < settings.epochs and not self.state.stale(settings.patience):
                 self._epoch(self.state.epoch + 1)
-                if self.state.epoch % settings.every == 0 or self.state.epoch == settings.epochs:
+                last = self.state.epoch == settings.epochs
+                if self.selected and (last or self.state.epoch % settings.every == 0):
                     self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
-                if interrupt.asked or time.monotonic() - saved >= settings.save:
+                if interrupt.asked or last or time.monotonic() - saved >= settings.save:
                     saved, kept = self._save(), self.state.epoch
                 if interrupt.asked:
                     raise KeyboardInterrupt
@@ -99,7 +105,7 @@ class Loop:
         self.model.train()
         started = time.perf_counter()
         total, targets = 0.0, 0
-        for step, (batch, own) in enumerate(self._batches(generator)):
+        for step, (batch, own) in enumerate(self.steps.epoch(generator)):
             value, count = self._step(batch, own)
             if value != value or value in (float("inf"), float("-inf")):
                 raise FloatingPointError(
@@ -133,36 +139,6 @@ class Loop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean")), count  # type: ignore[arg-type]
-
-    def _batches(self, generator: torch.Generator) -> Iterator[tuple[Batch, bool]]:
-        """An epoch in steps, this process's rows of each, and whether there were any for it."""
-        needs, size, device = self.needs, self.settings.batch_size, self.train.item_E.device
-        if needs.length and not needs.pairs:
-            for start_B, stop_B in batches(self.train, needs.length, size, generator, needs.ahead):
-                row_R, own = self._share(len(start_B), device)
-                batch = self.train.targets(start_B[row_R], stop_B[row_R], needs)
-                span = min(int((stop_B - start_B).max()), needs.length)
-                yield self._drawn(batch, row_R, self.train.user_E[start_B], span, generator), own
-        else:
-            place_E = torch.randperm(len(self.train), generator=generator).to(device)
-            for place_B in torch.split(place_E, size):
-                row_R, own = self._share(len(place_B), device)
-                batch = self.train.pairs(place_B[row_R], needs)
-                yield self._drawn(batch, row_R, self.train.user_E[place_B], 1, generator), own
-
-    def _share(self, rows: int, device: torch.device) -> tuple[Tensor, bool]:
-        """This process's rows of a step; one that gets none takes the first, which then counts for nothing."""
-        row_R = torch.arange(self.fabric.global_rank, rows, self.fabric.world_size, device=device)
-        return (row_R, True) if len(row_R) else (row_R.new_zeros(1), False)
-
-    def _drawn(self, batch: Batch, row_R: Tensor, user_B: Tensor, span: int, generator: torch.Generator) -> Batch:
-        """With what is drawn for the rows row_R of a step whose rows are user_B [B] times `span` targets: all is drawn
-        in every process, so that generators go alike, and each keeps its own.
-        """
-        if self.negatives is not None and batch.target_BL is not None:
-            every_BLK = self.negatives.draw(user_B, (len(user_B), span, self.needs.negatives), generator)
-            batch = batch.but(negative_BLK=every_BLK[row_R, : batch.target_BL.shape[1]])
-        return self.shared.draw(batch, self.needs.shared, generator) if self.shared is not None else batch
 
     def _validate(self, value: float) -> None:
         self.state.readings.append((self.state.epoch, value))

@@ -24,6 +24,10 @@ class Train(Record):
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
     save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
 
+    def of(self, epochs: int | None, lr: float | None) -> "Train":
+        """These settings with other epochs and another rate, where they are given."""
+        return self.model_copy(update={"epochs": epochs or self.epochs, "lr": lr or self.lr})
+
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch from 1: `lr`, or falling from it along half a cosine over `epochs`."""
         share = (1 + math.cos(math.pi * (epoch - 1) / self.epochs)) / 2 if self.decay == "cosine" else 1.0
@@ -32,7 +36,10 @@ class Train(Record):
 
 @dataclass
 class Progressed:
-    """What a run has come to: readings an epoch, the best one and its state; all that a resumed run needs."""
+    """What a run has come to: readings an epoch, the best one and its state; all that a resumed run needs.
+
+    `earlier`: seconds of the phases before. `capped`: the last phase ended at its last epoch, not by patience.
+    """
 
     epoch: int = 0
     losses: list[float] = field(default_factory=list)
@@ -40,6 +47,13 @@ class Progressed:
     best: float = -math.inf
     best_epoch: int = 0
     seconds: list[float] = field(default_factory=list)
+    earlier: float = 0.0
+    capped: bool = False
+
+    @property
+    def seconds_to_the_best(self) -> float:
+        """Of learning, without validations, all phases together."""
+        return self.earlier + sum(self.seconds[: self.best_epoch])
 
     @staticmethod
     def kept(state: dict[str, Any]) -> "Progressed":

@@ -27,12 +27,9 @@ def test_every_section_runs_and_every_model_is_in_it(tmp_path: Path, capsys: pyt
     there = {m.name for m in pkgutil.iter_modules(models.__path__) if not m.ispkg}
     assert {name.split(".")[0] for name in found["equality"]} >= there
     assert {name.split(".")[0] for name in found["fits"]} >= there
-    assert found["equality"]["worst"]["float32"] == {
-        "loss": 0,
-        "gradient": 0,
-        "score": 0,
-        "influence": 0,
-    }
+    worst = found["equality"]["worst"]["float32"]
+    assert worst.keys() == {"loss", "gradient", "score", "influence"}
+    assert max(worst.values()) < 1e-7  # one machine against itself: sums over threads may end in other bits
     assert 0 < found["equality"]["worst"]["bfloat16"]["gradient"] < 0.2
     assert found["fits"]["gru4rec.bf16-mixed"]["losses"] != found["fits"]["gru4rec.32-true"]["losses"]
     assert found["ranking"]["against_a_processor"]["equal"]
@@ -45,7 +42,7 @@ def test_a_model_that_differs_is_named_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = (name for name in ("sasrec", "gru4rec"))
-    monkeypatch.setattr(settings, "MODELS", {name: settings.MODELS[name] for name in there})
+    monkeypatch.setattr(settings, "NAMES", list(there))
     load = sasrec.SASRec.load_state_dict
 
     def otherwise(model: Any, state: Any) -> Any:

@@ -13,7 +13,8 @@ import models
 from engine.training.batch import Batch
 from engine.training.needs import Needs
 from models.mahn import MAHN, Modulation
-from tests.models.world import VARIANTS, World, built, rows, section
+from tests.models.variants import VARIANTS
+from tests.models.world import World, built, rows, section
 
 VIEWED = [v for v, changes in VARIANTS["mahn"].items() if changes.get("views") != []]
 

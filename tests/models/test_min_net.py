@@ -15,7 +15,10 @@ from engine.training.needs import Needs
 from models.blocks.objective import against
 from models.blocks.pooled import spread
 from models.min_net import MIN
-from tests.models.world import AUXILIARY, VARIANTS, World, built, rows, section
+from tests.models.variants import VARIANTS
+from tests.models.world import World, built, rows, section
+
+AUXILIARY = {"translation": 0.1, "contrast": 0.1, "form": "logistic", "detach": False}
 
 
 def net(world: World, variant: str = "whole", **changes: object) -> MIN:

@@ -18,7 +18,8 @@ from engine.evaluation.rate import rates
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Learner, Recommender, Solver
 from models.blocks.views import Given
-from tests.models.world import CASES, World, built, rows, section
+from tests.models.variants import CASES
+from tests.models.world import World, built, rows, section
 
 SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
 every = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)

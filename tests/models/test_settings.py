@@ -8,7 +8,8 @@ from pydantic.fields import FieldInfo
 import models
 from engine.tables.settings import Choice, Record
 from engine.training.schedule import Train
-from tests.models.world import FOUND, World
+from tests.models.variants import FOUND
+from tests.models.world import World
 
 
 def fields(record: type[Record], where: str) -> Iterator[tuple[str, FieldInfo]]:

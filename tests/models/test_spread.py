@@ -17,10 +17,11 @@ import models
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
-from tests.models.world import FOUND, VARIANTS, World, rows
+from tests.models.variants import FOUND, VARIANTS, models_that
+from tests.models.world import World, rows
 
 Groups = dict[str, dict[str, Tensor]]  # parts that meet at a place, [rows, width] each
-SINGLE = {"popularity", "bpr_mf", "biases", "gru4rec"}  # an item is one vector or number, and nothing is beside it
+SINGLE = models_that("SINGLE")
 
 
 def spread(part: Tensor) -> float:

@@ -76,7 +76,7 @@ def test_only_the_asked_views_are_read(paths: dict[View, Path]) -> None:
 
 
 def test_a_view_whose_stage_was_skipped_is_refused_with_the_setting_to_change(paths: dict[View, Path]) -> None:
-    with pytest.raises(KeyError, match=r"no view 'text' .* set text\.encoder"):
+    with pytest.raises(KeyError, match=r"no view 'text' .* set contents\.<content>\.text\.encoder"):
         read_catalog(paths, 4, frozenset({"text"}))
 
 

@@ -14,7 +14,7 @@ from engine.tables.arrays import event_columns
 from engine.tables.schemas import SPLIT
 from engine.tables.settings import checked
 from engine.training.batch import Batch, Interactions
-from engine.training.contract import Learner, Recommender
+from engine.training.contract import Learner, Phase, Phased, Recommender
 from engine.training.fit import Progressed, Train, accelerator, fit
 from engine.training.interrupt import delayed
 from engine.training.loop import Loop
@@ -72,7 +72,7 @@ def test_the_best_state_is_kept_and_patience_ends_the_run(tmp_path: Path) -> Non
 
     done = fit(model, events(), reading, train(), 1, tmp_path / "c.pt")
     assert done.epoch == 4
-    assert (done.best, done.best_epoch) == (0.5, 2)
+    assert (done.best, done.best_epoch, done.capped) == (0.5, 2, False)
     assert model.value.item() == seen[1]
     assert not (tmp_path / "c.pt").exists()
 
@@ -256,8 +256,80 @@ def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> No
 
 def test_a_batch_that_stands_in_for_rows_counts_for_nothing(tmp_path: Path) -> None:
     loop = Loop(Slope(), events(), train(), 1, tmp_path / "c.pt")
-    for batch, own in loop._batches(torch.Generator().manual_seed(1)):
+    for batch, own in loop.steps.epoch(torch.Generator().manual_seed(1)):
         assert own
         assert batch.target_BL is not None
         assert loop._step(batch, True)[1] == int((batch.target_BL > 0).sum()) > 0
         assert loop._step(batch, False)[1] == 0
+
+
+@final
+class Steep(Phased):
+    """Two numbers: the first phase moves one, the second starts from it and moves the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.high = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+        self.phase, self.entered = "high", list[str]()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=4)
+
+    @property
+    def phases(self) -> list[Phase]:
+        return [Phase("low", epochs=3, selected=False, lr=0.5), Phase("high")]
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self.entered.append(phase)
+        if phase == "high":
+            with torch.no_grad():
+                self.high.copy_(self.low)
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return (self.low if self.phase == "low" else self.high).expand(item_BK.shape)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return -self.low if self.phase == "low" else -self.high
+
+
+def phased(path: Path, dies_at: int = 0) -> tuple[Steep, Progressed]:
+    """A run of both phases that may die in a validation of the second; each one reads how far it has come."""
+    model, calls = Steep(), list[int]()
+
+    def reading() -> float:
+        calls.append(1)
+        assert model.phase == "high"
+        if len(calls) == dies_at:
+            raise KeyboardInterrupt
+        return model.high.item()
+
+    return model, fit(model, events(), reading, train(), 1, path)
+
+
+def test_phases_follow_each_other_with_their_own_epochs_and_rate(tmp_path: Path) -> None:
+    model, done = phased(tmp_path / "c.pt")
+    steps = 2  # of an epoch: eight people in fours
+    assert model.entered == ["low", "high"]
+    assert model.low.item() == pytest.approx(3 * steps * 0.5, rel=1e-3)
+    assert model.high.item() == pytest.approx(model.low.item() + 6 * steps * 0.1, rel=1e-3)
+    assert (done.epoch, len(done.readings), done.capped) == (6, 6, True)
+    assert done.seconds_to_the_best == done.earlier + sum(done.seconds) > sum(done.seconds) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_dies_in_its_second_phase_does_not_learn_the_first_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        phased(tmp_path / "c.pt", dies_at=3)
+    assert {path.name for path in tmp_path.iterdir()} == {"low-c.pt", "high-c.pt"}
+    caplog.set_level("INFO")
+    resumed, done = phased(tmp_path / "c.pt")
+    whole, _ = phased(tmp_path / "d.pt")
+    assert "resumed after epoch 3 from low-c.pt" in caplog.text
+    assert "resumed after epoch 2 from high-c.pt" in caplog.text
+    assert (resumed.low.item(), resumed.high.item()) == (whole.low.item(), whole.high.item())
+    assert done.earlier > 0
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,9 @@
+"""Of popularity."""
+
+from typing import Any
+
+TINY: dict[str, Any] = {}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+}
+SINGLE = True

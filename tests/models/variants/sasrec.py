@@ -1,0 +1,14 @@
+"""Of sasrec."""
+
+from typing import Any
+
+TINY: dict[str, Any] = {"dim": 16, "inner": 16, "length": 8, "dropout": 0.0, "shared": 6, "negatives": 3}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "chunked": {"objective": "chunked"},
+    "full": {"objective": "full"},
+    "sampled": {"objective": "sampled"},
+    "bce": {"objective": "bce", "negatives": 3},
+    "official": {"norm": "official"},
+    "heads": {"heads": 4},
+}
+UNFAITHFUL = set(VARIANTS)
