@@ -36,11 +36,11 @@ def test_every_param_of_a_command_is_there(page: Path) -> None:
     stages = [shlex.split(line) for line in blocks(page) if re.match(r"python -m stages\.\w+ ", line)]
     named = [a or b for a, b in SET.findall(page.read_text())]
     for words in stages:
-        named += [word for word in words[3:] if re.match(r"\w[\w.]*=", word)]
+        named += [word for word in words[3:] if re.match(r"\+?\w[\w.]*=", word)]
     for one in named:
         params, (key, _, text) = read_yaml(ROOT / "params.yaml"), one.partition("=")
         override(params, one)  # which refuses a param that is not there
-        assert lookup(params, key) == YAML(typ="safe").load(text)
+        assert lookup(params, key.lstrip("+")) == YAML(typ="safe").load(text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

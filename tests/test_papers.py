@@ -33,7 +33,7 @@ ROOT_STAGES, STAGES = (read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml
 def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
     cell, params = CELLS[name], read_yaml(ROOT / "params.yaml")
     for assignment in cell["settings"].split():
-        assert assignment.startswith(f"models.{cell['model']}.")
+        assert assignment.lstrip("+").startswith(f"models.{cell['model']}.")
         override(params, assignment)
     models.configure(Choice(name=cell["model"], settings=params["models"][cell["model"]]))
     assert cell["protocol"] in params["protocols"]

@@ -38,15 +38,28 @@ def lookup(params: dict[str, Any], key: str) -> Any:
 
 
 def override(params: dict[str, Any], assignment: str) -> None:
-    """Set `key.to.value=5` in place; the key must exist already."""
-    key, _, text = assignment.partition("=")
-    if not _:
+    """Set `key.to.value=5` in place, by the signs of DVC's -S: the key must be there already, with a plus before it
+    it must not be, and two pluses set it either way.
+
+    Raises:
+        KeyError: the key is not there, or with a plus it is; says which sign would do.
+        ValueError: no assignment.
+    """
+    named, equals, text = assignment.partition("=")
+    key = named.lstrip("+")
+    plus = len(named) - len(key)
+    if not equals or plus > 2:
         raise ValueError(f"{assignment!r}: an override is written key=value, e.g. models.sasrec.dim=32")
-    lookup(params, key)
     *parents, last = key.split(".")
     place = params
-    for parent in parents:
-        place = place[parent]
+    for depth, parent in enumerate(parents):
+        if plus and depth:
+            place.setdefault(parent, {})
+        place = lookup(place, parent)
+    if not plus and last not in place:
+        raise KeyError(f"params.yaml has no {last!r} in {key!r}; it has {sorted(place)}. +{key}=… adds a default")
+    if plus == 1 and last in place:
+        raise KeyError(f"params.yaml has {key!r} already; without the plus it is changed")
     place[last] = YAML(typ="safe").load(text) if text else ""
 
 

@@ -33,10 +33,14 @@ class EventLog:
         self.rating = None if self.rating is None else gather(self.rating, places)
         self.time = None if self.time is None else gather(self.time, places)
 
-    def sort(self, seed: int, kept: Mask) -> None:
-        """The kept rows by user, time, and a seeded hash of (user, item)."""
+    def sort(self, seed: int, kept: Mask, ties: str = "hash") -> None:
+        """The kept rows by user, time, and a seeded hash of (user, item), or `file`: their places."""
         if self.time is None:
             raise ValueError("events without times need a source that states their order")
+        if ties == "file":
+            self.take(kept)
+            self.take(np.lexsort((self.time, self.user)))
+            return
         rating = np.zeros(len(self.user), np.float32) if self.rating is None else self.rating
         hashed = id_hashes(self.users, seed, "user"), id_hashes(self.items, seed, "item")
         self.take(sort_rows(SortKeys(self.user, self.item, self.time, rating, *hashed), kept))
@@ -70,6 +74,13 @@ class EventLog:
 
         blockwise(len(self.user), compare)
         return not any(falls)
+
+    def first_of_equals(self) -> Mask:
+        """Whether no row before has the same user, item, time and rating; a missing rating equals a missing one."""
+        columns = {name: getattr(self, name) for name in ("user", "item", "time", "rating")}
+        there = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
+        first: Mask = there.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+        return first
 
     def equals_previous(self, names: tuple[str, ...]) -> Mask:
         """Whether a row equals the one before it in these columns; a missing rating equals a missing one."""

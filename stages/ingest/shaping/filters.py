@@ -30,11 +30,11 @@ def finish(raw: SourceTables, steps: ShapingSettings, seed: int) -> tuple[Source
     report["repeats"] = log.count_repeats()
     warn_density(len(log.user) - report["repeats"], len(log.user), len(log.users), len(log.items))
     if report["repeats"] and steps.duplicates != "keep":
-        _order(log, raw.ordered, seed, np.ones(len(log.user), bool))
-        report["dropped_duplicates"] = _without_duplicates(log, steps.duplicates, raw.ordered)
+        _order(log, raw.ordered, seed, np.ones(len(log.user), bool), steps.ties)
+        report["dropped_duplicates"] = _without_duplicates(log, steps, raw.ordered)
         log.take(_long(log, steps, report))
     else:
-        _order(log, raw.ordered, seed, _long(log, steps, report))
+        _order(log, raw.ordered, seed, _long(log, steps, report), steps.ties)
     return code_tables(log, raw, steps.catalogue, report), report
 
 
@@ -57,23 +57,24 @@ def _rated(events: pl.DataFrame, least: float, report: dict[str, Any]) -> pl.Dat
     return events.filter(pl.col("rating") >= least) if low else events
 
 
-def _order(log: EventLog, ordered: bool, seed: int, kept: Mask) -> None:
+def _order(log: EventLog, ordered: bool, seed: int, kept: Mask, ties: str) -> None:
     if ordered:
         log.take(kept)
         log.take(np.argsort(log.user, kind="stable"))
     else:
-        log.sort(seed, kept)
+        log.sort(seed, kept, ties)
 
 
-def _without_duplicates(log: EventLog, rule: str, ordered: bool) -> int:
-    rows = len(log.user)
+def _without_duplicates(log: EventLog, steps: ShapingSettings, ordered: bool) -> int:
+    rows, rule = len(log.user), steps.duplicates
     if rule == "exact":
         if ordered:
             raise ValueError(
                 "duplicates: exact needs times (without them each repeat is an act of its own); "
                 "choose keep, first or last"
             )
-        log.take(~log.equals_previous(("user", "time", "item", "rating")))
+        by_hash = steps.ties == "hash"  # which puts equal rows side by side
+        log.take(~log.equals_previous(("user", "time", "item", "rating")) if by_hash else log.first_of_equals())
     else:
         pairs = pl.Series(log.pair_keys())
         log.take((pairs.is_first_distinct() if rule == "first" else pairs.is_last_distinct()).to_numpy())

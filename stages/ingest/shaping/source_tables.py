@@ -30,6 +30,11 @@ class ShapingSettings(Record):
         "exact",
         description="events of one user and item: keep all, one of those equal in every column, the first or last",
     )
+    ties: Literal["hash", "file"] = Field(
+        "hash",
+        description="a user's events at the same time: in the order of a seeded hash, or in that of the file, as "
+        "published splits have them (a file sorted by item then gives the order away)",
+    )
     catalogue: Literal["all", "used"] = Field(
         "all", description="what can be recommended: every item that the source names, or those with events left"
     )

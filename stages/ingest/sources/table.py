@@ -52,7 +52,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
     events, counts = _events(settings)
     refuse_one_item(events, settings.events)
     if settings.order:
-        events, counts["tied_in_order"] = _ordered(events, seed)
+        events, counts["tied_in_order"] = _ordered(events, seed, settings.ties)
     found = item_table.read(settings, settings.bad_rows)
     return SourceTables(
         events.select("user", "item", "rating", "time"),
@@ -84,12 +84,16 @@ def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
     return events.with_columns(**absent), counts
 
 
-def _ordered(events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, int]:
-    """The events by their order column, ties by a seeded hash of (user, item); and how many are tied in it."""
+def _ordered(events: pl.DataFrame, seed: int, ties: str) -> tuple[pl.DataFrame, int]:
+    """The events by their order column, ties by a seeded hash of (user, item) or in the order of the file; and how
+    many are tied in it.
+    """
+    tied = int(events.select(pl.struct("user", "order").is_duplicated().sum()).item())
+    if ties == "file":
+        return events.sort("order", maintain_order=True), tied
     hashed = []
     for role in ("user", "item"):
         place, ids = encode(events[role])
         hashed.append(id_hashes(ids, seed, role)[place])
-    tied = int(events.select(pl.struct("user", "order").is_duplicated().sum()).item())
     tie = pl.Series("tie", pair_hash(np.asarray(hashed[0]), np.asarray(hashed[1])))
     return events.with_columns(tie).sort("order", "tie"), tied

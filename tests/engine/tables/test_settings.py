@@ -91,7 +91,24 @@ def test_an_override_sets_a_key_that_is_there() -> None:
     found = params()
     override(found, "models.b.dim=7")
     assert found["models"]["b"]["dim"] == 7
-    with pytest.raises(KeyError, match="no 'dam'"):
+    with pytest.raises(KeyError, match=r"no 'dam' in 'models\.b\.dam'; it has .*\+models\.b\.dam=… adds"):
         override(found, "models.b.dam=7")
+    with pytest.raises(KeyError, match="no 'z'"):
+        override(found, "models.z.dim=7")
     with pytest.raises(ValueError, match="key=value"):
         override(found, "models.b.dim")
+    with pytest.raises(ValueError, match="key=value"):
+        override(found, "+++models.b.dim=7")
+
+
+def test_a_plus_adds_what_stands_in_the_defaults_alone() -> None:
+    found = params()
+    override(found, "+models.b.inner=7")
+    override(found, "+models.b.train.lr=1e-3")
+    override(found, "++models.b.inner=8")
+    override(found, "++models.b.dropout=0.5")
+    assert found["models"]["b"] == params()["models"]["b"] | {"inner": 8, "train": {"lr": 0.001}, "dropout": 0.5}
+    with pytest.raises(KeyError, match=r"has 'models\.b\.dim' already; without the plus"):
+        override(found, "+models.b.dim=7")
+    with pytest.raises(KeyError, match="no 'modles'"):
+        override(found, "+modles.b.dim=7")

@@ -63,6 +63,16 @@ def test_order_of_the_file_does_not_matter(rows: list[Row], random: Any) -> None
 
 
 @quick
+@given(ROWS, st.sampled_from(["keep", "exact"]))
+def test_ties_in_the_order_of_the_file_stay_in_it(rows: list[Row], rule: str) -> None:
+    left = list(dict.fromkeys(rows)) if rule == "exact" else rows
+    found, _, report = done(raw(rows), ties="file", duplicates=rule)
+    expected = sorted(left, key=lambda row: (row[0], row[3]))  # type: ignore[misc]  # which keeps ties as they stand
+    assert [(int(u), int(i), r) for u, i, r in found] == [row[:3] for row in expected]
+    assert report.get("dropped_duplicates", 0) == len(rows) - len(left)
+
+
+@quick
 @given(ROWS)
 def test_time_never_falls_within_a_user_and_nothing_is_lost(rows: list[Row]) -> None:
     found, final, report = done(raw(rows))

@@ -221,6 +221,8 @@ def test_a_column_of_whole_numbers_orders_events_and_ties_fall_by_the_seed(tmp_p
         assert report["tied_in_order"] == 16
     assert orders[0] == orders[1] != orders[2]
     assert all(set(order[:4]) == {"i0", "i1", "i2", "i3"} for order in orders)
+    raw, _ = taken(section, tmp_path, tied.reverse(), time="", order="step", ties="file")
+    assert raw_items(raw)[:8] == ["i3", "i2", "i1", "i0", "i7", "i6", "i5", "i4"]
     with pytest.raises(ValueError, match=r"time is 'time' and order 'step'; set one of them to ''"):
         taken(section, tmp_path, plain(), order="step")
 
