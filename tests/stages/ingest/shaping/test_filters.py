@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.tables.schema import check
@@ -64,6 +64,7 @@ def test_order_of_the_file_does_not_matter(rows: list[Row], random: Any) -> None
 
 @quick
 @given(ROWS, st.sampled_from(["keep", "exact"]))
+@example([(1, 2, 3.0, 0), (1, 5, 3.0, 0), (1, 2, 3.0, 0)], "exact")
 def test_ties_in_the_order_of_the_file_stay_in_it(rows: list[Row], rule: str) -> None:
     left = list(dict.fromkeys(rows)) if rule == "exact" else rows
     found, _, report = done(raw(rows), ties="file", duplicates=rule)
