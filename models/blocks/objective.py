@@ -13,7 +13,7 @@ from models.blocks.softmax import LOSSES
 
 DRAWN = ("bpr", "bce", "gbce")  # objectives by what they compare with
 SHARED = ("bce_popular", "sampled", "bpr_max")
-DENSE = 32  # items for each drawn one up to which a product with all is faster than with those that were drawn
+DENSE = 64  # items for each drawn one up to which a product with all is faster than with those that were drawn
 Encode = Callable[[Tensor | None], Tensor]  # some items, or all (None), to key_UE
 
 
