@@ -176,7 +176,7 @@ def compare(found: dict[str, Any], holding: float, train: Interactions, rows: in
     """Take the steps in turn and print what each costs."""
     needs, generator = found["whole"].needs, torch.Generator().manual_seed(1)
     steps = list(batches(train, needs.length, rows, generator))
-    shared = Shared(train) if needs.shared else None
+    shared = Shared(train, needs.shared_power) if needs.shared else None
     optimizers = {name: torch.optim.Adam(model.parameters(), lr=1e-3, fused=True) for name, model in found.items()}
     seconds: dict[str, list[tuple[float, float, float]]] = {name: [] for name in found}
     taken = []

@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Learner
-from engine.training.needs import Needs, Settings
-from models.blocks.shared_settings import Dim, Dropout, Length, Shared
-from models.blocks.softmax import LOSSES
+from engine.training.needs import Needs
+from models.blocks.objective import Rivals, compare
+from models.blocks.shared_settings import Dim, Dropout, Length
 
 
-class Config(Settings):
+class Config(Rivals):
     """The recurrence and what it learns by."""
 
     dim: Dim = 128
@@ -33,17 +33,17 @@ class Config(Settings):
     length: Length = 50
     dropout: Dropout = 0.3
     tied: bool = Field(True, description="whether items are scored with the vectors that they are read with")
-    objective: Literal["full", "chunked", "sampled", "bpr_max"] = Field(
+    objective: Literal["full", "chunked", "sampled", "bpr_max", "bce", "gbce"] = Field(
         "chunked",
-        description="softmax over all items (full; chunked: the same in less memory) or over `shared` ones, or BPR-max",
+        description="softmax over all items (full; chunked: the same in less memory) or over `shared` ones, BPR-max "
+        "over these; bce, gbce: over negatives",
     )
-    shared: Shared = 2048
     penalty: float = Field(1.0, ge=0, description="weight of the squared scores of negatives in BPR-max")
     elu: float = Field(0.5, ge=0, description="where scores below zero level off in BPR-max; 0: nowhere")
 
     @property
     def needs(self) -> Needs:
-        return Needs(length=self.length, shared=self.shared if self.objective in ("sampled", "bpr_max") else 0)
+        return self.draws(self.objective, self.length)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "GRU4Rec":
@@ -76,13 +76,12 @@ class GRU4Rec(Learner, Factored):
         return F.pad(self.dropout(state_BLD), (0, 1), value=1.0)
 
     def loss(self, batch: Batch) -> Tensor:
+        if self.config.objective != "bpr_max":
+            return compare(self.config.objective, self.states(batch), self.keys(), batch, self.config)
         if batch.target_BL is None:
             raise ValueError("a batch without targets has no loss")
         asked_BL = batch.target_BL > 0
-        state_PE, target_P = self.states(batch)[asked_BL], batch.target_BL[asked_BL]
-        if self.config.objective == "bpr_max":
-            return self._bpr_max(state_PE, target_P, batch)
-        return LOSSES[self.config.objective](state_PE, self.keys()[1:], target_P, batch)
+        return self._bpr_max(self.states(batch)[asked_BL], batch.target_BL[asked_BL], batch)
 
     def _bpr_max(self, state_PE: Tensor, target_P: Tensor, batch: Batch) -> Tensor:
         """-log of the mean chance, weighted by softmax over the negatives, that the target beats a negative."""

@@ -119,7 +119,7 @@ class World:
         if needs.negatives:
             shape = (*batch.target_BL.shape, needs.negatives)
             batch = batch.but(negative_BLK=Negatives(events).draw(batch.user_B, shape, generator))
-        return Shared(events).draw(batch, needs.shared, generator) if needs.shared else batch
+        return Shared(events, needs.shared_power).draw(batch, needs.shared, generator) if needs.shared else batch
 
 
 def moved(value: Any, device: torch.device) -> Any:

@@ -13,7 +13,8 @@ class Needs:
     """What a batch and a catalog must hold for a model.
 
     `length`: events of history in a row (0: none, a row is a user). `negatives`: items drawn for each target.
-    `shared`: items drawn once for a whole batch, with their log expected counts. `views`: tables of the catalog.
+    `shared`: items drawn once for a whole batch by popularity to the power `shared_power` (0: uniformly), with the log
+    of their expected counts. `views`: tables of the catalog.
     `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
     `pairs`: a row to learn from is one event with its user's history before it (else windows with a target at every
     position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
@@ -24,6 +25,7 @@ class Needs:
     length: int = 0
     negatives: int = 0
     shared: int = 0
+    shared_power: float = 0.75
     views: frozenset[View] = field(default_factory=frozenset)
     topics: bool = False
     times: bool = False

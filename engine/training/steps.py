@@ -16,7 +16,7 @@ class Steps:
     def __init__(self, train: Interactions, needs: Needs, size: int, rank: int = 0, world: int = 1):
         self.train, self.needs, self.size, self.rank, self.world = train, needs, size, rank, world
         self.negatives = Negatives(train) if needs.negatives else None
-        self.shared = Shared(train) if needs.shared else None
+        self.shared = Shared(train, needs.shared_power) if needs.shared else None
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[Batch, bool]]:
         """This process's rows of each step, and whether there were any for it."""

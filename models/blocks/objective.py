@@ -7,10 +7,67 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.training.batch import Batch
+from engine.training.needs import Needs, Settings
+from models.blocks.shared_settings import Calibration, LogQ, Negatives, Shared, SharedPower
 from models.blocks.softmax import LOSSES
 
-DRAWN, SHARED = ("bpr", "bce"), ("bce_popular", "sampled")  # objectives by what they compare with
+DRAWN = ("bpr", "bce", "gbce")  # objectives by what they compare with
+SHARED = ("bce_popular", "sampled", "bpr_max")
+DENSE = 64  # items for each drawn one up to which a product with all is faster than with those that were drawn
 Encode = Callable[[Tensor | None], Tensor]  # some items, or all (None), to key_UE
+
+
+class Rivals(Settings):
+    """What a target is compared with, where the objective draws."""
+
+    shared: Shared = 2048
+    shared_power: SharedPower = 0.75
+    logq: LogQ = True
+    negatives: Negatives = 1
+    calibration: Calibration = 0.75
+
+    def draws(self, objective: str, length: int) -> Needs:
+        """Histories of a length, and what is drawn for an objective."""
+        return Needs(
+            length=length,
+            negatives=self.negatives if objective in DRAWN else 0,
+            shared=self.shared if objective in SHARED else 0,
+            shared_power=self.shared_power,
+        )
+
+
+def compare(objective: str, state_BLE: Tensor, key_NE: Tensor, batch: Batch, rivals: Rivals) -> Tensor:
+    """The mean loss over the batch's targets, a scalar; `key_NE` are the vectors of all items, 0 first.
+
+    `full`, `chunked`: a softmax over the catalog. `sampled`: over the target and the batch's shared items, with `logq`
+    an estimate of the same, without it a softmax cut to these. `bce`: over drawn items. `gbce`: Petrov and Macdonald
+    (RecSys 2023): (beta softplus(-own) + the sum of softplus(other)) / (K + 1) over K drawn items, where
+    beta = 1 - t (1 - K / (items - 1)) takes back the overconfidence that comes of comparing with so few.
+
+    Raises:
+        ValueError: the batch has no targets, or none of what is drawn for the objective.
+    """
+    if batch.target_BL is None:
+        raise ValueError("a batch without targets has no loss")
+    asked_BL = batch.target_BL > 0
+    state_PE, target_P = state_BLE[asked_BL], batch.target_BL[asked_BL]
+    if objective not in DRAWN:
+        if not rivals.logq and batch.expected_S is not None:
+            batch = batch.but(expected_S=torch.zeros_like(batch.expected_S))
+        return LOSSES[objective](state_PE, key_NE[1:], target_P, batch)
+    own_P, other_PK = (state_PE * key_NE[target_P]).sum(-1), _met(state_PE, key_NE, _drawn(objective, batch, asked_BL))
+    if objective == "bce":
+        return (F.softplus(-own_P) + F.softplus(other_PK).sum(-1)).mean()
+    drawn, items = other_PK.shape[1], len(key_NE) - 1
+    beta = 1 - rivals.calibration * (1 - min(drawn / max(items - 1, 1), 1))
+    return ((beta * F.softplus(-own_P) + F.softplus(other_PK).sum(-1)) / (drawn + 1)).mean()
+
+
+def _met(state_PE: Tensor, key_NE: Tensor, item_PK: Tensor) -> Tensor:
+    """score_PK; through the scores of all items where these are few."""
+    if len(key_NE) <= DENSE * item_PK.shape[1]:
+        return (state_PE @ key_NE.T).gather(1, item_PK)
+    return torch.einsum("pe,pke->pk", state_PE, F.embedding(item_PK, key_NE))
 
 
 def against(objective: str, state_BLE: Tensor, encode: Encode, batch: Batch, weight: float = 1.0) -> Tensor:

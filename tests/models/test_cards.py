@@ -150,6 +150,8 @@ def test_what_a_batch_lacks_is_said(world: World) -> None:
 def test_needs_follow_the_objective() -> None:
     needs = {v: models.configure(section("gru4rec", v)).needs for v in ("full", "chunked", "sampled", "bpr_max")}
     assert needs["full"] == needs["chunked"] == Needs(length=8)
+    assert models.configure(section("gru4rec", "gbce")).needs == Needs(length=8, negatives=5)
+    assert models.configure(section("sasrec", "cut")).needs == Needs(length=8, shared=6, shared_power=0.0)
     assert needs["sampled"] == needs["bpr_max"] == Needs(length=8, shared=6)
     assert models.configure(section("sasrec", "bce")).needs == Needs(length=8, negatives=3)
     assert models.configure(section("bpr_mf", "plain")).needs == Needs(negatives=1)

@@ -107,7 +107,8 @@ def drawn(world: World, needs: Needs, batch: Batch) -> Batch:
     if needs.negatives:
         shape = (*batch.target_BL.shape, needs.negatives)
         batch = batch.but(negative_BLK=Negatives(world.interactions()).draw(batch.user_B, shape, generator))
-    return Shared(world.interactions()).draw(batch, needs.shared, generator) if needs.shared else batch
+    shared = Shared(world.interactions(), needs.shared_power)
+    return shared.draw(batch, needs.shared, generator) if needs.shared else batch
 
 
 def train(epochs: int, lr: float = 0.03, rows: int = 32, save: float = 1e9) -> Train:

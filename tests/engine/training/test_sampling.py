@@ -12,6 +12,7 @@ from engine.training import sampling
 from engine.training.batch import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, Shared, batches, windows
+from engine.training.steps import Steps
 
 histories = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=15), min_size=1, max_size=6)
 
@@ -142,3 +143,21 @@ def test_shared_items_are_drawn_by_popularity_and_know_their_expected_counts() -
     assert counts.sum() == counts[1:4].sum()
     expected = np.log(20_000 * share)[drawn.shared_S.numpy() - 1]
     np.testing.assert_allclose(drawn.expected_S.numpy(), expected, rtol=1e-5)
+
+
+def test_shared_items_are_drawn_uniformly_at_power_0() -> None:
+    train = events([[1] * 16 + [2] * 81 + [3]])
+    drawn = Shared(train, power=0.0).draw(train.pairs(torch.arange(2)), 9_000, seeded())
+    assert drawn.shared_S is not None
+    counts = np.bincount(drawn.shared_S.numpy(), minlength=10)
+    np.testing.assert_allclose(counts[1:] / 9_000, np.full(9, 1 / 9), atol=0.012)  # those never met, too
+    torch.testing.assert_close(drawn.expected_S, torch.full((9_000,), 1000.0).log())
+
+
+def test_a_step_draws_by_the_power_that_is_asked() -> None:
+    train = events([[1] * 16 + [2] * 81 + [3]] * 2)
+    for power, share in ((1.0, 81 / 98), (0.0, 1 / 9)):
+        needs = Needs(length=50, shared=9_000, shared_power=power)
+        batch, _ = next(iter(Steps(train, needs, 4).epoch(seeded())))
+        assert batch.shared_S is not None
+        assert float((batch.shared_S == 2).float().mean()) == pytest.approx(share, abs=0.02)

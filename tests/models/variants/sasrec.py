@@ -8,6 +8,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "full": {"objective": "full"},
     "sampled": {"objective": "sampled"},
     "bce": {"objective": "bce", "negatives": 3},
+    "gbce": {"objective": "gbce", "negatives": 5},
+    "cut": {"objective": "sampled", "shared_power": 0.0, "logq": False},
     "official": {"norm": "official"},
     "heads": {"heads": 4},
 }
