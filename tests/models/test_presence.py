@@ -31,6 +31,8 @@ WORDS = [
 VIEWS = [
     ("mahn", "cat_cat"),
     ("mahn", "add_add"),
+    ("mv_rnn", "whole"),
+    ("mv_rnn", "con"),
     ("iris", "multimodal"),
     ("iris", "added"),
     ("iris", "image"),
@@ -225,7 +227,7 @@ def test_a_view_of_presence_0_is_as_one_that_is_missing(name: str, variant: str,
     item_BK = item_B.expand(len(item_B), -1)
     for view in model.needs.views:
         lacking = copy.deepcopy(model)
-        layers = dict(zip(model.config.views, lacking.items.views, strict=True)) if name == "mahn" else {}
+        layers = dict(zip(model.config.views, lacking.items.views, strict=True)) if name in ("mahn", "mv_rnn") else {}
         for part in lacking.modules():
             if part is layers.get(view):
                 part.present_N[batch.item_BL.unique()] = False

@@ -143,16 +143,26 @@ def of_iarn(model: Any, batch: Batch) -> Groups:
     return found
 
 
+def of_mv_rnn(model: Any, batch: Batch) -> Groups:
+    part, there = model.items(torch.arange(1, 61))
+    found = {"item": {str(n): p[t] for n, (p, t) in enumerate(zip(part, there, strict=True))}}
+    if model.config.fusion != "concatenation" and model.config.views:
+        both = torch.stack(there).all(0)
+        found["fused"] = {"views": torch.stack(part[:-1]).sum(0)[both], "row": part[-1][both]}
+    return found
+
+
 def of_sasrec(model: Any, batch: Batch) -> Groups:
     return {"input": {"item": model.embedding.weight[1:] * model.config.dim**0.5, "slot": model.slot_LD}}
 
 
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
     "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
-    "sasrec": of_sasrec,
+    "sasrec": of_sasrec, "mv_rnn": of_mv_rnn,
 }  # fmt: skip
 WIDER: dict[str, dict[str, Any]] = {
-    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256}, "iarn": {"dim": 50}
+    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256},
+    "iarn": {"dim": 50}, "mv_rnn": {"dim": 128},
 }  # fmt: skip
 STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
 
