@@ -1,0 +1,73 @@
+"""Numbers from outside: files in, a table with ours and the published ones out, and nothing done twice."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks import outside
+from benchmarks.outside import File, main, row
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A file of twelve people and one whose last item is new; stages run in this process. Gives what was started."""
+    lines = [f"{user} " + " ".join(str((2 * user + step) % 20) for step in range(6)) for user in range(12)]
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "sequences.txt").write_text("\n".join([*lines, "99 0 1 2 77"]) + "\n")
+    one = File({"file": "tiny/sequences.txt"}, "leave_one_out", ("popularity",), {"Somebody's": (0.25, 0.125)})
+    monkeypatch.setattr(outside, "SETTINGS", {"tiny": one})
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    found: list[str] = []
+
+    def run(words: list[str], **how: Any) -> SimpleNamespace:
+        found.append(words[2].removeprefix("stages."))
+        monkeypatch.setattr(sys, "argv", words[2:])
+        for module in (words[2], f"{words[2]}.__main__"):  # runpy warns of what is imported already
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(outside.subprocess, "run", run)
+    return found
+
+
+def test_a_file_is_learnt_ranked_and_laid_beside_what_was_published(
+    tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["outside", str(tmp_path), "--only", "tiny", "--seeds", "1", "2", "--out", str(tmp_path / "out")]
+    tables = []
+    for _ in range(2):
+        monkeypatch.setattr(sys, "argv", words)
+        main()
+        tables.append(capsys.readouterr().out[-2000:])
+    assert started == ["check", "ingest", "crawl", "split", *["train", "evaluate"] * 2]
+    text = (tmp_path / "out" / "tiny.md").read_text()
+    assert text.strip() in tables[1]
+    assert "leave_one_out: 13 cases, 12 of them warm" in text
+    assert "| *published:* Somebody's | 0.2500 | 0.1250 |" in text
+    kept = json.loads((tmp_path / "out" / "tiny" / "popularity-1" / "outside.json").read_text())
+    ours = next(line for line in text.splitlines() if line.startswith("| popularity"))
+    assert f"| {kept['hr']:.4f} ± 0.0000 | {kept['ndcg']:.4f} ± 0.0000 | {kept['warm_hr']:.4f}" in ours
+    assert kept["warm_hr"] * 12 == pytest.approx(kept["hr"] * 13)  # nobody has the new one ranked in ten of ten
+    assert 0 < kept["ndcg"] < kept["hr"]
+
+
+def test_a_row_is_a_mean_with_its_spread_and_says_where_a_run_ended_at_its_cap() -> None:
+    cost = {"ended_at_cap": 0, "seconds_to_the_best": 3.0}
+    same = {"ndcg": 0.1, "warm_hr": 0.2, "warm_ndcg": 0.1}
+    found = [{"hr": 0.1, "epochs": 4, **same, **cost}, {"hr": 0.3, "epochs": 9, **same, **cost, "ended_at_cap": 1}]
+    assert row("m", found) == (
+        "| m | 0.2000 ± 0.1414 | 0.1000 ± 0.0000 | 0.2000 ± 0.0000 | 0.1000 ± 0.0000 | 2 | 4/9 (cap) | 3 |"
+    )
+
+
+def test_a_command_that_fails_is_shown_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = SimpleNamespace(returncode=1, stdout="out ", stderr="ingest: no such file")
+    monkeypatch.setattr(outside.subprocess, "run", lambda words, **how: said)
+    with pytest.raises(SystemExit, match=r"-m stages\.ingest .*\n.*no such file"):
+        outside.command("ingest", tmp_path, "leave_one_out", [], 1)
