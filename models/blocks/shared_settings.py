@@ -11,3 +11,5 @@ Negatives = Annotated[int, Field(ge=1, description="items drawn for each target 
 Shared = Annotated[
     int, Field(ge=1, description="items drawn by popularity once a batch, for the objectives that compare with those")
 ]
+Count = Annotated[int, Field(ge=1)]
+Counts = Count | Annotated[tuple[Count, ...], Field(min_length=1)]
