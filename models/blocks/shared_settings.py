@@ -18,3 +18,5 @@ LogQ = Annotated[
 Calibration = Annotated[
     float, Field(ge=0, le=1, description="t of gBCE; 0: plain bce, 1: probabilities as if every item were compared")
 ]
+Count = Annotated[int, Field(ge=1)]
+Counts = Count | Annotated[tuple[Count, ...], Field(min_length=1)]

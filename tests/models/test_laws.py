@@ -41,7 +41,8 @@ paired = pytest.mark.parametrize(("name", "variant"), [case for case in LEARNERS
 ordering = pytest.mark.parametrize(("name", "variant"), ORDERED)
 RATING = [case for case in LEARNERS if NEEDS[case].predicts == "rating" and NEEDS[case].ratings]
 rating = pytest.mark.parametrize(("name", "variant"), RATING)
-GROUPING = [case for case in LEARNERS if case not in ORDERED and NEEDS[case].predicts == "item"]
+KNOWING = [case for case in CASES if case in LEARNERS or NEEDS[case].length]  # the others know nothing of a person
+GROUPING = [case for case in KNOWING if case not in ORDERED and NEEDS[case].predicts == "item"]
 SETS, SLOW = models_that("SET"), variants_that("SLOW")
 WITHOUT_WEIGHTS, UNFAITHFUL = variants_that("WITHOUT_WEIGHTS"), variants_that("UNFAITHFUL")
 explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
