@@ -11,10 +11,13 @@ import torch
 
 from engine.tables import store
 from engine.tables.layout import Layout
-from engine.tables.schemas import CASES, ORACLE, SPLIT
+from engine.tables.schemas import CASES, ITEMS, ORACLE, SPLIT, VECTORS
 from engine.tables.settings import Choice
-from stages import evaluate, train
-from stages.evaluate import _oracle, _plots
+from engine.training.batch import Interactions
+from stages import train
+from stages.evaluate import __main__ as evaluate
+from stages.evaluate import charts
+from stages.evaluate.__main__ import _oracle
 
 MODELS: dict[str, dict[str, Any]] = {
     "popularity": {},
@@ -31,6 +34,8 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     write_split(made, {4: "valid", 5: "test"})
     write_cases(made, {4: "valid", 5: "test"})
     store.write(pl.DataFrame(schema=dict(ORACLE.columns)), made.oracle, ORACLE)
+    rows = [(item, str(item), None, [[f"kind {item % 3}"]] if item < 9 else None, None) for item in range(1, 10)]
+    store.write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), made.items, ITEMS)
     return made
 
 
@@ -136,13 +141,49 @@ def test_ratings_are_clipped_to_those_of_training(layout: Layout) -> None:
     assert (found["rmse"], found["mae"], found["ratings"]) == (1, 1, 8)
 
 
+def drawn(layout: Layout, length: list[int], place: list[int], target: list[int], train: list[int]) -> None:
+    """The charts of some cases; `train`: how many training events each item has."""
+    item = np.repeat(np.arange(1, len(train) + 1), train)
+    columns = {"user": np.ones(len(item), np.int64), "item": item, "event": np.arange(1, len(item) + 1)}
+    cases = pl.DataFrame({"position": length, "target": target})
+    charts.write(np.array(place, float), cases, Interactions.of(columns, len(train)), (5,), layout)
+
+
 def test_each_case_counts_in_one_class_of_lengths(layout: Layout) -> None:
-    length = np.array([4, 5, 5, 9, 10, 10, 10, 150])
-    place = np.array([1, 1, 99, 99, 1, 1, 99, 1])
-    _plots(place, length, (5,), layout)
+    drawn(layout, [4, 5, 5, 9, 10, 10, 10, 150], [1, 1, 99, 99, 1, 1, 99, 1], [1] * 8, [2, 1])
     rows = layout.plot("lengths").read_text().splitlines()
     expected = ["0 to 4,1.000000", "5 to 9,0.333333", "10 to 19,0.666667", "100 to 150,1.000000"]
     assert rows == ["history,recall", *expected]
+
+
+def test_each_case_counts_in_the_group_of_its_items_popularity(layout: Layout) -> None:
+    """Twenty items, two a group; the most popular two are items 20 and 19, the least 1 and 2."""
+    drawn(layout, [1] * 5, [1, 30, 1, 1, 30], [20, 19, 20, 1, 2], list(range(20)))
+    rows = layout.plot("popularity").read_text().splitlines()
+    assert rows == [
+        "group,items,cases,recall,ndcg",
+        "1: 19 to 18 events,2,3,0.666667,0.666667",
+        "10: 1 to 0 events,2,2,0.500000,0.500000",
+    ]
+
+
+def test_what_lists_are_like_stands_beside_the_other_readings(layout: Layout) -> None:
+    """Popularity shows everyone the same ten of nine items; all have been had by someone."""
+    trained(layout, "popularity")
+    vector = pl.DataFrame({"item": [1, 2], "vector": [[1.0, 0.0], [0.0, 2.0]]})
+    vector = vector.select(pl.col("item").cast(pl.UInt32), pl.col("vector").cast(pl.Array(pl.Float16, 2)))
+    store.write(vector, layout.image, VECTORS)
+    evaluated(layout, "popularity")
+    more = json.loads(layout.metric("test_more").read_text())
+    assert (more["coverage@10"], more["gini@10"], more["cold@10"]) == (1, 0, 0)
+    kinds = np.array([item % 3 for item in range(1, 9)])
+    apart = np.mean([kinds[i] != kinds[j] for i in range(8) for j in range(i)])
+    assert more["diversity_categories@10"] == pytest.approx(apart)
+    assert more["diversity_image@10"] == pytest.approx(1)  # of the only pair that has vectors
+    assert "diversity_text@10" not in more
+    people = np.bincount([1 + (u + p) % 9 for u in range(1, 9) for p in range(4)], minlength=10)[1:]
+    assert more["popularity@10"] == pytest.approx(people.mean())
+    assert more["novelty@10"] == pytest.approx(-np.log2((people + 1) / 9).mean())
 
 
 def test_without_validation_what_selects_by_nothing_runs_and_what_is_selected_says_why(layout: Layout) -> None:

@@ -1,6 +1,5 @@
 """The test cases ranked once."""
 
-import itertools
 import logging
 from typing import Annotated
 
@@ -23,12 +22,12 @@ from engine.training.cases import Seen
 from engine.training.contract import Rater, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, load
+from stages.evaluate import beyond_accuracy, charts
 
 log = logging.getLogger(__name__)
 
 FIRST = {"recall@10", "recall@20", "ndcg@10", "mrr", "auc", "rmse", "mae", "ratings", "cases"}  # in test.json
 FIRST |= {"oracle_recall@20", "oracle_ndcg@10"}
-LENGTHS = (5, 10, 20, 50, 100)  # borders of the classes of history length
 
 
 class Evaluate(Record):
@@ -61,6 +60,7 @@ def main(params: Params, layout: Layout) -> None:
     store.write(table, layout.ranks, RANKS)
     place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs
     readings = _readings(counts, cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
+    readings |= beyond_accuracy.readings(model, data, params.seen, layout)
     best = table.select("user", "position").join(
         _oracle(layout), on=["user", "position"], how="left", maintain_order="left"
     )
@@ -69,7 +69,7 @@ def main(params: Params, layout: Layout) -> None:
         readings |= {f"oracle_{k}": v for k, v in _readings(known, cutoffs).items()}
     files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
     files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))
-    _plots(place, table["position"].to_numpy(), cutoffs, layout)
+    charts.write(place, table, data.train, cutoffs, layout)
     _show(readings, params.model.name)
 
 
@@ -102,18 +102,6 @@ def _ratings(model: Recommender, data: Data) -> dict[str, float]:
         return {}
     errors = Errors.of(model, data.train, data.events, data.part_E)
     return {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
-
-
-def _plots(place: np.ndarray, length: np.ndarray, cutoffs: tuple[int, ...], layout: Layout) -> None:
-    lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs if len(place)]
-    files.write_text("\n".join(["k,recall", *lines]) + "\n", layout.plot("cutoffs"))
-    borders = [0, *LENGTHS, int(length.max(initial=0)) + 1]
-    rows = ["history,recall"]
-    for low, high in itertools.pairwise(borders):
-        inside = (length >= low) & (length < high)
-        if inside.any():
-            rows.append(f"{low} to {high - 1},{recall(place[inside], 20).mean():.6f}")
-    files.write_text("\n".join(rows) + "\n", layout.plot("lengths"))
 
 
 def _show(readings: dict[str, float], name: str) -> None:

@@ -1,0 +1,66 @@
+"""The items that a model puts first, in bounded memory: a block of scores is merged into what led before."""
+
+import torch
+from torch import Tensor
+
+from engine.evaluation.scores import blocks, finite, left_out, within
+from engine.training.batch import Interactions
+from engine.training.cases import Seen
+from engine.training.contract import Factored, Recommender
+
+ROWS = 1024  # people at a time
+
+
+@torch.no_grad()
+def top(
+    model: Recommender, user_C: Tensor, position_C: Tensor, events: Interactions, count: int, seen: Seen = "excluded"
+) -> tuple[Tensor, Tensor]:
+    """item_CK and score_CK, best first, of what each user would be shown at a position of their history.
+
+    Of equal scores the lower code comes first. Where fewer than `count` items are left, items are 0 and scores -inf.
+
+    Raises:
+        FloatingPointError: a score is not a number.
+    """
+    model.eval()
+    keys = model.keys() if isinstance(model, Factored) else None
+    items, scores = [], []
+    for first in range(0, len(user_C), ROWS):
+        user_B, position_B = user_C[first : first + ROWS], position_C[first : first + ROWS]
+        batch = events.before(user_B, position_B, model.needs)
+        known = left_out(events, user_B, position_B, None, seen)
+        score_BK = torch.full((len(user_B), count), -torch.inf, device=user_B.device)
+        item_BK = torch.zeros_like(score_BK, dtype=torch.int64)
+        factors = (model.query(batch), keys) if isinstance(model, Factored) and keys is not None else None
+        for start, score_BN in blocks(model, batch, events.items, factors):
+            finite(score_BN)
+            score_BN[within(known, start, score_BN.shape[1])] = -torch.inf
+            score_BK, item_BK = _merged(score_BK, item_BK, score_BN, start)
+        items.append(item_BK.masked_fill(score_BK == -torch.inf, 0))
+        scores.append(score_BK)
+    if not items:
+        return user_C.new_zeros(0, count), torch.zeros(0, count, device=user_C.device)
+    return torch.cat(items), torch.cat(scores)
+
+
+def _merged(score_BK: Tensor, item_BK: Tensor, score_BN: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """The best of what led and of a block; the leaders stand first, so that a stable sort keeps them before equals."""
+    count = score_BK.shape[1]
+    value_BK, place_BK = _first(score_BN, min(count, score_BN.shape[1]))
+    both_BM = torch.cat([score_BK, value_BK], 1)
+    item_BM = torch.cat([item_BK, place_BK + start], 1)
+    order_BM = both_BM.argsort(dim=1, descending=True, stable=True)[:, :count]
+    return both_BM.gather(1, order_BM), item_BM.gather(1, order_BM)
+
+
+def _first(score_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest, of equals those that come first: what topk alone leaves open is decided where it matters."""
+    value_BK = score_BN.topk(count, dim=1).values
+    least_B1 = value_BK[:, -1:]
+    above_BN, same_BN = score_BN > least_B1, score_BN == least_B1
+    room_B1 = count - above_BN.sum(1, keepdim=True)
+    kept_BN = above_BN | (same_BN & (same_BN.cumsum(1) <= room_B1))
+    place_BK = kept_BN.nonzero()[:, 1].view(-1, count)
+    found_BK = score_BN.gather(1, place_BK)
+    order_BK = found_BK.argsort(dim=1, descending=True, stable=True)
+    return found_BK.gather(1, order_BK), place_BK.gather(1, order_BK)

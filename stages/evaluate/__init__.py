@@ -1,0 +1,1 @@
+"""The test cases ranked once, and what the lists are like."""
