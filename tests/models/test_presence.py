@@ -18,12 +18,12 @@ from engine.evaluation.rate import rates
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Learner, Recommender, Solver
 from models.blocks.views import Given
-from tests.models.variants import CASES
+from tests.models.variants import CASES, models_that
 from tests.models.world import World, built, rows, section
 
 SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
 every = pytest.mark.parametrize(("name", "variant"), SEQUENTIAL)
-EXACT = {"iris", "biases", "ease", "item_knn"}  # an event of presence 0 is as one that never was
+EXACT = models_that("EXACT")  # an event of presence 0 is as one that never was
 COUNTED = ("biases", "choices")  # but here, where it counts among the last few of a longer row
 WORDS = [
     (n, v) for n, v in SEQUENTIAL if n == "ante_rnn" and v != "gru_words"

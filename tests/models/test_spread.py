@@ -156,10 +156,19 @@ def of_sasrec(model: Any, batch: Batch) -> Groups:
     return {"input": {"item": model.embedding.weight[1:] * model.config.dim**0.5, "slot": model.slot_LD}}
 
 
+def of_vbpr(model: Any, batch: Batch) -> Groups:
+    item_U = torch.arange(1, 61)
+    width = model.config.width
+    seen = {part.table_NC.shape[1]: part(item_U)[0][:, :width] for part in model.views}
+    found = {"items": {"row": model.item_NE[item_U, : model.config.dim]} | {str(n): part for n, part in seen.items()}}
+    if model.taste_UK is not None:
+        found["users"] = {"row": model.user_UD, "views": model.taste_UK}
+    return found
+
+
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
-    "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
-    "sasrec": of_sasrec, "mv_rnn": of_mv_rnn,
-}  # fmt: skip
+    name.removeprefix("of_"): parts for name, parts in list(globals().items()) if name.startswith("of_")
+}
 WIDER: dict[str, dict[str, Any]] = {
     "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256},
     "iarn": {"dim": 50}, "mv_rnn": {"dim": 128},

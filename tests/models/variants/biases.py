@@ -13,3 +13,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "choices": {"person": "history", "length": [3, 8], "user_damping": [0.5, 1]},
 }
 SINGLE = True
+EXACT = True

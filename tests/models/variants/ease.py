@@ -10,3 +10,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "choices": {"penalty": [5, 1], "length": [2, 8]},
 }
 SINGLE = True
+EXACT = True

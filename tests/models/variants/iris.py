@@ -19,3 +19,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "others_image": {"history": "others", "fusion": "image"},
 }
 SET = True  # its history is a set: of what is one step from it, it cannot tell first from last for certain
+EXACT = True

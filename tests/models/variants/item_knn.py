@@ -10,3 +10,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "choices": {"shrink": [5, 1], "neighbours": [6, 5], "length": [4, 8]},
 }
 SINGLE = True
+EXACT = True
