@@ -27,7 +27,7 @@ def names(params: dict[str, Any]) -> list[str]:
     found += [f"services.{name}" for name in params["services"]]
     found += [f"contents.{name}.{part}" for name in params["contents"] for part in params["contents"][name]]
     found += [f"protocols.{name}" for name in params["protocols"]]
-    return [*found, "train", "evaluate", "explain", *(f"models.{name}" for name in params["models"])]
+    return [*found, "train", "evaluate", "recommend", "explain", *(f"models.{name}" for name in params["models"])]
 
 
 def record(section: str, params: dict[str, Any]) -> type[Record]:
@@ -47,7 +47,7 @@ def record(section: str, params: dict[str, Any]) -> type[Record]:
             found = Train
         case "contents":
             found = _stage(rest[1]).Params.model_fields[rest[1]].annotation
-        case "evaluate" | "explain":
+        case "evaluate" | "recommend" | "explain":
             found = _stage(kind).Params.model_fields[kind].annotation
         case "services":
             found = _stage("crawl").Params.model_fields[kind].annotation.model_fields[rest[0]].annotation

@@ -147,7 +147,7 @@ def test_another_model_runs_three_stages_and_going_back_none(repository: Reposit
     before = repository.readings()
     told = repository.run("dvc", "exp", "run", "-S", "model=bpr_mf")
     assert [line for line in told.splitlines() if line.startswith("Running stage")] == [
-        f"Running stage '{name}':" for name in ("check", "train", "evaluate", "explain")
+        f"Running stage '{name}':" for name in ("check", "train", "evaluate", "recommend", "explain")
     ]
     assert repository.readings() != before
     repository.run("git", "switch", "-q", "-c", "other")

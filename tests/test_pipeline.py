@@ -99,9 +99,9 @@ ROOMS = {  # an edited file, and the stages that run again for it
     "engine/features/device.py": {"regions", "images", "text"},
     "engine/features/pictures/backbone.py": {"regions", "images"},
     "engine/features/text/bert.py": {"text"},
-    "engine/training/loop.py": {"train", "evaluate", "explain"},
-    "engine/evaluation/history_erasure.py": {"evaluate", "explain"},
-    "engine/evaluation/rank.py": {"train", "evaluate", "explain"},
+    "engine/training/loop.py": {"train", "evaluate", "recommend", "explain"},
+    "engine/evaluation/history_erasure.py": {"evaluate", "recommend", "explain"},
+    "engine/evaluation/rank.py": {"train", "evaluate", "recommend", "explain"},
     "stages/split/candidates.py": {"split"},
 }
 

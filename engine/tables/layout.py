@@ -136,6 +136,16 @@ class Layout:
         return self._results / "reasons" / "reasons.parquet"
 
     @property
+    def recommendations(self) -> Path:
+        """What everyone would be shown now."""
+        return self._results / "recommendations.parquet"
+
+    @property
+    def recommendations_csv(self) -> Path:
+        """The same for those who read no Parquet."""
+        return self._results / "recommendations.csv"
+
+    @property
     def page(self) -> Path:
         """The reasons as a page."""
         return self._results / "reasons" / "index.html"

@@ -165,3 +165,15 @@ REASONS = Table(
     },
     frozenset({"label", "position"}),
 )
+RECOMMENDATIONS = Table(
+    "recommendations",
+    {
+        "user": pl.String,
+        "rank": pl.UInt32,
+        "item": pl.String,
+        "title": pl.String,
+        "score": pl.Float32,
+        "because": pl.String,
+    },
+    frozenset({"title", "because"}),
+)

@@ -2,8 +2,8 @@
 
 `TINY`: a section small enough to learn in a second; the rest is the default of its Config. `VARIANTS`: overrides of it.
 A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
-from last for certain; `EXACT`: an
-event of presence 0 is as one that never was; `SINGLE`: an item is one vector or number, and nothing meets it that could be mute;
+from last for certain; `EXACT`: an event of presence 0 is as one that never was; `SINGLE`: an item is one vector or
+number, and nothing meets it that could be mute;
 `SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their own, or whose
 reasons over the history were not what the score was made from.
 """

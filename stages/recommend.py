@@ -1,0 +1,132 @@
+"""What everyone would be shown now, from all that they did, and because of what."""
+
+import logging
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field
+from rich.progress import track
+from torch import Tensor
+
+import models
+from engine.evaluation.cause import heaviest_act
+from engine.evaluation.top import top
+from engine.tables import files, store
+from engine.tables.command import run
+from engine.tables.layout import Layout
+from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
+from engine.tables.settings import Choice, Record
+from engine.training.cases import Seen
+from engine.training.contract import Recommender
+from engine.training.fit import accelerator
+from engine.training.source import Data, load
+
+log = logging.getLogger(__name__)
+
+PEOPLE = 256  # at a time
+
+
+class Recommend(Record):
+    """For whom, how many, and how many of them with a reason."""
+
+    top: int = Field(10, ge=1, description="items a person")
+    people: tuple[str | int, ...] = Field((), description="raw ids of those who are asked for; none: everyone")
+    because: Annotated[int, Field(ge=0)] = Field(
+        3, description="how many of a person's items get the past act that speaks most for them; 0: none, much faster"
+    )
+
+
+class Params(Record):
+    """What the stage reads of params.yaml."""
+
+    model: Choice = Field(description="the chosen model and its section")
+    seen: Seen = Field(description="whether what a person had before is left out")
+    recommend: Recommend = Field(Recommend(), description="for whom, how many, and why")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+def main(params: Params, layout: Layout) -> None:
+    """Write the top items of now for everyone, or those named, as Parquet and CSV."""
+    settings, device = params.recommend, accelerator(params.device)
+    data = load(layout, models.configure(params.model).needs, "test", device)
+    model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
+    names = store.read(layout.users, USERS, ["user", "raw"])
+    chosen = people(names, settings.people)
+    user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
+    length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]
+    parts = [
+        shown(model, data, user_C[part], length_C[part], settings, params.seen)
+        for part in track(list(_parts(len(user_C))), "recommending", transient=True)
+    ]
+    items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
+    table = named(pl.concat(parts), chosen, items)
+    store.write(table, layout.recommendations, RECOMMENDATIONS)
+    files.write_text(table.write_csv(), layout.recommendations_csv)
+    log.info("%d people, %d items each; reasons: %d", chosen.height, settings.top, table["because"].count())
+
+
+def people(names: pl.DataFrame, asked: tuple[str | int, ...]) -> pl.DataFrame:
+    """Everyone, or those asked for by raw id, in the order of the data.
+
+    Raises:
+        ValueError: nobody has such an id; names it.
+    """
+    if not asked:
+        return names
+    unknown = [one for one in map(str, asked) if one not in set(names["raw"])]
+    if unknown:
+        raise ValueError(f"recommend.people: nobody is called {unknown[0]!r} ({len(unknown)} of {len(asked)} unknown)")
+    return names.filter(pl.col("raw").is_in(list(map(str, asked))))
+
+
+def shown(
+    model: Recommender, data: Data, user_B: Tensor, length_B: Tensor, settings: Recommend, seen: Seen
+) -> pl.DataFrame:
+    """user, rank, item, score and the item of the act because of which, by code; null where there is none."""
+    item_BK, score_BK = top(model, user_B, length_B, data.events, settings.top, seen)
+    cause_BK = torch.zeros_like(item_BK)
+    batch = data.events.before(user_B, length_B, model.needs)
+    for rank in range(min(settings.because, settings.top)):
+        there_B = item_BK[:, rank] > 0
+        asked_B = item_BK[:, rank].clamp(min=1)
+        place_B = heaviest_act(model, batch, asked_B, data.catalog, item_BK)
+        if batch.item_BL.shape[1]:
+            act_B = batch.item_BL.gather(1, place_B.clamp(min=0)[:, None])[:, 0]
+            cause_BK[:, rank] = act_B * (place_B >= 0) * there_B
+    columns = {
+        "user": user_B[:, None].expand_as(item_BK),
+        "rank": torch.arange(1, settings.top + 1, device=item_BK.device).expand_as(item_BK),
+        "item": item_BK,
+        "score": score_BK,
+        "cause": cause_BK,
+    }
+    frame = pl.DataFrame({name: value.flatten().cpu().numpy() for name, value in columns.items()})
+    return frame.filter(pl.col("item") > 0)
+
+
+def named(found: pl.DataFrame, names: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Codes as raw ids and titles; the reason as a sentence."""
+    called = items.with_columns(called=pl.coalesce("title", "raw"))
+    table = found.with_columns(pl.col("user", "item", "cause").cast(pl.UInt32))
+    table = table.join(names.rename({"raw": "person"}), on="user", how="left", maintain_order="left")
+    table = table.join(items.rename({"raw": "thing"}), on="item", how="left", maintain_order="left")
+    table = table.join(called.select(cause="item", called="called"), on="cause", how="left", maintain_order="left")
+    return table.select(
+        user="person",
+        rank=pl.col("rank").cast(pl.UInt32),
+        item="thing",
+        title="title",
+        score=pl.col("score").cast(pl.Float32),
+        because=pl.format("because of {}", "called"),
+    )
+
+
+def _parts(rows: int) -> Iterator[slice]:
+    return (slice(first, first + PEOPLE) for first in range(0, rows, PEOPLE))
+
+
+if __name__ == "__main__":
+    run(main)
