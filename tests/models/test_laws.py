@@ -309,7 +309,9 @@ def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: st
     close(likes[0], likes[1], atol=1e-6)
 
 
-@causal
+@pytest.mark.parametrize(
+    ("name", "variant"), [case for case in ORDERED if case in LEARNERS and case not in variants_that("AHEAD")]
+)
 def test_5_what_is_trained_is_what_is_ranked(name: str, variant: str, world: World) -> None:
     """At a position inside a training row, an item costs the less the more it scores in the row cut there."""
     model = ready(name, variant, world)
@@ -520,13 +522,13 @@ def test_8_the_same_seed_is_the_same_run_also_when_killed(
         return states(model), done.losses
 
     whole, losses = run(Reading())
-    assert not (tmp_path / "run.pt").exists()
+    assert not list(tmp_path.glob("*run.pt"))
     again, same = run(Reading())
     assert same == losses
     assert all(torch.equal(whole[key], again[key]) for key in whole)
     with pytest.raises(KeyboardInterrupt):
         run(Reading(killed_at=3))
-    assert (tmp_path / "run.pt").exists()
+    assert list(tmp_path.glob("*run.pt"))  # of a phase, where there are several
     resumed, resumed_losses = run(Reading(after=2))
     assert resumed_losses == losses
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
