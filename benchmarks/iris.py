@@ -32,6 +32,7 @@ from engine.training.catalog import Catalog
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, batches
 from models.blocks import history
+from models.blocks.asked import Asked
 from models.iris import IRIS
 
 
@@ -48,7 +49,7 @@ class Kernel(nn.Module):
 
     def loss(self, batch: Batch, others: bool) -> Tensor:
         """The log loss of IRIS."""
-        asked, label_BT = history.Asked.learnt(batch, others)
+        asked, label_BT = Asked.learnt(batch, others)
         halves = history.Halves(self.key_NA, self.query_NA, self.out_A)
         return history.log_loss(history.Items(self.past_ND, self.target_ND, halves), asked, label_BT, 0.0, self.beta)
 
@@ -85,7 +86,7 @@ def timed(work: Callable[[], Tensor], optimizer: torch.optim.Optimizer | None, c
 
 def refined(model: IRIS, batch: Batch) -> Tensor:
     """Something of the two tables of a step's items, to take gradients of."""
-    asked, _ = history.Asked.learnt(batch, True)
+    asked, _ = Asked.learnt(batch, True)
     halves = model.halves(torch.unique(torch.cat([asked.item_BL.flatten(), asked.target_BT.flatten()])))
     return halves.past_NA.sum() + halves.target_NA.sum()
 

@@ -34,6 +34,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import history
+from models.blocks.asked import Asked
 from models.blocks.shared_settings import Dim, Length, Negatives
 from models.blocks.views import Given, ImageLayers, SharedUnit, TextLayer
 
@@ -136,7 +137,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         return history.Halves(past_UA.to(self.out_A.dtype), target_UA.to(self.out_A.dtype), self.out_A)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = history.Asked.learnt(batch, self.config.history == "others")
+        asked, label_BT = Asked.learnt(batch, self.config.history == "others")
         # each item of the batch is refined once; number 0 stays padding
         item_U, place = torch.unique(
             torch.cat([asked.item_BL.new_zeros(1), asked.item_BL.flatten(), asked.target_BT.flatten()]),
@@ -154,7 +155,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         item_N = torch.arange(len(self.past_ND), device=item_BK.device)
-        asked = history.Asked.after(batch, item_BK, self._past(batch))
+        asked = Asked.after(batch, item_BK, self._past(batch))
         return history.scores(self._items(item_N), asked, self.config.alpha, self.config.beta)
 
     def score_all(self, batch: Batch) -> Tensor:
@@ -164,7 +165,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each event adds to the score, and its interest relevance a_ij over their sum."""
         item_N = torch.arange(len(self.past_ND), device=item_B.device)
-        asked = history.Asked.after(batch, item_B[:, None], self._past(batch))
+        asked = Asked.after(batch, item_B[:, None], self._past(batch))
         return history.reasons(self._items(item_N), asked, self.config.alpha, self.config.beta)
 
     def _past(self, batch: Batch) -> Tensor | None:

@@ -3,23 +3,22 @@
 score of j = n^-alpha · sum over the n past items i other than j of a_ij (p_i · q_j) [+ b_j], with
 a_ij = exp(l_ij) / (sum over i of exp(l_ij))^beta. In logs a_ij = exp(l_ij - beta · logsumexp(l_j)), which no size of
 the logits can break; since beta < 1 the weights do not sum to 1, and grow by exp(x (1 - beta)) where all logits grow
-by x. `Halves` without a width is no attention: weights n^-beta, which is FISM with the exponent alpha + beta.
+by x. Without attention (None) the weights are even, n^-beta: that is FISM with the exponent alpha + beta, whose scores
+are made of sums over the history, not of pairs. `Halves` without a width are the same, pair by pair.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from engine.training.batch import Batch
 from engine.training.contract import Weights
-from models.blocks import pairwise
+from models.blocks import pairwise, pairwise_product, user_sum
+from models.blocks.asked import LEAST, Asked
 
 CELLS = {"cpu": 1 << 20, "cuda": 1 << 26}  # of [rows, targets, past, width] at a time
-
-LEAST = 1e-12  # of what is divided by
 
 
 @dataclass(frozen=True)
@@ -46,65 +45,8 @@ class Items:
 
     past_ND: Tensor
     target_ND: Tensor
-    attention: Halves | Product
+    attention: Halves | Product | None
     bias_N: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Targets of each row (0: none, which scores 0); of its events the first seen_BT count, but never the target.
-
-    An event counts by its presence_BL (None: 1): 0 is as if it had not been. past_BLA: the events' halves, where they
-    are not those of their items.
-    """
-
-    item_BL: Tensor
-    target_BT: Tensor
-    seen_BT: Tensor
-    presence_BL: Tensor | None = None
-    past_BLA: Tensor | None = None
-
-    @staticmethod
-    def after(batch: Batch, item_BK: Tensor, past_BLA: Tensor | None = None) -> "Asked":
-        """Candidates after all that a row holds."""
-        seen_BK = batch.length_B[:, None].expand_as(item_BK)
-        return Asked(batch.item_BL, item_BK, seen_BK, batch.presence_BL, past_BLA)
-
-    @staticmethod
-    def learnt(batch: Batch, others: bool) -> tuple["Asked", Tensor]:
-        """Each position's target and its negatives, with label_BT: after the events up to it, or beside all others.
-
-        Raises:
-            ValueError: the batch has no targets or nothing was drawn for them.
-        """
-        if batch.target_BL is None or batch.negative_BLK is None:
-            raise ValueError("the log loss compares targets with drawn items; the batch has none")
-        own_BL1 = batch.target_BL[..., None]
-        target_BLK = torch.cat([own_BL1, batch.negative_BLK * (own_BL1 > 0)], 2)
-        step_L = torch.arange(1, target_BLK.shape[1] + 1, device=target_BLK.device)
-        seen_BL = batch.length_B[:, None].expand_as(batch.item_BL) if others else step_L.expand_as(batch.item_BL)
-        label_BLK = torch.zeros_like(target_BLK, dtype=torch.float32)
-        label_BLK[..., 0] = (batch.target_BL > 0).float()
-        seen_BT = seen_BL[..., None].expand_as(target_BLK).flatten(1)
-        return Asked(batch.item_BL, target_BLK.flatten(1), seen_BT, batch.presence_BL), label_BLK.flatten(1)
-
-    def kept_BTL(self) -> Tensor:
-        """Which events count for which target."""
-        step_L = torch.arange(self.item_BL.shape[1], device=self.item_BL.device)
-        early_BTL = (step_L < self.seen_BT[..., None]) & (self.item_BL > 0)[:, None]
-        return early_BTL & (self.item_BL[:, None] != self.target_BT[..., None]) & (self.target_BT > 0)[..., None]
-
-    def count_BT1(self) -> Tensor:
-        """How many events count for each target, by their presence; where there are none, a number above 0."""
-        if self.presence_BL is None:
-            return self.kept_BTL().sum(-1, keepdim=True).clamp(min=1)
-        return (self.kept_BTL() * self.presence_BL[:, None]).sum(-1, keepdim=True).clamp(min=LEAST)
-
-    def parts(self, targets: int) -> Iterator["Asked"]:
-        """The same, some targets at a time."""
-        for first in range(0, max(self.target_BT.shape[1], 1), targets):
-            some = slice(first, first + targets)
-            yield replace(self, target_BT=self.target_BT[:, some], seen_BT=self.seen_BT[:, some])
 
 
 def relevance(items: Items, asked: Asked, beta: float) -> tuple[Tensor, Tensor]:
@@ -115,9 +57,12 @@ def relevance(items: Items, asked: Asked, beta: float) -> tuple[Tensor, Tensor]:
         past_BLA = attention.past_NA[asked.item_BL] if asked.past_BLA is None else asked.past_BLA
         target_BTA = attention.target_NA[asked.target_BT]
         logit_BTL = F.relu(past_BLA[:, None] + target_BTA[:, :, None]) @ attention.out_A
+    elif isinstance(attention, Product):
+        mixed_BTAD = target_BTD[:, :, None] * attention.mix_AD  # so that a pair costs a product, not an array of D
+        met_BTAL = mixed_BTAD @ past_BLD.transpose(1, 2)[:, None] + attention.shift_A[:, None]
+        logit_BTL = (F.relu(met_BTAL) * attention.out_A[:, None]).sum(2)
     else:
-        met_BTLD = past_BLD[:, None] * target_BTD[:, :, None]
-        logit_BTL = F.relu(F.linear(met_BTLD, attention.mix_AD, attention.shift_A)) @ attention.out_A
+        logit_BTL = past_BLD.new_zeros(kept_BTL.shape)
     logit_BTL = logit_BTL.masked_fill(~kept_BTL, torch.finfo(logit_BTL.dtype).min)
     if asked.presence_BL is not None:
         return _dimmed(logit_BTL, kept_BTL * asked.presence_BL[:, None], beta), target_BTD @ past_BLD.transpose(1, 2)
@@ -146,17 +91,28 @@ def contributions(items: Items, asked: Asked, alpha: float, beta: float) -> tupl
 
 
 def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
-    """score_BT. On a CPU in 32 bits, where nothing is to be learnt, by a compiled loop that holds no [B, T, L]."""
+    """score_BT. Of even weights by sums; else, where nothing is to be learnt, on a CPU in 32 bits, by a compiled loop
+    that holds no [B, T, L]; else some targets at a time, which are computed again for gradients.
+    """
+    bias_N = items.bias_N
+    if items.attention is None:
+        return user_sum.scores(items.past_ND, items.target_ND, bias_N, asked, alpha + beta)
     if _loops(items, asked) and not torch.is_grad_enabled():
-        return pairwise.scores(_flat(items), (asked.item_BL, asked.target_BT, asked.seen_BT), (alpha, beta))
-    width = items.past_ND.shape[1] if isinstance(items.attention, Product) else len(items.attention.out_A)
-    a_target = max(asked.item_BL.numel() * max(width, 1), 1)
-    found = [
-        contributions(items, part, alpha, beta)[1].sum(-1)
-        for part in asked.parts(max(CELLS[asked.item_BL.device.type] // a_target, 1))
-    ]
+        where = (asked.item_BL, asked.target_BT, asked.seen_BT)
+        if isinstance(items.attention, Product):
+            return pairwise_product.scores(_product(items), where, (alpha, beta))
+        return pairwise.scores(_flat(items), where, (alpha, beta))
+    width = max(items.attention.out_A.numel(), 1)
+    targets = max(CELLS[asked.item_BL.device.type] // max(asked.item_BL.numel() * width, 1), 1)
+
+    def some(part: Asked) -> Tensor:
+        return contributions(items, part, alpha, beta)[1].sum(-1)
+
+    parts = list(asked.parts(targets))
+    again = torch.is_grad_enabled() and len(parts) > 1
+    found = [checkpoint(some, part, use_reentrant=False) if again else some(part) for part in parts]
     score_BT = torch.cat(found, 1)
-    return score_BT if items.bias_N is None else score_BT + items.bias_N[asked.target_BT] * (asked.target_BT > 0)
+    return score_BT if bias_N is None else score_BT + bias_N[asked.target_BT] * (asked.target_BT > 0)
 
 
 def log_loss(items: Items, asked: Asked, label_BT: Tensor, alpha: float, beta: float) -> Tensor:
@@ -167,6 +123,8 @@ def log_loss(items: Items, asked: Asked, label_BT: Tensor, alpha: float, beta: f
     each = 1 / label_BT.sum().clamp(min=1)
     if _loops(items, asked):
         where = (asked.item_BL, asked.target_BT, asked.seen_BT)
+        if isinstance(items.attention, Product):
+            return pairwise_product.log_loss(_product(items), where, label_BT, (alpha, beta), float(each))
         return pairwise.log_loss(_flat(items), where, label_BT, (alpha, beta), float(each))
     loss_BT = F.binary_cross_entropy_with_logits(scores(items, asked, alpha, beta), label_BT, reduction="none")
     return (loss_BT * (asked.target_BT > 0)).sum() * each
@@ -184,15 +142,23 @@ def reasons(items: Items, asked: Asked, alpha: float, beta: float) -> list[Weigh
 
 def _loops(items: Items, asked: Asked) -> bool:
     """Whether a compiled loop can do it; none knows of presences."""
-    if asked.presence_BL is not None or asked.past_BLA is not None:
+    if items.attention is None or asked.presence_BL is not None or asked.past_BLA is not None:
         return False
     tables = [items.past_ND, items.target_ND, items.attention.out_A]
-    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tables)
-    return plain and isinstance(items.attention, Halves)
+    return all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tables)
 
 
 def _flat(items: Items) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     assert isinstance(items.attention, Halves)
-    bias_N = items.past_ND.new_zeros(len(items.past_ND)) if items.bias_N is None else items.bias_N
     halves = items.attention
-    return items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A, bias_N
+    return items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A, _bias(items)
+
+
+def _product(items: Items) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    assert isinstance(items.attention, Product)
+    product = items.attention
+    return items.past_ND, items.target_ND, product.mix_AD, product.shift_A, product.out_A, _bias(items)
+
+
+def _bias(items: Items) -> Tensor:
+    return items.past_ND.new_zeros(len(items.past_ND)) if items.bias_N is None else items.bias_N

@@ -21,7 +21,7 @@ FAST = {"reassoc", "contract", "nsz"}  # sums in any order; nan stays nan
 def scores(tables: Tables, where: Where, powers: tuple[float, float]) -> Tensor:
     """score_BT; nothing is kept for gradients."""
     score_BT = torch.zeros(where[1].shape)
-    _score(_arrays(tables), _arrays(where), _single(powers), score_BT.numpy())
+    _score(arrays(tables), arrays(where), single(powers), score_BT.numpy())
     return score_BT
 
 
@@ -38,8 +38,8 @@ class _Compiled(torch.autograd.Function):
     ) -> Tensor:
         """The loss; the gradients are kept."""
         grads = [torch.zeros_like(table) for table in tables]
-        arrays = (_arrays(tables), tuple(grad.numpy() for grad in grads), _arrays((*where, label_BT)))
-        loss: float = _learn(*arrays, _single(powers), np.float32(each))
+        given = (arrays(tables), tuple(grad.numpy() for grad in grads), arrays((*where, label_BT)))
+        loss: float = _learn(*given, single(powers), np.float32(each))
         ctx.save_for_backward(*grads)
         return tables[0].new_tensor(loss)
 
@@ -51,11 +51,11 @@ class _Compiled(torch.autograd.Function):
         return None, None, None, None, *kept
 
 
-def _arrays(tensors: tuple[Tensor, ...]) -> tuple[np.ndarray, ...]:
+def arrays(tensors: tuple[Tensor, ...]) -> tuple[np.ndarray, ...]:
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
 
 
-def _single(powers: tuple[float, float]) -> tuple[np.float32, np.float32]:
+def single(powers: tuple[float, float]) -> tuple[np.float32, np.float32]:
     return np.float32(powers[0]), np.float32(powers[1])
 
 
@@ -66,8 +66,6 @@ def _meet(tables, item_L, asked, seen, beta, weight_L, similar_L):  # type: igno
     past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
     q, query = target_ND[asked], query_NA[asked]
     zero = np.float32(0)
-    most = np.float32(-np.inf)
-    count = 0
     for place in range(seen):
         item = item_L[place]
         similar, logit = zero, zero
@@ -81,19 +79,30 @@ def _meet(tables, item_L, asked, seen, beta, weight_L, similar_L):  # type: igno
             weight_L[place] = -np.inf
         else:
             weight_L[place] = logit
-            most = max(most, logit)
-            count += 1
+    return weigh(weight_L[:seen], similar_L, beta)
+
+
+@njit(fastmath=FAST, cache=True)
+def weigh(weight_S, similar_S, beta):  # type: ignore[no-untyped-def]
+    """Logits (-inf: it does not count) to weights, in place; gives how many count, and the sums of weights times
+    similarities and of weights."""
+    zero, count = np.float32(0), 0
+    most = np.float32(-np.inf)
+    for logit in weight_S:
+        most = max(most, logit)
+        count += logit > -np.inf
     if count == 0:
+        weight_S[:] = zero
         return count, zero, zero
     total, product = zero, zero
-    for place in range(seen):
-        weight = np.float32(math.exp(weight_L[place] - most))
-        weight_L[place] = weight
+    for place in range(len(weight_S)):
+        weight = np.float32(math.exp(weight_S[place] - most))
+        weight_S[place] = weight
         total += weight
-        product += weight * similar_L[place]
+        product += weight * similar_S[place]
     scale = np.float32(math.exp((np.float32(1) - beta) * most - beta * math.log(total)))
-    for place in range(seen):
-        weight_L[place] *= scale
+    for place in range(len(weight_S)):
+        weight_S[place] *= scale
     return count, scale * product, scale * total
 
 

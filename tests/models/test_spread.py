@@ -17,7 +17,7 @@ import models
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
-from tests.models.variants import FOUND, VARIANTS, models_that
+from tests.models.variants import FOUND, VARIANTS, WIDER, models_that
 from tests.models.world import World, rows
 
 Groups = dict[str, dict[str, Tensor]]  # parts that meet at a place, [rows, width] each
@@ -126,6 +126,32 @@ def of_iris(model: Any, batch: Batch) -> Groups:
     return found
 
 
+def of_nais(model: Any, batch: Batch) -> Groups:
+    past_UD, target_UD = model.past_ND[1:], model.target_ND[1:]
+    if model.config.attention == "product":
+        return {"product": {"past": past_UD, "target": target_UD}}
+    of_past_AD, of_target_AD = model.mix_AX.chunk(2, 1)
+    return {"layer": {"past": past_UD @ of_past_AD.T, "target": target_UD @ of_target_AD.T}}
+
+
+def of_ncf(model: Any, batch: Batch) -> Groups:
+    found: Groups = {}
+    item_U = torch.arange(1, 61) % batch.user_B.shape[0]
+    if "gmf" in model.towers:
+        gmf = model.towers["gmf"]
+        user_UD, item_UD = gmf.user_UD[batch.user_B[item_U]], gmf.item_ND[1:]
+        found["product"] = {"user": user_UD, "item": item_UD}
+    if "mlp" in model.towers:
+        mlp = model.towers["mlp"]
+        user_UF, item_UF = mlp.halves(batch.user_B[item_U], torch.arange(1, 61))
+        found["layer"] = {"user": user_UF, "item": item_UF}
+    if len(model.towers) == 2:
+        mlp_out = Heard(mlp.out)
+        mlp.after(user_UF + item_UF)
+        found["output"] = {"gmf": user_UD * item_UD * gmf.out.weight, "mlp": mlp_out.given[0][0] * mlp.out.weight}
+    return found
+
+
 def of_iarn(model: Any, batch: Batch) -> Groups:
     sides = {name: Heard(getattr(model, name)) for name in ("user", "item")}
     cross = {n: Heard(getattr(model, n).cross) for n in sides if hasattr(getattr(model, n), "cross")}
@@ -169,10 +195,6 @@ def of_vbpr(model: Any, batch: Batch) -> Groups:
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
     name.removeprefix("of_"): parts for name, parts in list(globals().items()) if name.startswith("of_")
 }
-WIDER: dict[str, dict[str, Any]] = {
-    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256},
-    "iarn": {"dim": 50}, "mv_rnn": {"dim": 128},
-}  # fmt: skip
 STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
 
 

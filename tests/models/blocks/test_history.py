@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.blocks import history
-from models.blocks.history import Asked, Halves, Items, Product
+from models.blocks.asked import Asked
+from models.blocks.history import Halves, Items, Product
 
 DIM, WIDTH, ITEMS = 5, 3, 9
 
@@ -76,6 +77,13 @@ def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(history, "CELLS", {"cpu": 1})
     assert len(list(asked.parts(1))) == 5
     close(history.scores(items, asked, 0.3, 0.8), whole)
+    grads = []
+    for cells in (1, 1 << 20):  # in parts they are computed again for the gradients
+        monkeypatch.setattr(history, "CELLS", {"cpu": cells})
+        given = [t.requires_grad_() for t in tensors(items)]
+        grads.append(torch.autograd.grad(history.scores(items, asked, 0.3, 0.8).square().sum(), given))
+    for own, its in zip(*grads, strict=True):
+        close(own, its)
 
 
 @pytest.mark.parametrize("width", [WIDTH, 0, 17])
@@ -194,6 +202,39 @@ def test_product_attention_is_the_equation() -> None:
     close(similar_BTL[0, 0, 3], plain.past_ND[8] @ plain.target_ND[5])
     with torch.no_grad():
         close(history.scores(items, asked, 0.0, 0.5)[0, 0], (weight_BTL * similar_BTL)[0, 0].sum())
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
+def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: float) -> None:
+    """In 32 bits a loop with gradients of its own, in 64 bits written out."""
+    asked, found = ragged(), []
+    label_BT = (torch.arange(20).view(4, 5) % 3 == 0).float()
+    torch.manual_seed(2)
+    mixed = [torch.randn(WIDTH, DIM), torch.randn(WIDTH), torch.randn(WIDTH)]
+    for dtype in (torch.float32, torch.float64):
+        plain = drawn()
+        assert plain.bias_N is not None
+        given = [plain.past_ND, plain.target_ND, *mixed, plain.bias_N]
+        given = [t.to(dtype, copy=True).requires_grad_() for t in given]
+        items = Items(given[0], given[1], Product(*given[2:5]), given[5])
+        loss = history.log_loss(items, asked, label_BT.to(dtype), alpha, beta)
+        with torch.no_grad():
+            score_BT = history.scores(items, asked, alpha, beta)
+        found.append([loss.detach(), score_BT, *torch.autograd.grad(2 * loss, given)])
+    for own, its in zip(*found, strict=True):
+        assert bool((own != 0).any())
+        close(own, its)
+
+
+def test_even_weights_are_halves_without_a_width() -> None:
+    """Made of sums they are the scores and the reasons that are made of pairs."""
+    items, asked = drawn(0), ragged()
+    even = replace(items, attention=None)
+    close(history.scores(even, asked, 0.2, 0.5), history.scores(items, asked, 0.2, 0.5))
+    for own, its in zip(
+        history.contributions(even, asked, 0.2, 0.5), history.contributions(items, asked, 0.2, 0.5), strict=True
+    ):
+        close(own, its)
 
 
 def test_what_events_add_sums_to_the_score_and_shares_to_one() -> None:

@@ -3,9 +3,10 @@
 `TINY`: a section small enough to learn in a second; the rest is the default of its Config. `VARIANTS`: overrides of it.
 A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
 from last for certain; `EXACT`: an event of presence 0 is as one that never was; `SINGLE`: an item is one vector or
-number, and nothing meets it that could be mute;
+number, and nothing meets it that could be mute; `WIDER`: settings of a larger form, whose start is measured too;
 `SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their own, or whose
-reasons over the history were not what the score was made from.
+reasons over the history were not what the score was made from; `AHEAD`: that learn a target at several positions, so
+that what it costs is not of one state.
 """
 
 import importlib
@@ -19,6 +20,7 @@ _OF = {m.name: importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.
 
 TINY: dict[str, dict[str, Any]] = {name: module.TINY for name, module in _OF.items()}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {name: module.VARIANTS for name, module in _OF.items()}
+WIDER: dict[str, dict[str, Any]] = {name: module.WIDER for name, module in _OF.items() if hasattr(module, "WIDER")}
 CASES = [(name, variant) for name in FOUND for variant in VARIANTS.get(name, {})]
 
 

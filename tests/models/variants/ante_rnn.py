@@ -28,3 +28,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tied_mean_text": {"readings": {"tied_content_head": True}, "text": "mean"},
 }
 UNFAITHFUL = {"no_context", "mean_context"}
+WIDER = {"dim": 128}

@@ -19,3 +19,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 WITHOUT_WEIGHTS = {"rnn_backbone", "lstm_backbone", "ranking_lstm"}
 UNFAITHFUL = set(VARIANTS)
+WIDER = {"dim": 50}

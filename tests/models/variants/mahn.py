@@ -19,3 +19,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sampled": {"objective": "sampled"},
 }
 UNFAITHFUL = set(VARIANTS)
+WIDER = {"dim": 100}

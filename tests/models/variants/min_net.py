@@ -38,3 +38,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 SLOW = {"product"}  # products of small numbers start slowly; on one thread 20 epochs gave .89
 UNFAITHFUL = set(VARIANTS)
+WIDER = {"dim": 128}

@@ -20,3 +20,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sampled": {"objective": "sampled"},
 }
 UNFAITHFUL = set(VARIANTS)
+WIDER = {"dim": 128}

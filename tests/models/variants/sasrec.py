@@ -14,3 +14,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "heads": {"heads": 4},
 }
 UNFAITHFUL = set(VARIANTS)
+WIDER = {"dim": 256}

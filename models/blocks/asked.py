@@ -1,0 +1,68 @@
+"""Targets and the history that speaks for each: what is asked of item similarity (FISM, NAIS, IRIS)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from engine.training.batch import Batch
+
+LEAST = 1e-12  # of what is divided by
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Targets of each row (0: none, which scores 0); of its events the first seen_BT count, but never the target.
+
+    An event counts by its presence_BL (None: 1): 0 is as if it had not been. past_BLA: the events' halves, where they
+    are not those of their items.
+    """
+
+    item_BL: Tensor
+    target_BT: Tensor
+    seen_BT: Tensor
+    presence_BL: Tensor | None = None
+    past_BLA: Tensor | None = None
+
+    @staticmethod
+    def after(batch: Batch, item_BK: Tensor, past_BLA: Tensor | None = None) -> "Asked":
+        """Candidates after all that a row holds."""
+        seen_BK = batch.length_B[:, None].expand_as(item_BK)
+        return Asked(batch.item_BL, item_BK, seen_BK, batch.presence_BL, past_BLA)
+
+    @staticmethod
+    def learnt(batch: Batch, others: bool) -> tuple["Asked", Tensor]:
+        """Each position's target and its negatives, with label_BT: after the events up to it, or beside all others.
+
+        Raises:
+            ValueError: the batch has no targets or nothing was drawn for them.
+        """
+        if batch.target_BL is None or batch.negative_BLK is None:
+            raise ValueError("the log loss compares targets with drawn items; the batch has none")
+        own_BL1 = batch.target_BL[..., None]
+        target_BLK = torch.cat([own_BL1, batch.negative_BLK * (own_BL1 > 0)], 2)
+        step_L = torch.arange(1, target_BLK.shape[1] + 1, device=target_BLK.device)
+        seen_BL = batch.length_B[:, None].expand_as(batch.item_BL) if others else step_L.expand_as(batch.item_BL)
+        label_BLK = torch.zeros_like(target_BLK, dtype=torch.float32)
+        label_BLK[..., 0] = (batch.target_BL > 0).float()
+        seen_BT = seen_BL[..., None].expand_as(target_BLK).flatten(1)
+        return Asked(batch.item_BL, target_BLK.flatten(1), seen_BT, batch.presence_BL), label_BLK.flatten(1)
+
+    def kept_BTL(self) -> Tensor:
+        """Which events count for which target."""
+        step_L = torch.arange(self.item_BL.shape[1], device=self.item_BL.device)
+        early_BTL = (step_L < self.seen_BT[..., None]) & (self.item_BL > 0)[:, None]
+        return early_BTL & (self.item_BL[:, None] != self.target_BT[..., None]) & (self.target_BT > 0)[..., None]
+
+    def count_BT1(self) -> Tensor:
+        """How many events count for each target, by their presence; where there are none, a number above 0."""
+        if self.presence_BL is None:
+            return self.kept_BTL().sum(-1, keepdim=True).clamp(min=1)
+        return (self.kept_BTL() * self.presence_BL[:, None]).sum(-1, keepdim=True).clamp(min=LEAST)
+
+    def parts(self, targets: int) -> Iterator["Asked"]:
+        """The same, some targets at a time."""
+        for first in range(0, max(self.target_BT.shape[1], 1), targets):
+            some = slice(first, first + targets)
+            yield replace(self, target_BT=self.target_BT[:, some], seen_BT=self.seen_BT[:, some])

@@ -1,0 +1,100 @@
+"""FISM: factored item similarity, how much all that a person has done speaks for a target, each thing as much.
+
+Kabbur, Ning, Karypis: FISM. KDD 2013. With log loss as in He et al., NAIS, TKDE 2018.
+
+score of j = b_j + n^-alpha · sum over the n past items i other than j of p_i · q_j. Losses over each positive and the
+`negatives` drawn beside it: `log` (from logits, NAIS's form of FISM), `squared` (FISMrmse: (r - s)^2, r = 1 or 0),
+`auc` (FISMauc: the squared error of the difference, (1 - (s_own - s_other))^2); beside it `regularisation` times the
+squared rows of P and Q.
+
+**Departs from the paper:** no user bias: what one person's items are ranked by does not hold it. Sampled zeros are so
+many a positive, and what the person has had is not drawn. The penalty is over whole tables, beside a mean loss; biases
+have none. Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one person a step). Histories are whole up
+to `length`, the newest, where NAIS's code keeps the first 299. A history of nothing but the target sums to 0.
+`history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
+than `length` events, in windows); `before` learns from what came first, as it is ranked where time matters.
+"""
+
+from typing import Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
+from engine.training.needs import Needs, Settings
+from models.blocks import history, user_sum
+from models.blocks.asked import Asked
+from models.blocks.shared_settings import Dim, Length, Negatives
+
+
+class Config(Settings):
+    """Of `history: before`, exponents and losses."""
+
+    dim: Dim = 64
+    length: Length = 1000
+    negatives: Negatives = 4
+    history: Literal["before", "others"] = Field(
+        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
+    )
+    loss: Literal["log", "squared", "auc"] = Field("log", description="NAIS's log loss, FISMrmse or FISMauc")
+    alpha: float = Field(0.5, ge=0, le=1, description="exponent of the history's size: 0 a sum, 1 a mean")
+    regularisation: float = Field(1e-7, ge=0, description="weight of the squared rows of P and Q beside the loss")
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(self.length, negatives=self.negatives, ahead=0 if self.history == "others" else 1)
+
+
+def build(config: Config, catalog: Catalog, users: int) -> "FISM":
+    """Factors near zero: the first score is 0."""
+    return FISM(config, catalog.items)
+
+
+@final
+class FISM(Learner, CatalogScorer, Explainer):
+    """An event of presence 0 is as one that never was."""
+
+    def __init__(self, config: Config, items: int):
+        super().__init__()
+        self.config = config
+        self.past_ND, self.target_ND = (nn.Parameter(torch.randn(items + 1, config.dim) * 0.01) for _ in range(2))
+        self.bias_N = nn.Parameter(torch.zeros(items + 1))
+
+    @property
+    def needs(self) -> Needs:
+        return self.config.needs
+
+    def items(self) -> history.Items:
+        """The tables; the weights are even."""
+        return history.Items(self.past_ND, self.target_ND, None, self.bias_N)
+
+    def loss(self, batch: Batch) -> Tensor:
+        asked, label_BT = Asked.learnt(batch, self.config.history == "others")
+        squares = self.past_ND.square().sum() + self.target_ND.square().sum()
+        penalty = self.config.regularisation * squares
+        if self.config.loss == "log":
+            return history.log_loss(self.items(), asked, label_BT, self.config.alpha, 0.0) + penalty
+        score_BT = history.scores(self.items(), asked, self.config.alpha, 0.0)
+        wrong_BT = label_BT - score_BT
+        if self.config.loss == "auc":
+            score_BLK = score_BT.view(len(score_BT), -1, 1 + self.config.negatives)
+            wrong_BT = (1 - (score_BLK[..., :1] - score_BLK[..., 1:])).flatten(1)
+            asked_BT = label_BT.view_as(score_BLK)[..., :1].expand(-1, -1, self.config.negatives).flatten(1) > 0
+        else:
+            asked_BT = asked.target_BT > 0
+        return (wrong_BT.square() * asked_BT).sum() / label_BT.sum().clamp(min=1) + penalty
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return history.scores(self.items(), Asked.after(batch, item_BK), self.config.alpha, 0.0)
+
+    def score_all(self, batch: Batch) -> Tensor:
+        asked = Asked.after(batch, batch.item_BL)
+        return user_sum.score_all(self.past_ND, self.target_ND, self.bias_N, asked, self.config.alpha)
+
+    def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
+        """What each event adds to the score; their sum and the item's bias are the score."""
+        asked = Asked.after(batch, item_B[:, None])
+        return history.reasons(self.items(), asked, self.config.alpha, 0.0)[:1]
