@@ -144,15 +144,25 @@ def of_iarn(model: Any, batch: Batch) -> Groups:
 
 
 def of_sasrec(model: Any, batch: Batch) -> Groups:
-    return {"input": {"item": model.embedding.weight[1:] * model.config.dim**0.5, "slot": model.slot_LD}}
+    return {"input": entered(model.encoder, model.embedding.weight[1:])}
+
+
+def entered(encoder: Any, vector_UD: Tensor) -> dict[str, Tensor]:
+    """What meets at the door of a transformer."""
+    return {"vector": vector_UD * encoder.scale, "slot": encoder.slot_LD}
+
+
+def of_bert4rec(model: Any, batch: Batch) -> Groups:
+    return {"input": entered(model.encoder, torch.cat([model.embedding.weight[1:], model.mask_D[None]]))}
 
 
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
     "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
-    "sasrec": of_sasrec,
+    "sasrec": of_sasrec, "bert4rec": of_bert4rec,
 }  # fmt: skip
 WIDER: dict[str, dict[str, Any]] = {
-    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256}, "iarn": {"dim": 50}
+    "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "iarn": {"dim": 50},
+    "sasrec": {"dim": 256}, "bert4rec": {"dim": 256},
 }  # fmt: skip
 STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
 
