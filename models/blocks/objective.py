@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.training.batch import Batch
-from engine.training.needs import Needs, Settings
+from engine.training.needs import Needs, Settings, View
 from models.blocks.shared_settings import Calibration, LogQ, Negatives, Shared, SharedPower
 from models.blocks.softmax import LOSSES
 
@@ -26,10 +26,12 @@ class Rivals(Settings):
     negatives: Negatives = 1
     calibration: Calibration = 0.75
 
-    def draws(self, objective: str, length: int) -> Needs:
-        """Histories of a length, and what is drawn for an objective."""
+    def draws(self, objective: str, length: int, ahead: int = 1, views: frozenset[View] = frozenset()) -> Needs:
+        """Histories of a length, views, and what is drawn for an objective."""
         return Needs(
             length=length,
+            ahead=ahead,
+            views=views,
             negatives=self.negatives if objective in DRAWN else 0,
             shared=self.shared if objective in SHARED else 0,
             shared_power=self.shared_power,

@@ -135,3 +135,59 @@ BLOCKS: dict[str, type[PreNorm] | type[PostNorm] | type[Official]] = {
 def _feed(layers: Layers, unit: Callable[[], nn.Module]) -> nn.Sequential:
     wide, narrow = nn.Linear(layers.dim, layers.inner), nn.Linear(layers.inner, layers.dim)
     return nn.Sequential(wide, unit(), nn.Dropout(layers.dropout), narrow, nn.Dropout(layers.dropout))
+
+
+class Encoder(nn.Module):
+    """Vectors of events, at slots counted from a row's first event or from its last, through blocks.
+
+    `post` is BERT's: drop(LN(x + P)), then PostNorm blocks. Else drop(sqrt(D) x + P), blocks, LN.
+    """
+
+    def __init__(self, layers: Layers, blocks: list[Block], norm: str):
+        super().__init__()
+        post, dim = norm == "post", layers.dim
+        self.scale = 1.0 if post else dim**0.5
+        self.slot_LD = nn.Parameter(torch.randn(layers.length, dim) * 0.02 * (1.0 if post else max(dim / 64, 1) ** 0.5))
+        self.blocks = nn.ModuleList(blocks)
+        self.first = nn.LayerNorm(dim) if post else nn.Identity()
+        self.norm = nn.Identity() if post else nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(layers.dropout)
+
+    def forward(self, event_BLD: Tensor, valid_BL: Tensor | None = None, last: bool = False) -> Tensor:
+        """The state after each event, state_BLD; with `valid_BL` the state at each event in sight of the whole row.
+
+        `last`: slots are counted from the last valid event, which has the last one.
+        """
+        state_BLD: Tensor = self.norm(self._through(self._met(event_BLD, valid_BL, last), valid_BL, len(self.blocks)))
+        return state_BLD
+
+    def shares(self, event_BLD: Tensor, valid_BL: Tensor | None = None, last: bool = False) -> Tensor:
+        """How much each state attends to each event in the last block, the mean over heads, share_BLL."""
+        state_BLD = self._through(self._met(event_BLD, valid_BL, last), valid_BL, len(self.blocks) - 1)
+        share_BLL: Tensor = self.blocks[-1].shares(state_BLD, valid_BL)  # type: ignore[operator]
+        return share_BLL
+
+    def _met(self, event_BLD: Tensor, valid_BL: Tensor | None, last: bool) -> Tensor:
+        slot_BLD = self.slot_LD[: event_BLD.shape[1]]
+        if last and valid_BL is not None:
+            step_L, most = torch.arange(event_BLD.shape[1], device=event_BLD.device), len(self.slot_LD)
+            slot_BLD = self.slot_LD[(step_L + most - valid_BL.sum(1, keepdim=True)).clamp(max=most - 1)]
+        met_BLD: Tensor = self.dropout(self.first(event_BLD * self.scale + slot_BLD))
+        return met_BLD
+
+    def _through(self, state_BLD: Tensor, valid_BL: Tensor | None, blocks: int) -> Tensor:
+        for block in self.blocks[:blocks]:
+            state_BLD = block(state_BLD, valid_BL)
+        return state_BLD
+
+
+def stacked(layers: Layers, norm: str) -> list[Block]:
+    """The blocks of an encoder."""
+    return [BLOCKS[norm](layers) for _ in range(layers.blocks)]
+
+
+def embedded(items: int, dim: int) -> nn.Embedding:
+    """A row of numbers an item, small, row 0 zero."""
+    embedding = nn.Embedding(items + 1, dim, padding_idx=0)
+    nn.init.trunc_normal_(embedding.weight[1:], std=0.02)
+    return embedding

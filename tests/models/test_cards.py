@@ -120,8 +120,8 @@ def test_sasrec_attention_is_what_the_block_used(world: World) -> None:
     model = built("sasrec", "full", world).eval()
     assert isinstance(model, SASRec)
     batch = row([3, 5, 2, 9], [0, 0, 0, 0])
-    block = model.blocks[0]
-    state_BLD = model._through(batch, 0)
+    block = model.encoder.blocks[0]
+    state_BLD = model.encoder._met(model.embedding(batch.item_BL), None, False)
     value_BLD = block.attention.value(block.before(state_BLD))  # type: ignore[operator,union-attr]
     block.attention.heads = 1  # type: ignore[union-attr]
     share_BLL = block.shares(state_BLD)  # type: ignore[operator]

@@ -179,7 +179,16 @@ def of_mv_rnn(model: Any, batch: Batch) -> Groups:
 
 
 def of_sasrec(model: Any, batch: Batch) -> Groups:
-    return {"input": {"item": model.embedding.weight[1:] * model.config.dim**0.5, "slot": model.slot_LD}}
+    return {"input": entered(model.encoder, model.embedding.weight[1:])}
+
+
+def entered(encoder: Any, vector_UD: Tensor) -> dict[str, Tensor]:
+    """What meets at the door of a transformer."""
+    return {"vector": vector_UD * encoder.scale, "slot": encoder.slot_LD}
+
+
+def of_bert4rec(model: Any, batch: Batch) -> Groups:
+    return {"input": entered(model.encoder, torch.cat([model.embedding.weight[1:], model.mask_D[None]]))}
 
 
 def of_vbpr(model: Any, batch: Batch) -> Groups:

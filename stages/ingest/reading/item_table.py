@@ -10,7 +10,15 @@ from pydantic import Field
 
 from engine.tables.schemas import CATALOG, ITEMS
 from engine.tables.settings import Record
-from stages.ingest.reading import category_paths, delimited, html_text, picture_files, raw_files, table_files
+from stages.ingest.reading import (
+    category_paths,
+    delimited,
+    html_text,
+    name_lists,
+    picture_files,
+    raw_files,
+    table_files,
+)
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.shares import refuse_all, warn_many
 
@@ -31,7 +39,9 @@ class ItemTable(Record):
     """How the items file is read."""
 
     items: str = Field(
-        "", description="file of the items (.csv, .tsv, .tab, .parquet, or a folder of .parquet); '': none"
+        "",
+        description="file of the items (.csv, .tsv, .tab, .parquet, a folder of .parquet, or .json of ids and lists of "
+        "categories); '': none",
     )
     about: About = Field(default_factory=About, description="columns of the items file")
     picture_kind: Literal["path", "address"] = Field(
@@ -69,7 +79,9 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
     if settings.items:
         tally = Tally(path)
         named = {name: column for name, column in columns.items() if column.source}
-        found = delimited.once(table_files.read(named, tally, settings.quotes), "item", path).sort("item")
+        lists = path.suffix.lower() == ".json"
+        read = name_lists.read(tally) if lists else table_files.read(named, tally, settings.quotes)
+        found = delimited.once(read, "item", path).sort("item")
         counts["bad_items"] = tally.settle(bad_rows)["bad_rows"]
         rows = pl.concat([rows, found], how="diagonal")
     rows = rows.with_columns(

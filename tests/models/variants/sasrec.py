@@ -11,6 +11,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gbce": {"objective": "gbce", "negatives": 5},
     "cut": {"objective": "sampled", "shared_power": 0.0, "logq": False},
     "official": {"norm": "official"},
+    "post": {"norm": "post"},
     "heads": {"heads": 4},
 }
 UNFAITHFUL = set(VARIANTS)

@@ -162,11 +162,43 @@ def test_sequences_with_an_items_file(tmp_path: Path, section: Section) -> None:
         tables(section("sequences", file=file, items=zeros, about=dict.fromkeys(about, "") | {"item": "id"}, **PLAIN))
 
 
+def test_categories_from_lists_of_names(tmp_path: Path, section: Section) -> None:
+    file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
+    items = saved(tmp_path / "i.json", '{"10": [7, 8, 7], "9": ["a|b > c"], "11": []}')
+    raw, report = tables(section("sequences", file=file, items=items, **PLAIN))
+    assert raw.items.select("raw", "categories").rows() == [
+        ("9", [["a|b > c"]]),  # a name is a name, whatever stands in it
+        ("10", [["7"], ["8"]]),
+        ("11", None),
+    ]
+    assert (report["items_unlisted"], report["bad_items"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"10": "rock", "9": ["a"]}', r"i\.json entry 1: of '10' is rock, no list of names"),
+        ('{"10": [["rock"]], "9": ["a"]}', r"entry 1: of '10' is \[\['rock'\]\], no list"),
+        ('{"10": ["a"], "": ["b"]}', r"entry 2: id: no id there"),
+        ('[["10", "rock"]]', r"i\.json: a JSON list; it should be ids and lists of names"),
+        ('{"10": ["a"]', r"i\.json: no JSON"),
+    ],
+)
+def test_lists_of_names_that_are_none(tmp_path: Path, section: Section, text: str, said: str) -> None:
+    file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
+    with pytest.raises(ValueError, match=said):
+        tables(section("sequences", file=file, items=saved(tmp_path / "i.json", text), **PLAIN))
+
+
 @pytest.mark.skipif("WHYREC_REAL" not in os.environ, reason="WHYREC_REAL names no folder of real data")
 def test_real_sequences(section: Section) -> None:
     data = Path(os.environ["WHYREC_REAL"], "data")
     lists = data / "lastfm" / "LastFM_sample.txt"
-    raw, report = tables(section("sequences", file=str(data / "lastfm" / "LastFM.txt"), candidates=str(lists)))
+    about = data / "lastfm" / "LastFM_item2attributes.json"
+    paths = {"file": str(data / "lastfm" / "LastFM.txt"), "candidates": str(lists), "items": str(about)}
+    raw, report = tables(section("sequences", **paths))
+    assert raw.items["categories"].null_count() == 0
+    assert raw.items["categories"].explode().explode().n_unique() == 388
     assert (report["users"], report["items"], report["events"], report["bad_rows"]) == (1_090, 3_646, 52_551, 0)
     assert raw.candidates["candidates"].list.len().unique().to_list() == [99]
     want = {line.split()[0]: line.split()[1:] for line in (data / "lastfm" / "LastFM.txt").read_text().splitlines()}
