@@ -33,8 +33,8 @@ def sums(item_BL: Tensor, weight_BL: Tensor, row_NM: Tensor) -> Tensor:
     On a CPU in 32 bits, where nothing is to be learnt, by a compiled loop: a row that goes on from the one before, as
     when a person's events are ranked one after the other, adds what is new.
     """
-    if _loops(weight_BL, row_NM):
-        sum_BM = torch.empty(len(item_BL), row_NM.shape[1])
+    if loops(weight_BL, row_NM):
+        sum_BM = torch.empty(len(item_BL), row_NM.shape[1], dtype=torch.float32)
         _sum(item_BL.numpy(), weight_BL.numpy(), row_NM.numpy(), sum_BM.numpy())
         return sum_BM
     row_X, step_X = weight_BL.nonzero(as_tuple=True)
@@ -48,8 +48,8 @@ def scattered(item_BL: Tensor, weight_BL: Tensor, ragged: tuple[Tensor, Tensor, 
     else; `ragged` is offset_N, column_X, value_X. Loops as `sums` does.
     """
     offset_N, column_X, value_X = ragged
-    if _loops(weight_BL, value_X):
-        sum_BM = torch.empty(len(item_BL), width)
+    if loops(weight_BL, value_X):
+        sum_BM = torch.empty(len(item_BL), width, dtype=torch.float32)
         _scatter(item_BL.numpy(), weight_BL.numpy(), tuple(t.numpy() for t in ragged), sum_BM.numpy())
         return sum_BM
     row_E, step_E = weight_BL.nonzero(as_tuple=True)
@@ -79,7 +79,8 @@ class Solved:
         return of() is train and (before, version) == (how, found._version)
 
 
-def _loops(weight_BL: Tensor, table: Tensor) -> bool:
+def loops(weight_BL: Tensor, table: Tensor) -> bool:
+    """Whether a compiled loop can do it: on a CPU in 32 bits, and nothing is to be learnt."""
     learns = torch.is_grad_enabled() and weight_BL.requires_grad
     return table.device.type == "cpu" and table.dtype == weight_BL.dtype == torch.float32 and not learns
 
