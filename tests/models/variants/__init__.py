@@ -2,9 +2,9 @@
 
 `TINY`: a section small enough to learn in a second; the rest is the default of its Config. `VARIANTS`: overrides of it.
 A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
-from last for certain; `SINGLE`: an item is one vector or number, and nothing meets it that could be mute;
-`SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their own, or whose
-reasons over the history were not what the score was made from.
+from last for certain (`SETS`: in these variants); `SINGLE`: an item is one vector or number, and nothing meets it that
+could be mute; `SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their
+own, or whose reasons over the history were not what the score was made from.
 """
 
 import importlib
