@@ -113,6 +113,19 @@ class Phased(Learner):
         """Learn and score by a phase from now on; what it starts from is taken over from the one before here."""
 
 
+class Prepared(Learner):
+    """A learner that makes something of the training events before it learns: a graph, counts.
+
+    `fit` calls `prepare` once, before the first phase, also when a killed run goes on. What it makes is kept in
+    buffers, so that the weights carry it and a restored model needs no events. A buffer whose size hangs on the events
+    takes its size from the weights that are loaded: `models.blocks.incidence` shows how.
+    """
+
+    @abstractmethod
+    def prepare(self, train: Interactions) -> None:
+        """Set the buffers; the same events give the same."""
+
+
 class Solver(Recommender):
     """A model that is solved for: counting, least squares, sampling."""
 

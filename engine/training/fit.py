@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from engine.training.batch import Interactions
-from engine.training.contract import Learner, Phase, Phased, Recommender, Solver, Tuned
+from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
 from engine.training.loop import Loop
 from engine.training.schedule import Progressed, Train
 
@@ -75,6 +75,8 @@ def _learn(
     model: Learner, train: Interactions, reading: Callable[[], float], settings: Train, seed: int, checkpoint: Path
 ) -> Progressed:
     """Phase by phase. Each keeps its checkpoint until the last has ended, so that a killed run goes on where it was."""
+    if isinstance(model, Prepared):
+        model.prepare(train)
     phases = model.phases if isinstance(model, Phased) else [Phase("")]
     kept = [checkpoint.with_name(f"{phase.name}-{checkpoint.name}".lstrip("-")) for phase in phases]
     earlier = 0.0

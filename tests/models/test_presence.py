@@ -16,7 +16,7 @@ from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
-from engine.training.contract import CatalogScorer, Learner, Recommender, Solver
+from engine.training.contract import CatalogScorer, Learner, Prepared, Recommender, Solver
 from models.blocks.views import Given
 from tests.models.variants import CASES, models_that
 from tests.models.world import World, built, rows, section
@@ -59,6 +59,8 @@ def ready(name: str, variant: str, world: World) -> Recommender:
     model = built(name, variant, world)
     if isinstance(model, Solver):
         model.solve(world.interactions(1))
+    if isinstance(model, Prepared):
+        model.prepare(world.interactions(1))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn_like(parameter)

@@ -17,6 +17,7 @@ import models
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
+from engine.training.contract import Prepared
 from tests.models.variants import FOUND, VARIANTS, WIDER, models_that
 from tests.models.world import World, rows
 
@@ -169,6 +170,14 @@ def of_iarn(model: Any, batch: Batch) -> Groups:
     return found
 
 
+def of_dhcn(model: Any, batch: Batch) -> Groups:
+    heard = {n: Heard(getattr(model, n)) for n in ("own", "place", "met", "mean") if getattr(model, n)}
+    model.score(batch, batch.item_BL[:, :1])
+    found = {name: h.found[0] for name, h in heard.items()}
+    own = {"item": found["own"][batch.valid_BL]} | ({"place": found["place"]} if "place" in found else {})
+    return {"event": own, "weight": {"event": found["met"][:, 0][batch.valid_BL], "mean": found["mean"][:, 0]}}
+
+
 def of_mv_rnn(model: Any, batch: Batch) -> Groups:
     part, there = model.items(torch.arange(1, 61))
     found = {"item": {str(n): p[t] for n, (p, t) in enumerate(zip(part, there, strict=True))}}
@@ -218,6 +227,8 @@ def test_no_part_starts_mute(name: str, variant: str, more: dict[str, Any], regi
     here = contents(regions, topics)
     torch.manual_seed(1)
     model = models.build(Choice(name=name, settings=VARIANTS[name].get(variant, {}) | more), here.catalog, here.users)
+    if isinstance(model, Prepared):
+        model.prepare(here.interactions(1))
     groups = PARTS[name](model.eval(), rows(here, model.needs))
     for place, parts in groups.items():
         found = {part: round(spread(value), 4) for part, value in parts.items()}

@@ -14,7 +14,7 @@ from engine.tables.arrays import event_columns
 from engine.tables.schemas import SPLIT
 from engine.tables.settings import checked
 from engine.training.batch import Batch, Interactions
-from engine.training.contract import Learner, Phase, Phased, Recommender
+from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender
 from engine.training.fit import Progressed, Train, accelerator, fit
 from engine.training.interrupt import delayed
 from engine.training.loop import Loop
@@ -333,3 +333,57 @@ def test_a_run_that_dies_in_its_second_phase_does_not_learn_the_first_again(
     assert (resumed.low.item(), resumed.high.item()) == (whole.low.item(), whole.high.item())
     assert done.earlier > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@final
+class Counting(Prepared, Phased):
+    """Two phases that move a number by how many events there were; it can be made as if it had been told of none."""
+
+    counts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(()))
+        self.register_buffer("counts", torch.zeros(()))
+        self.calls = list[str]()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=4)
+
+    @property
+    def phases(self) -> list[Phase]:
+        return [Phase("first", epochs=1, selected=False), Phase("second")]
+
+    def enter(self, phase: str) -> None:
+        self.calls.append(phase)
+
+    def prepare(self, train: Interactions) -> None:
+        self.calls.append("prepare")
+        self.counts.fill_(len(train))
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return self.value.expand(item_BK.shape)
+
+    def loss(self, batch: Batch) -> Tensor:
+        assert self.counts == 40
+        return -self.value * self.counts
+
+
+def test_a_learner_is_prepared_once_before_its_first_phase_also_when_it_was_killed(tmp_path: Path) -> None:
+    calls = list[int]()
+
+    def dies() -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return float(len(calls))
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Counting(), events(), dies, train(), 1, tmp_path / "c.pt")
+    resumed, whole = Counting(), Counting()
+    fit(resumed, events(), dies, train(), 1, tmp_path / "c.pt")
+    fit(whole, events(), lambda: whole.value.item(), train(), 1, tmp_path / "d.pt")
+    assert resumed.calls == whole.calls == ["prepare", "first", "second"]
+    assert resumed.value.item() == whole.value.item() > 0
+    assert resumed.state_dict()["counts"] == 40

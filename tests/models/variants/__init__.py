@@ -2,7 +2,7 @@
 
 `TINY`: a section small enough to learn in a second; the rest is the default of its Config. `VARIANTS`: overrides of it.
 A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
-from last for certain; `EXACT`: an event of presence 0 is as one that never was; `SINGLE`: an item is one vector or
+from last for certain (`SETS`: in these variants); `EXACT`: an event of presence 0 is as one that never was; `SINGLE`: an item is one vector or
 number, and nothing meets it that could be mute; `WIDER`: settings of a larger form, whose start is measured too;
 `CLOZE`: it learns from gaps in whole rows, so that no place of a row is learnt as it is ranked, and has to learn order
 all the same;
