@@ -1,14 +1,19 @@
 """Every variant that a model has, one model a file: a model without a file here fails the laws.
 
-`TINY`: a section small enough to learn in a second; the rest is the default of its Config. `VARIANTS`: overrides of it.
-A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
-from last for certain (`SETS`: in these variants); `EXACT`: an event of presence 0 is as one that never was; `SINGLE`: an item is one vector or
-number, and nothing meets it that could be mute; `WIDER`: settings of a larger form, whose start is measured too;
-`CLOZE`: it learns from gaps in whole rows, so that no place of a row is learnt as it is ranked, and has to learn order
-all the same;
-`SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their own, or whose
-reasons over the history were not what the score was made from; `AHEAD`: that learn a target at several positions, so
-that what it costs is not of one state.
+`TINY`: a section small enough to learn in a second; the rest is the default of its Config.
+`VARIANTS`: overrides of it.
+
+What a file may say besides, of the model:
+`SET`: the history is a set, so that of what is one step from it the model cannot tell first from last for certain.
+`EXACT`: an event of presence 0 is as one that never was.
+`SINGLE`: an item is one vector or number, and nothing meets it that could be mute.
+`CLOZE`: it learns from gaps in whole rows: no place of a row is learnt as it is ranked, and order is learnt all the same.
+`WIDER`: settings of a larger form, whose start is measured too.
+
+And of some variants:
+`SETS`: as `SET`. `SLOW`: they need more epochs. `WITHOUT_WEIGHTS`: they have no reasons of their own.
+`UNFAITHFUL`: their reasons over the history were not what the score was made from.
+`AHEAD`: they learn a target at several positions, so that what it costs is not of one state.
 """
 
 import importlib
