@@ -7,7 +7,7 @@ What a file may say besides, of the model:
 `SET`: the history is a set, so that of what is one step from it the model cannot tell first from last for certain.
 `EXACT`: an event of presence 0 is as one that never was.
 `SINGLE`: an item is one vector or number, and nothing meets it that could be mute.
-`CLOZE`: it learns from gaps in whole rows: no place of a row is learnt as it is ranked, and order is learnt all the same.
+`CLOZE`: it learns from gaps in whole rows: no place is learnt as it is ranked, and order is learnt all the same.
 `WIDER`: settings of a larger form, whose start is measured too.
 
 And of some variants:
