@@ -152,6 +152,17 @@ def of_ncf(model: Any, batch: Batch) -> Groups:
     return found
 
 
+def of_caser(model: Any, batch: Batch) -> Groups:
+    dense = Heard(model.dense)
+    model.states(batch)
+    read_XF, dim = dense.given[0][0][batch.valid_BL], model.config.dim
+    sizes = [model.config.vertical * dim] * bool(model.config.vertical) + [model.config.horizontal] * len(model.rows)
+    found = {"filters": {str(n): part for n, part in enumerate(read_XF.split(sizes, 1))}}
+    if model.person_UD is not None:
+        found["output"] = {"filters": dense.found[0][batch.valid_BL].relu(), "person": model.person_UD[1:]}
+    return found
+
+
 def of_iarn(model: Any, batch: Batch) -> Groups:
     sides = {name: Heard(getattr(model, name)) for name in ("user", "item")}
     cross = {n: Heard(getattr(model, n).cross) for n in sides if hasattr(getattr(model, n), "cross")}
@@ -176,11 +187,12 @@ def of_sasrec(model: Any, batch: Batch) -> Groups:
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
     "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
     "sasrec": of_sasrec,
-    "nais": of_nais, "ncf": of_ncf,
+    "nais": of_nais, "ncf": of_ncf, "caser": of_caser,
 }  # fmt: skip
 WIDER: dict[str, dict[str, Any]] = {
     "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "sasrec": {"dim": 256},
     "iarn": {"dim": 50}, "nais": {"dim": 64, "hidden": 64, "attention": "concatenation"}, "ncf": {"dim": 64},
+    "caser": {"dim": 128, "window": 9},
 }  # fmt: skip
 STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
 

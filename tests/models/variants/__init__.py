@@ -4,8 +4,8 @@
 A file may say besides: `SET`: the history is a set, so that of what is one step from it the model cannot tell first
 from last for certain; `SINGLE`: an item is one vector or number, and nothing meets it that could be mute;
 `SLOW`, `WITHOUT_WEIGHTS`, `UNFAITHFUL`: variants that need more epochs, that have no reasons of their own, or whose
-reasons over the history were not what the score was made from; `AHEAD`: that learn a target at several positions, so
-that what it costs is not of one state.
+reasons over the history were not what the score was made from; `AHEAD`: that learn the next two events at each
+position alike, so that a target's cost is not of one state.
 """
 
 import importlib
