@@ -3,12 +3,14 @@
 score of j after n events = ((sum of their p) - c p_j) · q_j · (n - c)^-power + b_j, where c of the events are j itself.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.blocks.asked import Asked
 
@@ -36,11 +38,18 @@ def scores(past_ND: Tensor, target_ND: Tensor, bias_N: Tensor | None, asked: Ask
 def score_all(past_ND: Tensor, target_ND: Tensor, bias_N: Tensor | None, asked: Asked, power: float) -> Tensor:
     """score_BN of all items after all that each row of `asked` holds (its targets are not read); 0 of padding."""
     there_BL = _there(asked, past_ND)
-    sum_BD = (past_ND[asked.item_BL] * there_BL[..., None]).sum(1)
+    count_B1 = there_BL.sum(1, keepdim=True)
+    sum_BD = F.embedding_bag(asked.item_BL, past_ND, mode="sum", per_sample_weights=there_BL)
+    bias_1N = past_ND.new_zeros(1, len(past_ND)) if bias_N is None else bias_N[None]
+    if not torch.is_grad_enabled():  # as if the history held none of the targets; then those that it holds
+        score_BN = torch.addmm(bias_1N, _shared(sum_BD, count_B1, power), target_ND.T)
+        score_BN[:, 0] = 0
+        seen_BL = asked.item_BL.new_full(asked.item_BL.shape, asked.item_BL.shape[1])
+        held = replace(asked, target_BT=asked.item_BL, seen_BT=seen_BL)
+        return score_BN.scatter_(1, asked.item_BL, scores(past_ND, target_ND, bias_N, held, power))
     own_BN = there_BL.new_zeros(len(there_BL), len(past_ND)).scatter_add(1, asked.item_BL, there_BL)
     like_BN = sum_BD @ target_ND.T - own_BN * (past_ND * target_ND).sum(1)
-    score_BN = _shared(like_BN, there_BL.sum(1, keepdim=True) - own_BN, power)
-    score_BN = score_BN if bias_N is None else score_BN + bias_N
+    score_BN = _shared(like_BN, count_B1 - own_BN, power) + bias_1N
     return score_BN * (torch.arange(len(past_ND), device=score_BN.device) > 0)
 
 
@@ -61,8 +70,8 @@ def _some(past_ND: Tensor, target_ND: Tensor, asked: Asked, power: float) -> Ten
     there_BL = _there(asked, past_ND)
     seen_BT = asked.seen_BT.clamp(max=asked.item_BL.shape[1])
     row_B1 = torch.arange(len(seen_BT), device=seen_BT.device)[:, None]
-    run_BLD = torch.nn.functional.pad((past_ND[asked.item_BL] * there_BL[..., None]).cumsum(1), (0, 0, 1, 0))
-    count_BL = torch.nn.functional.pad(there_BL.cumsum(1), (1, 0))
+    run_BLD = F.pad((past_ND[asked.item_BL] * there_BL[..., None]).cumsum(1), (0, 0, 1, 0))
+    count_BL = F.pad(there_BL.cumsum(1), (1, 0))
     own_BT = _own(asked, there_BL, seen_BT, len(past_ND))
     sum_BTD = run_BLD[row_B1, seen_BT] - own_BT[..., None] * past_ND[asked.target_BT]
     like_BT = (sum_BTD * target_ND[asked.target_BT]).sum(-1)
@@ -75,7 +84,7 @@ def _own(asked: Asked, there_BL: Tensor, seen_BT: Tensor, items: int) -> Tensor:
     row_B1 = torch.arange(rows, device=seen_BT.device)[:, None]
     key_BL = (row_B1 * items + asked.item_BL) * (span + 1) + torch.arange(span, device=seen_BT.device)
     key_E, order_E = key_BL.flatten().sort()
-    run_E = torch.nn.functional.pad(there_BL.flatten()[order_E].cumsum(0), (1, 0))
+    run_E = F.pad(there_BL.flatten()[order_E].cumsum(0), (1, 0))
     first_BT = (row_B1 * items + asked.target_BT) * (span + 1)
     return run_E[torch.searchsorted(key_E, first_BT + seen_BT)] - run_E[torch.searchsorted(key_E, first_BT)]
 

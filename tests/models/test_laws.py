@@ -55,7 +55,7 @@ rating = pytest.mark.parametrize(("name", "variant"), RATING)
 KNOWING = [case for case in CASES if case in LEARNERS or NEEDS[case].length]  # the others know nothing of a person
 GROUPING = [case for case in KNOWING if case not in [*ORDERED, *CLOZE] and NEEDS[case].predicts == "item"]
 SETS = {case for case in CASES if case[0] in models_that("SET")} | variants_that("SETS")
-SLOW = variants_that("SLOW")
+SLOW, AHEAD = variants_that("SLOW"), variants_that("AHEAD")
 WITHOUT_WEIGHTS, UNFAITHFUL = variants_that("WITHOUT_WEIGHTS"), variants_that("UNFAITHFUL")
 explaining = pytest.mark.parametrize(("name", "variant"), [c for c in CASES if issubclass(ABLE[c[0]], Explainer)])
 
@@ -324,9 +324,7 @@ def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: st
     close(likes[0], likes[1], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "variant"), [case for case in ORDERED if case in LEARNERS and case not in variants_that("AHEAD")]
-)
+@pytest.mark.parametrize(("name", "variant"), [case for case in ORDERED if case in LEARNERS and case not in AHEAD])
 def test_5_what_is_trained_is_what_is_ranked(name: str, variant: str, world: World) -> None:
     """At a position inside a training row, an item costs the less the more it scores in the row cut there."""
     model = ready(name, variant, world)
@@ -436,7 +434,8 @@ def noise() -> World:
 @ordering
 def test_7_order_is_learnt(name: str, variant: str, taught: Callable[..., tuple[Recommender, Counts]]) -> None:
     counts = taught(name, variant)[1]
-    assert hr(positions(counts.greater, counts.ties), 1).mean() > (0.8 if (name, variant) in SETS else 0.9)
+    top = 2 if (name, variant) in AHEAD else 1  # of two events that it learns alike it cannot tell which is next
+    assert hr(positions(counts.greater, counts.ties), top).mean() > (0.8 if (name, variant) in SETS else 0.9)
 
 
 @pytest.mark.parametrize(("name", "variant"), GROUPING)

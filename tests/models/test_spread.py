@@ -153,6 +153,17 @@ def of_ncf(model: Any, batch: Batch) -> Groups:
     return found
 
 
+def of_caser(model: Any, batch: Batch) -> Groups:
+    dense = Heard(model.dense)
+    model.states(batch)
+    read_XF, dim = dense.given[0][0][batch.valid_BL], model.config.dim
+    sizes = [model.config.vertical * dim] * bool(model.config.vertical) + [model.config.horizontal] * len(model.rows)
+    found = {"filters": {str(n): part for n, part in enumerate(read_XF.split(sizes, 1))}}
+    if model.person_UD is not None:
+        found["output"] = {"filters": dense.found[0][batch.valid_BL].relu(), "person": model.person_UD[1:]}
+    return found
+
+
 def of_iarn(model: Any, batch: Batch) -> Groups:
     sides = {name: Heard(getattr(model, name)) for name in ("user", "item")}
     cross = {n: Heard(getattr(model, n).cross) for n in sides if hasattr(getattr(model, n), "cross")}

@@ -57,7 +57,9 @@ def test_the_scores_of_all_items_are_those_of_each(power: float) -> None:
     given, asked = tables(), ragged()
     item_BN = torch.arange(ITEMS + 1).expand(4, -1)
     whole = replace(asked, target_BT=item_BN, seen_BT=torch.full_like(item_BN, 4))
-    close(user_sum.score_all(*given, asked, power), user_sum.scores(*given, whole, power))
+    for learns in (True, False):
+        with torch.set_grad_enabled(learns):
+            close(user_sum.score_all(*given, asked, power), user_sum.scores(*given, whole, power))
 
 
 @POWERS
@@ -67,7 +69,9 @@ def test_presence_dims_sums_and_counts_as_pair_by_pair(power: float) -> None:
     close(user_sum.scores(*given, asked, power), pair_by_pair(given, asked, power))
     item_BN = torch.arange(ITEMS + 1).expand(4, -1)
     whole = replace(asked, target_BT=item_BN, seen_BT=torch.full_like(item_BN, 4))
-    close(user_sum.score_all(*given, asked, power), pair_by_pair(given, whole, power))
+    for learns in (True, False):
+        with torch.set_grad_enabled(learns):
+            close(user_sum.score_all(*given, asked, power), pair_by_pair(given, whole, power))
 
 
 def test_what_only_the_target_itself_is_left_of_is_nothing() -> None:
@@ -76,7 +80,9 @@ def test_what_only_the_target_itself_is_left_of_is_nothing() -> None:
     alone = Asked(torch.tensor([[4, 4, 4]]), torch.tensor([[4]]), torch.tensor([[3]]))
     for asked in (alone, replace(alone, presence_BL=torch.tensor([[0.3, 0.3, 0.1]]))):
         close(user_sum.scores(given[0], given[1], None, asked, 1.0), torch.zeros(1, 1))
-        assert user_sum.score_all(given[0], given[1], None, asked, 1.0)[0, 4] == 0
+        for learns in (True, False):
+            with torch.set_grad_enabled(learns):
+                assert user_sum.score_all(given[0], given[1], None, asked, 1.0)[0, 4] == 0
 
 
 def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
