@@ -20,6 +20,7 @@ from engine.training.catalog import Catalog
 from engine.training.choices import combinations
 from engine.training.contract import Factored, Rater, Tuned
 from engine.training.needs import Needs, Settings
+from models.blocks.chosen import Chosen
 
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -70,13 +71,12 @@ def build(config: Config, catalog: Catalog, users: int) -> "Biases":
 
 
 @final
-class Biases(Tuned, Rater, Factored):
+class Biases(Chosen, Tuned, Rater, Factored):
     """Whoever has no rating to go by has no bias."""
 
     mean: Tensor
     user_U: Tensor
     item_N: Tensor
-    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int, users: int):
         super().__init__()
@@ -84,18 +84,7 @@ class Biases(Tuned, Rater, Factored):
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("user_U", torch.zeros(users + 1))
         self.register_buffer("item_N", torch.zeros(items + 1))
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
+        self.offer(config.choices)
 
     @property
     def needs(self) -> Needs:

@@ -23,6 +23,7 @@ from engine.training.choices import combinations
 from engine.training.contract import CatalogScorer, Explainer, Tuned, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import past
+from models.blocks.chosen import Chosen
 from models.blocks.pairs import Pairs
 from models.blocks.shared_settings import Counts
 
@@ -61,12 +62,11 @@ def build(config: Config, catalog: Catalog, users: int) -> "EASE":
 
 
 @final
-class EASE(Tuned, CatalogScorer, Explainer):
+class EASE(Chosen, Tuned, CatalogScorer, Explainer):
     """matrix_MM holds B among the items at place_N, counted from 1 (0: in no place)."""
 
     matrix_MM: Tensor
     place_N: Tensor
-    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int):
         super().__init__()
@@ -74,19 +74,8 @@ class EASE(Tuned, CatalogScorer, Explainer):
         weighed = min(items, config.items)
         self.register_buffer("matrix_MM", torch.zeros(weighed, weighed))
         self.register_buffer("place_N", torch.zeros(items + 1, dtype=torch.int64))
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
+        self.offer(config.choices)
         self._solved = past.Solved()
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
 
     @property
     def needs(self) -> Needs:

@@ -26,6 +26,7 @@ from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Tuned, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import past, ridge
+from models.blocks.chosen import Chosen
 from models.blocks.pairs import Pairs
 from models.blocks.shared_settings import Counts, Dim
 
@@ -64,13 +65,12 @@ def build(config: Config, catalog: Catalog, users: int) -> "IALS":
 
 
 @final
-class IALS(Tuned, Factored, Explainer):
+class IALS(Chosen, Tuned, Factored, Explainer):
     """item_ND holds Q in the axes of Q'Q, whose values are spread_D."""
 
     item_ND: Tensor
     spread_D: Tensor
     start_ND: Tensor
-    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int):
         super().__init__()
@@ -80,19 +80,8 @@ class IALS(Tuned, Factored, Explainer):
         self.register_buffer("start_ND", first_ND, persistent=False)
         self.register_buffer("item_ND", torch.zeros(items + 1, config.dim))
         self.register_buffer("spread_D", torch.zeros(config.dim))
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
+        self.offer(config.choices)
         self._solved = past.Solved()
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
 
     @property
     def needs(self) -> Needs:

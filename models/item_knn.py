@@ -24,6 +24,7 @@ from engine.training.choices import combinations
 from engine.training.contract import CatalogScorer, Explainer, Tuned, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import past
+from models.blocks.chosen import Chosen
 from models.blocks.pairs import Pairs
 from models.blocks.shared_settings import Counts
 
@@ -60,34 +61,22 @@ def build(config: Config, catalog: Catalog, users: int) -> "ItemKNN":
 
 
 @final
-class ItemKNN(Tuned, CatalogScorer, Explainer):
+class ItemKNN(Chosen, Tuned, CatalogScorer, Explainer):
     """Item i speaks for the items target_X[offset_N[i] : offset_N[i + 1]], which rise, by value_X."""
 
     target_X: Tensor
     value_X: Tensor
     offset_N: Tensor
-    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int):
         super().__init__()
         self.config = config
-        most = items * int(min(max(choice["neighbours"] for choice in self.choices), items))
+        most = items * int(min(max(choice["neighbours"] for choice in config.choices), items))
         self.register_buffer("target_X", torch.zeros(most, dtype=torch.int64))
         self.register_buffer("value_X", torch.zeros(most))
         self.register_buffer("offset_N", torch.zeros(items + 2, dtype=torch.int64))
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
+        self.offer(config.choices)
         self._solved = past.Solved()
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
 
     @property
     def needs(self) -> Needs:

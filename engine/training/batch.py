@@ -171,12 +171,14 @@ class Interactions:
     def before(self, user_B: Tensor, position_B: Tensor, needs: Needs) -> Batch:
         """What each user did before a position (counted from 0 within the user): the rows that are ranked."""
         start_B = self.offset_U[user_B]
-        if not needs.item_length:
-            return self.rows(start_B, start_B + position_B, user_B, needs)
-        clock, place_B = self.clock, start_B + position_B
+        place_B = start_B + position_B
+        if not needs.item_length and not needs.now:
+            return self.rows(start_B, place_B, user_B, needs)
         asked_B = place_B < self.offset_U[user_B + 1]  # else the moment is now: after all that is known
         now_B = torch.where(asked_B, self._moments[place_B.clamp(max=len(self) - 1)], NEVER)
-        stop_B = torch.minimum(place_B, clock.before(user_B, now_B))
+        if not needs.item_length:
+            return self.rows(start_B, place_B, user_B, needs).but(now_B=now_B)
+        stop_B = torch.minimum(place_B, self.clock.before(user_B, now_B))
         return self.rows(start_B, stop_B, user_B, needs).but(now_B=now_B, audience=self.audience)
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:

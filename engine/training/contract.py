@@ -19,13 +19,15 @@ class Weights:
     `valid`, of the same shape, is False on padding. `about`, of the shape of the leading axes, names the items whose
     words, regions or views are weighed (0 padding): about_B the asked items, about_BL those of the history. It is
     None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
-    `value`, gives the parts' own codes where the batch does not: the users in an asked item's history.
+    `value`, gives the parts' own codes where the batch does not: the users in an asked item's history, its categories.
     "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.
     `faithful`: this very score was computed from these very weights.
     """
 
     value: Tensor
-    over: Literal["history", "item_history", "word", "region", "word_region", "topic", "view", "gate", "item_gate"]
+    over: Literal[
+        "history", "item_history", "word", "region", "word_region", "topic", "view", "category", "gate", "item_gate"
+    ]
     kind: Literal["share", "gate", "signed"]
     faithful: bool
     valid: Tensor

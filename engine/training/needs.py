@@ -20,6 +20,7 @@ class Needs:
     position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
     user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and what
     selects. `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
+    `now`: the moment that a row is asked at.
     """
 
     length: int = 0
@@ -35,6 +36,7 @@ class Needs:
     ratings: bool = False
     predicts: Literal["item", "rating"] = "item"
     leak: bool = False
+    now: bool = False
 
 
 class Settings(Record):
