@@ -176,14 +176,12 @@ class Interactions:
             return self.rows(start_B, place_B, user_B, needs)
         asked_B = place_B < self.offset_U[user_B + 1]  # else the moment is now: after all that is known
         now_B = torch.where(asked_B, self._moments[place_B.clamp(max=len(self) - 1)], NEVER)
-        if not needs.item_length:
-            return self.rows(start_B, place_B, user_B, needs).but(now_B=now_B)
-        stop_B = torch.minimum(place_B, self.clock.before(user_B, now_B))
-        return self.rows(start_B, stop_B, user_B, needs).but(now_B=now_B, audience=self.audience)
+        stop_B = torch.minimum(place_B, self.clock.before(user_B, now_B)) if needs.item_length else place_B
+        audience = self.audience if needs.item_length else None
+        return self.rows(start_B, stop_B, user_B, needs).but(now_B=now_B, audience=audience)
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
-        """Rows [start, stop) with the item `needs.ahead` events later as each event's target, which must be the same
-        user's."""
+        """Rows [start, stop); a target is the item `needs.ahead` events later, which must be the same user's."""
         start_B = torch.maximum(start_B, stop_B - needs.length)
         batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
         step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)

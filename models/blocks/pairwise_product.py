@@ -112,24 +112,20 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
             grads[5][asked] += slope
             if count:
                 pull = (slope * share, beta * product / total)
-                _pull(tables, grads, item_S, asked, met_LA, weight_L, similar_L, pull)
+                _pull(tables, grads, item_S, asked, (met_LA, weight_L, similar_L), pull)
     return each * loss
 
 
 @njit(fastmath=FAST, cache=True)
-def _pull(tables, grads, item_S, asked, met_LA, weight_L, similar_L, pull):  # type: ignore[no-untyped-def]
+def _pull(tables, grads, item_S, asked, met, pull):  # type: ignore[no-untyped-def]
     """The gradients of one target, as in `pairwise`; those of mix and q by that of mix · diag(q)."""
     past_ND, target_ND, mix_AD, _, out_A, _ = tables
     q = target_ND[asked]
-    slope, mean = pull
+    (met_LA, weight_L, similar_L), (slope, mean) = met, pull
     zero = np.float32(0)
     mixed_AD, mixed_grad_DA = mix_AD * q, np.zeros((len(q), len(out_A)), np.float32)
-    open_A, opened_A, raised_A, pulled_D = (
-        np.empty_like(out_A),
-        np.zeros_like(out_A),
-        np.zeros_like(out_A),
-        np.zeros_like(q),
-    )
+    open_A, opened_A, raised_A = np.empty_like(out_A), np.zeros_like(out_A), np.zeros_like(out_A)
+    pulled_D = np.zeros_like(q)
     for place in range(len(item_S)):
         if weight_L[place] == 0:
             continue

@@ -72,11 +72,13 @@ def learn(
     itself is left out. how: negatives, first and last rate, seed.
     """
     negatives, first, last, seed = how
-    _pass(in_VD, out_VD, *pairs, table_X, negatives, np.float32(first), np.float32(last), np.uint64(seed))
+    rates = (np.float32(first), np.float32(last))
+    _pass(in_VD, out_VD, pairs, table_X, negatives, rates, np.uint64(seed))
 
 
 @njit(fastmath={"reassoc", "contract"}, cache=True)  # sums in any order; nan stays nan
-def _pass(in_VD, out_VD, source_P, target_P, weight_P, table_X, negatives, first, last, state):  # type: ignore[no-untyped-def]
+def _pass(in_VD, out_VD, pairs, table_X, negatives, rates, state):  # type: ignore[no-untyped-def]
+    (source_P, target_P, weight_P), (first, last) = pairs, rates
     one, dim, size = np.float32(1), in_VD.shape[1], np.uint64(len(table_X))
     pull_D = np.empty(dim, np.float32)
     for p in range(len(source_P)):
