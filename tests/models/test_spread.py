@@ -156,13 +156,41 @@ def of_bert4rec(model: Any, batch: Batch) -> Groups:
     return {"input": entered(model.encoder, torch.cat([model.embedding.weight[1:], model.mask_D[None]]))}
 
 
+def of_fdsa(model: Any, batch: Batch) -> Groups:
+    encoders = {"items": model.items, "features": model.second}
+    heard = {name: Heard(encoder) for name, encoder in encoders.items()}
+    model.score(batch, batch.item_BL[:, :1])
+    found: Groups = {"features": {}}
+    for name, encoder in encoders.items():
+        found[f"into {name}"] = entered(encoder, heard[name].given[0][0][batch.valid_BL])
+    if model.features.named is not None:
+        found["features"]["categories"] = model.features.named.row.weight[1:]
+    for kind, view in zip(model.features.kinds, model.features.views, strict=True):
+        found["features"][kind] = view(torch.arange(1, 61))[0][view.present_N[1:]]
+    found["joined"] = {name: h.found[0][batch.valid_BL] for name, h in heard.items()}
+    return found
+
+
+def of_s3rec(model: Any, batch: Batch) -> Groups:
+    vector_UD = model.embedding.weight[1:]
+    if model.goals is None:
+        return {"input": entered(model.encoder, vector_UD)}
+    goals = {"item": vector_UD, "mask": model.goals.mask_D[None]}
+    if hasattr(model.goals, "attribute_CD"):
+        goals["attribute"] = model.goals.attribute_CD
+    return {
+        "input": entered(model.encoder, torch.cat([vector_UD, model.goals.mask_D[None]])),
+        "goals": {name: value_XD.flatten()[:, None] for name, value_XD in goals.items()},
+    }
+
+
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {
     "ante_rnn": of_ante_rnn, "mahn": of_mahn, "min_net": of_min_net, "iris": of_iris, "iarn": of_iarn,
-    "sasrec": of_sasrec, "bert4rec": of_bert4rec,
+    "sasrec": of_sasrec, "bert4rec": of_bert4rec, "fdsa": of_fdsa, "s3rec": of_s3rec,
 }  # fmt: skip
 WIDER: dict[str, dict[str, Any]] = {
     "ante_rnn": {"dim": 128}, "mahn": {"dim": 100}, "min_net": {"dim": 128}, "iarn": {"dim": 50},
-    "sasrec": {"dim": 256}, "bert4rec": {"dim": 256},
+    "sasrec": {"dim": 256}, "bert4rec": {"dim": 256}, "fdsa": {"dim": 256}, "s3rec": {"dim": 256},
 }  # fmt: skip
 STARTS = [(n, v, {}) for n in PARTS for v in VARIANTS[n]] + [(n, "wider", more) for n, more in WIDER.items()]
 
