@@ -211,6 +211,34 @@ def of_bert4rec(model: Any, batch: Batch) -> Groups:
     return {"input": entered(model.encoder, torch.cat([model.embedding.weight[1:], model.mask_D[None]]))}
 
 
+def of_fdsa(model: Any, batch: Batch) -> Groups:
+    encoders = {"items": model.items, "features": model.second}
+    heard = {name: Heard(encoder) for name, encoder in encoders.items()}
+    model.score(batch, batch.item_BL[:, :1])
+    found: Groups = {"features": {}}
+    for name, encoder in encoders.items():
+        found[f"into {name}"] = entered(encoder, heard[name].given[0][0][batch.valid_BL])
+    if model.features.named is not None:
+        found["features"]["categories"] = model.features.named.row.weight[1:]
+    for kind, view in zip(model.features.kinds, model.features.views, strict=True):
+        found["features"][kind] = view(torch.arange(1, 61))[0][view.present_N[1:]]
+    found["joined"] = {name: h.found[0][batch.valid_BL] for name, h in heard.items()}
+    return found
+
+
+def of_s3rec(model: Any, batch: Batch) -> Groups:
+    vector_UD = model.embedding.weight[1:]
+    if model.goals is None:
+        return {"input": entered(model.encoder, vector_UD)}
+    goals = {"item": vector_UD, "mask": model.goals.mask_D[None]}
+    if hasattr(model.goals, "attribute_CD"):
+        goals["attribute"] = model.goals.attribute_CD
+    return {
+        "input": entered(model.encoder, torch.cat([vector_UD, model.goals.mask_D[None]])),
+        "goals": {name: value_XD.flatten()[:, None] for name, value_XD in goals.items()},
+    }
+
+
 def of_vbpr(model: Any, batch: Batch) -> Groups:
     item_U = torch.arange(1, 61)
     width = model.config.width
