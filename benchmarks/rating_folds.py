@@ -3,8 +3,8 @@
     python -m benchmarks.rating_folds FOLDER [--folds 5] [--only mf svdpp] [--seed 1]
 
 FOLDER: a MovieLens release with ratings.csv. Ratings are dealt to the folds at random; each fold is predicted from the
-others. Lists of settings are chosen from within these, on a tenth of them; then all are solved for anew. A line each:
-the mean over folds with the lowest and highest, the difference to the line above fold by fold, MAE, and seconds.
+others. Settings that are lists are chosen within these: on a tenth of them, then all are solved for anew. A line a
+model: the mean over folds with the lowest and highest, the difference to the line above fold by fold, MAE, and seconds.
 """
 
 import argparse

@@ -115,11 +115,11 @@ class EASE(Chosen, Tuned, CatalogScorer, Explainer):
         return self.score_all(batch).gather(1, item_BK)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """What each event adds to the score; their sum is the score."""
+        """What each event that is read adds to the score; their sum is the score."""
         place_BL, place_B1 = self.place_N[batch.item_BL], self.place_N[item_B][:, None]
         adds_BL = self.matrix_MM[(place_BL - 1).clamp(min=0), (place_B1 - 1).clamp(min=0)] * (place_B1 > 0)
-        value_BL = self._weights(batch, place_BL) * adds_BL
-        return [Weights(value_BL, "history", "signed", faithful=True, valid=batch.valid_BL)]
+        weight_BL = self._weights(batch, place_BL)
+        return [Weights(weight_BL * adds_BL, "history", "signed", faithful=True, valid=weight_BL > 0)]
 
     def _weights(self, batch: Batch, place_BL: Tensor) -> Tensor:
         weight_BL = past.weights(batch, int(self.chosen["length"]), self.matrix_MM.dtype)

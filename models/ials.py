@@ -117,14 +117,14 @@ class IALS(Chosen, Tuned, Factored, Explainer):
         return self.item_ND if item_U is None else self.item_ND[item_U]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """What each event adds to the score; their sum is the score (Hu et al., section 5). The inverse in p_u, by
-        which each is weighed, is of the whole history.
+        """What each event that is read adds to the score; their sum is the score (Hu et al., section 5). The inverse in
+        p_u, by which each is weighed, is of all of them.
         """
         weight_BL = past.weights(batch, int(self.chosen["length"]), self.item_ND.dtype)
         matrix_BDD = torch.cat([self._equations(*part)[0] for part in self._parts(batch.item_BL, weight_BL)])
         asked_BD = torch.linalg.solve(matrix_BDD, self.item_ND[item_B])
         value_BL = weight_BL * torch.einsum("bld,bd->bl", self.item_ND[batch.item_BL], asked_BD)
-        return [Weights(value_BL, "history", "signed", faithful=True, valid=batch.valid_BL)]
+        return [Weights(value_BL, "history", "signed", faithful=True, valid=weight_BL > 0)]
 
     def _side(self, events: ridge.Events, other_ND: Tensor, others: int) -> Tensor:
         """One side from the other one, of which there are so many."""

@@ -103,15 +103,15 @@ class ItemKNN(Chosen, Tuned, CatalogScorer, Explainer):
         return self.score_all(batch).gather(1, item_BK)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """What each event adds to the score; their sum is the score."""
+        """What each event that is read adds to the score; their sum is the score."""
         wide, kept = len(self.offset_N), int(self.offset_N[-1])
         past_X = torch.repeat_interleave(torch.arange(wide - 1, device=item_B.device), self.offset_N.diff())
         key_X = past_X * wide + self.target_X[:kept]
         asked_BL = batch.item_BL * wide + item_B[:, None]
         place_BL = torch.searchsorted(key_X, asked_BL).clamp(max=max(kept - 1, 0))
         alike_BL = self.value_X[place_BL] * (key_X[place_BL] == asked_BL) if kept else torch.zeros_like(asked_BL)
-        value_BL = self._weights(batch) * alike_BL
-        return [Weights(value_BL, "history", "signed", faithful=True, valid=batch.valid_BL)]
+        weight_BL = self._weights(batch)
+        return [Weights(weight_BL * alike_BL, "history", "signed", faithful=True, valid=weight_BL > 0)]
 
     def _weights(self, batch: Batch) -> Tensor:
         return past.weights(batch, int(self.chosen["length"]), self.value_X.dtype)
