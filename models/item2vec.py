@@ -2,15 +2,19 @@
 
 A person's items are a set, in which each item foretells every other: (1/K) sum over i and j != i of ln s(u_i . v_j) +
 sum over N drawn items k of ln s(-u_i . v_k), drawn by training events to the power `power`. An occurrence of an item of
-share f is dropped with probability 1 - sqrt(rho / f). Then only u counts, by its direction: a candidate's score is the
-mean of its cosines with what the person has done (`nearness`).
+share f is dropped with probability 1 - sqrt(rho / f). `nearness: mean` is the paper's: only u counts, by its direction,
+and a candidate's score is the mean of its cosines with what the person has done.
 
-**Departs from the paper:** of the K - 1 partners of each occurrence a pass draws `partners`, weighed by (K - 1) / K:
-the same objective, at a cost that grows with the events and not with the squares of the sets. It is learnt by the loop
-of `blocks/skipgram.py`, a step a pair at a falling rate as word2vec does; gensim has neither the 1/K nor sets of more
-than 10,000, and its subsampling is another formula. The paper ranks items for an item; the person's score is the IARN
-paper's reading. The largest cosine with any past item is not offered: it is no product with one vector a person, and
-ranking would cost a history's length as much. An item that was not in training scores the mean of the others.
+**Departs from the paper:** `nearness: foretold`, the default, scores j by the mean of u_i . v_j + ln q_j, with q_j the
+probability of a draw, which is the log-probability that was learnt. Cosines know nothing of popularity, and vectors of
+rare items, which hardly moved, point where all do: ranking a whole catalogue by them fell below popularity. Of the K -
+1 partners of each occurrence a pass draws `partners`, weighed by (K - 1) / K: the same objective, at a cost that grows
+with the events and not with the squares of the sets. It is learnt by the loop of `blocks/skipgram.py`, a step a pair at
+a falling rate as word2vec does; gensim has neither the 1/K nor sets of more than 10,000, and its subsampling is another
+formula. The paper ranks items for an item; the person's score is the IARN paper's reading, over the last `length`
+events. The largest cosine with any past item is not offered: it is no product with one vector a person, and ranking
+would cost a history's length as much. An item that was not in training scores the mean of the others' cosines, or is
+foretold as the least likely one.
 """
 
 from collections.abc import Iterator
@@ -40,8 +44,8 @@ class Config(Settings):
     """Of lists validation chooses."""
 
     dim: Dim = 64
-    length: Length = 200
-    nearness: Nearness = "mean"
+    length: Length = 20
+    nearness: Nearness = "foretold"
     negatives: int = Field(15, ge=1, description="items drawn for each pair")
     partners: int = Field(5, ge=1, description="other items of the set that each occurrence meets in a pass")
     power: Power | Annotated[tuple[Power, ...], Field(min_length=1)] = Field(
@@ -96,7 +100,7 @@ class Item2Vec(Tuned, Factored, Explainer):
         return self.config.needs
 
     def solve(self, train: Interactions) -> None:
-        tokens, chosen = len(self.near.key_ND), self.chosen
+        tokens, chosen = len(self.near.key_NE), self.chosen
         rng = np.random.default_rng(int(torch.randint(2**62, ())))  # so that the run's seed draws
         set_O2 = torch.unique(torch.stack([train.user_E, train.item_E], 1), dim=0).cpu().numpy()
         user_O, item_O = np.ascontiguousarray(set_O2[:, 0]), np.ascontiguousarray(set_O2[:, 1])
@@ -108,10 +112,9 @@ class Item2Vec(Tuned, Factored, Explainer):
 
         steps = skipgram.Steps(self.config.negatives, self.config.lr, self.config.epochs)
         table_X = skipgram.noise(count_N, chosen["power"])
-        in_ND, _ = skipgram.vectors(tokens, self.config.dim, table_X, steps, rng, epoch)
-        self.near.put(
-            torch.from_numpy(in_ND).to(train.item_E.device), torch.from_numpy(count_N > 0).to(train.item_E.device)
-        )
+        tables = skipgram.vectors(tokens, self.config.dim, table_X, steps, rng, epoch)
+        drawn_N = np.bincount(table_X, minlength=tokens)
+        self.near.put(*map(torch.from_numpy, (*tables, count_N > 0, drawn_N.astype(np.float32))))
 
     def query(self, batch: Batch) -> Tensor:
         return self.near.query(batch)

@@ -3,15 +3,16 @@
 With L(y|x) the skip-gram loss of foretelling y from x, the loss is L(J|I) + `metadata` · (L(M|I) + L(J|M) + L(M|M) +
 L(I|M)): an item I and one of its categories M foretell the items J, and the categories, of the `window` events before
 and after; the categories foretell their own item. Items and categories are one vocabulary, from which what is drawn
-comes by occurrence to the power `power`. Without `metadata` it is Prod2Vec. Only the items' directions are ranked by:
-a candidate's score is the mean of its cosines with what the person has done (`nearness`).
+comes by occurrence to the power `power`. Without `metadata` it is Prod2Vec. `nearness: mean` is the paper's: a
+candidate's score is the mean of its cosines with what the person has done.
 
-**Departs from the paper:** it has one category an item; here every category on an item's paths is one, and each pair of
-events draws one of either item's, so that an item with many of them weighs no more. Those of more than `common` of
-the items (roots) are left out: foretold from themselves they would drown the rest. One `metadata` for all four terms,
-the IARN paper's alpha of .1. The window is not shrunk at random. The person's score is the IARN paper's reading. It is
-learnt by the loop of `blocks/skipgram.py`; gensim weighs no pairs. An item that was not in training is the mean of its
-categories' vectors, or where it has none scores the mean of the others.
+**Departs from the paper:** `nearness: foretold` is the default, as in item2vec, which says why. The paper has one
+category an item; here every category on an item's paths is one, and each pair of events draws one of either item's, so
+that an item with many of them weighs no more. Those of more than `common` of the items (roots) are left out: foretold
+from themselves they would drown the rest. One `metadata` for all four terms, the IARN paper's alpha of .1. The window
+is not shrunk at random. The person's score is the IARN paper's reading, over the last `length` events. It is learnt by
+the loop of `blocks/skipgram.py`; gensim weighs no pairs. An item that was not in training is the mean of its
+categories' vectors, or where it has none what it is in item2vec.
 """
 
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ class Config(Settings):
     """Of lists validation chooses."""
 
     dim: Dim = 64
-    length: Length = 200
-    nearness: Nearness = "mean"
+    length: Length = 20
+    nearness: Nearness = "foretold"
     window: int = Field(5, ge=1, description="events before and after that an event foretells")
     negatives: int = Field(10, ge=1, description="tokens drawn for each pair")
     power: float = Field(0.75, ge=-2, le=2, description="exponent of how often a token occurs in how often it is drawn")
@@ -100,7 +101,7 @@ class MP2Vec(Tuned, Factored, Explainer):
         config, weight, metadata = self.config, self.chosen["metadata"], self.metadata
         rng = np.random.default_rng(int(torch.randint(2**62, ())))  # so that the run's seed draws
         user_E, item_E = train.user_E.cpu().numpy(), train.item_E.cpu().numpy()
-        count_N = np.bincount(item_E, minlength=len(self.near.key_ND))
+        count_N = np.bincount(item_E, minlength=len(self.near.key_NE))
 
         def epoch() -> Iterator[tuple[skipgram.Pairs, float]]:
             stays_E = skipgram.kept(count_N, item_E, config.rho, rng)
@@ -115,11 +116,12 @@ class MP2Vec(Tuned, Factored, Explainer):
         counts_V = metadata.counts(count_N) if weight else np.pad(count_N, (0, metadata.tokens - len(count_N)))
         steps = skipgram.Steps(config.negatives, config.lr, config.epochs)
         table_X = skipgram.noise(counts_V, config.power)
-        in_VD, _ = skipgram.vectors(metadata.tokens, config.dim, table_X, steps, rng, epoch)
-        trained_N, cold_ND = count_N > 0, metadata.means(in_VD) if weight else in_VD[: len(count_N)]
-        vector_ND = torch.from_numpy(np.where(trained_N[:, None], in_VD[: len(count_N)], cold_ND))
-        known_N = torch.from_numpy(trained_N | (metadata.size_N > 0) if weight else trained_N)
-        self.near.put(vector_ND, known_N)
+        both = skipgram.vectors(metadata.tokens, config.dim, table_X, steps, rng, epoch)
+        items, trained_N = len(count_N), count_N > 0
+        known_N = trained_N | (metadata.size_N > 0) if weight else trained_N
+        tables = [np.where(trained_N[:, None], t[:items], metadata.means(t) if weight else 0) for t in both]
+        drawn_N = np.bincount(table_X, minlength=metadata.tokens)[:items]
+        self.near.put(*map(torch.from_numpy, (*tables, known_N, drawn_N.astype(np.float32))))
 
     def query(self, batch: Batch) -> Tensor:
         return self.near.query(batch)

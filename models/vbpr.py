@@ -7,10 +7,11 @@ paper took for VBPR.
 
 **Departs from the paper:** epochs, steps and draws are bpr_mf's, and without `views` it is bpr_mf, number for number. f
 is the picture's vector of any backbone, the text's, or both one after the other, each channel standardised over the
-catalogue, where the authors divide by one constant; an item without a picture has a zero row, so the mean picture.
-Everything starts near zero (theirs: uniform in [0, 1]), c and the items' biases at zero. `regularisation` is half the
-squared rows of each triple, the same for chosen and drawn items (theirs: a tenth for drawn ones); `features` half the
-squares of E and c, all of them at every step. `loss: log` is the log loss of each pair and of the items drawn for it.
+catalogue and divided by the root of their number, where the authors divide by one constant; an item without a picture
+has a zero row, so the mean picture. Everything starts near zero (theirs: uniform in [0, 1]), c and the items' biases at
+zero. `regularisation` is half the squared rows of each triple, the same for chosen and drawn items (theirs: a tenth for
+drawn ones); `features` half the squares of E and c, all of them at every step. `loss: log` is the log loss of each pair
+and of the items drawn for it.
 """
 
 from typing import Literal, final
@@ -79,7 +80,7 @@ class VBPR(Learner, Factored, Explainer):
         self.taste_UK = nn.Parameter(torch.randn(users + 1, config.visual) * START) if own else None
         self.views = nn.ModuleList(PooledView(catalog, view, config.width + bias) for view in config.views)
         for weight_KC in self.views.parameters():
-            nn.init.normal_(weight_KC, std=START * weight_KC.shape[1] ** -0.5)
+            nn.init.normal_(weight_KC, std=START)
             nn.init.zeros_(weight_KC[config.width :])
 
     @property
@@ -117,7 +118,7 @@ class VBPR(Learner, Factored, Explainer):
         row_UD, bias_UX = row_UE.tensor_split([self.config.dim], 1)
         if not self.views:
             return torch.cat([row_UD, bias_UX.sum(1, keepdim=True)], 1)
-        first_UX, *others = [view(item_U)[0] for view in self.views]
+        first_UX, *others = [self._seen(view, item_U) for view in self.views]
         seen_UK, shown_UX = sum(others, start=first_UX).tensor_split([self.config.width], 1)
         rows = [row_UD + seen_UK] if self.taste_UK is None else [row_UD, seen_UK]
         return torch.cat([*rows, (bias_UX.sum(1) + shown_UX.sum(1))[:, None]], 1)
@@ -128,7 +129,7 @@ class VBPR(Learner, Factored, Explainer):
         row_BD, bias_BX = F.embedding(item_B, self.item_NE).tensor_split([self.config.dim], 1)
         part, there = [], []
         for view in self.views:
-            seen_BK, shown_BX = view(item_B)[0].tensor_split([self.config.width], 1)
+            seen_BK, shown_BX = self._seen(view, item_B).tensor_split([self.config.width], 1)
             part.append((user_BX[:, -self.config.width :] * seen_BK).sum(1) + shown_BX.sum(1))
             there.append(view.present_N[item_B])  # type: ignore[index]
         row_B = (user_BX[:, : self.config.dim] * row_BD).sum(1) + bias_BX.sum(1)
@@ -140,3 +141,10 @@ class VBPR(Learner, Factored, Explainer):
         """[g_u, t_u], or the one vector of both."""
         tables = [table for table in (self.user_UD, self.taste_UK) if table is not None]
         return torch.cat([F.embedding(user_B, table) for table in tables], 1)
+
+    def _seen(self, view: nn.Module, item_U: Tensor | None) -> Tensor:
+        """A view's part of E f and of c . f, of some items or of all, where f is about as long however wide it is: else
+        a step of Adam, alike for each weight, would move the score the more, the wider the vectors are.
+        """
+        seen_UX: Tensor = view(item_U)[0]
+        return seen_UX * view.dense.in_features**-0.5  # type: ignore[operator, union-attr]

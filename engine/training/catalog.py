@@ -32,8 +32,9 @@ class Ragged:
 class Catalog:
     """The views of the items of a data set, each loaded when it was asked for.
 
-    `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image
-    and text; `ragged(view)` for words and regions; `categories` are paths. N = items + 1.
+    `topics`: how many topics the profiles have (0: none). `vector(view)` [N, D] f32 with `present(view)` [N] for image,
+    text and topics (the shares in the item's own text); `ragged(view)` for words and regions; `categories` are paths.
+    N = items + 1.
     """
 
     def __init__(

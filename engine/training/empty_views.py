@@ -5,6 +5,7 @@ from typing import Any
 from engine.training.needs import View
 
 SETTING = {"image": "images.backbone", "text": "text.encoder", "words": "text.encoder", "regions": "regions.detector"}
+SETTING |= {"topics": "topics.method"}
 
 
 def why_empty(view: View, about: dict[str, Any]) -> str:
@@ -19,4 +20,6 @@ def why_empty(view: View, about: dict[str, Any]) -> str:
     if about.get("pictures") == 0 or about.get("texts") == 0:
         given = "pictures" if "pictures" in about else "texts"
         return f"these items have no {given}; take a model that needs none, or a data set that has them"
+    if "why" in about:
+        return str(about["why"])
     return f"the table is empty; set contents.<content>.{SETTING[view]} to make it"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from engine.tables.settings import Record
 
-View = Literal["image", "text", "words", "regions", "categories"]
+View = Literal["image", "text", "words", "regions", "categories", "topics"]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ ROWS = 1 << 16  # of vectors, that are looked through at a time
 def views(layout: Layout) -> dict[View, Path]:
     """The table of each view."""
     features: dict[View, Path] = {"regions": layout.regions, "image": layout.image, "text": layout.text}
-    return features | {"words": layout.words, "categories": layout.items}
+    return features | {"words": layout.words, "categories": layout.items, "topics": layout.topic_items}
 
 
 def digest(layout: Layout, needs: Needs, *more: str) -> str:
@@ -108,12 +108,12 @@ def _catalog(
     pooled: dict[str, Tensor] = {}
     ragged: dict[str, Ragged] = {}
     for view in sorted(views - {"categories"}):
-        table = {"words": WORDS, "regions": REGIONS}.get(view, VECTORS)
-        column = {"words": "word", "regions": "region"}.get(view, "vector")
+        table = {"words": WORDS, "regions": REGIONS, "topics": TOPIC_ITEMS}.get(view, VECTORS)
+        column = {"words": "word", "regions": "region", "topics": "share"}.get(view, "vector")
         frame = _view(paths[view], table, column, items)
         if frame.height == 0:
             raise KeyError(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
-        if table is VECTORS:
+        if table in (VECTORS, TOPIC_ITEMS):
             value = vectors(frame[column])
             _finite(value, np.arange(frame.height + 1), frame["item"], view, paths[view])
             full = np.zeros((items + 1, value.shape[1]), dtype=value.dtype)

@@ -73,7 +73,7 @@ def test_repeated_events_are_one_item_of_the_set(world: World) -> None:
         model = built("item2vec", "mean", here)
         assert isinstance(model, Item2Vec)
         model.solve(here.interactions())
-        tables.append(model.near.key_ND)
+        tables.append(model.near.key_NE)
     assert torch.equal(*tables)
     assert bool((tables[0][1:] != 0).any())
 
@@ -155,7 +155,7 @@ def test_counts_of_categories_are_those_of_their_items() -> None:
 
 @both
 def test_what_people_share_is_learnt_also_for_those_who_were_not_in_training(name: str, grouped: World) -> None:
-    model = solved(name, grouped, "mean" if name == "item2vec" else "plain", epochs=20)
+    model = solved(name, grouped, "mean", epochs=20)
     generator = np.random.default_rng(3)
     late = World([(generator.permutation(5)[:3] + 1 + 6 * (u % 2)).tolist() for u in range(30)], 12)
     user_B = torch.arange(1, 31)
@@ -165,10 +165,11 @@ def test_what_people_share_is_learnt_also_for_those_who_were_not_in_training(nam
 
 
 def test_an_item_that_nobody_chose_is_found_by_its_category(grouped: World) -> None:
-    batch = rows(grouped, solved("mp2vec", grouped, "plain").needs)
+    batch = rows(grouped, solved("mp2vec", grouped, "mean").needs)
     for name, variant, changes, share in (
-        ("mp2vec", "plain", {"metadata": 0.3, "epochs": 20}, 1.0),
-        ("mp2vec", "prod2vec", {}, 0.0),
+        ("mp2vec", "mean", {"metadata": 0.3, "epochs": 20}, 1.0),
+        ("mp2vec", "foretold", {"metadata": 0.3, "epochs": 20}, 1.0),
+        ("mp2vec", "prod2vec", {"nearness": "mean"}, 0.0),
         ("item2vec", "mean", {}, 0.0),
     ):
         score_BN = solved(name, grouped, variant, **changes).score_all(batch)
@@ -183,14 +184,18 @@ def test_an_item_that_nobody_chose_is_found_by_its_category(grouped: World) -> N
 
 
 @both
-@pytest.mark.parametrize("nearness", ["mean", "sum"])
+@pytest.mark.parametrize("nearness", ["foretold", "mean", "sum"])
 def test_the_score_by_hand_and_what_it_is_made_of(name: str, nearness: str, world: World) -> None:
     model = solved(name, world, "sum", nearness=nearness)
     past_ND = model.near.past_ND
     batch = row([3, 5, 3], [0, 0, 0])
     for item in (4, 9):
         key_D = past_ND[item] / past_ND[item].norm()
-        if nearness == "mean":
+        prior = 0.0
+        if nearness == "foretold":
+            prior = float(model.near.key_NE[item, -1])
+            expected = torch.stack([past_ND[i] @ model.near.key_NE[item, :-1] for i in (3, 5, 3)]).mean() + prior
+        elif nearness == "mean":
             cosines = torch.stack([past_ND[i] @ key_D / past_ND[i].norm() for i in (3, 5, 3)])
             expected = cosines.mean()
         else:
@@ -198,7 +203,29 @@ def test_the_score_by_hand_and_what_it_is_made_of(name: str, nearness: str, worl
             expected = total_D @ key_D / total_D.norm()
         torch.testing.assert_close(model.score(batch, torch.tensor([[item]]))[0, 0], expected)
         (reason,) = model.explain(batch, torch.tensor([item]))
-        torch.testing.assert_close(reason.value.sum(), expected)
+        torch.testing.assert_close(reason.value.sum() + prior, expected)
+
+
+def test_what_is_foretold_is_how_often_items_are_met_beside_each_other() -> None:
+    """exp(u_i · v_j + ln q_j) goes with the odds of j beside i: odds, as word2vec leaves out draws of j itself."""
+    generator = np.random.default_rng(2)
+    near = [[1, 2], [1, 2], [1, 3], [1, 2], [1, 4], [1, 4], [3, 4], [2, 3]]
+    here = World([near[i] for i in generator.integers(0, len(near), 3000)], 4)
+    torch.manual_seed(1)
+    settings = {"dim": 4, "power": 0.75, "rho": 0.0, "negatives": 5, "partners": 1, "epochs": 60, "lr": 0.05}
+    model = models.build(Choice(name="item2vec", settings=settings), here.catalog, here.users)
+    assert isinstance(model, Item2Vec)
+    model.solve(here.interactions())
+    met_NN = torch.zeros(5, 5)
+    for pair in here.interactions().item_E.view(-1, 2).tolist():
+        met_NN[pair[0], pair[1]] += 1
+        met_NN[pair[1], pair[0]] += 1
+    for item in (1, 2, 3):
+        score_N = model.score_all(row([item], [0]))[0]
+        others = [j for j in (1, 2, 3, 4) if met_NN[item, j] > 0]
+        share = score_N[others].softmax(0)
+        odds = met_NN[item, others] / (met_NN[item].sum() - met_NN[item, others])
+        torch.testing.assert_close(share, odds / odds.sum(), atol=0.06, rtol=0)
 
 
 @both
@@ -222,7 +249,7 @@ def test_the_order_of_training_events_matters_to_mp2vec_alone(world: World) -> N
             assert isinstance(model, Item2Vec | MP2Vec)
             model.config = model.config.model_copy(update={"window": 1}) if name == "mp2vec" else model.config  # type: ignore[assignment]
             model.solve(events)
-            found.append(model.near.key_ND.clone())
+            found.append(model.near.key_NE.clone())
         assert torch.equal(*found) == same
 
 
@@ -234,7 +261,7 @@ def test_the_same_seed_solves_alike_and_another_does_not(name: str, world: World
         model = built(name, "sum", world, seed)
         assert isinstance(model, Item2Vec | MP2Vec)
         model.solve(world.interactions())
-        found.append(model.near.key_ND.clone())
+        found.append(model.near.key_NE.clone())
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
 
@@ -249,7 +276,7 @@ def test_what_was_chosen_is_what_is_solved_by(name: str, world: World) -> None:
         model.choose(choice)
         assert model.chosen == pytest.approx(choice)
         model.solve(world.interactions())
-        found.append(model.near.key_ND.clone())  # type: ignore[union-attr, operator]
+        found.append(model.near.key_NE.clone())  # type: ignore[union-attr, operator]
     assert len(found) == (4 if name == "item2vec" else 2)
     assert not any(torch.equal(one, other) for n, one in enumerate(found) for other in found[:n])
 

@@ -242,11 +242,34 @@ def of_s3rec(model: Any, batch: Batch) -> Groups:
 def of_vbpr(model: Any, batch: Batch) -> Groups:
     item_U = torch.arange(1, 61)
     width = model.config.width
-    seen = {part.table_NC.shape[1]: part(item_U)[0][:, :width] for part in model.views}
+    seen = {part.table_NC.shape[1]: model._seen(part, item_U)[:, :width] for part in model.views}
     found = {"items": {"row": model.item_NE[item_U, : model.config.dim]} | {str(n): part for n, part in seen.items()}}
     if model.taste_UK is not None:
         found["users"] = {"row": model.user_UD, "views": model.taste_UK}
     return found
+
+
+def of_jrl(model: Any, batch: Batch) -> Groups:
+    tables = {"users": model.user_UD, "items": model.item_NE[:, :-1]}
+    return {name: {str(n): part for n, part in enumerate(model._views(table))} for name, table in tables.items()}
+
+
+def of_mlam(model: Any, batch: Batch) -> Groups:
+    item_I = torch.cat([torch.tensor([1]), torch.arange(3, 61)])
+    user_QI = batch.user_B[torch.arange(len(item_I)) % len(batch.user_B)][None]
+    pools = {
+        f"{name} {kind}": Heard(getattr(module, kind))
+        for name, module in model.named_modules()
+        if hasattr(module, "of_own")
+        for kind in ("of_own", "of_alike")
+    }
+    parts = {
+        name: reader(user_QI, item_I)[0][0] for name, reader in zip(model.config.views, model.readers, strict=True)
+    }
+    found = {"parts": parts | ({"row": model.row_ND[item_I]} if model.row_ND is not None else {})}
+    for name in {name.split()[0] for name in pools}:
+        found[name] = {k: pools[f"{name} {k}"].found[0].flatten(0, -2) for k in ("of_own", "of_alike")}
+    return {place: group for place, group in found.items() if group}
 
 
 PARTS: dict[str, Callable[[Any, Batch], Groups]] = {

@@ -75,7 +75,8 @@ def test_the_shared_form_without_pictures_is_bpr_mf_without_biases(world: World)
 def features(model: VBPR, view: int, item: int) -> Tensor:
     """The vector as the layer reads it, with E and c after it."""
     part = model.views[view]
-    return part.standard(part.table_NC[item])  # type: ignore[operator, index, no-any-return]
+    f: Tensor = part.standard(part.table_NC[item])  # type: ignore[operator, index]
+    return f / len(f) ** 0.5
 
 
 @torch.no_grad()

@@ -70,6 +70,9 @@ class World:
             offset_N = np.concatenate([[0], np.cumsum(length_N)])
             ragged[view] = Ragged(torch.from_numpy(value_XD), torch.from_numpy(offset_N))
         vectors["image"][2] = vectors["text"][2] = 0
+        share_NT = np.random.default_rng(self.items).dirichlet(np.full(4, 0.5), self.items + 1)
+        vectors["topics"] = torch.from_numpy(share_NT.astype(np.float32))
+        vectors["topics"][[0, 2]] = 0
         paths = [[["all", f"kind {i % 3}"], [f"own {i % 4}"]] if i != 2 else None for i in range(1, self.items + 1)]
         table = pl.DataFrame({"item": range(1, self.items + 1), "categories": paths})
         return Catalog(self.items, vectors, ragged, self.topics, Categories.of(*category_paths(table), self.items))
