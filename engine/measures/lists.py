@@ -82,7 +82,8 @@ def _mean(item_CK: ArrayLike, value_N: Values) -> Values:
     item = np.asarray(item_CK)
     there = item > 0
     with np.errstate(invalid="ignore"):
-        return np.where(there, value_N[item], 0.0).sum(1) / there.sum(1)
+        found: Values = np.where(there, value_N[item], 0.0).sum(1) / there.sum(1)
+    return found
 
 
 def _pairs(item_CK: ArrayLike, distance: Distances, width: int) -> Values:

@@ -28,7 +28,7 @@ def readings(model: Recommender, data: Data, seen: Seen, layout: Layout) -> dict
     found, _ = top(model, user_C.to(device), position_C.to(device), data.events, LONG, seen)
     item_CK, items = found.cpu().numpy(), data.train.items
     people_N, people = _people(data.train)
-    kinds = {
+    kinds: dict[str, float | np.ndarray] = {
         "coverage": lists.coverage(item_CK, items),
         "gini": lists.gini(item_CK, items),
         "novelty": lists.novelty(item_CK, people_N, people),
@@ -61,8 +61,8 @@ def _diversity(item_CK: np.ndarray, items: int, layout: Layout) -> dict[str, np.
         for one, path in zip(item, paths, strict=True):
             member_NG[one, [names[step] for step in path]] = True
         found["diversity_categories"] = lists.category_diversity(item_CK, member_NG)
-    for view, path in (("image", layout.image), ("text", layout.text)):
-        frame = store.read(path, VECTORS, ["item", "vector"]) if path.exists() else pl.DataFrame()
+    for view, table in (("image", layout.image), ("text", layout.text)):
+        frame = store.read(table, VECTORS, ["item", "vector"]) if table.exists() else pl.DataFrame()
         if frame.height:
             value = vectors(frame["vector"])
             vector_ND = np.zeros((items + 1, value.shape[1]), dtype=np.float32)
