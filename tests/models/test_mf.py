@@ -144,3 +144,11 @@ def test_its_relatives_without_what_is_their_own_are_it_bit_for_bit(name: str, s
     assert torch.equal(relative.item_NE, plain.item_NE)
     batch = events.pairs(torch.arange(15), plain.needs)
     torch.testing.assert_close(relative.rate(batch, events.item_E), plain.rate(batch, events.item_E))
+
+
+def test_without_biases_it_begins_at_the_mean() -> None:
+    """From around 0 it would never come away where ratings are few."""
+    events = few(FEW)
+    model = solved(events, dim=4, bias="none", epochs=1, rate=1e-9, deviation=1e-6)
+    found = model.rate(events.pairs(torch.arange(5), model.needs), events.item_E)
+    assert found.tolist() == pytest.approx([3.0] * 5, abs=1e-3)
