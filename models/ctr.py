@@ -115,7 +115,8 @@ class CTR(Tuned, Factored, Explainer):
     def objective(self, user_UT: Tensor, item_NT: Tensor, theta_NT: Tensor, pair_P2: Tensor) -> Tensor:
         """What solving makes smaller."""
         weights = self.config.observed, self.config.others
-        error = least_squares.error(user_UT, item_NT, *pair_P2.unbind(1), weights)
+        user_P, item_P = pair_P2.unbind(1)
+        error = least_squares.error(user_UT, item_NT, user_P, item_P, weights)
         apart = self.chosen["item_ridge"] * (item_NT - theta_NT).square().sum()
         return error + (self.config.user_ridge * user_UT.square().sum() + apart) / 2
 

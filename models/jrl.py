@@ -77,6 +77,8 @@ def build(config: Config, catalog: Catalog, users: int) -> "JRL":
 class Decoder(nn.Module):
     """g, which makes a given vector of e."""
 
+    present_N: Tensor
+
     def __init__(self, catalog: Catalog, view: View, config: Config):
         super().__init__()
         self.table_NC, self.weight = catalog.vector(view), config.picture
@@ -87,10 +89,11 @@ class Decoder(nn.Module):
 
     def forward(self, vector_SD: Tensor, item_S: Tensor) -> Tensor:
         """The loss of foretelling items from vectors: half the squared error, its mean over rows and channels."""
-        here_S = self.present_N[item_S]  # type: ignore[index]
+        here_S = self.present_N[item_S]
         goal_SC = self.standard(self.table_NC[item_S[here_S]].to(vector_SD.dtype))
         missed = F.mse_loss(self.layers(vector_SD[here_S]), goal_SC, reduction="sum") / max(goal_SC.numel(), 1)
-        return self.weight / 2 * missed
+        loss: Tensor = self.weight / 2 * missed
+        return loss
 
 
 class Words(nn.Module):
@@ -115,7 +118,7 @@ class Words(nn.Module):
         vector_PE = F.pad(vector_SD[told_S], (0, 1), value=1.0)
         share_PW = torch.rand(len(start_P1), self.config.words, device=item_S.device)
         place_PW = start_P1 + (share_PW * length_P1).long().minimum(length_P1 - 1)
-        true_PWE = self.made(place_PW.flatten()).unflatten(0, place_PW.shape)
+        true_PWE = self.made(place_PW.flatten()).view(*place_PW.shape, -1)
         drawn_ME = self.made(torch.randint(len(self.ragged.value_XD), (DRAWN,), device=item_S.device))
         hit_P = F.softplus(-torch.einsum("pe,pwe->pw", vector_PE, true_PWE)).mean(1)
         missed_P = self.config.noise * F.softplus(vector_PE @ drawn_ME.T).mean(1)
@@ -151,7 +154,7 @@ class JRL(Learner, Factored, Explainer):
     def _joint(self, batch: Batch, own_B: Tensor) -> Tensor:
         """The joint term, or with `apart` the sum of each view's, which all have the items' bias."""
         item_ND, bias_N1 = self.item_NE[:, :-1], self.item_NE[:, -1:]
-        users, items = [self.user_UD], [item_ND]
+        users, items = list[Tensor]([self.user_UD]), [item_ND]
         if self.config.apart:
             users, items = self._views(self.user_UD), self._views(item_ND)
         by, found = self.config.regularisation, []

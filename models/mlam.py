@@ -118,7 +118,7 @@ class MLAM(Phased, CatalogScorer, Explainer):
         rows = max(CELLS[item_P.device.type] // (self.config.dim * self._longest(item_P)), 1)
         found = [
             self._added(user_C[None], item_C).sum(-1)[0]
-            for user_C, item_C in zip(user_P.split(rows), item_P.split(rows), strict=True)
+            for user_C, item_C in zip(torch.split(user_P, rows), torch.split(item_P, rows), strict=True)
         ]
         return torch.cat(found).view_as(item_BK) if found else item_BK.float()
 
@@ -126,7 +126,7 @@ class MLAM(Phased, CatalogScorer, Explainer):
         user_Q, place_B = torch.unique(batch.user_B, return_inverse=True)
         items = torch.arange(self._items + 1, device=user_Q.device)
         size = max(CELLS[user_Q.device.type] // (max(len(user_Q), 1) * max(self.config.dim, self._longest(items))), 1)
-        parts = [self._added(user_Q[:, None], item_I).sum(-1) for item_I in items.split(size)]
+        parts = [self._added(user_Q[:, None], item_I).sum(-1) for item_I in torch.split(items, size)]
         return torch.cat(parts, 1)[place_B]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
@@ -162,7 +162,7 @@ class MLAM(Phased, CatalogScorer, Explainer):
     @property
     def _items(self) -> int:
         """How many items there are."""
-        table = next((reader.ragged.offset_N for reader in self.readers), self.row_ND)
+        table = next((reader.ragged.offset_N for reader in self.readers), self.row_ND)  # type: ignore[union-attr]
         assert isinstance(table, Tensor)
         return len(table) - (2 if len(self.readers) else 1)
 

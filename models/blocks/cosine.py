@@ -77,9 +77,8 @@ class Near(nn.Module):
         """Each event's part of the query, part_BLD."""
         part_BLD = batch.present(F.embedding(batch.item_BL, self.past_ND))
         if self.nearness == "sum":
-            return part_BLD / torch.linalg.vector_norm(part_BLD.sum(1, keepdim=True), dim=2, keepdim=True).clamp(
-                min=LEAST
-            )
+            length_B11: Tensor = torch.linalg.vector_norm(part_BLD.sum(1, keepdim=True), dim=2, keepdim=True)
+            return part_BLD / length_B11.clamp(min=LEAST)
         there_BL = batch.valid_BL.to(part_BLD.dtype)
         there_BL = there_BL if batch.presence_BL is None else there_BL * batch.presence_BL
         return part_BLD / there_BL.sum(1)[:, None, None].clamp(min=LEAST)
