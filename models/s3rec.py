@@ -139,10 +139,10 @@ class S3Rec(Phased, Factored, Explainer):
 
     def _taught(self, batch: Batch, goals: Goals) -> Tensor:
         """The four goals of a prefix of each row, their weighed sums over the rows' number."""
+        weight = goals.settings
+        batch, hidden_BL = prefixes(batch, weight.mask)
         if batch.negative_BLK is None:
             raise ValueError("pre-training compares with drawn items; the batch has none")
-        weight, other_BL = goals.settings, batch.negative_BLK[..., 0]
-        batch, hidden_BL = prefixes(batch, weight.mask)
         item_BL, valid_BL = batch.item_BL, batch.valid_BL
         masked_BLD = torch.where(hidden_BL[..., None], goals.mask_D, self.embedding(item_BL))
         state_BLD = self.encoder(masked_BLD, valid_BL)
@@ -153,7 +153,7 @@ class S3Rec(Phased, Factored, Explainer):
         if weight.map:
             total = total + weight.map * goals.attributes("map", state_BLD[hidden_BL], item_BL[hidden_BL])
         if weight.mip:
-            own_PD, other_PD = self.embedding(item_BL[hidden_BL]), self.embedding(other_BL[hidden_BL])
+            own_PD, other_PD = self.embedding(item_BL[hidden_BL]), self.embedding(batch.negative_BLK[..., 0][hidden_BL])
             total = total + weight.mip * goals.contrast("mip", state_BLD[hidden_BL], own_PD, other_PD)
         return total / max(len(item_BL), 1)
 

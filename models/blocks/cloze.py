@@ -22,15 +22,25 @@ def masked(batch: Batch, share: float, last: float) -> Tensor:
 
 
 def prefixes(batch: Batch, share: float) -> tuple[Batch, Tensor]:
-    """The rows cut after a number of events, each number as likely, and hidden_BL: the last of them and some before."""
+    """The rows cut after a number of events, each number as likely, and hidden_BL: the last of them and some before.
+
+    All rows are cut at the same part of their length, so that they come out narrower.
+    """
     valid_BL, length_B = batch.valid_BL, batch.length_B
     noise_BL = torch.ones(valid_BL.shape, device=valid_BL.device)
     noise_BL[valid_BL] = torch.rand(int(length_B.sum()), device=valid_BL.device)
-    kept_B = torch.minimum((torch.rand(len(length_B), device=valid_BL.device) * length_B).long() + 1, length_B)
-    step_L = torch.arange(valid_BL.shape[1], device=valid_BL.device)
-    inside_BL = step_L < kept_B[:, None]
-    hidden_BL = ((noise_BL < share) | (step_L == kept_B[:, None] - 1)) & inside_BL
-    return batch.but(item_BL=batch.item_BL * inside_BL, length_B=kept_B), hidden_BL
+    kept_B = torch.minimum((torch.rand(1, device=valid_BL.device) * length_B).long() + 1, length_B)
+    step_L = torch.arange(int(kept_B.max()) if len(kept_B) else 0, device=valid_BL.device)
+    inside_BL, span = step_L < kept_B[:, None], slice(len(step_L))
+    hidden_BL = ((noise_BL[:, span] < share) | (step_L == kept_B[:, None] - 1)) & inside_BL
+    negative_BLK = None if batch.negative_BLK is None else batch.negative_BLK[:, span]
+    cut = batch.but(
+        item_BL=batch.item_BL[:, span] * inside_BL,
+        event_BL=batch.event_BL[:, span] * inside_BL,
+        length_B=kept_B,
+        negative_BLK=negative_BLK,
+    )
+    return cut, hidden_BL
 
 
 def segments(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -122,7 +122,7 @@ def test_prefixes_of_every_length_are_hidden_at_their_end() -> None:
     lengths = torch.cat([b.length_B for b, _ in drawn])
     assert torch.bincount(lengths, minlength=5).tolist() == pytest.approx([0, 750, 750, 750, 750], abs=90)
     for cut, hidden_BL in drawn[:200]:
-        assert cut.item_BL[0].tolist() == [i if i <= int(cut.length_B) else 0 for i in [1, 2, 3, 4, 0, 0]]
+        assert cut.item_BL[0].tolist() == [1, 2, 3, 4][: int(cut.length_B)]  # nothing is left of what was cut
         assert bool(hidden_BL[0, int(cut.length_B) - 1])
         assert not bool((hidden_BL & ~cut.valid_BL).any())
     earlier = [h[0, 0].item() for cut, h in drawn if int(cut.length_B) > 1]
