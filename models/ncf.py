@@ -95,7 +95,7 @@ class MLP(nn.Module):
 
     def halves(self, user_X: Tensor, item_X: Tensor) -> tuple[Tensor, Tensor]:
         """What the first layer makes of people, and of items."""
-        of_user_FE, of_item_FE = self.layers[0].weight.chunk(2, 1)  # type: ignore[operator, union-attr]
+        of_user_FE, of_item_FE = self.layers[0].weight.chunk(2, 1)  # type: ignore[operator]
         user_XF = F.linear(self.dropout(F.embedding(user_X, self.user_UE)), of_user_FE, self.layers[0].bias)  # type: ignore[arg-type]
         return user_XF, F.linear(self.dropout(F.embedding(item_X, self.item_NE)), of_item_FE)
 
@@ -116,7 +116,7 @@ class MLP(nn.Module):
         """score_BN, a few pairs at a time."""
         user_BF, item_NF = self.halves(user_B, torch.arange(len(self.item_NE), device=user_B.device))
         rows = max(PAIRS // len(item_NF), 1)
-        return torch.cat([self.after(part_CF[:, None] + item_NF) for part_CF in user_BF.split(rows)])
+        return torch.cat([self.after(part_CF[:, None] + item_NF) for part_CF in torch.split(user_BF, rows)])
 
 
 @final
