@@ -121,6 +121,9 @@ def log_loss(items: Items, asked: Asked, label_BT: Tensor, alpha: float, beta: f
     On a CPU in 32 bits the compiled loop takes loss and gradients in one pass over the pairs.
     """
     each = 1 / label_BT.sum().clamp(min=1)
+    if items.attention is None:
+        even = (items.past_ND, items.target_ND, items.bias_N)
+        return user_sum.log_loss(*even, asked, label_BT, alpha + beta) * each
     if _loops(items, asked):
         where = (asked.item_BL, asked.target_BT, asked.seen_BT)
         if isinstance(items.attention, Product):

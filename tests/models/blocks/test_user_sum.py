@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.blocks import history, user_sum
 from models.blocks.asked import Asked
@@ -48,6 +49,22 @@ def test_it_is_the_sum_over_pairs_with_its_gradients(power: float, dtype: torch.
         score_BT = way(*given, asked, power) if way is user_sum.scores else way(given, asked, power)  # type: ignore[operator]
         found.append([score_BT, *torch.autograd.grad((weight_BT * score_BT).sum(), given)])
     for own, its in zip(*found, strict=True):
+        assert bool((own != 0).any())
+        close(own, its)
+
+
+@POWERS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_log_loss_in_one_pass_with_its_gradients(power: float, dtype: torch.dtype) -> None:
+    asked, given = ragged(), [t.requires_grad_() for t in tables(dtype)]
+    label_BT = (torch.arange(20).view(4, 5) % 3 == 0).to(dtype)
+    score_BT = pair_by_pair(given, asked, power)
+    losses = [
+        user_sum.log_loss(*given, asked, label_BT, power),
+        F.binary_cross_entropy_with_logits(score_BT, label_BT, (asked.target_BT > 0).to(dtype), reduction="sum"),
+    ]
+    close(*losses)
+    for own, its in zip(*(torch.autograd.grad(3 * loss, given) for loss in losses), strict=True):
         assert bool((own != 0).any())
         close(own, its)
 
