@@ -107,7 +107,7 @@ def measured(train: Interactions, model: FISM, rows: int, pairs: float, clock: C
         if slow:
             other = by_pairs(model, batch)
             other.backward()  # type: ignore[no-untyped-call]
-            kept = float(other)
+            kept = float(other.detach())
             model.zero_grad(set_to_none=True)
             taken.pairs += clock() - ready
             taken.paired += int(asked)
@@ -116,7 +116,7 @@ def measured(train: Interactions, model: FISM, rows: int, pairs: float, clock: C
         stepped(loss, optimizer)
         taken.sums += clock() - ready
         if slow:
-            taken.apart.append(abs(float(loss) - kept) / kept)
+            taken.apart.append(abs(float(loss.detach()) - kept) / kept)
         started = clock()
     return taken
 

@@ -36,9 +36,9 @@ CELLS = {"cpu": 1 << 22, "cuda": 1 << 26}  # numbers that a step of scoring hold
 class Bounds(Record):
     """Of a level's logits that are alike for everyone: 1 / sqrt of these."""
 
-    image: float = Field(1.0, ge=0, description="of regions; 0: a plain softmax")
-    word: float = Field(4.0, ge=0, description="of words")
-    sentence: float = Field(2.0, ge=0, description="of sentences")
+    image: float = Field(1.0, ge=0, description="of the logits of regions; 0: a plain softmax")
+    word: float = Field(4.0, ge=0, description="of the logits of words")
+    sentence: float = Field(2.0, ge=0, description="of the logits of sentences")
     personal: float = Field(1.0, ge=0, description="of every level's logits by person")
 
 
