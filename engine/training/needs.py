@@ -17,8 +17,9 @@ class Needs:
     `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
     `pairs`: a row to learn from is one event with its user's history before it (else windows with a target at every
     position). `item_length`: events in the history of an asked item, cut strictly before the row's moment, as its
-    user's history then is too. `ratings`: histories carry ratings. `predicts`: what the loss is of, and what
-    selects. `leak`: the histories of a pair that is learnt from are whole, itself and what came later included.
+    user's history then is too. `now`: rows say when what follows them is asked. `ratings`: histories carry ratings.
+    `predicts`: what the loss is of, and what selects. `leak`: the histories of a pair that is learnt from are whole,
+    itself and what came later included.
     """
 
     length: int = 0
@@ -30,6 +31,7 @@ class Needs:
     ahead: int = 1
     pairs: bool = False
     item_length: int = 0
+    now: bool = False
     ratings: bool = False
     predicts: Literal["item", "rating"] = "item"
     leak: bool = False

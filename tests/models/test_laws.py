@@ -218,8 +218,10 @@ def test_4_a_row_does_not_see_its_neighbours(name: str, variant: str, world: Wor
 # ---- 5: the past does not see the future
 
 
-def changed(events: Interactions, after: int, items: int) -> Interactions:
-    """The same events, everything about each user's from number `after` (from 0) on replaced in place."""
+def changed(events: Interactions, after: int, items: int, now: bool = False) -> Interactions:
+    """The same events, everything about each user's from number `after` (from 0) on replaced in place; but the moment
+    of the first, where rows are asked at moments (`now`).
+    """
     step_E = torch.arange(len(events)) - events.offset_U[events.user_E]
     late_E = step_E >= after
     assert events.topic_ET is not None
@@ -229,7 +231,7 @@ def changed(events: Interactions, after: int, items: int) -> Interactions:
     return replace(
         events,
         item_E=torch.where(late_E, events.item_E % items + 1, events.item_E),
-        time_E=torch.where(late_E, events.time_E + 12345, events.time_E),
+        time_E=torch.where(step_E >= after + now, events.time_E + 12345, events.time_E),
         topic_ET=topic_ET,
     )
 
@@ -245,7 +247,7 @@ def test_5_a_score_does_not_see_the_future(name: str, variant: str, world: World
         position_B = torch.full_like(user_B, cut)
         before = [
             model.score(events.before(user_B, position_B, model.needs), item_BK)
-            for events in (world.interactions(), changed(world.interactions(), cut, world.items))
+            for events in (world.interactions(), changed(world.interactions(), cut, world.items, model.needs.now))
         ]
         assert torch.equal(before[0], before[1])
 
@@ -307,7 +309,7 @@ def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: st
     model = ready(name, variant, world)
     assert isinstance(model, Learner)
     likes = []
-    for events in (world.interactions(), changed(world.interactions(), 2, world.items)):
+    for events in (world.interactions(), changed(world.interactions(), 2, world.items, model.needs.now)):
         start_B = events.offset_U[torch.arange(1, world.users + 1)]
         batch = drawn(world, model.needs, events.targets(start_B, start_B + 2, model.needs))
         stop_B = start_B + (world.lengths() - 1).clamp(max=model.needs.length)
