@@ -23,8 +23,8 @@ class Batch(Presence):
     target_BL: the next item at each position (0 where none; None when ranking), or its own where a model asks that ·
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
     A row that is a pair (or has no history, L = 0) has its target in target_BL [B, 1], rated_B f32.
-    rating_BL f32: what the user gave each event (0 padding). now_B: the moment that a row is asked at; `audience`:
-    who acted on each item before (None unless the histories of items were asked for). `Presence` has what dims events.
+    rating_BL f32: what the user gave each event (0 padding). now_B: the moment that what follows a row is asked at;
+    `audience`: who acted on each item before (None unless asked for). `Presence` has what dims events.
     """
 
     user_B: Tensor
@@ -126,7 +126,7 @@ class Interactions:
     @property
     def _moments(self) -> Tensor:
         if self.time_E is None:
-            raise ValueError("histories are cut by time, and these events have none: choose another model or data")
+            raise ValueError("the model asks at moments, and these events have no times: choose another model or data")
         return self.time_E
 
     def rows(self, start_B: Tensor, stop_B: Tensor, user_B: Tensor, needs: Needs) -> Batch:
@@ -139,15 +139,12 @@ class Interactions:
         valid_BL = step_L < length_B[:, None]
         place_BL = (start_B[:, None] + step_L).clamp(max=max(len(self) - 1, 0))
         event_BL = self.event_E[place_BL] * valid_BL
-        time_BL = self.time_E[place_BL] * valid_BL if needs.times and self.time_E is not None else None
         if needs.times and self.time_E is None:
             raise ValueError("the model uses times, and these events have none: choose other settings or other data")
+        time_BL = self.time_E[place_BL] * valid_BL if needs.times and self.time_E is not None else None
         if needs.topics and self.topic_ET is None:
-            raise ValueError(
-                "the model uses topics, and there are none; set contents.<content>.topics.method to make them"
-            )
+            raise ValueError("the model uses topics, and there are none; set contents.<content>.topics.method")
         topic_BLT = self.topic_ET[event_BL].float() if needs.topics and self.topic_ET is not None else None
-        rating_BL = self.rated(place_BL) * valid_BL if needs.ratings else None
         return Batch(
             user_B=user_B,
             item_BL=self.item_E[place_BL] * valid_BL,
@@ -155,7 +152,7 @@ class Interactions:
             event_BL=event_BL,
             time_BL=time_BL,
             topic_BLT=topic_BLT,
-            rating_BL=rating_BL,
+            rating_BL=self.rated(place_BL) * valid_BL if needs.ratings else None,
         )
 
     def rated(self, place: Tensor) -> Tensor:
@@ -186,7 +183,8 @@ class Interactions:
         batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
         step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)
         place_BL = (start_B[:, None] + step_L + needs.ahead).clamp(max=max(len(self) - 1, 0))
-        return batch.but(target_BL=self.item_E[place_BL] * batch.valid_BL)
+        now_B = self._moments[stop_B - 1 + needs.ahead] if needs.now else None
+        return batch.but(target_BL=self.item_E[place_BL] * batch.valid_BL, now_B=now_B)
 
     def pairs(self, place_B: Tensor, needs: Needs | None = None) -> Batch:
         """Each event as its user's target, after the history before it that the model needs."""

@@ -33,10 +33,10 @@ class Needs:
     ahead: int = 1
     pairs: bool = False
     item_length: int = 0
+    now: bool = False
     ratings: bool = False
     predicts: Literal["item", "rating"] = "item"
     leak: bool = False
-    now: bool = False
 
 
 class Settings(Record):

@@ -8,7 +8,20 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 
-class Incidence(nn.Module):
+class Resized(nn.Module):
+    """A module whose buffers named in `grown` take their sizes from the weights that are loaded."""
+
+    grown: tuple[str, ...] = ()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name in self.grown:
+            given = state_dict.get(prefix + name)
+            if isinstance(given, Tensor):
+                setattr(self, name, getattr(self, name).new_zeros(given.shape))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class Incidence(Resized):
     """A matrix of 0 and 1, things by sets, in buffers: weights carry it, and its size is that of what is loaded.
 
     Members of set s are thing_Z[set_offset[s] : set_offset[s + 1]], sets of thing t likewise; none until `fill`.
@@ -18,10 +31,11 @@ class Incidence(nn.Module):
     set_offset: Tensor
     set_Z: Tensor
     thing_offset: Tensor
+    grown = ("thing_Z", "set_offset", "set_Z", "thing_offset")
 
     def __init__(self, things: int = 0, sets: int = 0):
         super().__init__()
-        for name, size in (("thing_Z", 0), ("set_offset", sets + 1), ("set_Z", 0), ("thing_offset", things + 1)):
+        for name, size in zip(self.grown, (0, sets + 1, 0, things + 1), strict=True):
             self.register_buffer(name, torch.zeros(size, dtype=torch.int32))
 
     def fill(self, thing_E: Tensor, set_E: Tensor, things: int, sets: int) -> None:
@@ -51,13 +65,6 @@ class Incidence(nn.Module):
         """sum_TD of the sets that each thing is in."""
         found: Tensor = _Sums.apply(set_SD, self.set_Z, self.thing_offset, self.thing_Z, self.set_offset)  # type: ignore[no-untyped-call]
         return found
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        for name, buffer in self.named_buffers(recurse=False):
-            given = state_dict.get(prefix + name)
-            if isinstance(given, Tensor):
-                setattr(self, name, buffer.new_zeros(given.shape))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class _Sums(torch.autograd.Function):

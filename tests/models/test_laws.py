@@ -311,7 +311,7 @@ def test_5_a_position_in_training_does_not_see_the_future(name: str, variant: st
     model = ready(name, variant, world)
     assert isinstance(model, Learner)
     likes = []
-    for events in (world.interactions(), changed(world.interactions(), 2, world.items)):
+    for events in (world.interactions(), changed(world.interactions(), 2, world.items, model.needs.now)):
         start_B = events.offset_U[torch.arange(1, world.users + 1)]
         batch = drawn(world, model.needs, events.targets(start_B, start_B + 2, model.needs))
         stop_B = start_B + (world.lengths() - 1).clamp(max=model.needs.length)

@@ -189,6 +189,21 @@ def of_dhcn(model: Any, batch: Batch) -> Groups:
     return {"event": own, "weight": {"event": found["met"][:, 0][batch.valid_BL], "mean": found["mean"][:, 0]}}
 
 
+def of_hyperrec(model: Any, batch: Batch) -> Groups:
+    mixing, mixed = Heard(model.mixing), [Heard(m) for m in model.periods.mixing]
+    model.score(batch, batch.item_BL[:, :1])
+    part, there = mixing.given[0]
+    parts = {name: part[:, :, k][there[:, :, k] & batch.valid_BL] for k, name in enumerate(("item", "own", "person"))}
+    event_XD = mixing.found[0][batch.valid_BL] * model.config.dim**0.5
+    item_U = torch.arange(1, 61)
+    last_U = model._items(item_U, torch.full_like(item_U, model.config.periods), model._vectors()[0])
+    found = {"event": parts, "input": {"event": event_XD, "slot": model.streams.slot_LD}}
+    found["key"] = {"own": model.embedding(item_U), "last": last_U}
+    for n, heard in enumerate(mixed):
+        found[f"period {n + 2}"] = {"own": heard.given[0][0][:, 0], "before": heard.given[0][0][:, 1]}
+    return found
+
+
 def of_mv_rnn(model: Any, batch: Batch) -> Groups:
     part, there = model.items(torch.arange(1, 61))
     found = {"item": {str(n): p[t] for n, (p, t) in enumerate(zip(part, there, strict=True))}}
