@@ -21,7 +21,7 @@ class Mixing(nn.Module):
         """mixed_XD."""
         logit_XK = self.out(torch.tanh(self.dense(part_XKD)))[..., 0]
         if there_XK is not None:
-            pass
+            logit_XK = logit_XK.masked_fill(~there_XK, -torch.inf)
         mixed_XD: Tensor = (logit_XK.softmax(-1)[..., None] * part_XKD).sum(-2)
         return mixed_XD
 

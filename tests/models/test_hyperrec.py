@@ -40,7 +40,7 @@ def few(acts: list[tuple[int, int, int]], items: int) -> Interactions:
 
 def test_periods_hold_about_as_many_events_each() -> None:
     periods = Periods(3, 2, 1, 0.0)
-    events = few([(1, 1 + t % 4, t) for t in (10, 20, 30, 40, 50, 60, 70)], 4)
+    events = few([(u, u % 4 + 1, t) for u, t in enumerate((50, 20, 70, 10, 40, 60, 30), 1)], 4)
     assert events.time_E is not None
     periods.fill(events, events.time_E)
     assert periods.end_P.tolist() == [20, 50, 70]
@@ -58,34 +58,29 @@ def test_events_at_one_time_are_in_one_period() -> None:
 
 
 def test_a_period_by_hand() -> None:
-    """People 1 and 2 chose {1, 2} and {2, 3}: Dv = 1, 2, 1, De = 2; then a division by the root mean square."""
+    """People chose {1, 2} and {2, 3, 4}: Dv = 1, 2, 1, 1, De = 2, 3; then a division by the root mean square."""
     periods = Periods(1, 2, 1, 0.0)
-    events = few([(1, 1, 5), (1, 2, 6), (2, 2, 5), (2, 3, 7)], 3)
+    events = few([(1, 1, 5), (1, 2, 6), (2, 2, 5), (2, 3, 7), (2, 4, 8)], 4)
     assert events.time_E is not None
     periods.fill(events, events.time_E)
     with torch.no_grad():
         periods.layers[0].weight.copy_(torch.tensor([[2.0, 0.0], [1.0, -1.0]]))  # type: ignore[union-attr,operator]
         for norm in periods.norms:
             norm.weight.copy_(torch.tensor([1.0, 10.0]))  # type: ignore[union-attr,operator]
-    x = [[1.0, -2.0], [3.0, 1.0], [5.0, 4.0]]
-    dynamic_MD, intent_SD = periods(torch.tensor([[0.0, 0.0], *x]))
+    static_ND = torch.tensor([[0.0, 0.0], [1.0, -2.0], [3.0, 1.0], [5.0, 4.0], [1.0, -9.0]])
+    dynamic_MD, intent_SD = periods(static_ND)
+
+    def normed(x_D: Tensor) -> Tensor:
+        return x_D / x_D.square().mean().sqrt() * torch.tensor([1.0, 10.0])
+
     root = 2**0.5
-
-    def normed(a: float, b: float) -> tuple[float, float]:
-        size = ((a * a + b * b) / 2) ** 0.5
-        return a / size, 10 * b / size
-
-    edges = [
-        [(x[i][d] / by[0] + x[i + 1][d] / by[1]) / 2 for d in (0, 1)] for i, by in ((0, (1, root)), (1, (root, 1)))
-    ]
-    means = [edges[0], [(edges[0][d] + edges[1][d]) / root for d in (0, 1)], edges[1]]
-    items = [[max(v, 0) for v in normed(2 * m[0], m[0] - m[1])] for m in means]
-    assert dynamic_MD.flatten().tolist() == pytest.approx([v for item in items for v in item], rel=1e-5)
-    people = [
-        normed(*((items[0][d] + items[1][d] / root) / root for d in (0, 1))),
-        normed(*((items[1][d] / root + items[2][d]) / root for d in (0, 1))),
-    ]
-    assert intent_SD.flatten().tolist() == pytest.approx([v for person in people for v in person], rel=1e-5)
+    _, one, two, three, four = static_ND
+    edges = [(one + two / root) / 2, (two / root + three + four) / 3]
+    means = [edges[0], (edges[0] + edges[1]) / root, edges[1], edges[1]]
+    items = [normed(torch.stack([2 * m[0], m[0] - m[1]])).clamp(min=0) for m in means]
+    torch.testing.assert_close(dynamic_MD, torch.stack(items))
+    people = [items[0] + items[1] / root, items[1] / root + items[2] + items[3]]
+    torch.testing.assert_close(intent_SD, torch.stack([normed(people[0] / 2**0.5), normed(people[1] / 3**0.5)]))
 
 
 def test_an_item_starts_as_a_mixture_of_itself_and_what_it_was() -> None:
