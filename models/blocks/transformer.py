@@ -56,7 +56,7 @@ class Attention(nn.Module):
         return share_BLL
 
     def _split(self, part_BLD: Tensor) -> Tensor:
-        return part_BLD.unflatten(-1, (self.heads, part_BLD.shape[-1] // self.heads)).transpose(1, 2)
+        return part_BLD.reshape(*part_BLD.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 class PreNorm(nn.Module):
