@@ -56,7 +56,8 @@ class Attention(nn.Module):
         return share_BLL
 
     def _split(self, part_BLD: Tensor) -> Tensor:
-        return part_BLD.reshape(*part_BLD.shape[:-1], self.heads, -1).transpose(1, 2)
+        wide = part_BLD.shape[-1] // self.heads
+        return part_BLD.reshape(*part_BLD.shape[:-1], self.heads, wide).transpose(1, 2)
 
 
 class PreNorm(nn.Module):
