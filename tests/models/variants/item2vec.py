@@ -11,3 +11,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "choices": {"power": [0.75, -0.5], "rho": [0.0, 0.05]},
 }
 SINGLE = True
+UNFAITHFUL = {"foretold", "thinned", "choices"}

@@ -11,3 +11,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "choices": {"metadata": [0.0, 0.3]},
 }
 SINGLE = True
+UNFAITHFUL = {"foretold", "prod2vec", "choices"}
