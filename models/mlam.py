@@ -46,7 +46,9 @@ class Config(Settings):
     """Text and picture, or one of them."""
 
     dim: Dim = 32
-    views: tuple[Literal["image", "text"], ...] = Field(("image", "text"), description="what is read of an item")
+    views: tuple[Literal["image", "text"], ...] = Field(
+        ("image", "text"), min_length=1, description="what is read of an item"
+    )
     sentence: int = Field(16, ge=0, description="words of a sentence; 0: a text is one")
     row: bool = Field(True, description="whether an item has a vector of its own beside what is read")
     bounds: Bounds = Field(Bounds(), description="how far apart weights can be")
@@ -84,8 +86,6 @@ class MLAM(Phased, CatalogScorer, Explainer):
 
     def __init__(self, config: Config, readers: list[nn.Module], items: int, users: int):
         super().__init__()
-        if not config.views and not config.row:
-            raise ValueError("models.mlam: without views and without row nothing is left to score by")
         self.config, self.phase = config, "whole"
         self.readers = nn.ModuleList(readers)
         self.row_ND = nn.Parameter(torch.randn(items + 1, config.dim) * 0.1) if config.row else None
@@ -162,9 +162,9 @@ class MLAM(Phased, CatalogScorer, Explainer):
     @property
     def _items(self) -> int:
         """How many items there are."""
-        table = next((reader.ragged.offset_N for reader in self.readers), self.row_ND)  # type: ignore[union-attr]
-        assert isinstance(table, Tensor)
-        return len(table) - (2 if len(self.readers) else 1)
+        offset_N = self.readers[0].ragged.offset_N  # type: ignore[union-attr]
+        assert isinstance(offset_N, Tensor)
+        return len(offset_N) - 2
 
     def _longest(self, item_X: Tensor) -> int:
         """The most words or regions that one of the items has."""

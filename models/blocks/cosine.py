@@ -69,9 +69,12 @@ class Near(nn.Module):
         return self.key_NE if item_U is None else F.embedding(item_U, self.key_NE)
 
     def reasons(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """What each event adds to the score of one candidate a row; with the last of its key they sum to it."""
+        """What each event adds to the score of one candidate a row; with the last of its key they sum to it.
+
+        As foretold, a mean of signed parts, the heaviest did not move the score most when erased: not faithful.
+        """
         signed_BL = (self._scaled(batch) * self.keys(item_B)[:, None, :-1]).sum(2)
-        return [Weights(signed_BL, "history", "signed", True, batch.valid_BL)]
+        return [Weights(signed_BL, "history", "signed", self.nearness != "foretold", batch.valid_BL)]
 
     def _scaled(self, batch: Batch) -> Tensor:
         """Each event's part of the query, part_BLD."""

@@ -12,3 +12,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 SINGLE = True
 EXACT = True
+UNFAITHFUL = {"foretold", "prod2vec", "choices"}
