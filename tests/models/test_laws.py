@@ -446,7 +446,7 @@ def test_7_what_people_share_is_learnt(name: str, variant: str, grouped: World, 
         name,
         variant,
         grouped,
-        train(30 if NEEDS[name, variant].pairs else 15, lr=0.02),
+        train(30 if NEEDS[name, variant].pairs or (name, variant) in SLOW else 15, lr=0.02),
         tmp_path,
         "excluded",
     )

@@ -9,7 +9,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "image": {"views": ["image"]},
     "text": {"views": ["text"]},
     "apart": {"apart": True},
-    "nce": {"joint": "nce", "regularisation": 0.003},
+    "nce": {"joint": "nce", "regularisation": 0.001},
     "nce_apart": {"joint": "nce", "apart": True, "regularisation": 0.001},
 }
 UNFAITHFUL = set(VARIANTS)
+SLOW = {"nce"}

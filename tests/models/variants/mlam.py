@@ -9,7 +9,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one_sentence": {"sentence": 0, "negatives": 3},
     "image": {"views": ["image"]},
     "text": {"views": ["text"]},
-    "hinge": {"loss": "hinge", "margin": 2.0, "regularisation": 0.003},
+    "hinge": {"loss": "hinge"},
     "pretrained": {"pretrain": 1, "regularisation": 1e-6},
 }
 UNFAITHFUL = set(VARIANTS)
