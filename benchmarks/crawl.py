@@ -223,7 +223,7 @@ def start(folder: Path, out: Path, order: str, *settings: str, key: str = "repla
     overrides = [f"dataset={dataset}", f"datasets.{dataset}.crawl.services=[{order}]"]
     for one in settings:
         named = [one] if "." in one.partition("=")[0] else [f"{name}.{one}" for name in names]
-        overrides += [f"services.{each}" for each in named]
+        overrides += [f"++services.{each}" for each in named]
     return subprocess.Popen(
         [sys.executable, "-m", "stages.crawl", str(out), *overrides, "--readings", str(out / "metrics")],
         env={**os.environ, "DVC_ROOT": str(out), **dict.fromkeys(KEYS, key)},

@@ -117,7 +117,7 @@ class Words(nn.Module):
         vector_PE = F.pad(vector_SD[told_S], (0, 1), value=1.0)
         share_PW = torch.rand(len(start_P1), self.config.words, device=item_S.device)
         place_PW = start_P1 + (share_PW * length_P1).long().minimum(length_P1 - 1)
-        true_PWE = self.made(place_PW.flatten()).view(*place_PW.shape, -1)
+        true_PWE = self.made(place_PW.flatten()).unflatten(0, place_PW.shape)  # type: ignore[no-untyped-call]
         drawn_ME = self.made(torch.randint(len(self.ragged.value_XD), (DRAWN,), device=item_S.device))
         hit_P = F.softplus(-torch.einsum("pe,pwe->pw", vector_PE, true_PWE)).mean(1)
         missed_P = self.config.noise * F.softplus(vector_PE @ drawn_ME.T).mean(1)

@@ -126,7 +126,7 @@ class Interactions:
     @property
     def _moments(self) -> Tensor:
         if self.time_E is None:
-            raise ValueError("the model asks at moments, and these events have no times: choose another model or data")
+            raise ValueError("the model asks at moments, and these events have none: choose another model or data")
         return self.time_E
 
     def rows(self, start_B: Tensor, stop_B: Tensor, user_B: Tensor, needs: Needs) -> Batch:

@@ -26,7 +26,6 @@ class Needs:
     length: int = 0
     negatives: int = 0
     shared: int = 0
-    shared_power: float = 0.75
     views: frozenset[View] = field(default_factory=frozenset)
     topics: bool = False
     times: bool = False
@@ -37,6 +36,7 @@ class Needs:
     ratings: bool = False
     predicts: Literal["item", "rating"] = "item"
     leak: bool = False
+    shared_power: float = 0.75
 
 
 class Settings(Record):
