@@ -21,6 +21,7 @@ STEPS = {
     "bpr_mf": (16384, 0.01), "gru4rec": (64, 0.001), "sasrec": (64, 0.001), "ante_rnn": (16, 0.004),
     "mahn": (16, 0.003), "min_net": (16, 0.001), "iris": (64, 0.01), "iarn": (1024, 0.001),
 }  # fmt: skip
+OTHER = (8, 0.01)  # rows and rate of the other models: enough steps for a loss to fall in
 EPOCHS = 3
 APART = 0.05  # of the last loss in 32 bits
 
@@ -44,7 +45,7 @@ def mixed(name: str, world: World, small: bool, full: Found) -> Found:
 
 def settings(name: str, epochs: int, precision: str, rows: int = 0) -> Train:
     """Of a run that stops after its epochs."""
-    own, lr = STEPS.get(name, (64, 0.001))
+    own, lr = STEPS.get(name, OTHER)
     return Train(
         epochs=epochs, batch_size=rows or own, lr=lr, weight_decay=0.0, clip=5.0, patience=epochs,
         precision=precision, save=1e9,

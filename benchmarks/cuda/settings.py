@@ -95,13 +95,16 @@ NAMES = sorted(m.name for m in pkgutil.iter_modules(models.__path__) if not m.is
 
 # widths that a test of the benchmark itself can afford, of the settings that a model has
 SMALL: Section = {"dim": 8, "inner": 8, "hidden": 8, "length": 8, "item_length": 6, "shared": 16}
+SMALLER: dict[str, Section] = {"iarn": {"dim": 6}, "hyperrec": {"dim": 6}}  # 16 bits are coarse for a few channels
 
 
 def choice(name: str, small: bool, changes: Section | None = None) -> Choice:
     """A model's section, with changes."""
     fields = models.find(name).Config.model_fields
     narrow = {key: value for key, value in SMALL.items() if small and key in fields}
-    return Choice(name=name, settings=MODELS.get(name, {}) | narrow | (changes or {}))
+    return Choice(
+        name=name, settings=MODELS.get(name, {}) | narrow | (SMALLER.get(name, {}) if small else {}) | (changes or {})
+    )
 
 
 def variants(small: bool) -> list[tuple[str, str, Choice]]:

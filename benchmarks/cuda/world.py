@@ -78,6 +78,9 @@ class World:
             value_ND = random.normal(size=(rows, width)).astype(np.float32)
             value_ND[[0, 2]] = 0  # item 2 has neither picture nor words
             vectors[view] = torch.from_numpy(value_ND).to(self.device)
+        share_NT = random.dirichlet(np.full(shape.topics, 0.3), rows).astype(np.float32)
+        share_NT[[0, 2]] = 0
+        vectors["topics"] = torch.from_numpy(share_NT).to(self.device)
         ragged = {}
         for view, most, width in (
             ("regions", shape.regions, shape.region_width),

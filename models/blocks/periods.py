@@ -108,7 +108,8 @@ class Periods(Resized):
         for place, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=False)):
             given_XD = self.dropout(item_XD) if place else item_XD
             edge_SD = graph.over_members(by_item_X1 * given_XD) * by_size_S1**2
-            item_XD = F.relu(norm(layer(by_item_X1 * graph.over_sets(edge_SD))))
+            made_XD = layer(by_item_X1 * graph.over_sets(edge_SD))
+            item_XD = F.relu(norm(made_XD.to(item_XD.dtype)))
         return item_XD, self.norms[-1](graph.over_members(by_item_X1 * self.dropout(item_XD)) * by_size_S1)
 
     def item(self, item: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
