@@ -24,6 +24,7 @@ from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Tuned, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import least_squares
+from models.blocks.chosen import Chosen
 
 LEAST = 15  # turns at least, as in the authors' code
 
@@ -58,13 +59,12 @@ def build(config: Config, catalog: Catalog, users: int) -> "CTR":
 
 
 @final
-class CTR(Tuned, Factored, Explainer):
+class CTR(Chosen, Tuned, Factored, Explainer):
     """Users and items live among the topics; a user without an event is zero."""
 
     theta_NT: Tensor
     user_UT: Tensor
     item_NT: Tensor
-    chosen_S: Tensor
 
     def __init__(self, config: Config, theta_NT: Tensor, users: int):
         super().__init__()
@@ -72,18 +72,7 @@ class CTR(Tuned, Factored, Explainer):
         self.register_buffer("theta_NT", theta_NT, persistent=False)
         self.register_buffer("user_UT", torch.zeros(users + 1, theta_NT.shape[1]))
         self.register_buffer("item_NT", theta_NT.clone())
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
+        self.offer(config.choices)
 
     @property
     def needs(self) -> Needs:

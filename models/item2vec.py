@@ -31,6 +31,7 @@ from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Tuned, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import skipgram
+from models.blocks.chosen import Chosen
 from models.blocks.cosine import Near, Nearness
 from models.blocks.shared_settings import Dim, Length
 
@@ -73,27 +74,14 @@ def build(config: Config, catalog: Catalog, users: int) -> "Item2Vec":
 
 
 @final
-class Item2Vec(Tuned, Factored, Explainer):
+class Item2Vec(Chosen, Tuned, Factored, Explainer):
     """The person is what the row's history says, so somebody who came after training has a score too."""
-
-    chosen_S: Tensor
 
     def __init__(self, config: Config, items: int):
         super().__init__()
         self.config = config
         self.near = Near(items, config.dim, config.nearness)
-        self.register_buffer("chosen_S", torch.tensor(list(self.choices[0].values()), dtype=torch.float64))
-
-    @property
-    def choices(self) -> list[dict[str, float]]:
-        return self.config.choices
-
-    @property
-    def chosen(self) -> dict[str, float]:
-        return dict(zip(self.choices[0], self.chosen_S.tolist(), strict=True))
-
-    def choose(self, choice: dict[str, float]) -> None:
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
+        self.offer(config.choices)
 
     @property
     def needs(self) -> Needs:
