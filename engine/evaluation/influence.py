@@ -46,7 +46,7 @@ def influence(
     rivals = 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = batch.but(**vars(presence(ones, rivals)))
+        given = batch.but(**vars(presence(ones, rivals).beside(batch)))  # what is dimmed already stays so
         value_B = log_probability(model, given, item_B, among_BK)
         slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
     return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]
