@@ -18,11 +18,11 @@ from engine.tables.schema import Table
 from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
 from engine.tables.topic_windows import profile_arrays
 from engine.training import profile
-from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
 from engine.training.empty_views import why_empty
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, View
 
 ROWS = 1 << 16  # of vectors, that are looked through at a time
