@@ -84,6 +84,12 @@ def load(layout: Layout, needs: Needs, part: str, device: str) -> Data:
     )
 
 
+def read_catalog(layout: Layout, needs: Needs, items: int, device: str) -> Catalog:
+    """The items alone, as `load` gives them."""
+    topics = store.read(layout.topic_items, TOPIC_ITEMS).schema["share"].size if needs.topics else 0  # type: ignore[attr-defined]
+    return _catalog(views(layout), items, needs.views, topics, device)
+
+
 def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
     """The profile right after each event, by event number; row 0 is padding."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)
@@ -166,6 +172,7 @@ def topic_profiles(
     decay: float,
     window: str,
     dtype: DTypeLike = np.float32,
+    compiled: bool = True,
 ) -> NDArray[np.floating]:
     """The topic profile right after each event [E, T], rows in the order of `events` (by user, then position).
 
@@ -178,4 +185,4 @@ def topic_profiles(
         ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
     """
     events_4E, past_HT, share_NT = profile_arrays(events, history, items, window)
-    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype)
+    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype, compiled)
