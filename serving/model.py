@@ -26,9 +26,9 @@ from serving.topics import Topics
 
 @dataclass(frozen=True)
 class Model:
-    """`name`: in params.yaml; `seen`: whether what was had is left out; `net`: the recommender itself."""
+    """`choice`: of params.yaml; `seen`: whether what was had is left out; `net`: the recommender itself."""
 
-    name: str
+    choice: Choice
     seen: Seen
     layout: Layout
     device: str
@@ -48,7 +48,12 @@ class Model:
         catalog = read_catalog(layout, needs, events.items, device)
         net = models.restore(choice, catalog, events.users, layout.weights, device)
         rows = Rows(names, events, Topics(layout, events), needs, device)
-        return Model(choice.name, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout))
+        return Model(choice, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout))
+
+    @property
+    def name(self) -> str:
+        """In params.yaml."""
+        return self.choice.name
 
     def asked(self, history: History, at: datetime | None, muted: Muted) -> Batch:
         """One history as a row.
@@ -91,4 +96,5 @@ class Model:
     def own_rows(self) -> bool:
         """Whether people have rows of their own in the weights, which scores hang on."""
         first = self.events.history(self.names.person(1))
-        return has_own_rows(self.net, self.rows.batch([first], None), self.events.users, self.events.items)
+        batch = self.rows.batch([first], None)
+        return has_own_rows(self.net, self.choice, self.catalog, self.events.users, batch)

@@ -29,7 +29,7 @@ class Reader:
     def reading(self, weights: Weights) -> Reading:
         """One row of weights, padding left out. Of pairs of word and region each region is kept, with its best word."""
         value, valid, word_of = weights.value, weights.valid, None
-        if weights.over == "word_region":
+        if weights.over == "word_region" and valid.any():  # an item without words has no best one
             value, word_of = value.masked_fill(~valid, -torch.inf).max(dim=-2)
             valid = valid.any(dim=-2)
         parts = []

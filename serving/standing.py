@@ -36,6 +36,7 @@ def standing(
     return Standing(1 + above_B, own_B, own_B - last_B)
 
 
+@torch.no_grad()
 def all_scores(model: Recommender, batch: Batch, items: int) -> Tensor:
     """score_BN, column 0 (padding) -inf.
 
