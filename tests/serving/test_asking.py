@@ -281,6 +281,6 @@ def test_what_is_not_there_is_named(shop: Shop, tmp_path: Path) -> None:
         load(tmp_path, params=shop.params)
     with pytest.raises(FileNotFoundError, match=r"weights\.pt: no weights there; `dvc repro train` makes them"):
         load(shop.layout.root, params=shop.params, model="popularity", results=tmp_path)
-    with pytest.raises(KeyError, match="no 'sosrec' in 'models.sosrec'"):
+    with pytest.raises(KeyError, match=r"no 'sosrec' in 'models\.sosrec'"):
         load(shop.layout.root, params=shop.params, model="sosrec")
     assert models.find("sasrec")
