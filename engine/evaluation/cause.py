@@ -122,7 +122,7 @@ class _Check:
         value_BL2 = ones[0].value.detach().clone()
         value_BL2[row_B, place_B, PICTURE if view == "image" else TEXT] = 0
         parts = presence([Weights(value_BL2, "view", "signed", False, ones[0].valid)])
-        return self._lower(self.batch.but(**vars(parts.beside(self.batch))))
+        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
 
     def without_terms(self, place_B: Tensor, term_BW: Tensor, term_X: Tensor) -> Tensor:
         """All places of some words in the text of the act at a place silenced."""
@@ -130,7 +130,7 @@ class _Check:
         here_BL = F.one_hot(place_B, self.batch.item_BL.shape[1]).bool()
         gone_BLP = (term_BLP[..., None] == term_BW[:, None, None]).any(-1) & (term_BLP > 0) & here_BL[..., None]
         parts = Presence(part_presence={"words": (~gone_BLP).to(self.whole_B.dtype)})
-        return self._lower(self.batch.but(**vars(parts.beside(self.batch))))
+        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
 
     def _lower(self, changed: Batch) -> Tensor:
         return log_probability(self.model, changed, self.item_B, self.among_BK) < self.whole_B

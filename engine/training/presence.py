@@ -25,20 +25,20 @@ class Presence:
     part_presence: Mapping[View, Tensor] | None = None
     audience_presence_BKM: Tensor | None = None
 
+    def dimmed(self, other: "Presence") -> "Presence":
+        """What is left where both dim, part by part; what the narrower one does not reach is there in it."""
+        mine, theirs = self.part_presence or {}, other.part_presence or {}
+        parts = {view: _product(mine.get(view), theirs.get(view)) for view in {**mine, **theirs}}
+        return Presence(
+            presence_BL=_product(self.presence_BL, other.presence_BL),
+            part_presence={view: part for view, part in parts.items() if part is not None} or None,
+            audience_presence_BKM=_product(self.audience_presence_BKM, other.audience_presence_BKM),
+        )
+
     def present(self, event_BLD: Tensor, view: View | None = None) -> Tensor:
         """Each event's vector, or what a view gives to it, times its presence."""
         presence_BL = (self.part_presence or {}).get(view) if view else self.presence_BL
         return event_BLD if presence_BL is None else event_BLD * presence_BL[..., None]
-
-    def beside(self, other: "Presence") -> "Presence":
-        """The products of both: what either dims is dimmed. Where one is narrower, what it does not reach is there."""
-        mine, others = self.part_presence or {}, other.part_presence or {}
-        parts = {view: _product(mine.get(view), others.get(view)) for view in {**mine, **others}}
-        return Presence(
-            presence_BL=_product(self.presence_BL, other.presence_BL),
-            part_presence={view: value for view, value in parts.items() if value is not None} or None,
-            audience_presence_BKM=_product(self.audience_presence_BKM, other.audience_presence_BKM),
-        )
 
 
 def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:

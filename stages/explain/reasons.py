@@ -8,9 +8,10 @@ from torch import Tensor
 
 from engine.evaluation.history_erasure import best_items
 from engine.tables.schemas import REASONS
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 
 VIEWS = {1: "picture", 2: "text", 3: "row"}  # the order in which models weigh views
 COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}
