@@ -25,13 +25,15 @@ from engine.tables.settings import Choice
 from stages.compare.paper_tables import markdown, tables
 
 ROOT = Path(__file__).parent.parent
-CELLS: dict[str, dict[str, Any]] = read_yaml(ROOT / "papers/cells.yaml")["cells"]
+LISTS: dict[str, Any] = read_yaml(ROOT / "papers/cells.yaml")
+CELLS: dict[str, dict[str, Any]] = LISTS["cells"]
+TUNED: dict[str, dict[str, Any]] = LISTS["tuned"]
 ROOT_STAGES, STAGES = (read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml", "papers/dvc.yaml"))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CELLS | TUNED)
 def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
-    cell, params = CELLS[name], read_yaml(ROOT / "params.yaml")
+    cell, params = (CELLS | TUNED)[name], read_yaml(ROOT / "params.yaml")
     for assignment in cell["settings"].split():
         assert assignment.lstrip("+").startswith(f"models.{cell['model']}.")
         override(params, assignment)
@@ -41,7 +43,34 @@ def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
 
 
 def test_no_two_cells_are_the_same() -> None:
-    assert len({(c["paper"], c["model"], c["settings"]) for c in CELLS.values()}) == len(CELLS)
+    for cells in (CELLS, TUNED):
+        assert len({(c["paper"], c["model"], c["settings"]) for c in cells.values()}) == len(cells)
+    assert not CELLS.keys() & TUNED.keys()  # they lie in one folder
+
+
+def test_a_tuned_cell_runs_as_the_others_with_what_was_found() -> None:
+    cell, searched = (STAGES[name]["do"] for name in ("cell", "tuned"))
+    assert [c.replace(" @papers/tuned.yaml", "") for c in searched["cmd"]] == cell["cmd"]
+    assert sum("@papers/tuned.yaml" in c for c in searched["cmd"]) == 2
+    assert {k: v for k, v in searched.items() if k not in ("desc", "cmd", "params")} == {
+        k: v for k, v in cell.items() if k not in ("desc", "cmd", "params")
+    }
+    own = {"tuned.yaml": ["${dataset}.${item.protocol}.${item.model}"]}
+    assert searched["params"] == [*cell["params"], own]
+
+
+def test_what_was_found_is_what_models_have() -> None:
+    params = read_yaml(ROOT / "params.yaml")
+    kept = read_yaml(ROOT / "papers/tuned.yaml")
+    sections = [(m, of) for protocols in kept.values() for found in protocols.values() for m, of in found.items()]
+    assert sections
+    for model, of in sections:
+        for assignment in of["settings"].split():
+            assert assignment.startswith((f"++models.{model}.", "++train."))
+            override(params, assignment)
+        models.configure(Choice(name=model, settings=params["models"][model]))
+        assert of["trials"] >= 1
+        assert of["seeds"]
 
 
 @pytest.mark.parametrize("stage", ["split", "topics", "train", "evaluate"])
@@ -55,7 +84,7 @@ def test_commands_name_the_arguments_of_the_root_s(stage: str) -> None:
 def test_the_sub_project_lists_its_cells() -> None:
     asked = [sys.executable, "-m", "dvc", "--cd", str(ROOT / "papers"), "stage", "list", "--name-only"]
     found = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
-    assert {f"cell@{name}" for name in CELLS} <= set(found)
+    assert {f"cell@{name}" for name in CELLS} | {f"tuned@{name}" for name in TUNED} <= set(found)
     assert "tables" in found
 
 

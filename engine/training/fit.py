@@ -11,12 +11,12 @@ import torch
 
 from engine.training.batch import Interactions
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
-from engine.training.loop import Loop
+from engine.training.loop import Loop, Watch
 from engine.training.schedule import Progressed, Train
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
+__all__ = ["Progressed", "Train", "Watch", "accelerator", "fit", "leads", "peak_gib"]
 
 
 def leads() -> bool:
@@ -52,9 +52,12 @@ def fit(
     settings: Train,
     seed: int,
     checkpoint: Path,
+    watch: Watch | None = None,
 ) -> Progressed:
     """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
     A model that is solved for is solved once, or with each of its `choices`; without choices it needs no `reading`.
+    `watch` is told epoch and value of each validation of the last phase; what it raises ends the run, and leaves the
+    checkpoint.
 
     The same arguments give the same result, also when the run was killed and started again.
 
@@ -68,11 +71,17 @@ def fit(
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
     if reading is None:
         raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
-    return _learn(model, train, reading, settings, seed, checkpoint)
+    return _learn(model, train, reading, settings, seed, checkpoint, watch)
 
 
 def _learn(
-    model: Learner, train: Interactions, reading: Callable[[], float], settings: Train, seed: int, checkpoint: Path
+    model: Learner,
+    train: Interactions,
+    reading: Callable[[], float],
+    settings: Train,
+    seed: int,
+    checkpoint: Path,
+    watch: Watch | None,
 ) -> Progressed:
     """Phase by phase. Each keeps its checkpoint until the last has ended, so that a killed run goes on where it was."""
     if isinstance(model, Prepared):
@@ -84,7 +93,8 @@ def _learn(
         if isinstance(model, Phased):
             model.enter(phase.name)
             log.info("phase %s", phase.name)
-        done = Loop(model, train, settings.of(phase.epochs, phase.lr), seed, path, phase.selected).run(reading)
+        told = watch if phase is phases[-1] else None
+        done = Loop(model, train, settings.of(phase.epochs, phase.lr), seed, path, phase.selected, told).run(reading)
         done.earlier, earlier = earlier, earlier + sum(done.seconds)
     done.capped = not done.stale(settings.patience)
     for path in kept if leads() else []:

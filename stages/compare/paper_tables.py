@@ -108,13 +108,17 @@ def main() -> None:
     given = parser.parse_args()
     try:
         listed = read_yaml(given.listed)
-        found = tables(listed["cells"], given.cells, listed["metrics"])
+        found = {
+            paper: (paper, text) for paper, text in tables(listed["cells"], given.cells, listed["metrics"]).items()
+        }
+        searched = tables(listed["tuned"], given.cells, listed["metrics"])
+        found |= {f"{paper}_tuned": (paper, text) for paper, text in searched.items()}
     except ValueError as error:
         sys.exit(f"compare: {error}")
     given.out.mkdir(parents=True, exist_ok=True)
-    for paper, text in found.items():
-        files.write_text(text, given.out / f"{paper}.csv")
-        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
+    for name, (paper, text) in found.items():
+        files.write_text(text, given.out / f"{name}.csv")
+        print(f"\n{name}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
 
 
 if __name__ == "__main__":
