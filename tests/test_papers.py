@@ -22,7 +22,8 @@ from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import RANKS
 from engine.tables.settings import Choice
-from stages.compare.paper_tables import markdown, tables
+from stages.compare.paper_tables import tables
+from stages.compare.printed_table import markdown
 
 ROOT = Path(__file__).parent.parent
 LISTS: dict[str, Any] = read_yaml(ROOT / "papers/cells.yaml")
@@ -88,14 +89,17 @@ def test_the_sub_project_lists_its_cells() -> None:
     assert "tables" in found
 
 
-def ran(folder: Path, name: str, greater: list[int], users: list[int], others: list[int] | None = None) -> None:
+def ran(
+    folder: Path, name: str, greater: list[int], users: list[int], others: list[int] | None = None, capped: int = 0
+) -> None:
     frame = pl.DataFrame(
         {"case": range(1, len(users) + 1), "user": users, "position": [3] * len(users), "target": users}
         | {"greater": greater, "ties": [0] * len(users), "others": others or [99] * len(users)}
     ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
     store.write(frame, folder / name / "ranks" / "test.parquet", RANKS)
     files.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
-    (folder / name / "cost.json").write_text(json.dumps({"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25}))
+    cost = {"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25, "ended_at_cap": capped}
+    (folder / name / "cost.json").write_text(json.dumps(cost))
 
 
 LISTED = {
@@ -123,6 +127,33 @@ def test_a_table_can_be_read(tmp_path: Path) -> None:
     assert lines[2] == "| p_own |  | 0.5 | 2 | 1.5 | 0.25 |  |  |"
     assert lines[3].startswith("| p_b | dim=8 heads=1 | 0.5 | 2 | 1.5 | 0.25 | -0.101 | 0.0")
     assert len(lines) == 4
+
+
+def test_a_cell_that_ended_at_its_cap_is_marked_and_enters_no_test(tmp_path: Path) -> None:
+    users = list(range(1, 9))
+    ran(tmp_path, "p_own", [0, 1, 0, 3, 0, 2, 1, 0], users)
+    ran(tmp_path, "p_b", [5, 9, 7, 8, 6, 4, 3, 9], users, capped=1)
+    ran(tmp_path, "p_c", [5, 8, 6, 7, 4, 9, 3, 6], users)
+    text = tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"]
+    own, b, c = csv.DictReader(io.StringIO(text))
+    assert (b["ended_at_cap"], b["difference"], b["p"], b["p_holm"]) == ("1", "", "", "")
+    assert float(c["p_holm"]) == float(c["p"]) < 0.05  # corrected for the one test that there is
+    assert own["ended_at_cap"] == c["ended_at_cap"] == "0"
+    lines = markdown(text).splitlines()
+    assert "| 2† |" in lines[3]
+    assert all("†" not in lines[place] for place in (2, 4))
+    assert lines[-1] == "† ended at its last epoch: enters no test"
+    ran(tmp_path, "p_own", [0, 1, 0, 3, 0, 2, 1, 0], users, capped=1)
+    assert all(row["p"] == "" for row in csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"])))
+
+
+@pytest.mark.parametrize("name", CELLS | TUNED)
+def test_every_cell_has_the_patience_that_a_late_climber_needs(name: str) -> None:
+    cell, params = (CELLS | TUNED)[name], read_yaml(ROOT / "params.yaml")
+    for assignment in cell["settings"].split():
+        override(params, assignment)
+    choice = Choice(name=cell["model"], settings=params["models"][cell["model"]])
+    assert models.learning(choice, params["train"]).patience >= 8
 
 
 def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 
+from engine.evaluation import selection
 from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ITEMS, ORACLE, SPLIT, VECTORS
@@ -212,7 +213,7 @@ def test_without_cases_ratings_alone_are_predicted(layout: Layout) -> None:
 def test_a_stopped_run_with_fewer_epochs_is_evaluated_at_its_best_so_far(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, kept = [], train._reading
+    found, kept = [], selection._reading
 
     def reading(*given: Any) -> float:
         if len(found) == 3:
@@ -220,10 +221,10 @@ def test_a_stopped_run_with_fewer_epochs_is_evaluated_at_its_best_so_far(
         found.append(kept(*given))
         return found[-1]
 
-    monkeypatch.setattr(train, "_reading", reading)
+    monkeypatch.setattr(selection, "_reading", reading)
     with pytest.raises(KeyboardInterrupt):
         trained(layout, "bpr_mf", train={"epochs": 9, "batch_size": 8, "save": 0})
-    monkeypatch.setattr(train, "_reading", kept)
+    monkeypatch.setattr(selection, "_reading", kept)
     said = trained(layout, "bpr_mf", train={"epochs": 1, "batch_size": 8, "patience": 2})
     assert said["best_epoch"] == found.index(max(found)) + 1
     assert json.loads(layout.metric("cost").read_text())["epochs"] == 3
