@@ -20,7 +20,7 @@ import models
 from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
-from engine.tables.schemas import RANKS
+from engine.tables.schemas import ERRORS, RANKS
 from engine.tables.settings import Choice
 from stages.compare.paper_tables import tables
 from stages.compare.printed_table import markdown
@@ -145,6 +145,21 @@ def test_a_cell_that_ended_at_its_cap_is_marked_and_enters_no_test(tmp_path: Pat
     assert lines[-1] == "† ended at its last epoch: enters no test"
     ran(tmp_path, "p_own", [0, 1, 0, 3, 0, 2, 1, 0], users, capped=1)
     assert all(row["p"] == "" for row in csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"])))
+
+
+def test_ratings_are_compared_over_events(tmp_path: Path) -> None:
+    squared = {"p_own": [0.0, 1.0, 4.0, 1.0], "p_b": [1.0, 4.0, 4.5, 2.0]}
+    for name, values in squared.items():
+        ran(tmp_path, name, [0, 1], [1, 2])
+        rows = [(1, place, 9, value, value**0.5, False) for place, value in enumerate(values)]
+        frame = pl.DataFrame(rows, schema=dict(ERRORS.columns), orient="row")
+        store.write(frame, tmp_path / name / "ranks" / "errors.parquet", ERRORS)
+    _, row = csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "rmse"})["p"]))
+    assert float(row["difference"]) == pytest.approx((1 + 3 + 0.5 + 1) / 4, rel=1e-5)
+    assert float(row["p"]) == pytest.approx(ttest_rel(squared["p_b"], squared["p_own"]).pvalue, rel=1e-4)
+    store.write(frame[:3], tmp_path / "p_b" / "ranks" / "errors.parquet", ERRORS)
+    with pytest.raises(ValueError, match="ranked other cases: 3 of 4"):
+        tables(LISTED, tmp_path, {"p": "rmse"})
 
 
 @pytest.mark.parametrize("name", CELLS | TUNED)

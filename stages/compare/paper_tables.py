@@ -14,8 +14,8 @@ import polars as pl
 from engine.measures.significance import Verdict, holm, t_test
 from engine.tables import files, store
 from engine.tables.params import read_yaml
-from engine.tables.schemas import RANKS
-from stages.compare.paired import CASE, per_case
+from engine.tables.schemas import ERRORS, RANKS
+from stages.compare.paired import CASE, EVENT, per_case, per_event
 from stages.compare.printed_table import markdown
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
@@ -57,13 +57,13 @@ def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
 
 def _against(rows: list[dict[str, Any]], cells: Path, metric: str) -> list[Verdict | None]:
     """Each cell's difference from the first; None where one of the two ended at its cap."""
-    first = store.read(cells / rows[0]["cell"] / "ranks" / "test.parquet", RANKS)
+    table, key, path = (ERRORS, EVENT, "errors.parquet") if metric in ("rmse", "mae") else (RANKS, CASE, "test.parquet")
+    first = store.read(cells / rows[0]["cell"] / "ranks" / path, table)
     found: list[Verdict | None] = [None]
     for row in rows[1:]:
         name = row["cell"]
-        both = first.join(
-            store.read(cells / name / "ranks" / "test.parquet", RANKS), on=CASE, suffix="_second", validate="1:1"
-        )
+        second = store.read(cells / name / "ranks" / path, table)
+        both = first.join(second, on=key, suffix="_second", validate="1:1")
         if both.height != first.height:
             raise ValueError(
                 f"{name} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common"
@@ -74,9 +74,13 @@ def _against(rows: list[dict[str, Any]], cells: Path, metric: str) -> list[Verdi
 
 
 def _verdict(both: pl.DataFrame, metric: str) -> Verdict:
+    if metric in ("rmse", "mae"):
+        return t_test(per_event(metric, both, "_second"), per_event(metric, both, ""))
     own, other = per_case(metric, both, ""), per_case(metric, both, "_second")
     if own is None or other is None:
-        raise ValueError(f"{metric} is no mean over cases; recall@k, ndcg@k, hr@k, mrr and auc are")
+        raise ValueError(
+            f"{metric} is no mean over cases; recall@k, ndcg@k, hr@k, mrr and auc are; rmse, mae over events"
+        )
     there = np.isfinite(own) & np.isfinite(other)
     return t_test(other[there], own[there])
 
