@@ -5,6 +5,7 @@ import importlib.util
 import pkgutil
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from engine.tables.settings import Choice, checked
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
 from engine.training.needs import Settings
+from engine.training.schedule import Train
 
 
 def find(name: str) -> ModuleType:
@@ -32,6 +34,11 @@ def configure(choice: Choice) -> Settings:
     settings = {key: value for key, value in choice.settings.items() if key != "train"}
     config: Settings = checked(find(choice.name).Config, settings, f"models.{choice.name}")
     return config
+
+
+def learning(choice: Choice, general: dict[str, Any]) -> Train:
+    """How a model learns: a section `train` in its own overrides the general one."""
+    return checked(Train, general | choice.settings.get("train", {}), "train")
 
 
 def build(choice: Choice, catalog: Catalog, users: int) -> Recommender:

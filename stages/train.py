@@ -1,7 +1,6 @@
 """One model: learned on train, selected on valid."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,20 +9,19 @@ from pydantic import Field
 import models
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
+from engine.evaluation.selection import CUTOFF, named, selection
 from engine.measures.ranking import ndcg, positions, recall
 from engine.tables import files, store, validated_run
 from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
-from engine.tables.settings import Choice, Record, checked
+from engine.tables.settings import Choice, Record
 from engine.training.cases import Seen
-from engine.training.contract import Rater, Recommender, Solver, Tuned
+from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, Validated, accelerator, fit, leads, peak_gib
-from engine.training.source import Data, digest, load
+from engine.training.source import Data, digest, load, missing_cases
 
 log = logging.getLogger(__name__)
-
-CUTOFF = 10  # of the NDCG that selects
 
 
 class Params(Record):
@@ -47,9 +45,9 @@ def main(params: Params, layout: Layout) -> None:
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{_digest(params, learning, layout)}.pt"
-    validated = _validated(params, learning, layout) if learning.validated else None
-    reading = None if validated else _selection(model, data, params.seen, layout)
-    done = fit(model, data.train, reading, learning, params.seed, checkpoint, validated)
+    chosen = _validated(params, learning, layout) if learning.validated else None
+    reading = chosen or selection(model, data, params.seen, missing_cases(layout))
+    done = fit(model, data.train, reading, learning, params.seed, checkpoint)
     if not leads():
         return
     with files.whole(layout.weights) as temporary:
@@ -58,9 +56,9 @@ def main(params: Params, layout: Layout) -> None:
 
 
 def settings(params: Params) -> Train:
-    """How to learn, checked with the model's own section: its `train` overrides the general one."""
+    """How to learn, checked with the model's own section."""
     models.configure(params.model)
-    return checked(Train, params.train | params.model.settings.get("train", {}), "train")
+    return models.learning(params.model, params.train)
 
 
 def _validated(params: Params, learning: Train, layout: Layout) -> Validated:
@@ -83,30 +81,6 @@ def _digest(params: Params, learning: Train, layout: Layout) -> str:
 def _errors(model: Recommender, data: Data) -> Errors:
     assert isinstance(model, Rater)
     return Errors.of(model, data.train, data.events, data.part_E)
-
-
-def _selection(model: Recommender, data: Data, seen: Seen, layout: Layout) -> Callable[[], float] | None:
-    """What selects, higher is better; None where there is nothing to read it from and nothing to select.
-
-    Raises:
-        ValueError: the model is selected by validation, and there is none; says why.
-    """
-    if len(data.part_E) if rates(model) else len(data.cases):
-        return lambda: _reading(model, data, seen)
-    if isinstance(model, Solver) and not (isinstance(model, Tuned) and len(model.choices) > 1):
-        return None
-    why = store.meta(layout.split).get("no_valid_cases", "the protocol leaves none to rank")
-    raise ValueError(
-        f"{layout.cases}: no validation cases to select {type(model).__name__} by: {why}. Models that are solved for "
-        "without a choice (popularity; biases with one length and damping) need none"
-    )
-
-
-def _reading(model: Recommender, data: Data, seen: Seen) -> float:
-    if rates(model):
-        return -_errors(model, data).rmse
-    counts = rank(model, data.cases, data.events, seen)
-    return float(ndcg(positions(counts.greater, counts.ties), CUTOFF).mean())
 
 
 def _write(model: Recommender, data: Data, params: Params, done: Progressed, device: str, layout: Layout) -> None:
@@ -139,7 +113,7 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     files.write_text(
         "\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", layout.plot("valid")
     )
-    selected = f"{'-RMSE' if rates(model) else f'NDCG@{CUTOFF}'} {done.best:.4f}" if done.readings else "not selected"
+    selected = f"{named(model)} {done.best:.4f}" if done.readings else "not selected"
     log.info("best epoch %d of %d: %s; %d validation cases", done.best_epoch, done.epoch, selected, len(data.cases))
 
 

@@ -20,18 +20,21 @@ import models
 from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
-from engine.tables.schemas import RANKS
+from engine.tables.schemas import ERRORS, RANKS
 from engine.tables.settings import Choice
-from stages.compare.paper_tables import markdown, tables
+from stages.compare.paper_tables import tables
+from stages.compare.printed_table import markdown
 
 ROOT = Path(__file__).parent.parent
-CELLS: dict[str, dict[str, Any]] = read_yaml(ROOT / "papers/cells.yaml")["cells"]
+LISTS: dict[str, Any] = read_yaml(ROOT / "papers/cells.yaml")
+CELLS: dict[str, dict[str, Any]] = LISTS["cells"]
+TUNED: dict[str, dict[str, Any]] = LISTS["tuned"]
 ROOT_STAGES, STAGES = (read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml", "papers/dvc.yaml"))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CELLS | TUNED)
 def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
-    cell, params = CELLS[name], read_yaml(ROOT / "params.yaml")
+    cell, params = (CELLS | TUNED)[name], read_yaml(ROOT / "params.yaml")
     for assignment in cell["settings"].split():
         assert assignment.lstrip("+").startswith(f"models.{cell['model']}.")
         override(params, assignment)
@@ -41,7 +44,34 @@ def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
 
 
 def test_no_two_cells_are_the_same() -> None:
-    assert len({(c["paper"], c["model"], c["settings"]) for c in CELLS.values()}) == len(CELLS)
+    for cells in (CELLS, TUNED):
+        assert len({(c["paper"], c["model"], c["settings"]) for c in cells.values()}) == len(cells)
+    assert not CELLS.keys() & TUNED.keys()  # they lie in one folder
+
+
+def test_a_tuned_cell_runs_as_the_others_with_what_was_found() -> None:
+    cell, searched = (STAGES[name]["do"] for name in ("cell", "tuned"))
+    assert [c.replace(" @papers/tuned.yaml", "") for c in searched["cmd"]] == cell["cmd"]
+    assert sum("@papers/tuned.yaml" in c for c in searched["cmd"]) == 2
+    assert {k: v for k, v in searched.items() if k not in ("desc", "cmd", "params")} == {
+        k: v for k, v in cell.items() if k not in ("desc", "cmd", "params")
+    }
+    own = {"tuned.yaml": ["${dataset}.${item.protocol}.${item.model}"]}
+    assert searched["params"] == [*cell["params"], own]
+
+
+def test_what_was_found_is_what_models_have() -> None:
+    params = read_yaml(ROOT / "params.yaml")
+    kept = read_yaml(ROOT / "papers/tuned.yaml")
+    sections = [(m, of) for protocols in kept.values() for found in protocols.values() for m, of in found.items()]
+    assert sections
+    for model, of in sections:
+        for assignment in of["settings"].split():
+            assert assignment.startswith((f"++models.{model}.", "++train."))
+            override(params, assignment)
+        models.configure(Choice(name=model, settings=params["models"][model]))
+        assert of["trials"] >= 1
+        assert of["seeds"]
 
 
 @pytest.mark.parametrize("stage", ["split", "topics", "train", "evaluate"])
@@ -55,18 +85,21 @@ def test_commands_name_the_arguments_of_the_root_s(stage: str) -> None:
 def test_the_sub_project_lists_its_cells() -> None:
     asked = [sys.executable, "-m", "dvc", "--cd", str(ROOT / "papers"), "stage", "list", "--name-only"]
     found = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
-    assert {f"cell@{name}" for name in CELLS} <= set(found)
+    assert {f"cell@{name}" for name in CELLS} | {f"tuned@{name}" for name in TUNED} <= set(found)
     assert "tables" in found
 
 
-def ran(folder: Path, name: str, greater: list[int], users: list[int], others: list[int] | None = None) -> None:
+def ran(
+    folder: Path, name: str, greater: list[int], users: list[int], others: list[int] | None = None, capped: int = 0
+) -> None:
     frame = pl.DataFrame(
         {"case": range(1, len(users) + 1), "user": users, "position": [3] * len(users), "target": users}
         | {"greater": greater, "ties": [0] * len(users), "others": others or [99] * len(users)}
     ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
     store.write(frame, folder / name / "ranks" / "test.parquet", RANKS)
     files.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
-    (folder / name / "cost.json").write_text(json.dumps({"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25}))
+    cost = {"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25, "ended_at_cap": capped}
+    (folder / name / "cost.json").write_text(json.dumps(cost))
 
 
 LISTED = {
@@ -94,6 +127,48 @@ def test_a_table_can_be_read(tmp_path: Path) -> None:
     assert lines[2] == "| p_own |  | 0.5 | 2 | 1.5 | 0.25 |  |  |"
     assert lines[3].startswith("| p_b | dim=8 heads=1 | 0.5 | 2 | 1.5 | 0.25 | -0.101 | 0.0")
     assert len(lines) == 4
+
+
+def test_a_cell_that_ended_at_its_cap_is_marked_and_enters_no_test(tmp_path: Path) -> None:
+    users = list(range(1, 9))
+    ran(tmp_path, "p_own", [0, 1, 0, 3, 0, 2, 1, 0], users)
+    ran(tmp_path, "p_b", [5, 9, 7, 8, 6, 4, 3, 9], users, capped=1)
+    ran(tmp_path, "p_c", [5, 8, 6, 7, 4, 9, 3, 6], users)
+    text = tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"]
+    own, b, c = csv.DictReader(io.StringIO(text))
+    assert (b["ended_at_cap"], b["difference"], b["p"], b["p_holm"]) == ("1", "", "", "")
+    assert float(c["p_holm"]) == float(c["p"]) < 0.05  # corrected for the one test that there is
+    assert own["ended_at_cap"] == c["ended_at_cap"] == "0"
+    lines = markdown(text).splitlines()
+    assert "| 2† |" in lines[3]
+    assert all("†" not in lines[place] for place in (2, 4))
+    assert lines[-1] == "† ended at its last epoch: enters no test"
+    ran(tmp_path, "p_own", [0, 1, 0, 3, 0, 2, 1, 0], users, capped=1)
+    assert all(row["p"] == "" for row in csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "ndcg@10"})["p"])))
+
+
+def test_ratings_are_compared_over_events(tmp_path: Path) -> None:
+    squared = {"p_own": [0.0, 1.0, 4.0, 1.0], "p_b": [1.0, 4.0, 4.5, 2.0]}
+    for name, values in squared.items():
+        ran(tmp_path, name, [0, 1], [1, 2])
+        rows = [(1, place, 9, value, value**0.5, False) for place, value in enumerate(values)]
+        frame = pl.DataFrame(rows, schema=dict(ERRORS.columns), orient="row")
+        store.write(frame, tmp_path / name / "ranks" / "errors.parquet", ERRORS)
+    _, row = csv.DictReader(io.StringIO(tables(LISTED, tmp_path, {"p": "rmse"})["p"]))
+    assert float(row["difference"]) == pytest.approx((1 + 3 + 0.5 + 1) / 4, rel=1e-5)
+    assert float(row["p"]) == pytest.approx(ttest_rel(squared["p_b"], squared["p_own"]).pvalue, rel=1e-4)
+    store.write(frame[:3], tmp_path / "p_b" / "ranks" / "errors.parquet", ERRORS)
+    with pytest.raises(ValueError, match="ranked other cases: 3 of 4"):
+        tables(LISTED, tmp_path, {"p": "rmse"})
+
+
+@pytest.mark.parametrize("name", CELLS | TUNED)
+def test_every_cell_has_the_patience_that_a_late_climber_needs(name: str) -> None:
+    cell, params = (CELLS | TUNED)[name], read_yaml(ROOT / "params.yaml")
+    for assignment in cell["settings"].split():
+        override(params, assignment)
+    choice = Choice(name=cell["model"], settings=params["models"][cell["model"]])
+    assert models.learning(choice, params["train"]).patience >= 8
 
 
 def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +15,47 @@ from rich.logging import RichHandler
 
 from engine.tables import files
 from engine.tables.layout import Layout
-from engine.tables.params import declared, override, places, read_yaml
+from engine.tables.params import declared, expanded, override, places, read_yaml
 from engine.tables.printing import PrintableFormatter, printable_lines
 from engine.tables.settings import checked
+
+
+@contextmanager
+def command(name: str) -> Iterator[None]:
+    """What a command logs and refuses, as lines for people: an error's message under the command's `name`, no trace."""
+    handler = RichHandler(show_path=False)
+    handler.setFormatter(PrintableFormatter("%(message)s", "%X"))
+    logging.basicConfig(level="INFO", handlers=[handler])
+    try:
+        yield
+    except (ValueError, KeyError, OSError, FloatingPointError) as error:
+        if os.environ.get("WHYREC_TRACE"):
+            raise
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.exit(f"{name}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
+    except KeyboardInterrupt:
+        if os.environ.get("WHYREC_TRACE"):
+            raise
+        print(f"{name}: stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def run(main: Callable[[Any, Layout], None]) -> None:
     """`python -m stages.x data/demo --protocol temporal [key=value …]`: params come from params.yaml, cut to what
     dvc.yaml declares for the stage; `key=value` sets one for this run.
     """
-    handler = RichHandler(show_path=False)
-    handler.setFormatter(PrintableFormatter("%(message)s", "%X"))
-    logging.basicConfig(level="INFO", handlers=[handler])
     record = inspect.signature(main, eval_str=True).parameters["params"].annotation
     stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__").split(".")[1]  # type: ignore[union-attr]
     given = _arguments(stage, inspect.getdoc(main) or "")
     layout = Layout(given.data, given.protocol, given.prepared, given.results, given.readings)
-    try:
+    with command(stage):
         params = read_yaml(Path("params.yaml"))
-        for assignment in given.overrides:
-            override(params, assignment)
+        for word in given.overrides:
+            for assignment in expanded(word, params):
+                override(params, assignment)
         pipeline = read_yaml(Path("dvc.yaml"))
         found = declared(stage, params, pipeline)
         main(checked(record, found, places(stage, params, pipeline)), layout)
-    except (ValueError, KeyError, OSError, FloatingPointError) as error:
-        if os.environ.get("WHYREC_TRACE"):
-            raise
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f"{stage}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
-    except KeyboardInterrupt:
-        if os.environ.get("WHYREC_TRACE"):
-            raise
-        print(f"{stage}: stopped", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
     if folder := os.environ.get("WHYREC_OPENED"):
         files.write_json(files.opened(), Path(folder, f"{stage}.json"))
 
@@ -60,5 +69,6 @@ def _arguments(stage: str, about: str) -> argparse.Namespace:
     parser.add_argument("--prepared", type=Path, metavar="FOLDER", help="of the split and topics, if not the data's")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="of weights, ranks, reasons, if not the data's")
     parser.add_argument("--readings", type=Path, metavar="FOLDER", default=Path("metrics"), help="of metrics and plots")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="a param to set for this run")
+    told = "a param to set for this run; @papers/tuned.yaml: those that were found by stages.tune"
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=told)
     return parser.parse_intermixed_args()

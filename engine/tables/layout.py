@@ -132,6 +132,11 @@ class Layout:
         return self._results / "ranks" / "test.parquet"
 
     @property
+    def errors(self) -> Path:
+        """How far each predicted rating of the test part lies from the one that was given."""
+        return self._results / "ranks" / "errors.parquet"
+
+    @property
     def reasons(self) -> Path:
         return self._results / "reasons" / "reasons.parquet"
 

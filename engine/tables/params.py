@@ -63,6 +63,28 @@ def override(params: dict[str, Any], assignment: str) -> None:
     place[last] = YAML(typ="safe").load(text) if text else ""
 
 
+def expanded(word: str, params: dict[str, Any]) -> list[str]:
+    """The overrides that a word of a command stands for: itself, or with `@FILE` those that `stages.tune` noted there
+    for the data set, protocol and model that are chosen so far.
+
+    Raises:
+        KeyError: the file has none for these; says what would make them.
+    """
+    if not word.startswith("@"):
+        return [word]
+    path, chosen = Path(word[1:]), [str(params.get(name)) for name in ("dataset", "protocol", "model")]
+    found: Any = read_yaml(path) if path.exists() else {}
+    for name in chosen:
+        found = found.get(name) or {}
+    if "settings" not in found:
+        data, protocol, model = chosen
+        raise KeyError(
+            f"{path}: nothing for {data}, {protocol}, {model}; "
+            f"`python -m stages.tune data/{data} --protocol {protocol} --models {model}` searches it"
+        )
+    return str(found["settings"]).split()
+
+
 def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
     """What dvc.yaml lets `stage` read: scalars and sections by their last fixed name.
 

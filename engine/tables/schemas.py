@@ -126,6 +126,18 @@ RANKS = Table(
     },
     sorted_by=("case",),
 )
+ERRORS = Table(
+    "errors",
+    {
+        "user": pl.UInt32,
+        "position": pl.UInt32,
+        "item": pl.UInt32,
+        "squared": pl.Float64,
+        "absolute": pl.Float64,
+        "cold": pl.Boolean,
+    },
+    sorted_by=("user", "position"),
+)
 TRUTH = Table(
     "truth",
     {

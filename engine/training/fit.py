@@ -12,12 +12,12 @@ import torch
 from engine.training.accelerator import accelerator
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
 from engine.training.interactions import Interactions
-from engine.training.loop import Loop
+from engine.training.loop import Loop, Watch
 from engine.training.schedule import Progressed, Train, Validated
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Progressed", "Train", "Validated", "accelerator", "fit", "leads", "peak_gib"]
+__all__ = ["Progressed", "Train", "Validated", "Watch", "accelerator", "fit", "leads", "peak_gib"]
 
 
 def leads() -> bool:
@@ -28,15 +28,17 @@ def leads() -> bool:
 def fit(
     model: Recommender,
     train: Interactions,
-    reading: Callable[[], float] | None,
+    reading: Callable[[], float] | Validated | None,
     settings: Train,
     seed: int,
     checkpoint: Path,
-    validated: Validated | None = None,
+    watch: Watch | None = None,
 ) -> Progressed:
     """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
     A model that is solved for is solved once, or with each of its `choices`; without choices it needs no `reading`.
-    With what an earlier run `validated` nothing is selected: each phase ends at its best epoch there.
+    Where the reading is what an earlier run chose, nothing is selected: each phase ends at its best epoch there.
+    `watch` is told epoch and value of each validation of the last phase; what it raises ends the run, and leaves the
+    checkpoint.
 
     The same arguments give the same result, also when the run was killed and started again.
 
@@ -45,22 +47,22 @@ def fit(
         TypeError: the model neither learns nor is solved for, or it is selected and there is no reading.
     """
     if isinstance(model, Solver):
-        return _solve(model, train, reading, validated)
+        return _solve(model, train, reading)
     if not isinstance(model, Learner):
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
-    if reading is None and validated is None:
+    if reading is None:
         raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
-    return _learn(model, train, reading or (lambda: 0.0), settings, seed, checkpoint, validated)
+    return _learn(model, train, reading, settings, seed, checkpoint, watch)
 
 
 def _learn(
     model: Learner,
     train: Interactions,
-    reading: Callable[[], float],
+    reading: Callable[[], float] | Validated,
     settings: Train,
     seed: int,
     checkpoint: Path,
-    validated: Validated | None,
+    watch: Watch | None,
 ) -> Progressed:
     """Phase by phase. Each keeps its checkpoint until the last has ended, so that a killed run goes on where it was."""
     if isinstance(model, Prepared):
@@ -72,27 +74,28 @@ def _learn(
         if isinstance(model, Phased):
             model.enter(phase.name)
             log.info("phase %s", phase.name)
-        how = settings.of(phase.epochs, phase.lr)
-        if validated is None or not phase.selected:
-            done = Loop(model, train, how, seed, path, phase.selected).run(reading)
+        told, how = watch if phase is phases[-1] else None, settings.of(phase.epochs, phase.lr)
+        if isinstance(reading, Validated):
+            stop = reading.best_epoch.get(phase.name, reading.best_epoch[""]) if phase.selected else 0
+            done = Loop(model, train, how, seed, path, selected=False).run(lambda: 0.0, stop)
         else:
-            stop = validated.best_epoch.get(phase.name, validated.best_epoch[""])
-            done = Loop(model, train, how, seed, path, selected=False).run(reading, stop)
+            done = Loop(model, train, how, seed, path, phase.selected, told).run(reading)
         best_epochs |= {phase.name: done.best_epoch} if phase.selected and phase.name else {}
         done.earlier, earlier = earlier, earlier + sum(done.seconds)
-    done.capped, done.best_epochs = validated is None and not done.stale(settings.patience), best_epochs
+    done.capped = not isinstance(reading, Validated) and not done.stale(settings.patience)
+    done.best_epochs = best_epochs
     for path in kept if leads() else []:
         path.unlink(missing_ok=True)
     return done
 
 
-def _solve(
-    model: Solver, train: Interactions, reading: Callable[[], float] | None, validated: Validated | None
-) -> Progressed:
+def _solve(model: Solver, train: Interactions, reading: Callable[[], float] | Validated | None) -> Progressed:
     """Solve, or solve with each choice of settings and keep the best; a trial counts as an epoch."""
     done, best = Progressed(), model.state_dict()
     choices = model.choices if isinstance(model, Tuned) else [{}]
-    for choice in choices if validated is None else [validated.chosen]:
+    if isinstance(reading, Validated):
+        choices, reading = [reading.chosen], None
+    for choice in choices:
         started = time.perf_counter()
         if isinstance(model, Tuned):
             model.choose(choice)

@@ -31,12 +31,23 @@ KEPT = ("progress", "model", "best", "optimizer", "epochs")  # of a run, in its 
 APART = 1_000_000_007  # between the seeds of processes, so that their dropouts differ
 
 
+Watch = Callable[[int, float], None]  # told the epoch and the value of a validation
+
+
 class Loop:
     """A model's training, at some epoch."""
 
     def __init__(
-        self, model: Learner, train: Interactions, settings: Train, seed: int, checkpoint: Path, selected: bool = True
+        self,
+        model: Learner,
+        train: Interactions,
+        settings: Train,
+        seed: int,
+        checkpoint: Path,
+        selected: bool = True,
+        watch: Watch | None = None,
     ):
+        self.watch = watch or (lambda epoch, value: None)
         self.train, self.settings, self.seed, self.checkpoint = train, settings, seed, checkpoint
         self.selected = selected
         world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -65,6 +76,8 @@ class Loop:
         """
         end = stop or self.settings.epochs
         self._resume(end)
+        for epoch, value in self.state.readings:
+            self.watch(epoch, value)
         try:
             self._learn(reading, end)
         except KeyboardInterrupt:
@@ -150,6 +163,7 @@ class Loop:
         if value > self.state.best:
             self.state.best, self.state.best_epoch = value, self.state.epoch
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.watch(self.state.epoch, value)
 
     def _save(self) -> float:
         """Keep the run as it is, and say when."""

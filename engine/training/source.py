@@ -90,6 +90,12 @@ def read_catalog(layout: Layout, needs: Needs, items: int, device: str) -> Catal
     return _catalog(views(layout), items, needs.views, topics, device)
 
 
+def missing_cases(layout: Layout) -> str:
+    """Why there are no validation cases, for those who miss them."""
+    why = store.meta(layout.split).get("no_valid_cases", "the protocol leaves none to rank")
+    return f"{layout.cases}: {why}"
+
+
 def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
     """The profile right after each event, by event number; row 0 is padding."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)

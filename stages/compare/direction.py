@@ -10,6 +10,8 @@ DIRECTION: dict[str, Literal["higher", "lower"]] = {
     "auc": "higher",
     "rmse": "lower",
     "mae": "lower",
+    "rmse_warm": "lower",
+    "rmse_cold": "lower",
 }
 
 

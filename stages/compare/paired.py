@@ -7,11 +7,14 @@ import numpy as np
 import polars as pl
 
 from engine.measures import ranking
+from engine.measures.rating import rmse
 from engine.measures.significance import Verdict, holm, randomisation, t_test
 from stages.compare.revision import RevisionResults
 
 CASE = ["user", "position", "target"]  # the number of a case depends on what else was split
+EVENT = ["user", "position", "item"]
 Test = Literal["randomisation", "t"]
+Tested = tuple[str, float, float, Verdict]  # a metric of the first and of the second
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class MetricComparison:
 def compare(
     first: RevisionResults, second: RevisionResults, test: Test = "randomisation", seed: int = 1
 ) -> list[MetricComparison]:
-    """Every metric that is a mean over cases, over the cases of the same user, position and target.
+    """Every metric that is a mean over cases, over the cases of the same user, position and target; those of ratings
+    over the events of the same user, position and item.
 
     Raises:
         ValueError: a revision has no ranks, or fewer than two cases are in common.
@@ -42,7 +46,7 @@ def compare(
             f"{first.revision} ({first.label}) and {second.revision} ({second.label}) have {both.height} test "
             "cases in common, and a paired test needs two: compare revisions of one dataset and protocol"
         )
-    rows = []
+    rows: list[Tested] = []
     for metric in sorted(set(first.metrics) & set(second.metrics), key=_order):
         a, b = per_case(metric, both, ""), per_case(metric, both, "_second")
         if a is None or b is None:
@@ -51,6 +55,7 @@ def compare(
         if there.sum() > 1:
             verdict = _verdict(a[there], b[there], test, seed)
             rows.append((metric, float(a[there].mean()), float(b[there].mean()), verdict))
+    rows += _ratings(first, second, test, seed)
     corrected = holm([verdict.p for *_, verdict in rows])
     return [MetricComparison(*row, corrected=float(p)) for row, p in zip(rows, corrected, strict=True)]
 
@@ -63,6 +68,26 @@ def common_cases(first: RevisionResults, second: RevisionResults) -> pl.DataFram
     assert first.ranks is not None
     assert second.ranks is not None
     return first.ranks.join(second.ranks, on=CASE, how="inner", suffix="_second", validate="1:1").sort(CASE)
+
+
+def _ratings(first: RevisionResults, second: RevisionResults, test: Test, seed: int) -> list[Tested]:
+    """RMSE and MAE over the events that both predicted; what is tested of RMSE is the mean of squared errors."""
+    if first.errors is None or second.errors is None:
+        return []
+    both = first.errors.join(second.errors, on=EVENT, how="inner", suffix="_second", validate="1:1").sort(EVENT)
+    rows: list[Tested] = []
+    for metric in ("mae", "rmse") if both.height > 1 else ():
+        if metric in first.metrics and metric in second.metrics:
+            a, b = per_event(metric, both, ""), per_event(metric, both, "_second")
+            shown = [float(v.mean()) if metric == "mae" else rmse(v) for v in (a, b)]
+            rows.append((metric, shown[0], shown[1], _verdict(a, b, test, seed)))
+    return rows
+
+
+def per_event(metric: str, errors: pl.DataFrame, suffix: str) -> ranking.Values:
+    """What each event adds to a metric of ratings: its squared error, or the absolute one."""
+    values: ranking.Values = errors[{"rmse": "squared", "mae": "absolute"}[metric] + suffix].to_numpy()
+    return values
 
 
 def untested(first: RevisionResults, second: RevisionResults) -> list[MetricComparison]:

@@ -14,15 +14,17 @@ import polars as pl
 from engine.measures.significance import Verdict, holm, t_test
 from engine.tables import files, store
 from engine.tables.params import read_yaml
-from engine.tables.schemas import RANKS
-from stages.compare.paired import CASE, per_case
+from engine.tables.schemas import ERRORS, RANKS
+from stages.compare.paired import CASE, EVENT, per_case, per_event
+from stages.compare.printed_table import markdown
 
-COST = ("epochs", "seconds_an_epoch", "peak_gib")
-PRINTED = ("recall@10", "recall@20", "ndcg@10", "auc", "rmse", *COST, "difference", "p_holm")  # where they are there
+COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
 
 
 def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, str]) -> dict[str, str]:
-    """A CSV a paper: each of its cells that was run, and how the paper's metric differs from the first one's.
+    """A CSV a paper: each of its cells that was run, and how the paper's metric differs from the first one's. A cell
+    that ended at its last epoch has not had what the others had: it is marked and enters no test, and where it is the
+    first nothing is tested.
 
     Raises:
         ValueError: a cell ranked other cases than the first of its paper, a paper's first cell was not run, or no
@@ -39,8 +41,9 @@ def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, st
         if there and paper not in metrics:
             raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: ndcg@10 would do")
         if there:
-            verdicts = _against(there, cells, metrics[paper])
-            found[paper] = _csv([_row(name, listed[name], cells) for name in there], verdicts)
+            rows = [_row(name, listed[name], cells) for name in there]
+            verdicts = _against(rows, cells, metrics[paper])
+            found[paper] = _csv(rows, verdicts)
     return found
 
 
@@ -52,24 +55,32 @@ def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
     return about | {k: v for some in readings for k, v in some.items()} | {key: cost[key] for key in COST}
 
 
-def _against(names: list[str], cells: Path, metric: str) -> list[Verdict | None]:
-    """Each cell's difference from the first."""
-    first = store.read(cells / names[0] / "ranks" / "test.parquet", RANKS)
-    found: list[Verdict | None] = []
-    for name in names[1:]:
-        both = first.join(
-            store.read(cells / name / "ranks" / "test.parquet", RANKS), on=CASE, suffix="_second", validate="1:1"
-        )
+def _against(rows: list[dict[str, Any]], cells: Path, metric: str) -> list[Verdict | None]:
+    """Each cell's difference from the first; None where one of the two ended at its cap."""
+    table, key, path = (ERRORS, EVENT, "errors.parquet") if metric in ("rmse", "mae") else (RANKS, CASE, "test.parquet")
+    first = store.read(cells / rows[0]["cell"] / "ranks" / path, table)
+    found: list[Verdict | None] = [None]
+    for row in rows[1:]:
+        name = row["cell"]
+        second = store.read(cells / name / "ranks" / path, table)
+        both = first.join(second, on=key, suffix="_second", validate="1:1")
         if both.height != first.height:
-            raise ValueError(f"{name} and {names[0]} ranked other cases: {both.height} of {first.height} are common")
-        found.append(_verdict(both, metric))
-    return [None, *found]
+            raise ValueError(
+                f"{name} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common"
+            )
+        capped = rows[0]["ended_at_cap"] or row["ended_at_cap"]
+        found.append(None if capped else _verdict(both, metric))
+    return found
 
 
 def _verdict(both: pl.DataFrame, metric: str) -> Verdict:
+    if metric in ("rmse", "mae"):
+        return t_test(per_event(metric, both, "_second"), per_event(metric, both, ""))
     own, other = per_case(metric, both, ""), per_case(metric, both, "_second")
     if own is None or other is None:
-        raise ValueError(f"{metric} is no mean over cases; recall@k, ndcg@k, hr@k, mrr and auc are")
+        raise ValueError(
+            f"{metric} is no mean over cases; recall@k, ndcg@k, hr@k, mrr and auc are; rmse, mae over events"
+        )
     there = np.isfinite(own) & np.isfinite(other)
     return t_test(other[there], own[there])
 
@@ -88,17 +99,6 @@ def _csv(rows: list[dict[str, Any]], verdicts: list[Verdict | None]) -> str:
     return text.getvalue()
 
 
-def markdown(text: str) -> str:
-    """A CSV of `tables` as a Markdown table: what a reader asks first, to four digits."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    heads = ["cell", "settings", *(name for name in PRINTED if any(row.get(name) for row in rows))]
-    lines = [heads, ["---"] * len(heads)]
-    for row in rows:
-        settings = row["settings"].replace(f"models.{row['model']}.", "")
-        lines.append([row["cell"], settings, *(f"{float(row[n]):.4g}" if row[n] else "" for n in heads[2:])])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main() -> None:
     """Write a CSV a paper and print them."""
     parser = argparse.ArgumentParser(prog="python -m stages.compare.paper_tables", description=__doc__)
@@ -108,13 +108,17 @@ def main() -> None:
     given = parser.parse_args()
     try:
         listed = read_yaml(given.listed)
-        found = tables(listed["cells"], given.cells, listed["metrics"])
+        found = {
+            paper: (paper, text) for paper, text in tables(listed["cells"], given.cells, listed["metrics"]).items()
+        }
+        searched = tables(listed["tuned"], given.cells, listed["metrics"])
+        found |= {f"{paper}_tuned": (paper, text) for paper, text in searched.items()}
     except ValueError as error:
         sys.exit(f"compare: {error}")
     given.out.mkdir(parents=True, exist_ok=True)
-    for paper, text in found.items():
-        files.write_text(text, given.out / f"{paper}.csv")
-        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
+    for name, (paper, text) in found.items():
+        files.write_text(text, given.out / f"{name}.csv")
+        print(f"\n{name}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from dvc.scm import SCMError
 
 from engine.tables import store
 from engine.tables.params import read_yaml
-from engine.tables.schemas import RANKS
+from engine.tables.schema import Table
+from engine.tables.schemas import ERRORS, RANKS
 
 METRICS = "metrics/test.json"
-STAGE, RANKS_OUT = "evaluate", "ranks/test.parquet"
+STAGE, RANKS_OUT, ERRORS_OUT = "evaluate", "ranks/test.parquet", "ranks/errors.parquet"
 WORKSPACE = "workspace"
 CHOSEN = ("dataset", "protocol", "model")
 INPUTS = {"events.parquet": "events and their split", "cases.parquet": "test cases"}  # deps of the stage, by file name
@@ -27,7 +28,8 @@ class RevisionResults:
     """metrics/test.json of a revision, and the ranks that it was computed from.
 
     `ranks` is None where they are in no cache here, and `missing` says so; `chosen`: dataset, protocol and model of
-    its params.yaml; `inputs`: the digests in its dvc.lock of what it was ranked on, by what they are.
+    its params.yaml; `inputs`: the digests in its dvc.lock of what it was ranked on, by what they are;
+    `errors` of its ratings, None where it has none or they are in no cache here.
     """
 
     revision: str
@@ -36,6 +38,7 @@ class RevisionResults:
     chosen: dict[str, str]
     inputs: dict[str, str] = field(default_factory=dict)
     missing: str = ""
+    errors: pl.DataFrame | None = None
 
     @property
     def label(self) -> str:
@@ -51,13 +54,15 @@ def read_revision(revision: str, repo: Path) -> RevisionResults:
     """
     files = DVCFileSystem(str(repo), rev=None if revision == WORKSPACE else revision)
     stage = _yaml(files, "dvc.lock", revision).get("stages", {}).get(STAGE, {})
-    path = next((out["path"] for out in stage.get("outs", []) if out["path"].endswith(RANKS_OUT)), None)
+    outs = [out["path"] for out in stage.get("outs", [])]
+    path, rated = (next((out for out in outs if out.endswith(end)), None) for end in (RANKS_OUT, ERRORS_OUT))
     if path is None:
         raise ValueError(
             f"{revision}: dvc.lock knows no {RANKS_OUT} of a stage {STAGE!r}; run `dvc repro` there, commit it"
         )
     params = _yaml(files, "params.yaml", revision)
-    ranks = _ranks(files, path)
+    ranks = _table(files, path, RANKS)
+    errors = _table(files, rated, ERRORS) if rated else None
     return RevisionResults(
         revision=revision,
         metrics=json.loads(_text(files, METRICS, revision)),
@@ -68,6 +73,7 @@ def read_revision(revision: str, repo: Path) -> RevisionResults:
             for dep in stage.get("deps", [])
             if Path(dep["path"]).name in INPUTS
         },
+        errors=errors,
         missing="" if ranks is not None else _how_to_get(revision, path),
     )
 
@@ -94,14 +100,14 @@ def _how_to_get(revision: str, path: str) -> str:
     return f"{lacks} This computes it:\n  {here}"
 
 
-def _ranks(files: Any, path: str) -> pl.DataFrame | None:
+def _table(files: Any, path: str, table: Table) -> pl.DataFrame | None:
     with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "ranks.parquet"
+        local = Path(folder) / "table.parquet"
         try:
             files.get_file(path, str(local))
         except (FileNotFoundError, DvcException):
             return None
-        return store.read(local, RANKS)
+        return store.read(local, table)
 
 
 def _text(files: Any, name: str, revision: str) -> str:

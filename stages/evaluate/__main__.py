@@ -11,7 +11,6 @@ from rich.table import Table as Sheet
 
 import models
 from engine.evaluation.rank import Counts, rank
-from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, mrr, ndcg, positions, recall
 from engine.tables import files, store
 from engine.tables.command import run
@@ -19,14 +18,15 @@ from engine.tables.layout import Layout
 from engine.tables.schemas import ORACLE, RANKS
 from engine.tables.settings import Choice, Record
 from engine.training.cases import Seen
-from engine.training.contract import Rater, Recommender
+from engine.training.contract import Recommender
 from engine.training.fit import accelerator
-from engine.training.source import Data, load
-from stages.evaluate import beyond_accuracy, charts
+from engine.training.source import load
+from stages.evaluate import beyond_accuracy, charts, rating_errors
 
 log = logging.getLogger(__name__)
 
 FIRST = {"recall@10", "recall@20", "ndcg@10", "mrr", "auc", "rmse", "mae", "ratings", "cases"}  # in test.json
+FIRST |= {"rmse_warm", "rmse_cold", "ratings_warm", "ratings_cold"}
 FIRST |= {"oracle_recall@20", "oracle_ndcg@10"}
 
 
@@ -35,6 +35,9 @@ class Evaluate(Record):
 
     cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (5, 10, 15, 20, 25), min_length=1, description="how many of the first ranks recall and NDCG look at, each"
+    )
+    cold: rating_errors.Cold = Field(
+        "kept", description="ratings by people or of items with under 3 training events: counted in RMSE, or left out"
     )
 
 
@@ -61,7 +64,11 @@ def main(params: Params, layout: Layout) -> None:
     table = _table(data.table, counts)
     store.write(table, layout.ranks, RANKS)
     place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs
-    readings = _readings(counts, cutoffs) | _ratings(model, data) | {"cases": float(len(place))}
+    readings = (
+        _readings(counts, cutoffs)
+        | rating_errors.readings(model, data, params.evaluate.cold, layout)
+        | {"cases": float(len(place))}
+    )
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
     best = table.select("user", "position").join(
         _oracle(layout), on=["user", "position"], how="left", maintain_order="left"
@@ -99,19 +106,12 @@ def _readings(counts: Counts, cutoffs: tuple[int, ...]) -> dict[str, float]:
     return found | {"mrr": float(mrr(place).mean())} | some
 
 
-def _ratings(model: Recommender, data: Data) -> dict[str, float]:
-    if not (isinstance(model, Rater) and rates(model)):
-        return {}
-    errors = Errors.of(model, data.train, data.events, data.part_E)
-    return {"rmse": errors.rmse, "mae": errors.mae, "ratings": len(errors.squared_E)}
-
-
 def _show(readings: dict[str, float], name: str) -> None:
     best = {key.removeprefix("oracle_"): value for key, value in readings.items() if key.startswith("oracle_")}
     heads = ["reading", name, *(["oracle"] if best else [])]
     sheet = Sheet(*heads, title=f"{int(readings['cases']):,} test cases")
     for key, value in readings.items():
-        if not key.startswith("oracle_") and key not in ("cases", "ratings"):
+        if not key.startswith("oracle_") and key != "cases" and not key.startswith("ratings"):
             row = [key, f"{value:.4f}", f"{best[key]:.4f}" if key in best else ""]
             sheet.add_row(*row[: len(heads)])
     Console().print(sheet)

@@ -1,6 +1,7 @@
 """Readings of the test cases: what stands where, and what is left out where it cannot be known."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 import torch
 
+from engine.evaluation import selection
 from engine.tables import store
 from engine.tables.layout import Layout
-from engine.tables.schemas import CASES, ITEMS, ORACLE, SPLIT, VECTORS
+from engine.tables.schemas import CASES, ERRORS, ITEMS, ORACLE, SPLIT, VECTORS
 from engine.tables.settings import Choice
 from engine.training.interactions import Interactions
 from stages import train
@@ -193,14 +195,17 @@ def test_without_validation_what_selects_by_nothing_runs_and_what_is_selected_sa
         assert trained(layout, name) == {"best_epoch": 1, "valid_cases": 0}
         assert evaluated(layout, name)["cases"] == 8
     for name, settings in (("bpr_mf", {}), ("biases", {"person": "history", "length": [3, 8]})):
-        with pytest.raises(ValueError, match=r"no validation cases to select \w+ by: protocols.x.valid is 0\. Models"):
+        with pytest.raises(
+            ValueError, match=r"no validation cases to select \w+ by: .*cases.parquet: protocols.x.valid is 0\. Models"
+        ):
             trained(layout, name, **settings)  # type: ignore[arg-type]
 
 
 def test_without_cases_ratings_alone_are_predicted(layout: Layout) -> None:
     store.write(pl.DataFrame(schema=dict(CASES.columns)), layout.cases, CASES)
     assert set(trained(layout, "biases")) == {"best_epoch", "valid_cases", "valid_rmse", "valid_mae"}
-    assert set(evaluated(layout, "biases")) == {"rmse", "mae", "ratings", "cases"}
+    told = {"rmse", "mae", "rmse_warm", "ratings", "ratings_warm", "ratings_cold", "cases"}
+    assert set(evaluated(layout, "biases")) == told
     assert layout.plot("cutoffs").read_text() == "k,recall\n"
     trained(layout, "popularity")
     with pytest.raises(ValueError, match="has no test cases, and popularity predicts no ratings"):
@@ -210,7 +215,7 @@ def test_without_cases_ratings_alone_are_predicted(layout: Layout) -> None:
 def test_a_stopped_run_with_fewer_epochs_is_evaluated_at_its_best_so_far(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, kept = [], train._reading
+    found, kept = [], selection._reading
 
     def reading(*given: Any) -> float:
         if len(found) == 3:
@@ -218,12 +223,72 @@ def test_a_stopped_run_with_fewer_epochs_is_evaluated_at_its_best_so_far(
         found.append(kept(*given))
         return found[-1]
 
-    monkeypatch.setattr(train, "_reading", reading)
+    monkeypatch.setattr(selection, "_reading", reading)
     with pytest.raises(KeyboardInterrupt):
         trained(layout, "bpr_mf", train={"epochs": 9, "batch_size": 8, "save": 0})
-    monkeypatch.setattr(train, "_reading", kept)
+    monkeypatch.setattr(selection, "_reading", kept)
     said = trained(layout, "bpr_mf", train={"epochs": 1, "batch_size": 8, "patience": 2})
     assert said["best_epoch"] == found.index(max(found)) + 1
     assert json.loads(layout.metric("cost").read_text())["epochs"] == 3
     assert evaluated(layout, "bpr_mf")["cases"] == 8
     assert trained(layout, "bpr_mf", train={"epochs": 1, "batch_size": 4})["best_epoch"] == 1  # another run
+
+
+def warm_and_cold(layout: Layout, cold: str) -> dict[str, Any]:
+    """metrics/test.json of the mean rating, where item 9 was trained on twice and person 8 never."""
+    rows = [
+        (u, p, 9 if (u, p) in ((1, 0), (2, 0), (3, 5)) else 1 + (u + p) % 8, float(1 + (u * p) % 5))
+        for u in range(1, 9)
+        for p in range(6)
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "position", "item", "rating"], orient="row").with_columns(
+        part=pl.when(pl.col("position") == 5).then(pl.lit("test")).when(pl.col("user") == 8).then(pl.lit("valid"))
+        .when(pl.col("position") == 4).then(pl.lit("valid")).otherwise(pl.lit("train")),
+        time=pl.lit(None),
+    )  # fmt: skip
+    frame = frame.select(pl.col(name).cast(kind) for name, kind in SPLIT.columns.items())
+    store.write(frame, layout.split, SPLIT, {"items": 9, "users": 8})
+    choice = Choice(name="biases", settings={"of": "none"})
+    train.main(train.Params(model=choice, seen="kept", train={}, device="cpu", seed=1), layout)
+    asked = evaluate.Evaluate(cold=cold)  # type: ignore[arg-type]
+    evaluate.main(evaluate.Params(model=choice, seen="kept", evaluate=asked, device="cpu"), layout)
+    found: dict[str, Any] = json.loads(layout.metric("test").read_text())
+    return found
+
+
+@pytest.mark.parametrize("cold", ["kept", "dropped"])
+def test_cold_ratings_are_counted_or_left_out_and_both_are_told(layout: Layout, cold: str) -> None:
+    found = warm_and_cold(layout, cold)
+    split = store.read(layout.split, SPLIT)
+    trained_on = split.filter(pl.col("part") == "train")
+    mean = trained_on["rating"].mean()
+    test = split.filter(pl.col("part") == "test")
+    squared = {u: (r - mean) ** 2 for u, r in test.select("user", "rating").iter_rows()}
+    users, items = Counter(trained_on["user"].to_list()), Counter(trained_on["item"].to_list())
+    of = dict(test.select("user", "item").iter_rows())
+    few = [u for u in squared if users[u] < 3 or items[of[u]] < 3]
+    assert (users[8], items[of[3]], users[3]) == (0, 2, 4)
+    assert {3, 8} < set(few) < set(squared)
+    warm = [e for u, e in squared.items() if u not in few]
+    np.testing.assert_allclose(found["rmse_warm"], np.sqrt(np.mean(warm)), rtol=1e-5)
+    np.testing.assert_allclose(found["rmse_cold"], np.sqrt(np.mean([squared[u] for u in few])), rtol=1e-5)
+    assert (found["ratings_warm"], found["ratings_cold"]) == (len(warm), len(few))
+    counted = list(squared.values()) if cold == "kept" else warm
+    np.testing.assert_allclose(found["rmse"], np.sqrt(np.mean(counted)), rtol=1e-5)
+    errors = store.read(layout.errors, ERRORS)
+    assert errors.height == found["ratings"] == len(counted)
+    np.testing.assert_allclose(errors["squared"].to_numpy(), counted, rtol=1e-5)
+    np.testing.assert_allclose(errors["absolute"].to_numpy() ** 2, counted, rtol=1e-5)
+    assert errors.filter("cold")["user"].to_list() == (few if cold == "kept" else [])
+
+
+def test_cold_dropped_where_all_is_cold_is_refused_and_a_ranker_has_no_errors(layout: Layout) -> None:
+    write_split(layout, {1: "valid", 2: "valid", 3: "valid", 4: "valid", 5: "test"})  # one event of each trains
+    trained(layout, "biases")
+    asked = evaluate.Evaluate(cold="dropped")
+    params = evaluate.Params(model=Choice(name="biases", settings={}), seen="kept", evaluate=asked, device="cpu")
+    with pytest.raises(ValueError, match=r"evaluate\.cold: dropped leaves nothing of 8 test ratings"):
+        evaluate.main(params, layout)
+    trained(layout, "popularity")
+    assert "rmse" not in evaluated(layout, "popularity")
+    assert store.read(layout.errors, ERRORS).height == 0

@@ -78,6 +78,24 @@ def test_the_best_state_is_kept_and_patience_ends_the_run(tmp_path: Path) -> Non
     assert not (tmp_path / "c.pt").exists()
 
 
+def test_who_watches_is_told_each_validation_again_after_a_kill_and_can_end_the_run(tmp_path: Path) -> None:
+    told: list[tuple[int, float]] = []
+
+    def watch(epoch: int, value: float) -> None:
+        told.append((epoch, value))
+        if value == 0.3 and stops:
+            raise stops.pop()
+
+    stops: list[Exception] = [ValueError("enough")]
+    with pytest.raises(ValueError, match="enough"):
+        fit(Slope(), events(), iter([0.1, 0.2, 0.3]).__next__, train(), 1, tmp_path / "c.pt", watch)
+    assert (tmp_path / "c.pt").exists()
+    assert told == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    told.clear()
+    fit(Slope(), events(), iter([0.3, 0.4, 0.5, 0.6]).__next__, train(), 1, tmp_path / "c.pt", watch)
+    assert told == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4), (5, 0.5), (6, 0.6)]
+
+
 def test_a_loss_that_is_no_number_stops_the_run_by_name(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match=r"epoch \d+, step \d+: the loss is nan"):
         fit(Slope(bad=0.25), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
+from scipy.stats import ttest_rel
 
-from engine.tables.schemas import RANKS
+from engine.tables.schemas import ERRORS, RANKS
 from stages.compare import __main__ as command
 from stages.compare.direction import better
 from stages.compare.paired import common_cases, compare, per_case, untested
@@ -268,3 +269,28 @@ def test_every_metric_has_a_direction_or_is_a_count() -> None:
     assert [better(name) for name in names] == ["higher"] * 5 + ["lower"] * 2 + [""] * 3
     rows = untested(results([0], ["mrr", "rmse"]), results([0], ["mrr"], "b"))
     assert [(row.metric, row.first, row.second) for row in rows] == [("mrr", 0.5, 0.5), ("rmse", 0.5, None)]
+
+
+def rated(squared: list[float], start: int = 0) -> pl.DataFrame:
+    n = len(squared)
+    columns = {"user": [1] * n, "position": range(start, start + n), "item": range(5 + start, 5 + start + n)}
+    values = {"squared": squared, "absolute": [value**0.5 for value in squared], "cold": [False] * n}
+    return pl.DataFrame(columns | values, schema=dict(ERRORS.columns))
+
+
+def test_rmse_is_tested_over_the_events_that_both_predicted() -> None:
+    one, other = [0.25, 1.0, 4.0, 1.0], [9.0, 1.0, 9.0, 4.0]
+    names = ["recall@5", "rmse", "mae"]
+    first = replace(results([0, 1, 2], names), errors=rated(one))
+    second = replace(results([0, 1, 3], names, "b"), errors=rated([*other[1:], 0.0], start=1))
+    rows = {row.metric: row for row in compare(first, second, "t")}
+    assert set(rows) == {"recall@5", "rmse", "mae"}
+    assert rows["rmse"].first == pytest.approx(np.sqrt(np.mean(one[1:])))
+    assert rows["rmse"].second == pytest.approx(np.sqrt(np.mean(other[1:])))
+    assert rows["rmse"].verdict is not None
+    assert rows["rmse"].verdict.cases == 3
+    assert rows["rmse"].verdict.difference == pytest.approx(np.mean(other[1:]) - np.mean(one[1:]))
+    assert rows["rmse"].verdict.p == pytest.approx(ttest_rel(other[1:], one[1:]).pvalue)
+    assert rows["mae"].second == pytest.approx((1 + 3 + 2) / 3)
+    without = replace(second, errors=None)  # of a revision from before errors were kept
+    assert {row.metric for row in compare(first, without)} == {"recall@5"}

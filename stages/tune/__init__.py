@@ -1,0 +1,1 @@
+"""Settings searched on validation: the same number of trials a model."""

@@ -1,0 +1,137 @@
+"""What is searched of a model's settings: `papers/spaces.yaml`, its common part and the model's own."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from pydantic import Field, model_validator
+
+import models
+from engine.tables.params import read_yaml
+from engine.tables.settings import Choice, Record, checked
+from engine.training.schedule import Train
+
+LR = "train.lr"  # every learner's is searched alike
+
+Value = str | bool | int | float
+
+
+class Dimension(Record):
+    """Values to choose from (`any`), or all between `low` and `high`: whole numbers where both are."""
+
+    any: tuple[Value, ...] = Field((), description="values to choose from")
+    low: int | float | None = Field(None, description="the least")
+    high: int | float | None = Field(None, description="the most")
+    log: bool = Field(False, description="whether ratios count, not differences")
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> "Dimension":
+        ranged = self.low is not None and self.high is not None and self.low < self.high
+        if len(self.any) > 1 and self.low is None and self.high is None and not self.log:
+            return self
+        if self.any or not ranged or (self.log and (self.low or 0) <= 0):
+            raise ValueError("two values at least under `any`, or `low` below `high` (above 0 with `log`)")
+        return self
+
+    @property
+    def distribution(self) -> optuna.distributions.BaseDistribution:
+        """As optuna draws from it."""
+        if self.any:
+            return optuna.distributions.CategoricalDistribution(self.any)
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return optuna.distributions.IntDistribution(self.low, self.high, log=self.log)
+        assert self.low is not None
+        assert self.high is not None
+        return optuna.distributions.FloatDistribution(self.low, self.high, log=self.log)
+
+    def holds(self, value: object) -> bool:
+        """Whether a value lies in it."""
+        if isinstance(value, bool | str) or self.any:
+            return any(value == one and type(value) is type(one) for one in self.any)
+        return isinstance(value, int | float) and (self.low or 0) <= value <= (self.high or 0)
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Values that stand for all: each, or the least and the most."""
+        if self.any:
+            return self.any
+        return tuple(end for end in (self.low, self.high) if end is not None)
+
+
+class Spaces(Record):
+    """The file: what is searched of every learner that has it, and of one model besides or instead."""
+
+    common: dict[str, Dimension]
+    models: dict[str, dict[str, Dimension | None]] = Field({}, description="an empty setting takes the common one away")
+
+
+def read(path: Path) -> Spaces:
+    """The file, checked.
+
+    Raises:
+        ValueError: it is none, or it searches one model's learning rate in its own way.
+    """
+    try:
+        found = checked(Spaces, read_yaml(path), "")
+    except ValueError as error:
+        raise ValueError(str(error).replace("params.yaml: ", f"{path}: ")) from None
+    if own := [name for name, space in found.models.items() if LR in space]:
+        raise ValueError(f"{path}: models.{own[0]}: {LR} is searched alike for all; it stands under `common`")
+    return found
+
+
+def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimension]:
+    """What is searched of a model, by setting: the common part where the model has it (and `train.` only where it
+    learns by descent), then the model's own.
+
+    Raises:
+        ValueError: a setting or a value that the model does not take, by name.
+    """
+    keys = models.find(choice.name).Config.model_fields
+    own = spaces.models.get(choice.name, {})
+    there = {
+        key: space
+        for key, space in spaces.common.items()
+        if (learns and key.startswith("train.")) or (key in keys and not isinstance(choice.settings.get(key), list))
+    }
+    found = {key: space for key, space in (there | own).items() if space is not None}
+    for key, space in found.items():
+        for value in space.ends:
+            settle(choice, {key: value})
+    return dict(sorted(found.items()))
+
+
+def settle(choice: Choice, values: dict[str, Value]) -> Choice:
+    """The model's section with values at dotted settings.
+
+    Raises:
+        ValueError: the model does not take them, by name.
+    """
+    settings = _copied(choice.settings)
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        place = settings
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    found = Choice(name=choice.name, settings=settings)
+    models.configure(found)
+    checked(Train, settings.get("train", {}), f"models.{choice.name}.train")
+    return found
+
+
+def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[str, Value]:
+    """What of the settings as they stand lies in the space: the first trial goes by it."""
+    settled = models.configure(choice).model_dump() | {"train": learning.model_dump()}
+    found = {}
+    for key, dimension in space.items():
+        value: Any = settled
+        for part in key.split("."):
+            value = value[part]
+        if dimension.holds(value):
+            found[key] = value
+    return found
+
+
+def _copied(section: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, dict) else value for key, value in section.items()}

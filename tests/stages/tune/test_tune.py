@@ -1,0 +1,322 @@
+"""Settings are searched on validation alone, with equal budgets; a search that was killed goes on as if it were not."""
+
+import logging
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import models
+from engine.tables import store
+from engine.tables.layout import Layout
+from engine.tables.params import expanded, override, read_yaml
+from engine.tables.schemas import CASES, SPLIT
+from engine.tables.settings import Choice
+from engine.training.contract import Learner
+from engine.training.fit import Progressed, Train, Watch
+from stages.tune import __main__ as tune
+from stages.tune import space, trainings, trials, tuned
+from stages.tune.space import Dimension, Value
+from stages.tune.trials import WARM_UP, Budget, Search
+
+ROOT = Path(__file__).parents[3]
+SPACE = {"x": Dimension(low=0.0, high=1.0), "kind": Dimension(any=("a", "b"))}
+PEOPLE, ITEMS, LENGTH = 30, 20, 8
+
+
+def world(root: Path, replaced: str = "") -> Layout:
+    """People who go on from item to item, some by two; in the part `replaced` the acts are others."""
+    made = Layout(root / "data" / "tiny", "temporal")
+    rows, cases = [], []
+    for user in range(1, PEOPLE + 1):
+        for place in range(LENGTH):
+            part = {LENGTH - 2: "valid", LENGTH - 1: "test"}.get(place, "train")
+            item = 1 + (user + place * (1 + user % 2) + (5 if part == replaced else 0)) % ITEMS
+            rows.append((user, place, item, None, part, None))
+            if part != "train":
+                cases.append((len(cases) + 1, part, user, place, item, None))
+    frame = pl.DataFrame(rows, schema=dict(SPLIT.columns), orient="row")
+    store.write(frame, made.split, SPLIT, {"items": ITEMS, "users": PEOPLE})
+    store.write(pl.DataFrame(cases, schema=dict(CASES.columns), orient="row"), made.cases, CASES)
+    return made
+
+
+def command(monkeypatch: pytest.MonkeyPatch, layout: Layout, *more: str) -> dict[str, Any]:
+    """The command in the repository, its files beside the data; gives the sections of the data set and protocol."""
+    folder = layout.root.parents[1]
+    monkeypatch.setattr(
+        sys, "argv", ["tune", str(layout.root), "--protocol", "temporal", "--tuned", str(folder / "tuned.yaml"),
+                      "--out", str(folder / "kept"), "device=cpu", *more]
+    )  # fmt: skip
+    monkeypatch.setattr(tune, "read_yaml", _with_tiny)
+    tune.main()
+    found: dict[str, Any] = read_yaml(folder / "tuned.yaml")["tiny"]["temporal"]
+    return found
+
+
+def _with_tiny(path: Path) -> dict[str, Any]:
+    found = read_yaml(path)
+    if path.name == "params.yaml":
+        for name in ("gru4rec", "sasrec"):
+            found["models"][name]["train"] |= {"epochs": 3, "batch_size": 16}
+    return found
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    return tmp_path
+
+
+def search(folder: Path, seed: int = 1, name: str = "d/p/m") -> Search:
+    return Search(folder, name, SPACE, seed)
+
+
+def curve(settings: dict[str, Value], watch: Watch, epochs: int = 11) -> Progressed:
+    """A training that rises to x, told as it goes."""
+    height = float(settings["x"]) + (settings["kind"] == "b")
+    done = Progressed()
+    for epoch in range(1, epochs + 1):
+        watch(epoch, height * epoch / epochs)
+        done.best, done.best_epoch, done.epoch = height * epoch / epochs, epoch, epoch
+    return done
+
+
+def silent(_: Search) -> None:
+    pass
+
+
+def test_the_best_trial_is_kept_and_later_runs_go_on(tmp_path: Path) -> None:
+    tried: list[dict[str, Value]] = []
+
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        tried.append(settings)
+        return [curve(settings, watch)]
+
+    first = search(tmp_path).run(fit, {"x": 0.25, "kind": "a"}, Budget(6), silent)
+    assert tried[0] == {"x": 0.25, "kind": "a"}  # the settings as they stand
+    assert first.trials == len(tried) == 6
+    again = search(tmp_path).run(fit, {}, Budget(6), silent)
+    assert again == first
+    assert len(tried) == 6
+    more = search(tmp_path).run(fit, {}, Budget(10), silent)
+    assert (more.trials, len(tried)) == (10, 10)
+    assert more.value == pytest.approx(max(float(t["x"]) + (t["kind"] == "b") for t in tried))
+    assert len({float(t["x"]) for t in tried}) == 10  # a run that goes on draws nothing twice
+    other = search(tmp_path, seed=2, name="d/p/other").run(fit, {}, Budget(2), silent)
+    assert other.trials == 2
+
+
+@pytest.mark.parametrize("stop", [(0, 1), (4, 3), (9, 8)])
+def test_a_killed_search_ends_as_one_that_was_not(tmp_path: Path, stop: tuple[int, int]) -> None:
+    tried: list[dict[str, Value]] = []
+
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        def watched(epoch: int, value: float) -> None:
+            if kills and (len(tried) - 1, epoch) == stop:
+                kills.pop()
+                tried.pop()
+                raise SystemExit  # which nothing catches: the trial stays as a killed process leaves it
+            watch(epoch, value)
+
+        tried.append(settings)
+        return [curve(settings, watched)]
+
+    kills: list[int] = []
+    whole, plain = search(tmp_path / "whole").run(fit, {"x": 0.5}, Budget(11), silent), list(tried)
+    tried.clear()
+    kills.append(1)
+    with pytest.raises(SystemExit):
+        search(tmp_path / "killed").run(fit, {"x": 0.5}, Budget(11), silent)
+    found = search(tmp_path / "killed").run(fit, {"x": 0.5}, Budget(11), silent)
+    assert not kills
+    assert tried == plain
+    assert (found.settings, found.value, found.trials, found.pruned) == (
+        whole.settings, whole.value, whole.trials, whole.pruned,
+    )  # fmt: skip
+
+
+def test_a_trial_below_the_others_is_pruned_and_never_in_its_first_epochs(tmp_path: Path) -> None:
+    ends: list[int] = []
+
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        folder.mkdir(parents=True)
+        (folder / "1.pt").write_text("")
+        ends.append(0)
+
+        def noted(epoch: int, value: float) -> None:
+            ends[-1] = epoch
+            watch(epoch, value)
+
+        return [curve(settings, noted)]
+
+    found = search(tmp_path).run(fit, {}, Budget(16), silent)
+    early = [epoch for epoch in ends if epoch < 11]
+    assert found.pruned == len(early) > 1
+    assert min(early) > WARM_UP
+    assert not list(tmp_path.rglob("*.pt"))  # what a pruned trial had kept for a kill
+
+
+def test_a_training_that_diverges_counts_and_the_search_goes_on(tmp_path: Path) -> None:
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        if settings["kind"] == "b":
+            raise FloatingPointError("epoch 1, step 3: the loss is nan")
+        return [curve(settings, watch)]
+
+    found = search(tmp_path).run(fit, {"kind": "b"}, Budget(8), silent)
+    assert found.settings["kind"] == "a"
+    assert 1 <= found.failed < 8
+    assert found.trials == 8
+    with pytest.raises(ValueError, match="of 1 trials none came to its end: epoch 1, step 3: the loss is nan"):
+        search(tmp_path, name="d/p/b").run(fit, {"kind": "b"}, Budget(1), silent)
+
+
+def test_seconds_end_a_search_and_those_of_earlier_runs_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        return [curve(settings, watch)]
+
+    assert search(tmp_path).run(fit, {}, Budget(2), silent).seconds == 20
+    assert search(tmp_path).run(fit, {}, Budget(50, 35.0), silent).trials == 4
+
+
+def test_two_processes_do_not_search_the_same(tmp_path: Path) -> None:
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        with pytest.raises(ValueError, match="another process searches this"):
+            search(tmp_path).run(fit, {}, Budget(5), silent)
+        return [curve(settings, watch)]
+
+    assert search(tmp_path).run(fit, {}, Budget(1), silent).trials == 1
+
+
+def test_models_get_as_many_trials_and_a_solver_s_own_choices_count(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = command(monkeypatch, world(kept), "--models", "gru4rec,sasrec,ease,popularity", "--trials", "3")
+    assert {name: section["trials"] for name, section in found.items()} == {
+        "gru4rec": 3, "sasrec": 3, "ease": 12, "popularity": 1,
+    }  # fmt: skip
+    for name, section in found.items():
+        assert 0 <= section["best"] <= 1
+        assert section["seeds"] == [1]
+        assert section["reading"] == "NDCG@10"
+        params = read_yaml(ROOT / "params.yaml") | {"dataset": "tiny", "protocol": "temporal", "model": name}
+        for assignment in expanded(f"@{kept / 'tuned.yaml'}", params):
+            override(params, assignment)
+        models.configure(Choice(name=name, settings=params["models"][name]))
+        assert not isinstance(params["models"].get("ease", {}).get("penalty") if name == "ease" else 1, list)
+    assert "++models.sasrec.train.lr=" in found["sasrec"]["settings"]
+
+
+def test_what_was_found_trains_to_the_value_that_is_noted(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = world(kept)
+    section = command(monkeypatch, layout, "--models", "gru4rec", "--trials", "3", "--seeds", "2")["gru4rec"]
+    assert section["seeds"] == [1, 2]
+    params = _with_tiny(ROOT / "params.yaml")
+    for assignment in section["settings"].split():
+        override(params, assignment)
+    choice = Choice(name="gru4rec", settings=params["models"]["gru4rec"])
+    own = trainings.Params(model=choice, seen="excluded", train=params["train"], device="cpu")
+    again = trainings.Trainings(own, layout, 2)
+    values = [again.trained(choice, seed, kept / "again", None)[1].best for seed in (1, 2)]
+    assert np.mean(values) == pytest.approx(section["best"], abs=1e-6)
+
+
+def test_the_test_part_cannot_be_read(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other acts in the test part change nothing; in the validation part they do."""
+    asked = ("--models", "gru4rec,ease", "--trials", "2", "models.gru4rec.dim=8")
+    found = {}
+    for replaced in ("", "test", "valid"):
+        section = command(monkeypatch, world(kept / f"r{replaced}", replaced), *asked)
+        found[replaced] = {name: {k: v for k, v in of.items() if k != "seconds"} for name, of in section.items()}
+    assert found[""] == found["test"]
+    assert found[""]["gru4rec"] != found["valid"]["gru4rec"]
+    assert found[""]["ease"] != found["valid"]["ease"]
+
+
+def test_other_data_or_settings_are_another_search(kept: Path) -> None:
+    def name(layout: Layout, seeds: int = 1, **settings: object) -> str:
+        choice = Choice(name="gru4rec", settings=settings)
+        return trainings.Trainings(trainings.Params(model=choice, seen="excluded", device="cpu"), layout, seeds).name()
+
+    layout = world(kept)
+    names = [name(layout), name(layout, 2), name(layout, dim=8), name(world(kept / "other", "valid"))]
+    assert len(set(names)) == 4
+    assert name(layout) == names[0]
+    assert names[0].startswith("tiny/temporal/gru4rec/")
+
+
+def test_a_file_keeps_its_other_sections(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.yaml"
+    best = tuned.Best({"dim": 16, "tied": True, "train.lr": 1e-05}, 0.5, 4)
+    given = ["+models.gru4rec.length=5", "models.sasrec.dim=8", "train.epochs=3", "device=cpu"]
+    for place in (("b", "p", "gru4rec"), ("a", "p", "gru4rec"), ("b", "q", "sasrec")):
+        tuned.put(path, place, tuned.section(place[2], best, "NDCG@10", [1], given))
+    found = read_yaml(path)
+    assert list(found) == ["a", "b"]
+    assert list(found["b"]) == ["p", "q"]
+    params = {"dataset": "b", "protocol": "p", "model": "gru4rec", "models": {"gru4rec": {}}, "train": {}}
+    for assignment in expanded(f"@{path}", params):
+        override(params, assignment)
+    assert params["models"] == {"gru4rec": {"length": 5, "dim": 16, "tied": True, "train": {"lr": 1e-05}}}
+    assert params["train"] == {"epochs": 3}  # what the command itself had set
+    with pytest.raises(KeyError, match=r"nothing for b, q, gru4rec; `python -m stages"):
+        expanded(f"@{path}", params | {"protocol": "q"})
+
+
+@pytest.mark.parametrize("name", read_yaml(ROOT / "params.yaml")["models"])
+def test_every_model_takes_what_is_searched_of_it(name: str) -> None:
+    choice = Choice(name=name, settings=read_yaml(ROOT / "params.yaml")["models"][name])
+    learns = any(isinstance(v, type) and issubclass(v, Learner) and v is not Learner
+                 and v.__module__ == f"models.{name}" for v in vars(models.find(name)).values())  # fmt: skip
+    found = space.dimensions(space.read(ROOT / "papers/spaces.yaml"), choice, learns)
+    assert ("train.lr" in found) == learns
+    begun = space.start(found, choice, Train())
+    assert set(begun) <= set(found)
+    for key, value in begun.items():
+        assert found[key].holds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("common: {}\nmodels: {sasrec: {train.lr: {low: 0.1, high: 1.0}}}", "train.lr is searched alike for all"),
+        ("common: {dim: {any: [3]}}", "common.dim: .*two values at least"),
+        ("common: {dim: {low: 0, high: 8, log: true}}", "common.dim: .*above 0"),
+        ("common: {dim: {lower: 8}}", "common.dim.lower: .*known keys"),
+    ],
+)
+def test_a_wrong_space_is_refused_by_name(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "spaces.yaml").write_text(text)
+    with pytest.raises(ValueError, match=why):
+        space.read(tmp_path / "spaces.yaml")
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ({"width": Dimension(any=(1, 2))}, "models.sasrec.width"),
+        ({"heads": Dimension(any=(0, 2))}, "models.sasrec.heads"),
+        ({"train.rate": Dimension(any=(0, 2))}, "models.sasrec.train.rate"),
+    ],
+)
+def test_a_setting_that_the_model_lacks_is_refused_by_name(own: dict[str, Dimension], why: str) -> None:
+    spaces = space.Spaces(common={}, models={"sasrec": dict(own)})
+    with pytest.raises(ValueError, match=why):
+        space.dimensions(spaces, Choice(name="sasrec", settings={}), True)
+
+
+def test_a_wrong_model_is_refused_before_anything_is_searched(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(SystemExit, match=r"tune: .*no 'nosuch'"):
+        command(monkeypatch, world(kept), "--models", "ease,nosuch")
+    assert not (kept / "tuned.yaml").exists()
