@@ -25,7 +25,7 @@ def select_rows(batch: Batch, row_B: Tensor) -> Batch:
 def erase_events(batch: Batch, gone_BL: Tensor) -> Batch:
     """The rows as if some of their events had not been; the topics that the others carry stay as they were."""
     keep_BL = batch.valid_BL & ~gone_BL
-    order_BL = (~keep_BL).long().argsort(dim=1, stable=True)
+    order_BL = kept_first(keep_BL)
     kept_BL = keep_BL.gather(1, order_BL)
     found: dict[str, Tensor | None] = {"length_B": keep_BL.sum(1)}
     for name in ("item_BL", "event_BL", "time_BL", "rating_BL"):
@@ -38,6 +38,11 @@ def erase_events(batch: Batch, gone_BL: Tensor) -> Batch:
         found["presence_BL"] = batch.presence_BL.gather(1, order_BL)
     row_B1 = torch.arange(len(order_BL), device=order_BL.device)[:, None]
     return batch.but(**found, part_presence=_each(batch.part_presence, lambda value_BL: value_BL[row_B1, order_BL]))
+
+
+def kept_first(keep_BL: Tensor) -> Tensor:
+    """The places of each row, those that are kept before the others, each in their order."""
+    return (~keep_BL).long().argsort(dim=1, stable=True)
 
 
 def _each(parts: Parts | None, change: Callable[[Tensor], Tensor]) -> Parts | None:

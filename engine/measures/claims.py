@@ -85,5 +85,4 @@ def half_interval(value_C: Floats, group_C: np.ndarray) -> float:
 
 def by_group(value_C: Floats, group_C: np.ndarray) -> Floats:
     """The sum of each group's cases, in the order of the groups: what a paired test over people is made of."""
-    found: Floats = np.bincount(np.unique(group_C, return_inverse=True)[1], weights=value_C)
-    return found
+    return np.asarray(np.bincount(np.unique(group_C, return_inverse=True)[1], weights=value_C), dtype=np.float64)
