@@ -89,7 +89,8 @@ def test_one_act_gone_is_as_history_erasures_counts_it(honest: RankingTests) -> 
 def test_an_act_silenced_is_one_that_was_not_where_acts_add_up(honest: RankingTests) -> None:
     for measures in honest.found.values():
         assert measures["silenced"] == pytest.approx(measures["gone_10"], abs=1e-5)
-        assert measures["another"].tolist() != measures["others_in_the_mean"].tolist()
+        # of four draws: half the spread, but that the acts differ too
+        assert measures["others_in_the_mean"].std() < 0.9 * measures["another"].std()
 
 
 def test_how_many_decide_is_as_taking_one_after_another(honest: RankingTests) -> None:
