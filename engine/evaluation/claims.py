@@ -139,8 +139,8 @@ def _block(
             "deciding": _deciding(probe, weight_BL, there_BL),
             "gini": claims.gini(weight_BL, there_BL),
             "entropy": claims.entropy(weight_BL, there_BL),
-            "redrawn": faithfulness.agreement(weight_BL, _array(other[name].double()), there_BL),
-            "nearby": faithfulness.agreement(left_BL, _array(near[name].double()), _array(near_batch.valid_BL)),
+            "redrawn": faithfulness.steadiness(weight_BL, _array(other[name].double()), there_BL),
+            "nearby": faithfulness.steadiness(left_BL, _array(near[name].double()), _array(near_batch.valid_BL)),
         }
     return found
 

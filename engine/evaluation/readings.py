@@ -22,13 +22,16 @@ ROWS = 256  # changed rows scored at once
 
 @dataclass(frozen=True)
 class Question:
-    """Why an item a row: what is asked of every reading. `among_BK` as of `influence`."""
+    """Why an item a row: what is asked of every reading. `among_BK` as of `influence`; `within_BL`: the acts whose
+    parts are left out one by one (None: of all).
+    """
 
     model: Recommender
     batch: Batch
     item_B: Tensor
     catalog: Catalog
     among_BK: Tensor | None = None
+    within_BL: Tensor | None = None
 
     def value(self, batch: Batch, row_R: Tensor) -> Tensor:
         """What is explained, in 64 bits, for the rows of another batch, each of which stands for one of this batch."""
@@ -72,7 +75,9 @@ def _integrated(asked: Question, one: Weights) -> Weights:
 @torch.no_grad()
 def _leave_one_out(asked: Question, one: Weights) -> Weights:
     """Each valid part alone is taken away."""
-    value, at_X = torch.zeros_like(one.value), one.valid.nonzero()
+    inside = one.valid.ndim == 3 and asked.within_BL is not None
+    asked_for = one.valid & asked.within_BL[..., None] if inside else one.valid  # type: ignore[index]
+    value, at_X = torch.zeros_like(one.value), asked_for.nonzero()
     whole_B = asked.value(asked.batch, torch.arange(len(asked.item_B), device=at_X.device))
     for at_R in torch.split(at_X, ROWS):
         row_R = at_R[:, 0]

@@ -86,15 +86,16 @@ def cause_hits(
     for first in range(0, len(cases), ROWS):
         user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
         batch = data.events.before(user_B, position_B, model.needs)
+        next_B = list(zip(user_B.tolist(), position_B.tolist(), strict=True))
+        item_BL, valid_BL = _array(batch.item_BL), _array(batch.valid_BL)
+        true_BL = np.stack([np.isin(item_BL[row], causes.earlier(*of)) for row, of in enumerate(next_B)]) & valid_BL
         among = None if isinstance(model, CatalogScorer) else every_item(data, len(item_B))
-        asked = Question(model, batch, item_B, data.catalog, among)
+        within = torch.from_numpy(true_BL).to(item_B.device)
+        asked = Question(model, batch, item_B, data.catalog, among, within)
         own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
         said = [(f"own_{one.kind}", one) for one in own]
         for reading, over in readings.items():
             said += [(reading, one) for one in read(asked, reading, over)]
-        next_B = list(zip(user_B.tolist(), position_B.tolist(), strict=True))
-        item_BL, valid_BL = _array(batch.item_BL), _array(batch.valid_BL)
-        true_BL = np.stack([np.isin(item_BL[row], causes.earlier(*of)) for row, of in enumerate(next_B)]) & valid_BL
         weighed = {name: _array(one.value.double()) for name, one in said if one.over == "history"}
         weighed["newest"] = np.broadcast_to(np.arange(valid_BL.shape[1], dtype=np.float64), valid_BL.shape)
         for row, (user, _) in enumerate(next_B):
