@@ -42,7 +42,8 @@ class Explain(Record):
     inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
     causes: int = Field(1600, ge=0, description="test cases held against known causes, where there are any; 0: all")
     readings: tuple[Reading, ...] = Field(
-        ("gradient", "integrated"), description="readings of the score that are tested beside the model's own weights"
+        ("gradient", "integrated", "leave_one_out"),
+        description="readings of the score that are tested beside the model's own weights",
     )
 
 
