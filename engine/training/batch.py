@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.training.audience import NEVER, Audience, Clock
 from engine.training.needs import Needs, View
 from engine.training.presence import Presence
+from engine.training.profile import ProfileSource
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Batch(Presence):
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
     A row that is a pair (or has no history, L = 0) has its target in target_BL [B, 1], rated_B f32.
     rating_BL f32: what the user gave each event (0 padding). now_B: the moment that what follows a row is asked at;
-    `audience`: who acted on each item before (None unless asked for). `Presence` has what dims events.
+    `audience`: who acted on each item before; `profiles`: what topics are made of (None unless asked for).
     """
 
     user_B: Tensor
@@ -41,6 +42,7 @@ class Batch(Presence):
     rated_B: Tensor | None = None
     now_B: Tensor | None = None
     audience: Audience | None = None
+    profiles: ProfileSource | None = None
 
     @property
     def valid_BL(self) -> Tensor:
@@ -64,7 +66,7 @@ class Interactions:
 
     user_E, item_E i64 · time_E i64 unix seconds or None · event_E: number of the event in the whole data ·
     topic_ET f16 or None, by event number. `users` and `items` are the highest codes. rating_E f32 or None;
-    train_E bool: the events that the histories of items are made of (None: all).
+    train_E bool: the events that the histories of items are made of (None: all). `profiles`: what topic_ET was made of.
     """
 
     user_E: Tensor
@@ -77,6 +79,7 @@ class Interactions:
     topic_ET: Tensor | None = None
     rating_E: Tensor | None = None
     train_E: Tensor | None = None
+    profiles: ProfileSource | None = None
 
     @staticmethod
     def of(
@@ -87,13 +90,10 @@ class Interactions:
         `tables.arrays.event_columns` makes them of a split table. `topic` [events + 1, T] goes by event number.
         """
 
-        def put(name: str) -> Tensor | None:
-            return torch.from_numpy(np.array(columns[name])).to(device) if name in columns else None
+        def put(name: str) -> Tensor:
+            return torch.from_numpy(np.array(columns[name])).to(device)
 
         user_E, item_E, event_E = put("user"), put("item"), put("event")
-        assert user_E is not None
-        assert item_E is not None
-        assert event_E is not None
         users = int(user_E.max()) if len(user_E) else 0
         return Interactions(
             user_E=user_E,
@@ -102,10 +102,10 @@ class Interactions:
             offset_U=torch.searchsorted(user_E, torch.arange(users + 2, device=device)),
             users=users,
             items=items,
-            time_E=put("time"),
+            time_E=put("time") if "time" in columns else None,
             topic_ET=None if topic is None else torch.from_numpy(topic).to(device),
-            rating_E=put("rating"),
-            train_E=put("train"),
+            rating_E=put("rating") if "rating" in columns else None,
+            train_E=put("train") if "train" in columns else None,
         )
 
     def __len__(self) -> int:
@@ -153,6 +153,7 @@ class Interactions:
             time_BL=time_BL,
             topic_BLT=topic_BLT,
             rating_BL=self.rated(place_BL) * valid_BL if needs.ratings else None,
+            profiles=self.profiles if needs.topics else None,
         )
 
     def rated(self, place: Tensor) -> Tensor:
@@ -174,8 +175,8 @@ class Interactions:
         asked_B = place_B < self.offset_U[user_B + 1]  # else the moment is now: after all that is known
         now_B = torch.where(asked_B, self._moments[place_B.clamp(max=len(self) - 1)], NEVER)
         stop_B = torch.minimum(place_B, self.clock.before(user_B, now_B)) if needs.item_length else place_B
-        audience = self.audience if needs.item_length else None
-        return self.rows(start_B, stop_B, user_B, needs).but(now_B=now_B, audience=audience)
+        rows = self.rows(start_B, stop_B, user_B, needs)
+        return rows.but(now_B=now_B, audience=self.audience if needs.item_length else None)
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
         """Rows [start, stop); a target is the item `needs.ahead` events later, which must be the same user's."""
