@@ -11,8 +11,6 @@ out cases whose target is in no training event, as some publications do.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.cells import command, costs
 from engine.measures.ranking import ndcg, positions, recall
 from engine.tables import files, store
 from engine.tables.layout import Layout
@@ -88,20 +87,6 @@ def prepare(name: str, folder: Path, out: Path, threads: int) -> list[str]:
     return params
 
 
-def command(stage: str, data: Path, protocol: str, params: list[str], threads: int, cell: Path | None = None) -> None:
-    """One stage, as a user starts it.
-
-    Raises:
-        SystemExit: it failed; with what it said.
-    """
-    apart = ["--results", str(cell), "--readings", str(cell / "metrics")] if cell else ["--readings", str(data)]
-    words = [sys.executable, "-m", f"stages.{stage}", str(data), "--protocol", protocol, *apart, *params]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    found = subprocess.run(words, env=environment, capture_output=True, text=True)
-    if found.returncode:
-        sys.exit(f"{' '.join(words)}\n{found.stdout}{found.stderr}")
-
-
 def readings(cell: Path, data: Path, protocol: str) -> dict[str, float]:
     """HR and NDCG at 10 over all cases and over those whose target is in a training event."""
     ranks = store.read(cell / "ranks" / "test.parquet", RANKS)
@@ -109,7 +94,6 @@ def readings(cell: Path, data: Path, protocol: str) -> dict[str, float]:
     trained = split.filter(pl.col("part") == "train")["item"].unique()
     warm = ranks["target"].is_in(trained.implode()).to_numpy()
     place = positions(*(ranks[name].to_numpy().astype(np.int64) for name in ("greater", "ties")))
-    cost = json.loads((cell / "metrics" / "cost.json").read_text())
     return {
         "cases": len(place),
         "hr": float(recall(place, 10).mean()),
@@ -117,7 +101,7 @@ def readings(cell: Path, data: Path, protocol: str) -> dict[str, float]:
         "warm_cases": int(warm.sum()),
         "warm_hr": float(recall(place[warm], 10).mean()),
         "warm_ndcg": float(ndcg(place[warm], 10).mean()),
-        **{key: cost[key] for key in ("epochs", "ended_at_cap", "seconds_to_the_best", "peak_gib")},
+        **costs(cell),
     }
 
 
@@ -179,4 +163,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -11,14 +11,14 @@ import models
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import ndcg, positions, recall
-from engine.tables import files, store
+from engine.tables import files, store, validated_run
 from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice, Record, checked
 from engine.training.cases import Seen
 from engine.training.contract import Rater, Recommender, Solver, Tuned
-from engine.training.fit import Progressed, Train, accelerator, fit, leads, peak_gib
+from engine.training.fit import Progressed, Train, Validated, accelerator, fit, leads, peak_gib
 from engine.training.source import Data, digest, load
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,9 @@ def main(params: Params, layout: Layout) -> None:
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{_digest(params, learning, layout)}.pt"
-    reading = _selection(model, data, params.seen, layout)
-    done = fit(model, data.train, reading, learning, params.seed, checkpoint)
+    validated = _validated(params, learning, layout) if learning.validated else None
+    reading = None if validated else _selection(model, data, params.seen, layout)
+    done = fit(model, data.train, reading, learning, params.seed, checkpoint, validated)
     if not leads():
         return
     with files.whole(layout.weights) as temporary:
@@ -60,6 +61,14 @@ def settings(params: Params) -> Train:
     """How to learn, checked with the model's own section: its `train` overrides the general one."""
     models.configure(params.model)
     return checked(Train, params.train | params.model.settings.get("train", {}), "train")
+
+
+def _validated(params: Params, learning: Train, layout: Layout) -> Validated:
+    if "no_valid_cases" not in store.meta(layout.split):
+        raise ValueError("train.validated: this protocol validates by itself; it is for `everything`, which cannot")
+    run = validated_run.read(learning.validated)
+    run.refuse_other(layout.root.name, params.model.name, params.model.settings, params.train)
+    return Validated(run.best_epoch, run.chosen)
 
 
 def _digest(params: Params, learning: Train, layout: Layout) -> str:
@@ -112,7 +121,9 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
         readings |= {"valid_rmse": errors.rmse, "valid_mae": errors.mae}
     if isinstance(model, Tuned):
         readings |= {f"chosen_{name}": value for name, value in model.chosen.items()}
-    files.write_json(readings | {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}, layout.metric("valid"))
+    readings |= {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}
+    readings |= {f"best_epoch_{phase}": epoch for phase, epoch in done.best_epochs.items()}
+    files.write_json(readings, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,
         "seconds_training": done.earlier + sum(done.seconds),

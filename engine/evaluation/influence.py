@@ -47,7 +47,7 @@ def influence(
         return []
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = batch.but(**vars(presence(ones, rivals(model, among_BK))))
+        given = batch.but(**vars(presence(ones, rivals(model, among_BK)).beside(batch)))  # what is dimmed stays so
         value_B = log_probability(model, given, item_B, among_BK)
         slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
     return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]

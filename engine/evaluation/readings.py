@@ -94,7 +94,7 @@ def _without(rows: Batch, one: Weights, at_R: Tensor, others: int) -> Batch:
     left[(step_R, *at_R[:, 1:].T)] = 0
     if one.over == "history":
         return erase_events(rows, left == 0)
-    return rows.but(**vars(presence([replace(one, value=left)], others)))
+    return rows.but(**vars(presence([replace(one, value=left)], others).beside(rows)))
 
 
 @torch.no_grad()

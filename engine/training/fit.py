@@ -12,11 +12,11 @@ import torch
 from engine.training.batch import Interactions
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
 from engine.training.loop import Loop
-from engine.training.schedule import Progressed, Train
+from engine.training.schedule import Progressed, Train, Validated
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
+__all__ = ["Progressed", "Train", "Validated", "accelerator", "fit", "leads", "peak_gib"]
 
 
 def leads() -> bool:
@@ -52,9 +52,11 @@ def fit(
     settings: Train,
     seed: int,
     checkpoint: Path,
+    validated: Validated | None = None,
 ) -> Progressed:
     """Learn or solve; the model ends in its best state by `reading` (higher is better) and the checkpoint is removed.
     A model that is solved for is solved once, or with each of its `choices`; without choices it needs no `reading`.
+    With what an earlier run `validated` nothing is selected: each phase ends at its best epoch there.
 
     The same arguments give the same result, also when the run was killed and started again.
 
@@ -63,39 +65,54 @@ def fit(
         TypeError: the model neither learns nor is solved for, or it is selected and there is no reading.
     """
     if isinstance(model, Solver):
-        return _solve(model, train, reading)
+        return _solve(model, train, reading, validated)
     if not isinstance(model, Learner):
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
-    if reading is None:
+    if reading is None and validated is None:
         raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
-    return _learn(model, train, reading, settings, seed, checkpoint)
+    return _learn(model, train, reading or (lambda: 0.0), settings, seed, checkpoint, validated)
 
 
 def _learn(
-    model: Learner, train: Interactions, reading: Callable[[], float], settings: Train, seed: int, checkpoint: Path
+    model: Learner,
+    train: Interactions,
+    reading: Callable[[], float],
+    settings: Train,
+    seed: int,
+    checkpoint: Path,
+    validated: Validated | None,
 ) -> Progressed:
     """Phase by phase. Each keeps its checkpoint until the last has ended, so that a killed run goes on where it was."""
     if isinstance(model, Prepared):
         model.prepare(train)
     phases = model.phases if isinstance(model, Phased) else [Phase("")]
     kept = [checkpoint.with_name(f"{phase.name}-{checkpoint.name}".lstrip("-")) for phase in phases]
-    earlier = 0.0
+    earlier, best_epochs = 0.0, dict[str, int]()
     for phase, path in zip(phases, kept, strict=True):
         if isinstance(model, Phased):
             model.enter(phase.name)
             log.info("phase %s", phase.name)
-        done = Loop(model, train, settings.of(phase.epochs, phase.lr), seed, path, phase.selected).run(reading)
+        how = settings.of(phase.epochs, phase.lr)
+        if validated is None or not phase.selected:
+            done = Loop(model, train, how, seed, path, phase.selected).run(reading)
+        else:
+            stop = validated.best_epoch.get(phase.name, validated.best_epoch[""])
+            done = Loop(model, train, how, seed, path, selected=False).run(reading, stop)
+        best_epochs |= {phase.name: done.best_epoch} if phase.selected and phase.name else {}
         done.earlier, earlier = earlier, earlier + sum(done.seconds)
-    done.capped = not done.stale(settings.patience)
+    done.capped, done.best_epochs = validated is None and not done.stale(settings.patience), best_epochs
     for path in kept if leads() else []:
         path.unlink(missing_ok=True)
     return done
 
 
-def _solve(model: Solver, train: Interactions, reading: Callable[[], float] | None) -> Progressed:
+def _solve(
+    model: Solver, train: Interactions, reading: Callable[[], float] | None, validated: Validated | None
+) -> Progressed:
     """Solve, or solve with each choice of settings and keep the best; a trial counts as an epoch."""
     done, best = Progressed(), model.state_dict()
-    for choice in model.choices if isinstance(model, Tuned) else [{}]:
+    choices = model.choices if isinstance(model, Tuned) else [{}]
+    for choice in choices if validated is None else [validated.chosen]:
         started = time.perf_counter()
         if isinstance(model, Tuned):
             model.choose(choice)

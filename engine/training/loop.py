@@ -57,13 +57,15 @@ class Loop:
         self.state = Progressed()
         self.best_state: dict[str, Tensor] = {}
 
-    def run(self, reading: Callable[[], float]) -> Progressed:
-        """To the end that the settings give, or at once where a resumed run is past it; then to its best epoch, or to
-        its last where none is `selected`. The checkpoint of the end stays: whoever called removes it.
+    def run(self, reading: Callable[[], float], stop: int = 0) -> Progressed:
+        """To the end that the settings give (or to epoch `stop`, at the rates of a run to that end), or at once where a
+        resumed run is past it; then to its best epoch, or to its last where none is `selected`. The checkpoint of the
+        end stays: whoever called removes it.
         """
-        self._resume()
+        end = stop or self.settings.epochs
+        self._resume(end)
         try:
-            self._learn(reading)
+            self._learn(reading, end)
         except KeyboardInterrupt:
             if self.first and self.checkpoint.exists():
                 log.warning("stopped: run it again to go on, or with epochs: 1 to end at once at its best epoch so far")
@@ -77,17 +79,17 @@ class Loop:
         self.model.eval()
         return self.state
 
-    def _learn(self, reading: Callable[[], float]) -> None:
+    def _learn(self, reading: Callable[[], float], end: int) -> None:
         settings, saved = self.settings, -math.inf  # the first epoch is kept at once
         kept, alone = self.state.epoch, self.fabric.world_size == 1
         with (
             Progress(transient=True, disable=not self.first) as progress,
             delayed(lambda: alone and kept < self.state.epoch) as interrupt,
         ):
-            task = progress.add_task("training", total=settings.epochs, completed=self.state.epoch)
-            while self.state.epoch < settings.epochs and not self.state.stale(settings.patience):
+            task = progress.add_task("training", total=end, completed=self.state.epoch)
+            while self.state.epoch < end and not self.state.stale(settings.patience):
                 self._epoch(self.state.epoch + 1)
-                last = self.state.epoch == settings.epochs
+                last = self.state.epoch == end
                 if self.selected and (last or self.state.epoch % settings.every == 0):
                     self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
                 if interrupt.asked or last or time.monotonic() - saved >= settings.save:
@@ -155,13 +157,15 @@ class Loop:
             checkpoint.save(dict(zip(KEPT, (*parts, self.settings.epochs), strict=True)), self.checkpoint)
         return time.monotonic()
 
-    def _resume(self) -> None:
+    def _resume(self, end: int) -> None:
         state = checkpoint.load(self.checkpoint, set(KEPT)) if self.first else None
         state = self.fabric.broadcast(state)  # the others may not see the first one's disk
         if state is None:
             return
         progress = Progressed.kept(state["progress"])
-        goes_on = progress.epoch < self.settings.epochs and not progress.stale(self.settings.patience)
+        if progress.epoch > end and not self.selected:
+            return  # there is no way back
+        goes_on = progress.epoch < end and not progress.stale(self.settings.patience)
         if goes_on and self.settings.decay != "none" and state["epochs"] != self.settings.epochs:
             if self.first:
                 log.warning("the rate falls over %d epochs, not %d: starts anew", self.settings.epochs, state["epochs"])

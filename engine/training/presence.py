@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 from engine.training.needs import View
 
@@ -29,3 +30,21 @@ class Presence:
         """Each event's vector, or what a view gives to it, times its presence."""
         presence_BL = (self.part_presence or {}).get(view) if view else self.presence_BL
         return event_BLD if presence_BL is None else event_BLD * presence_BL[..., None]
+
+    def beside(self, other: "Presence") -> "Presence":
+        """The products of both: what either dims is dimmed. Where one is narrower, what it does not reach is there."""
+        mine, others = self.part_presence or {}, other.part_presence or {}
+        parts = {view: _product(mine.get(view), others.get(view)) for view in {**mine, **others}}
+        return Presence(
+            presence_BL=_product(self.presence_BL, other.presence_BL),
+            part_presence={view: value for view, value in parts.items() if value is not None} or None,
+            audience_presence_BKM=_product(self.audience_presence_BKM, other.audience_presence_BKM),
+        )
+
+
+def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    if one is None or other is None:
+        return other if one is None else one
+    width = max(one.shape[-1], other.shape[-1])
+    wide = [pad(value, (0, width - value.shape[-1]), value=1.0) for value in (one, other)]
+    return wide[0] * wide[1]

@@ -23,6 +23,7 @@ class Train(Record):
     decay: Literal["none", "cosine"] = Field("none", description="how the rate falls over the epochs")
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
     save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
+    validated: str = Field("", description="where nothing validates: the git revision whose run chose the epochs")
 
     def of(self, epochs: int | None, lr: float | None) -> "Train":
         """These settings with other epochs and another rate, where they are given."""
@@ -34,11 +35,20 @@ class Train(Record):
         return self.lr * share
 
 
+@dataclass(frozen=True)
+class Validated:
+    """What an earlier run chose on validation: the best epoch by phase ('': the last), the settings of a solver."""
+
+    best_epoch: dict[str, int]
+    chosen: dict[str, float]
+
+
 @dataclass
 class Progressed:
     """What a run has come to: readings an epoch, the best one and its state; all that a resumed run needs.
 
     `earlier`: seconds of the phases before. `capped`: the last phase ended at its last epoch, not by patience.
+    `best_epochs`: of each phase that has a name and was selected.
     """
 
     epoch: int = 0
@@ -49,6 +59,7 @@ class Progressed:
     seconds: list[float] = field(default_factory=list)
     earlier: float = 0.0
     capped: bool = False
+    best_epochs: dict[str, int] = field(default_factory=dict)
 
     @property
     def seconds_to_the_best(self) -> float:

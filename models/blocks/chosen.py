@@ -25,5 +25,5 @@ class Chosen(nn.Module):
         return dict(zip(self._choices[0], self.chosen_S.tolist(), strict=True))
 
     def choose(self, choice: dict[str, float]) -> None:
-        """Go by one of them from now on."""
-        self.chosen_S.copy_(torch.tensor(list(choice.values()), dtype=torch.float64))
+        """Go by one of them from now on; settings go by name, in any order."""
+        self.chosen_S.copy_(torch.tensor([choice[name] for name in self._choices[0]], dtype=torch.float64))

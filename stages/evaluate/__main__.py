@@ -50,6 +50,8 @@ class Params(Record):
 def main(params: Params, layout: Layout) -> None:
     """Rank every test case once, with the errors of ratings, and the best that is possible where it is known."""
     device = accelerator(params.device)
+    if why := store.meta(layout.split).get("no_test_cases"):
+        raise ValueError(f"{layout.cases}: {why}")
     needs = models.configure(params.model).needs
     data = load(layout, needs, "test", device)
     if not data.table.height and needs.predicts != "rating":

@@ -63,7 +63,8 @@ def main(params: Params, layout: Layout) -> None:
     device = accelerator(params.device)
     data = load(layout, models.configure(params.model).needs, "test", device)
     if not data.table.height:
-        raise ValueError(f"{layout.cases} has no test cases: every user's history is too short for the protocol")
+        why = store.meta(layout.split).get("no_test_cases", "every user's history is too short for the protocol")
+        raise ValueError(f"{layout.cases} has no test cases: {why}")
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)

@@ -5,17 +5,22 @@ import math
 
 import polars as pl
 
-from stages.split.settings import GlobalTime, Protocol, Temporal
+from stages.split.settings import Everything, GlobalTime, Protocol, Temporal
 
 log = logging.getLogger(__name__)
 
 
 def explain(split: pl.DataFrame, cases: pl.DataFrame, protocol: Protocol, where: str) -> dict[str, str]:
-    """What the split's metadata note: `no_valid_cases` and why, where there are none; a warning says it too.
+    """What the split's metadata note: `no_valid_cases` and `no_test_cases`, and why; a warning says the first too.
 
     Raises:
         ValueError: there is no test case, so there is nothing to measure.
     """
+    if isinstance(protocol, Everything):
+        nothing = f"{where} learns from all events"
+        return {"no_valid_cases": f"{nothing}; name the run that chose the epochs: +train.validated=REVISION"} | {
+            "no_test_cases": f"{nothing} and leaves none to test; the run that chose its epochs is tested"
+        }
     why = {part: _why(split, cases, protocol, where, part) for part in ("valid", "test")}
     if why["test"]:
         raise ValueError(f"{where}: no test case: {why['test']}")

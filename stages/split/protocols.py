@@ -5,7 +5,7 @@ import polars as pl
 
 from engine.tables.schemas import SPLIT
 from stages.split.global_time import parts_by_time
-from stages.split.settings import GlobalTime, Protocol, RandomOne, Temporal
+from stages.split.settings import Everything, GlobalTime, Protocol, RandomOne, Temporal
 
 
 def assign_parts(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
@@ -17,6 +17,8 @@ def assign_parts(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.Data
     if isinstance(protocol, GlobalTime):
         timed = parts_by_time(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
         return split.with_columns(timed).select(list(SPLIT.columns))
+    if isinstance(protocol, Everything):
+        return split.with_columns(part=pl.lit("train")).select(list(SPLIT.columns))
     position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
     if isinstance(protocol, Temporal):
         first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)

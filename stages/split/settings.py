@@ -75,9 +75,16 @@ class GlobalTime(Protocol):
         return found.isoformat() if isinstance(found, Date) else found
 
 
+class Everything(Protocol):
+    """All events train and none is left to test: for what is shown to people, by the epochs that another run chose."""
+
+    rule: Literal["everything"] = Field(description="all events train; `recommend` alone can follow")
+
+
 RULES: dict[str, type[Protocol]] = {
     "temporal": Temporal,
     "leave_one_out": LeaveOneOut,
     "random_one": RandomOne,
     "global_time": GlobalTime,
+    "everything": Everything,
 }

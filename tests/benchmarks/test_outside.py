@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import outside
+from benchmarks import cells, outside
 from benchmarks.outside import File, main, row
 
 
@@ -32,7 +32,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runpy.run_module(words[2], run_name="__main__", alter_sys=True)
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(outside.subprocess, "run", run)
+    monkeypatch.setattr(cells.subprocess, "run", run)
     return found
 
 
@@ -64,10 +64,3 @@ def test_a_row_is_a_mean_with_its_spread_and_says_where_a_run_ended_at_its_cap()
     assert row("m", found) == (
         "| m | 0.2000 ± 0.1414 | 0.1000 ± 0.0000 | 0.2000 ± 0.0000 | 0.1000 ± 0.0000 | 2 | 4/9 (cap) | 3 |"
     )
-
-
-def test_a_command_that_fails_is_shown_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = SimpleNamespace(returncode=1, stdout="out ", stderr="ingest: no such file")
-    monkeypatch.setattr(outside.subprocess, "run", lambda words, **how: said)
-    with pytest.raises(SystemExit, match=r"-m stages\.ingest .*\n.*no such file"):
-        outside.command("ingest", tmp_path, "leave_one_out", [], 1)

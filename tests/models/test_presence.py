@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import models
+from engine.evaluation.cause import heaviest_act
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
@@ -282,3 +283,18 @@ def test_a_person_who_has_done_nothing_has_no_influence(name: str, variant: str,
         assert bool(weights.value.isfinite().all())
         assert not weights.value[~weights.valid].any()
         assert weights.over == "item_history" or not weights.valid.any()
+
+
+@every
+def test_an_act_that_is_named_as_a_cause_lowers_the_item_by_not_being(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, among_BK = asked(world, model)
+    with torch.no_grad():
+        place_B = heaviest_act(model, batch, item_B, world.catalog, among_BK)
+        row_R = (place_B >= 0).nonzero()[:, 0]
+        rows_R = select_rows(batch, row_R)
+        gone_RL = torch.nn.functional.one_hot(place_B[row_R], batch.item_BL.shape[1]).bool()
+        assert bool((gone_RL & rows_R.valid_BL).any(1).all())
+        with_R = log_probability(model, rows_R, item_B[row_R], among_BK[row_R])
+        without_R = log_probability(model, erase_events(rows_R, gone_RL), item_B[row_R], among_BK[row_R])
+    assert bool((without_R < with_R).all())

@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor
 
 import models
-from engine.evaluation.cause import heaviest_act
+from engine.evaluation.cause import causes
 from engine.evaluation.top import top
 from engine.tables import files, store
 from engine.tables.command import run
@@ -23,6 +23,7 @@ from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, load
+from stages.recommend.wording import Wording
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Recommend(Record):
     top: int = Field(10, ge=1, description="items a person")
     people: tuple[str | int, ...] = Field((), description="raw ids of those who are asked for; none: everyone")
     because: Annotated[int, Field(ge=0)] = Field(
-        3, description="how many of a person's items get the past act that speaks most for them; 0: none, much faster"
+        3, description="how many of a person's items get a sentence that says why, checked; 0: none, much faster"
     )
 
 
@@ -53,12 +54,12 @@ def main(params: Params, layout: Layout) -> None:
     settings, device = params.recommend, accelerator(params.device)
     data = load(layout, models.configure(params.model).needs, "test", device)
     model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
-    names = store.read(layout.users, USERS, ["user", "raw"])
+    names, wording = store.read(layout.users, USERS, ["user", "raw"]), Wording.of(layout, model.needs, device)
     chosen = people(names, settings.people)
     user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]
     parts = [
-        shown(model, data, user_C[part], length_C[part], settings, params.seen)
+        shown(model, data, user_C[part], length_C[part], settings, params.seen, wording)
         for part in track(list(_parts(len(user_C))), "recommending", transient=True)
     ]
     items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
@@ -83,44 +84,45 @@ def people(names: pl.DataFrame, asked: tuple[str | int, ...]) -> pl.DataFrame:
 
 
 def shown(
-    model: Recommender, data: Data, user_B: Tensor, length_B: Tensor, settings: Recommend, seen: Seen
+    model: Recommender,
+    data: Data,
+    user_B: Tensor,
+    length_B: Tensor,
+    settings: Recommend,
+    seen: Seen,
+    wording: Wording,
 ) -> pl.DataFrame:
-    """user, rank, item, score and the item of the act because of which, by code; null where there is none."""
+    """user, rank, item, score by code, and the sentence that says why; null where nothing can be said."""
     item_BK, score_BK = top(model, user_B, length_B, data.events, settings.top, seen)
-    cause_BK = torch.zeros_like(item_BK)
+    said: list[list[str | None]] = [[None] * len(user_B) for _ in range(settings.top)]
     batch = data.events.before(user_B, length_B, model.needs)
     for rank in range(min(settings.because, settings.top)):
-        there_B = item_BK[:, rank] > 0
         asked_B = item_BK[:, rank].clamp(min=1)
-        place_B = heaviest_act(model, batch, asked_B, data.catalog, item_BK)
-        if batch.item_BL.shape[1]:
-            act_B = batch.item_BL.gather(1, place_B.clamp(min=0)[:, None])[:, 0]
-            cause_BK[:, rank] = act_B * (place_B >= 0) * there_B
+        found = causes(model, batch, asked_B, data.catalog, item_BK, wording.term_X)
+        said[rank] = wording.sentences(found, batch.item_BL)
     columns = {
         "user": user_B[:, None].expand_as(item_BK),
         "rank": torch.arange(1, settings.top + 1, device=item_BK.device).expand_as(item_BK),
         "item": item_BK,
         "score": score_BK,
-        "cause": cause_BK,
     }
     frame = pl.DataFrame({name: value.flatten().cpu().numpy() for name, value in columns.items()})
-    return frame.filter(pl.col("item") > 0)
+    flat = [said[rank][row] for row in range(len(user_B)) for rank in range(settings.top)]
+    return frame.with_columns(pl.Series("because", flat, pl.String)).filter(pl.col("item") > 0)
 
 
 def named(found: pl.DataFrame, names: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Codes as raw ids and titles; the reason as a sentence."""
-    called = items.with_columns(called=pl.coalesce("title", "raw"))
-    table = found.with_columns(pl.col("user", "item", "cause").cast(pl.UInt32))
+    """Codes as raw ids and titles."""
+    table = found.with_columns(pl.col("user", "item").cast(pl.UInt32))
     table = table.join(names.rename({"raw": "person"}), on="user", how="left", maintain_order="left")
     table = table.join(items.rename({"raw": "thing"}), on="item", how="left", maintain_order="left")
-    table = table.join(called.select(cause="item", called="called"), on="cause", how="left", maintain_order="left")
     return table.select(
         user="person",
         rank=pl.col("rank").cast(pl.UInt32),
         item="thing",
         title="title",
         score=pl.col("score").cast(pl.Float32),
-        because=pl.format("because of {}", "called"),
+        because="because",
     )
 
 

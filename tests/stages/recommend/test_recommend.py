@@ -16,7 +16,8 @@ from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ITEMS, RECOMMENDATIONS, SPLIT, USERS
 from engine.tables.settings import Choice
 from engine.training.source import Data, load
-from stages import recommend, train
+from stages import train
+from stages.recommend import __main__ as recommend
 
 EASE = Choice(name="ease", settings={})
 POPULARITY = Choice(name="popularity", settings={})

@@ -1,0 +1,97 @@
+"""Every model on one data set: quality, seconds, memory and parameters, stopped by one rule.
+
+    python -m benchmarks.every_model data/movielens --protocol temporal [--models ease sasrec] [key=value …]
+
+reads a data set that `dvc repro` prepared and params.yaml as it stands. Every model that learns by epochs goes on until
+--patience validations brought nothing better, at a rate that does not fall, so that no row hangs on a number of epochs;
+one that --epochs ended all the same is marked and proves nothing. Solvers choose among the settings of their section on
+validation. Test cases are ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row.
+Cells are kept under --out, so that a run that was cut short goes on. Rows in order of NDCG@10, then RMSE.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cells import command, costs, metrics
+from engine.tables import files
+from engine.tables.params import read_yaml
+
+READINGS = ("recall@20", "ndcg@10", "rmse")
+HEAD = ["model", *READINGS, "epochs", "seconds an epoch", "seconds to the best", "peak GiB", "parameters"]
+SHOWN = {"seconds_an_epoch": "{:.2f}", "seconds_to_the_best": "{:.0f}", "peak_gib": "{:.2f}", "parameters": "{:,}"}
+
+
+def stopping(model: str, epochs: int, patience: int, section: dict[str, Any]) -> list[str]:
+    """The one rule, as settings of a model that learns by epochs."""
+    rule = {"epochs": epochs, "patience": patience, "decay": "none"}
+    return [f"++models.{model}.train.{key}={value}" for key, value in rule.items()] if "train" in section else []
+
+
+def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
+    """The cell's readings, or under `refused` why the model cannot be had on this data."""
+    cell = given.out / model
+    kept = cell / "every_model.json"
+    if kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        return found
+    chosen = [f"model={model}", *stopping(model, given.epochs, given.patience, section), *given.overrides]
+    try:
+        for stage in ("train", "evaluate"):
+            command(stage, given.data, given.protocol, chosen, given.threads, cell)
+    except RuntimeError as error:
+        said = [line for line in str(error).splitlines() if line.startswith(("train: ", "evaluate: "))]
+        if not said:
+            raise
+        return {"refused": said[0]}
+    test = metrics(cell, "test")
+    found = {name: test[name] for name in READINGS if name in test} | costs(cell)
+    files.write_json(found, kept)
+    return found
+
+
+def row(model: str, found: dict[str, Any]) -> list[str]:
+    """A line of the table."""
+    if "refused" in found:
+        return [model, found["refused"], *[""] * (len(HEAD) - 2)]
+    cap = " (cap)" if found["ended_at_cap"] and found["epochs"] > 1 else ""
+    read = [f"{found[name]:.4f}" if name in found else "" for name in READINGS]
+    return [model, *read, f"{found['epochs']:.0f}{cap}", *(form.format(found[key]) for key, form in SHOWN.items())]
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Markdown: those that rank, those that predict ratings alone, those that could not be had."""
+
+    def place(model: str) -> tuple[bool, float, float]:
+        one = found[model]
+        return "refused" in one, -one.get("ndcg@10", 0.0), one.get("rmse", 0.0)
+
+    lines = [HEAD, ["---"] * len(HEAD), *(row(model, found[model]) for model in sorted(found, key=place))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Train, rank, and print the table after each model."""
+    sections = read_yaml(Path("params.yaml"))["models"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the data set's folder, prepared")
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--models", nargs="*", default=list(sections), choices=list(sections), metavar="model")
+    parser.add_argument("--epochs", type=int, default=300, help="at most")
+    parser.add_argument("--patience", type=int, default=8, help="validations without a gain that end a run")
+    parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where cells are kept")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    given = parser.parse_intermixed_args()
+    found = {}
+    for model in given.models:
+        found[model] = measured(model, given, sections[model])
+        print(f"{model}: {found[model]}", file=sys.stderr, flush=True)
+        files.write_text(table(found) + "\n", given.out / "table.md")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

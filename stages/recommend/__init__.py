@@ -1,0 +1,1 @@
+"""What everyone would be shown now, and because of what."""

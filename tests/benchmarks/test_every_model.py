@@ -1,0 +1,74 @@
+"""Every model in one table: one stopping rule, nothing done twice, what cannot be had is said."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import every_model
+
+COST = {
+    "ended_at_cap": 0, "seconds_an_epoch": 0.5, "seconds_to_the_best": 2.0, "seconds_training": 3.0, "peak_gib": 1.0,
+    "parameters": 1234,
+}  # fmt: skip
+TEST = {
+    "popularity": ({"recall@20": 0.1, "ndcg@10": 0.05}, {"epochs": 1, "ended_at_cap": 1}),
+    "ease": ({"recall@20": 0.2, "ndcg@10": 0.10}, {"epochs": 3}),
+    "sasrec": ({"recall@20": 0.3, "ndcg@10": 0.15}, {"epochs": 40, "ended_at_cap": 1}),
+    "biases": ({"rmse": 0.9}, {"epochs": 6}),
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What was started; a cell's readings are written as the stages would."""
+    found: list[list[str]] = []
+
+    def run(stage: str, data: Path, protocol: str, params: list[str], threads: int, cell: Path) -> None:
+        found.append([stage, *params])
+        model = params[0].removeprefix("model=")
+        if model not in TEST:
+            raise RuntimeError(f"python -m stages.train\n{stage}: no view 'regions'\n(set WHYREC_TRACE=1)")
+        (cell / "metrics").mkdir(parents=True, exist_ok=True)
+        test, cost = TEST[model]
+        (cell / "metrics" / "test.json").write_text(json.dumps(test))
+        (cell / "metrics" / "cost.json").write_text(json.dumps(COST | cost))
+
+    monkeypatch.setattr(every_model, "command", run)
+    return found
+
+
+def table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    monkeypatch.setattr(sys, "argv", ["every_model", "data/x", "--protocol", "temporal", *words])
+    every_model.main()
+    return capsys.readouterr().out.strip().splitlines()
+
+
+def test_rows_stand_by_quality_with_their_costs_and_marks(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--out", str(tmp_path), "dataset=x", "--models", "biases", "popularity", "mahn", "ease", "sasrec")
+    lines = table(monkeypatch, capsys, *words)
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| sasrec", "| ease", "| popularity", "| biases", "| mahn"]
+    assert lines[2] == "| sasrec | 0.3000 | 0.1500 |  | 40 (cap) | 0.50 | 2 | 1.00 | 1,234 |"
+    assert "| 1 | 0.50" in lines[4], "counting ends at no cap"
+    assert "| 0.9000 | 6 |" in lines[5]
+    assert "| mahn | train: no view 'regions' |" in lines[6]
+    rule = [f"++models.sasrec.train.{each}" for each in ("epochs=300", "patience=8", "decay=none")]
+    assert ["train", "model=sasrec", *rule, "dataset=x"] in asked
+    assert ["train", "model=ease", "dataset=x"] in asked, "what is solved for has no epochs to stop"
+    asked.clear()
+    assert table(monkeypatch, capsys, *words) == lines
+    assert [each[1] for each in asked] == ["model=mahn"], "what was refused is tried again, nothing else"
+
+
+def test_an_error_that_no_stage_said_stops_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def killed(*_: object) -> None:
+        raise RuntimeError("python -m stages.train\nKilled")
+
+    monkeypatch.setattr(every_model, "command", killed)
+    with pytest.raises(RuntimeError, match="Killed"):
+        table(monkeypatch, capsys, "--out", str(tmp_path), "--models", "ease")

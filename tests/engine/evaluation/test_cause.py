@@ -1,0 +1,158 @@
+"""What may be named as a cause, on a model of which every part's effect is known; and the sentences made of it."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.evaluation.cause import causes, heaviest_act
+from engine.evaluation.sentence import sentence
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog, Ragged
+from engine.training.contract import CatalogScorer
+from engine.training.needs import Needs
+
+ITEMS, ASKED = 6, 6
+OFFSETS = [0, 0, 3, 5, 5, 7, 7]  # of the words of padding and items 1 to 6 …
+WORDS = {1: [1, 2, 1], 2: [3, 1], 4: [4, 2]}  # … by number; items 3, 5 and 6 have none
+
+
+class Known(CatalogScorer):
+    """What each act itself, its picture and its words give to the asked item; `spoilt` acts do more by not being."""
+
+    def __init__(
+        self, act: dict[int, float], picture: dict[int, float], word: dict[int, float], spoilt: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.act_N, self.picture_N = (torch.tensor([of.get(i, 0.0) for i in range(ITEMS + 1)]) for of in (act, picture))
+        self.word_NP = torch.tensor([[word.get(t, 0.0) for t in (WORDS.get(i, []) + [0] * 3)[:3]] for i in range(7)])
+        self.spoilt, self.jealous = spoilt, False
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=5, views=frozenset({"words", "image"}))
+
+    def score_all(self, batch: Batch) -> Tensor:
+        item_BL, parts = batch.item_BL, batch.part_presence or {}
+        word_BLP = self.word_NP[item_BL]
+        if "words" in parts:
+            width = min(parts["words"].shape[-1], 3)  # no text is longer
+            word_BLP = word_BLP[..., :width] * parts["words"][..., :width]
+        text_BL1 = batch.present(word_BLP.sum(-1, keepdim=True), "text")
+        picture_BL1 = batch.present(self.picture_N[item_BL][..., None], "image")
+        given_B = batch.present(self.act_N[item_BL][..., None] + text_BL1 + picture_BL1).sum((1, 2))
+        for spoilt in self.spoilt:
+            given_B = given_B + 9.0 * (item_BL != spoilt).all(1)
+        for part in parts.values() if self.jealous else ():
+            given_B = given_B + 9.0 * (part == 0).flatten(1).any(1)
+        return torch.nn.functional.pad(given_B[:, None], (ASKED, 0))
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return self.score_all(batch).gather(1, item_BK)
+
+
+CATALOG = Catalog(
+    ITEMS,
+    {"image": torch.ones(ITEMS + 1, 1)},
+    {"words": Ragged(torch.ones(7, 1), torch.tensor([*OFFSETS, 7]))},
+)
+TERM_X = torch.tensor([1, 2, 1, 3, 1, 4, 2])  # items 1: three words, 2: two, 4: two
+
+
+def batch_of(*histories: list[int]) -> Batch:
+    longest = max(map(len, histories))
+    item_BL = torch.tensor([each + [0] * (longest - len(each)) for each in histories])
+    length_B = torch.tensor([len(each) for each in histories])
+    return Batch(user_B=torch.arange(len(histories)), item_BL=item_BL, length_B=length_B, event_BL=item_BL)
+
+
+def asked(model: Known, *histories: list[int], term_X: Tensor | None = TERM_X):  # type: ignore[no-untyped-def]
+    batch = batch_of(*histories)
+    item_B = torch.full((len(histories),), ASKED)
+    return causes(model, batch, item_B, CATALOG, item_B[:, None], term_X)
+
+
+def test_the_offsets_of_this_world_are_those_of_its_words() -> None:
+    assert [len(WORDS.get(i, [])) for i in range(1, 7)] == (torch.tensor([*OFFSETS[1:], 7]).diff()).tolist()
+
+
+def test_the_heaviest_act_is_named_with_its_heaviest_words_each_once() -> None:
+    found = asked(Known({1: 1.0, 2: 0.5}, {}, {1: 0.4, 2: 0.6, 3: -1.0}), [2, 1, 3], [3, 5, 1])
+    assert found.place_B.tolist() == [1, 2]
+    assert found.term_BW.tolist() == [[1, 2], [1, 2]], "word 1 stands twice: 0.8 against 0.6"
+    assert found.acts_BW.tolist() == [[2, 1], [1, 1]], "word 1 stands in the text of item 2, too"
+    assert not found.picture_B.any()
+    assert not found.text_B.any(), "the words say it already"
+
+
+def test_an_act_without_which_the_item_would_gain_is_never_named_but_the_next_one_is() -> None:
+    model = Known({1: 3.0, 3: 2.0, 5: -1.0}, {}, {}, spoilt=(1,))
+    assert asked(model, [1, 3, 5], [1, 5], [5, 5], [1, 3]).place_B.tolist() == [1, -1, -1, 1]
+
+
+def test_at_most_three_are_tried() -> None:
+    model = Known({1: 5.0, 2: 4.0, 3: 3.0, 5: 2.0}, {}, {}, spoilt=(1, 2, 3))
+    assert asked(model, [1, 2, 3, 5]).place_B.tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("picture", "word", "named"),
+    [
+        ({1: 2.0}, {1: 0.1}, "picture"),
+        ({1: 0.1}, {1: 2.0}, "word"),
+        ({1: -3.0}, {1: -2.0}, "nothing"),
+        ({1: 2.0}, {1: -2.0}, "picture"),
+    ],
+)
+def test_what_of_the_act_counts_more_is_named(picture: dict[int, float], word: dict[int, float], named: str) -> None:
+    found = asked(Known({1: 9.0}, picture, word), [3, 1])
+    assert found.place_B.tolist() == [1]
+    assert (bool(found.picture_B), bool(found.term_BW.any())) == (named == "picture", named == "word")
+
+
+def test_a_text_whose_words_are_not_to_be_named_is_named_as_a_whole() -> None:
+    model = Known({1: 1.0}, {}, {1: 1.0})
+    for term_X in (None, torch.zeros_like(TERM_X)):
+        found = asked(model, [1, 3], term_X=term_X)
+        assert found.text_B.tolist() == [True]
+        assert not found.term_BW.any()
+
+
+def test_words_that_speak_against_the_item_are_not_named() -> None:
+    found = asked(Known({1: 1.0}, {}, {1: 2.0, 2: -0.5}), [1])
+    assert found.term_BW.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(("picture", "word"), [({1: 2.0}, {}), ({}, {1: 2.0})])
+def test_a_part_without_which_the_item_would_gain_is_not_named(
+    picture: dict[int, float], word: dict[int, float]
+) -> None:
+    model = Known({1: 9.0}, picture, word)
+    before = asked(model, [1])
+    model.jealous = True
+    after = asked(model, [1])
+    assert bool(before.picture_B | before.term_BW.any(1))
+    assert after.place_B.tolist() == [0]
+    assert not bool(after.picture_B | after.term_BW.any(1) | after.text_B)
+
+
+def test_what_is_muted_already_is_no_reason() -> None:
+    model, batch = Known({1: 0.1, 3: 1.0}, {1: 5.0}, {}), batch_of([1, 3])
+    item_B = torch.tensor([ASKED])
+    assert heaviest_act(model, batch, item_B, CATALOG, item_B[:, None]).tolist() == [0]
+    muted = batch.but(part_presence={"image": torch.tensor([[0.0, 1.0]])})
+    assert heaviest_act(model, muted, item_B, CATALOG, item_B[:, None]).tolist() == [1]
+
+
+def test_who_did_nothing_has_no_reason() -> None:
+    found = asked(Known({1: 1.0}, {}, {}), [0])
+    assert found.place_B.tolist() == [-1]
+
+
+def test_sentences() -> None:
+    assert sentence("Heat") == "because of Heat"
+    assert sentence("Heat", [("pupil", 2), ("exam", 5)]) == "because of Heat, for its words “pupil” and “exam”"
+    often = "because of Heat, whose words “pupil” and “exam” you keep coming back to"
+    assert sentence("Heat", [("pupil", 3), ("exam", 5)]) == often
+    assert sentence("Heat", [("exam", 3)]) == "because of Heat, whose word “exam” you keep coming back to"
+    assert sentence("Heat", picture=True, names=("poster", "plot")) == "because of Heat, for its poster"
+    assert sentence("Heat", text=True) == "because of Heat, for its text"
