@@ -149,13 +149,13 @@ def _erase(
     whole_BN = scores(model, batch, items)
     spread_B = spread(whole_BN)
     whole_B = centred(whole_BN, item_B) / spread_B
-    drop, move, rank = {}, {}, {"whole": _rank(whole_BN, item_B, excluded_BN)}
+    drop, move, rank = {}, {}, {"whole": ranks(whole_BN, item_B, excluded_BN)}
     for way, gone_BL in ways.items():
         erased_BN = scores(model, erase_events(batch, torch.from_numpy(gone_BL).to(item_B.device)), items)
         erased_B = centred(erased_BN, item_B) / spread_B
         drop[way] = faithfulness.drop(whole_B, erased_B)
         move[way] = faithfulness.moved(whole_B, erased_B)
-        rank[way] = _rank(erased_BN, item_B, excluded_BN)
+        rank[way] = ranks(erased_BN, item_B, excluded_BN)
     return drop, move, rank
 
 
@@ -172,7 +172,8 @@ def centred(score_BN: Tensor, item_B: Tensor) -> Floats:
     return found
 
 
-def _rank(score_BN: Tensor, item_B: Tensor, excluded_BN: Tensor) -> Floats:
+def ranks(score_BN: Tensor, item_B: Tensor, excluded_BN: Tensor) -> Floats:
+    """The rank of one item a row among those that are not excluded; ties count half."""
     own_B1 = score_BN.gather(1, item_B[:, None])
     ties_B = ((score_BN == own_B1) & ~excluded_BN).sum(1) - 1
     found: Floats = (1 + ((score_BN > own_B1) & ~excluded_BN).sum(1) + ties_B / 2).double().cpu().numpy()

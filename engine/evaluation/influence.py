@@ -1,4 +1,4 @@
-"""What each event, word, region and view of a history does to an item's score: gradient × input, for every model.
+"""What each event, word, region, view and topic of a history does to an item's score: gradient × input, for any model.
 
 The derivative, where all is present, of the item's log-probability by the presences: one forward and one backward pass
 for a whole batch (gradient × input of Shrikumar et al. 2016, taken at what the model makes of an event or a part).
@@ -17,8 +17,8 @@ from engine.training.contract import CatalogScorer, Recommender, Weights
 from engine.training.needs import View
 from engine.training.presence import Presence
 
-OVER = ("history", "item_history", "word", "region", "view")
-PARTS: dict[View, str] = {"words": "word", "regions": "region"}
+OVER = ("history", "item_history", "word", "region", "view", "topic")
+PARTS: dict[View, str] = {"words": "word", "regions": "region", "topics": "topic"}
 WHOLE: tuple[tuple[View, View], ...] = (("image", "regions"), ("text", "words"))  # what else a view may be read from
 
 
@@ -29,28 +29,33 @@ def influence(
     catalog: Catalog,
     over: Collection[str] = OVER,
     among_BK: Tensor | None = None,
+    level: float = 1.0,
 ) -> list[Weights]:
     """The influence of all that the model reads on the log-probability of one item a row, or on its rating.
 
     The log-softmax is over the catalog, or over the item and `among_BK` where a model does not score the catalog. Over
-    "view" the last axis is picture, text. What a model does not read is left out: one without histories gives an empty
-    list. What the batch dims already speaks so much less. `faithful` is False: the weights are made from the score, not
-    the score from them. 0 on padding.
+    "view" the last axis is picture, text; over "topic" [B, L, T] are the shares of the profile right after each event.
+    What a model does not read is left out: one without histories gives an empty list. What the batch dims already
+    speaks so much less. `faithful` is False: the weights are made from the score, not the score from them. 0 on
+    padding. `level`: the presence at which is derived.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
     """
     model.eval()
-    ones = [one for one in all_present(model, batch, item_B, catalog) if one.over in over]
+    ones = [_at(one, level) for one in all_present(model, batch, item_B, catalog) if one.over in over]
     if not ones:
         return []
-    rivals = 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = batch.but(**vars(batch.dimmed(presence(ones, rivals))))
+        given = batch.but(**vars(batch.dimmed(presence(ones, rivals(model, among_BK)))))
         value_B = log_probability(model, given, item_B, among_BK)
         slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
     return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]
+
+
+def _at(one: Weights, level: float) -> Weights:
+    return one if level == 1 else replace(one, value=torch.full_like(one.value, level, requires_grad=True))
 
 
 def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog) -> list[Weights]:
@@ -73,8 +78,10 @@ def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catal
         valid_BM = place_BM < stop_B[:, None]
         person_BM = batch.audience.user_E[(place_BM * valid_BM)] * valid_BM
         found.append(one("item_history", valid_BM, item_B, person_BM))
+    if batch.topic_BLT is not None and item_BL.numel():
+        found.append(one("topic", batch.topic_BLT > 0, item_BL))
     for view, over in PARTS.items():
-        if view in needs.views and item_BL.numel():
+        if view in needs.views and view != "topics" and item_BL.numel():
             length_BL = catalog.ragged(view).offset_N.diff()[item_BL]
             step_P = torch.arange(int(length_BL.max()), device=item_BL.device)
             found.append(one(over, step_P < length_BL[..., None], item_BL))
@@ -83,6 +90,11 @@ def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catal
         seen = [torch.zeros_like(batch.valid_BL) if v is None else catalog.present(v)[item_BL] for v in sources]
         found.append(one("view", torch.stack(seen, -1), item_BL))
     return found
+
+
+def rivals(model: Recommender, among_BK: Tensor | None) -> int:
+    """How many items the asked one is scored beside, by name."""
+    return 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]
 
 
 def presence(ones: list[Weights], rivals: int = 0) -> Presence:

@@ -55,6 +55,11 @@ def agreement(weight_BL: Floats, effect_BL: Floats, valid_BL: Flags) -> Floats:
     return found_B
 
 
+def steadiness(weight_BL: Floats, other_BL: Floats, valid_BL: Flags) -> Floats:
+    """The agreement of two rankings of the same parts over those that either gives a weight other than 0."""
+    return agreement(weight_BL, other_BL, valid_BL & ((weight_BL != 0) | (other_BL != 0)))
+
+
 def found(weight_BL: Floats, true_BL: Flags, valid_BL: Flags) -> Floats:
     """1 where the heaviest part is a true one, shared among equals; NaN where no valid part is true, or all are."""
     top_BL = valid_BL & (weight_BL == np.where(valid_BL, weight_BL, -np.inf).max(axis=1, initial=-np.inf)[:, None])

@@ -129,14 +129,17 @@ def _sync(path: Path) -> None:
 def write_json(value: dict[str, Any], path: Path) -> None:
     """A reading, keys sorted, floats to ten digits so that the same run leaves the same bytes.
 
-    A float that is not finite is written as null: JSON has no NaN.
+    A float that is not finite is written as null: JSON has no NaN. Sections may lie in sections.
     """
-    rounded = {key: _digits(v) if isinstance(v, float) else v for key, v in value.items()}
-    write_text(json.dumps(rounded, indent=1, sort_keys=True, allow_nan=False) + "\n", path)
+    write_text(json.dumps(_digits(value), indent=1, sort_keys=True, allow_nan=False) + "\n", path)
 
 
-def _digits(value: float) -> float | None:
-    return round(value, 10) if math.isfinite(value) else None
+def _digits(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _digits(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return round(value, 10) if math.isfinite(value) else None
+    return value
 
 
 def write_text(text: str, path: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from engine.training.audience import Audience
 from engine.training.needs import View
 from engine.training.presence import Presence
+from engine.training.profile import ProfileSource
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Batch(Presence):
     negative_BLK: drawn for each target · shared_S, expected_S: drawn for the batch, with log expected counts.
     A row that is a pair (or has no history, L = 0) has its target in target_BL [B, 1], rated_B f32.
     rating_BL f32: what the user gave each event (0 padding). now_B: the moment that what follows a row is asked at;
-    `audience`: who acted on each item before (None unless asked for). `Presence` has what dims events.
+    `audience`: who acted on each item before; `profiles`: what topics are made of (None unless asked for).
     """
 
     user_B: Tensor
@@ -38,6 +39,7 @@ class Batch(Presence):
     rated_B: Tensor | None = None
     now_B: Tensor | None = None
     audience: Audience | None = None
+    profiles: ProfileSource | None = None
 
     @property
     def valid_BL(self) -> Tensor:

@@ -18,7 +18,8 @@ class Weights:
 
     `value`: the last axis runs over the parts that are weighed (over "word_region" the last two, words then regions);
     `valid`, of the same shape, is False on padding. `about`, of the shape of the leading axes, names the items whose
-    words, regions or views are weighed (0 padding): about_B the asked items, about_BL those of the history. It is
+    words, regions or views are weighed (0 padding): about_B the asked items, about_BL those of the history (over
+    "topic": at whose events the profile is weighed [B, L, T]). It is
     None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
     `value`, gives the parts' own codes where the batch does not: the users in an asked item's history, its categories.
     "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.

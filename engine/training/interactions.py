@@ -11,6 +11,7 @@ from torch import Tensor
 from engine.training.audience import NEVER, Audience, Clock
 from engine.training.batch import Batch
 from engine.training.needs import Needs
+from engine.training.profile import ProfileSource
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Interactions:
     topic_ET: Tensor | None = None
     rating_E: Tensor | None = None
     train_E: Tensor | None = None
+    profiles: ProfileSource | None = None
     others: Audience | None = None
 
     @staticmethod
@@ -112,6 +114,7 @@ class Interactions:
             time_BL=time_BL,
             topic_BLT=topic_BLT,
             rating_BL=self.rated(place_BL) * valid_BL if needs.ratings else None,
+            profiles=self.profiles if needs.topics else None,
         )
 
     def rated(self, place: Tensor) -> Tensor:

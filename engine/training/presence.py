@@ -16,7 +16,8 @@ class Presence:
 
     presence_BL: of the rows' events. part_presence, by view: of the items at these events, "image" and "text" [B, L] as
     a whole, "words" [B, L, W] and "regions" [B, L, M] each by itself, as wide as the longest item or wider; an item
-    that stands in several places has its own in each. audience_presence_BKM: of the acts of others on the K items that
+    that stands in several places has its own in each; "topics" [B, L, T] of the shares in the profile right after each
+    event, whose sum is then less than 1. audience_presence_BKM: of the acts of others on the K items that
     a row is asked about, oldest first, the last `item_length` of each, from 0. What a candidate itself is made of is
     always there. For scores; the parts of a loss that only concern items (alignment, reconstruction) are not dimmed.
     """

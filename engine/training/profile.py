@@ -1,8 +1,9 @@
 """What a person cares about right after each event: topic shares of the past, decayed (Ante-RNN, eq. 7)."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -41,7 +42,7 @@ def profiles(
     out = np.empty((len(user), share_NT.shape[1]), dtype)
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     inner = starts[np.searchsorted(starts, np.arange(0, len(user), BLOCK), "right") - 1]
-    loop = _compiled() if compiled else _decayed
+    loop = _compiled(_decayed) if compiled else _decayed
     cuts = np.unique(np.append(inner, len(user)))
     for a, b in pairwise(cuts.tolist()):
         out[a:b] = loop(user[a:b], period[a:b], row[a:b], item[a:b], past_HT, share_NT, decay)
@@ -49,10 +50,11 @@ def profiles(
 
 
 @cache
-def _compiled() -> Any:
+def _compiled(loop: Callable[..., Floats]) -> Callable[..., Floats]:
     from numba import njit  # its import takes longer than a person's answer
 
-    return njit(cache=False)(_decayed)
+    compiled: Callable[..., Floats] = njit(cache=False)(loop)
+    return compiled
 
 
 def _decayed(
@@ -78,4 +80,75 @@ def _decayed(
             now += share_NT[item[e]]
             count += 1
         out[e] = (mass * before + now / count) / (mass + 1.0) if count else before
+    return out
+
+
+@dataclass(frozen=True)
+class ProfileSource:
+    """What profiles were made of, to make them as if some events had not been: the arguments of `profiles`; event e is
+    the one of number e + 1.
+    """
+
+    events: tuple[Whole, Whole, Whole, Whole]
+    past_HT: Floats
+    share_NT: Floats
+    decay: float
+
+    def without(self, event_BL: Whole, gone_BL: NDArray[np.bool_]) -> Floats:
+        """The profile right after each event of some rows [B, L, T], 0 where an event is gone or padding.
+
+        event_BL: events by number, of one person a row and in order, 0 padding at the end; what lies between two of
+        them and is not there is gone too. A completed window that lost events counts with its history share moved by
+        as much as the mean share of its items moves, cut at 0 and divided by its sum; one that lost all of them does
+        not count. The window going on is the mean of what is left of it.
+        """
+        if not event_BL.size:
+            return np.zeros((*event_BL.shape, self.share_NT.shape[1]), np.float32)
+        user = self.events[0]
+        first_B = np.searchsorted(user, user[np.maximum(event_BL[:, 0], 1) - 1])
+        return _compiled(_without)(event_BL, gone_BL, first_B, self.events[1:], self.past_HT, self.share_NT, self.decay)
+
+
+def _without(
+    event_BL: Whole,
+    gone_BL: NDArray[np.bool_],
+    first_B: Whole,
+    events: tuple[Whole, Whole, Whole],
+    past_HT: Floats,
+    share_NT: Floats,
+    decay: float,
+) -> Floats:
+    """As `_decayed`, row by row; of the window going on both sums are kept, of all its items and of those left."""
+    period, row, item = events
+    width = share_NT.shape[1]
+    out = np.zeros((event_BL.shape[0], event_BL.shape[1], width), np.float32)
+    for b in range(event_BL.shape[0]):
+        before, every, left = np.full(width, 1.0 / width), np.zeros(width), np.zeros(width)
+        mass, count, kept, lost, place = 0.0, 0, 0, False, 0
+        last = event_BL[b].max()
+        for e in range(first_B[b], last):
+            if e > first_B[b] and period[e] != period[e - 1]:
+                done = row[e - 1] >= 0 and not (lost and kept == 0)
+                if done:
+                    moved = past_HT[row[e - 1]].astype(np.float64)
+                    if lost:
+                        moved = np.maximum(moved + left / kept - every / count, 0.0)
+                        moved /= moved.sum()
+                    before[:] = (mass * before + moved) / (mass + 1.0)
+                mass = (mass + done) * np.exp(-decay * (period[e] - period[e - 1]))
+                every[:], left[:] = 0.0, 0.0
+                count, kept, lost = 0, 0, False
+            asked = place < event_BL.shape[1] and event_BL[b, place] == e + 1
+            gone = gone_BL[b, place] if asked else place > 0
+            if item[e] >= 0:
+                every += share_NT[item[e]]
+                count += 1
+                if not gone:
+                    left += share_NT[item[e]]
+                    kept += 1
+                else:
+                    lost = True
+            if asked and not gone:
+                out[b, place] = (mass * before + left / kept) / (mass + 1.0) if kept else before
+            place += asked
     return out

@@ -1,7 +1,7 @@
 """The tables of a data set as the tensors that a model is given: training events, all events, cases, catalog."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from engine.training.categories import Categories
 from engine.training.empty_views import why_empty
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs, View
+from engine.training.profile import ProfileSource
 
 ROWS = 1 << 16  # of vectors, that are looked through at a time
 
@@ -70,12 +71,12 @@ def load(layout: Layout, needs: Needs, part: str, device: str) -> Data:
     split = store.read(layout.split, SPLIT).with_row_index("event", offset=1)
     about = store.meta(layout.split)
     items, users = int(about["items"]), int(about["users"])
-    topic = _topics(layout, split) if needs.topics else None
+    topic, profiles = _topics(layout, split) if needs.topics else (None, None)
     known = split if part == "test" else split.filter(pl.col("part") != "test")
     table = store.read(layout.cases, CASES).filter(pl.col("part") == part)
     return Data(
         train=Interactions.of(event_columns(split.filter(pl.col("part") == "train")), items, topic, device),
-        events=Interactions.of(event_columns(known), items, topic, device),
+        events=replace(Interactions.of(event_columns(known), items, topic, device), profiles=profiles),
         cases=Cases.of(case_columns(table), device),
         table=table,
         catalog=_catalog(views(layout), items, needs.views, 0 if topic is None else topic.shape[1], device),
@@ -96,17 +97,17 @@ def missing_cases(layout: Layout) -> str:
     return f"{layout.cases}: {why}"
 
 
-def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
-    """The profile right after each event, by event number; row 0 is padding."""
+def _topics(layout: Layout, split: pl.DataFrame) -> tuple[np.ndarray, ProfileSource]:
+    """The profile right after each event, by event number; row 0 is padding. And what they were made of."""
     items = store.read(layout.topic_items, TOPIC_ITEMS)
     if items.height == 0:
         why = store.meta(layout.topic_items).get("why", "set contents.<content>.topics.method to make them")
         raise KeyError(f"the model needs topics and {layout.topic_items} is empty; {why}")
     about = store.meta(layout.topic_history)
-    after = topic_profiles(
-        split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["decay"], about["window"]
-    )
-    return np.concatenate([np.zeros((1, after.shape[1]), after.dtype), after])
+    made_of = profile_arrays(split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["window"])
+    after = profile.profiles(*made_of, about["decay"])
+    both = np.concatenate([np.zeros((1, after.shape[1]), after.dtype), after])
+    return both, ProfileSource(*made_of, about["decay"])
 
 
 def _catalog(

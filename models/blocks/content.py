@@ -109,16 +109,18 @@ class ContentEncoder(nn.Module):
 def read_at(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Mapping[View, Tensor] | None]:
     """What the encoder reads of a batch, and where_BL, the place of each row's events in it.
 
-    Each event once; where parts of items have a presence, each place of each row by itself.
+    Each event once; where parts of items have a presence, or topics, each place of each row by itself.
     """
     if batch.part_presence is None:
         item_V, topic_VT, where_BL = distinct(batch.event_BL, batch.item_BL, batch.topic_BLT)
         return item_V, topic_VT, where_BL, None
+    presence = {view: value.flatten(0, 1) for view, value in batch.part_presence.items()}
     item_V = batch.item_BL.flatten()
     none_V0 = torch.zeros(len(item_V), 0, device=item_V.device)
     topic_VT = none_V0 if batch.topic_BLT is None else batch.topic_BLT.flatten(0, 1)
+    topic_VT = topic_VT * presence["topics"] if "topics" in presence else topic_VT
     where_BL = torch.arange(len(item_V), device=item_V.device).view_as(batch.item_BL)
-    return item_V, topic_VT, where_BL, {view: value.flatten(0, 1) for view, value in batch.part_presence.items()}
+    return item_V, topic_VT, where_BL, presence
 
 
 def distinct(event_BL: Tensor, item_BL: Tensor, topic_BLT: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,6 +7,7 @@ from pydantic import Field
 from rich.console import Console
 
 import models
+from engine.evaluation.readings import Reading
 from engine.tables import files, store
 from engine.tables.arrays import case_columns
 from engine.tables.command import run
@@ -39,6 +40,11 @@ class Explain(Record):
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")
     inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
+    causes: int = Field(1600, ge=0, description="test cases held against known causes, where there are any; 0: all")
+    readings: tuple[Reading, ...] = Field(
+        ("gradient", "integrated", "leave_one_out"),
+        description="readings of the score that are tested beside the model's own weights",
+    )
 
 
 class Params(Record):
@@ -64,19 +70,21 @@ def main(params: Params, layout: Layout) -> None:
     cases = Cases.of(case_columns(rows), device)
     recommended = recommend_with_reasons(model, data.events, cases, settings.top, params.seen, tables.labels())
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
-    counts = (settings.cases, settings.erase, settings.inside)
-    metrics = {"users": float(rows.height)} | faithfulness_metrics(
-        model, data, causes, counts, params.seen, params.seed
-    )
+    counts = (settings.cases, settings.erase, settings.inside, settings.causes)
+    found = faithfulness_metrics(model, data, causes, counts, settings.readings, (params.seen, params.seed))
+    users = {"users": float(rows.height)}
     explained = with_recommendations(model, data.events, rows, recommended, params.seen)
     shown, reasons = tables.of_people(layout.images, explained, settings.picture), recommended.reasons
     people = [
         person_section(shown, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
         for case in explained
     ]
-    html = render(people, params.model.name, isinstance(model, Explainer), metrics)
+    html = render(people, params.model.name, isinstance(model, Explainer), users | found.flat)
     store.write(reasons, layout.reasons, REASONS)
-    files.write_json(metrics, layout.metric("explain"))
+    files.write_json(users | found.explain, layout.metric("explain"))
+    files.write_json(found.claims, layout.metric("claims"))
+    files.write_text(found.curves, layout.plot("erasure"))
+    files.write_text(found.areas, layout.plot("readings"))
     files.write_text(html, layout.page)
     Console(soft_wrap=True).print(f"reasons of {rows.height} people: {layout.page.resolve().as_uri()}")
 

@@ -1,36 +1,121 @@
 """Whether the weights mean what they say: what erasing the heaviest does, and how often it is a true cause."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from engine.evaluation.history_erasure import history_erasures
 from engine.evaluation.part_erasure import Over, part_erasures
+from engine.evaluation.readings import Reading
 from engine.measures.significance import randomisation
 from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Explainer, Recommender
 from engine.training.needs import View
 from engine.training.source import Data
-from stages.explain.known_causes import KnownCauses, heaviest_against_causes
+from stages.explain.cause_hits import KNOWING_NOTHING, Hits, cause_hits
+from stages.explain.claims import claims_of
+from stages.explain.known_causes import KnownCauses
 
 PARTS: dict[Over, View] = {"word": "words", "region": "regions"}
+OVER: dict[Reading, tuple[str, ...]] = {"gradient": ("history", "word", "region")}  # others cost too much inside items
+Counts = tuple[int, int, int, int]
+Sections = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """`flat`: what the page shows, by one name each; `explain` and `claims`: the files of metrics, in sections;
+    `curves`: how far scores fall by share and reading, a CSV; `areas`: comprehensiveness by reading, a CSV.
+    """
+
+    flat: dict[str, float]
+    explain: Sections
+    claims: Sections
+    curves: str
+    areas: str
 
 
 def faithfulness_metrics(
-    model: Recommender, data: Data, causes: KnownCauses, counts: tuple[int, int, int], seen: Seen, seed: int
-) -> dict[str, float]:
-    """The keys of metrics/explain.json, over test cases drawn by the seed.
+    model: Recommender,
+    data: Data,
+    causes: KnownCauses,
+    counts: Counts,
+    readings: Collection[Reading],
+    asked: tuple[Seen, int],
+) -> Faithfulness:
+    """Over test cases drawn by the seed; `asked`: whether what was seen can be recommended, and the seed.
 
-    `counts`: cases (0: all), events erased from each, cases whose words and regions are blanked too.
+    `counts`: cases (0: all), events erased from each, cases whose words and regions are blanked too, cases held
+    against known causes (0: all).
     """
-    most, erase, inside = counts
-    count = min(most or data.table.height, data.table.height)
-    rows = np.sort(np.random.default_rng(seed).choice(data.table.height, count, replace=False)).tolist()
-    cases = Cases.of(case_columns(data.table[rows]), data.events.item_E.device.type)
-    metrics = {"explains": float(isinstance(model, Explainer))}
-    metrics |= _history(model, data, cases, erase, seen, seed)
+    (most, erase, inside, known), (seen, seed) = counts, asked
+    cases = drawn_cases(data, most, seed)
     few = Cases(*(value[:inside] for value in (cases.user_C, cases.position_C, cases.target_C)))
-    metrics |= _parts(model, data, few, seen, seed)
-    return metrics | heaviest_against_causes(model, data.events, cases, causes)
+    explains = {"explains": float(isinstance(model, Explainer))}
+    erased = _history(model, data, cases, erase, seen, seed) | _parts(model, data, few, seen, seed)
+    hits = cause_hits(
+        model, data, drawn_cases(data, known, seed), causes, {r: OVER.get(r, ("history",)) for r in readings}
+    )
+    tested = claims_of(model, data, cases, seen, readings, seed)
+    more = {name: tested.sections[name] for name in tested.sections}
+    more |= {"truth": {over: _tests(hits, over, seed) for over in hits.found}} if hits.found else {}
+    move = {name: value for name, value in erased.items() if name.startswith("move_")}
+    more |= {"move": _nested(move)["move"]} if move else {}
+    shown = {name: value for name, value in erased.items() if name not in move}
+    explain = explains | _nested(shown) | ({"truth": _means(hits)} if hits.found else {})
+    return Faithfulness(explains | erased | _flat(hits), explain, more, tested.curves, tested.areas)
+
+
+def drawn_cases(data: Data, count: int, seed: int) -> Cases:
+    """So many test cases (0: all), drawn by the seed."""
+    count = min(count or data.table.height, data.table.height)
+    rows = np.sort(np.random.default_rng(seed).choice(data.table.height, count, replace=False)).tolist()
+    return Cases.of(case_columns(data.table[rows]), data.events.item_E.device.type)
+
+
+def _nested(flat: dict[str, float]) -> Sections:
+    """drop_heaviest as drop: {heaviest}; names without a section stay."""
+    found: Sections = {}
+    for name, value in flat.items():
+        section, _, rest = name.partition("_")
+        if rest:
+            found.setdefault(section, {})[rest] = value
+        else:
+            found[name] = value
+    return found
+
+
+def _means(hits: Hits) -> Sections:
+    table = hits.table()
+    return {
+        over: {name: mean for name, (mean, _, _) in names.items()} | {"cases": names["chance"][2]}
+        for over, names in table.items()
+    }
+
+
+def _flat(hits: Hits) -> dict[str, float]:
+    """truth_history and so on: the model's own weights; each reading's by its name."""
+    found: dict[str, float] = {}
+    for over, names in hits.table().items():
+        chance, _, cases = names["chance"]
+        own = next((name for name in names if name.startswith("own_")), None)
+        known = {f"truth_{over}_{name}": mean for name, (mean, _, _) in names.items() if name not in KNOWING_NOTHING}
+        known |= {f"truth_{over}": names[own][0]} if own else {}
+        found |= known | {f"truth_{over}_chance": chance, f"truth_{over}_cases": float(cases)}
+        if "newest" in names and own:
+            found |= {"truth_newest": names["newest"][0], "truth_newest_chance": chance, "truth_newest_cases": cases}
+    return found
+
+
+def _tests(hits: Hits, over: str, seed: int) -> Sections:
+    """Half of the 95 % interval of each reading, and its p against what it has to beat."""
+    found: Sections = {name: {"half": half} for name, (_, half, _) in hits.table()[over].items()}
+    for (one, other), p in hits.tests(over, seed).items():
+        found[one][f"p_{other}"] = p
+    return found
 
 
 def _history(model: Recommender, data: Data, cases: Cases, erase: int, seen: Seen, seed: int) -> dict[str, float]:

@@ -223,6 +223,23 @@ def test_a_part_of_presence_0_says_nothing(name: str, variant: str, view: str, w
     assert not torch.allclose(changed_BK, whole_BK)
 
 
+@pytest.mark.parametrize(("name", "variant"), [case for case in WORDS if models.configure(section(*case)).needs.topics])
+def test_a_topic_of_presence_0_says_nothing(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, _ = asked(world, model)
+    assert batch.topic_BLT is not None
+    there_BLT = torch.ones_like(batch.topic_BLT)
+    there_BLT[..., 1] = 0
+    silent = batch.but(part_presence={"topics": there_BLT})
+    other_BLT = torch.where(there_BLT > 0, batch.topic_BLT, 0.9)
+    item_BK = item_B.expand(len(item_B), -1)
+    with torch.no_grad():
+        whole_BK, silent_BK = model.score(batch, item_BK), model.score(silent, item_BK)
+        close(model.score(silent.but(topic_BLT=other_BLT), item_BK), silent_BK)
+        assert not torch.allclose(model.score(batch.but(topic_BLT=other_BLT), item_BK), whole_BK)
+        assert not torch.allclose(silent_BK, whole_BK)
+
+
 @pytest.mark.parametrize(("name", "variant"), VIEWS)
 def test_a_view_of_presence_0_is_as_one_that_is_missing(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)

@@ -1,5 +1,6 @@
 """Erasing events through the contract: the batch as if they had not been, and what the score then does."""
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -15,6 +16,7 @@ from engine.training.cases import Cases
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
+from engine.training.profile import ProfileSource
 
 ITEMS, LENGTH = 30, 6
 
@@ -104,6 +106,28 @@ def test_an_erased_history_is_the_history_of_the_others(lengths: list[int], bits
         assert found.time_BL[row].tolist() == [i * 3600 for i in found.item_BL[row].tolist()]
         assert found.topic_BLT is not None
         assert found.topic_BLT[row, :, 1].tolist() == [i * 10 for i in found.item_BL[row].tolist()]
+
+
+def test_topics_follow_what_is_erased_where_it_is_known_what_they_were_made_of() -> None:
+    # three acts of one person in one window, of items with topics of their own
+    share_NT = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], np.float32)
+    events_4E = tuple(np.array(column) for column in ([1, 1, 1], [0, 0, 0], [-1, -1, -1], [0, 1, 2]))
+    rows = Batch(
+        torch.tensor([1]),
+        torch.tensor([[4, 5, 6]]),
+        torch.tensor([3]),
+        torch.tensor([[1, 2, 3]]),
+        topic_BLT=torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.5, 0.5]]]),
+        profiles=ProfileSource(events_4E, share_NT[:0], share_NT, 0.1),
+    )
+    gone = torch.tensor([[True, False, False]])
+    left = erase_events(rows, gone)
+    assert left.topic_BLT is not None
+    assert left.topic_BLT.tolist() == [[[0.0, 1.0], [0.25, 0.75], [0.0, 0.0]]]
+    assert erase_events(select_rows(rows, torch.tensor([0])), gone).topic_BLT.tolist() == left.topic_BLT.tolist()
+    unknown = erase_events(rows.but(profiles=None), gone)
+    assert unknown.topic_BLT is not None
+    assert unknown.topic_BLT.tolist() == [[[0.5, 0.5], [0.5, 0.5], [0.0, 0.0]]]
 
 
 def test_nothing_erased_leaves_the_batch_and_what_it_lacks_stays_away() -> None:

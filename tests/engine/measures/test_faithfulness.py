@@ -60,6 +60,15 @@ def test_agreement_of_a_constant_or_of_two_parts_is_unknown() -> None:
     assert np.isnan(f.agreement(effect, effect, np.array([[True, True, False, False]]))).all()
 
 
+def test_steadiness_leaves_out_what_neither_weighs() -> None:
+    one, other = np.array([[0.0, 0.0, 0.0, 0.2, 0.3, 0.5]]), np.array([[0.0, 0.0, 0.0, 0.5, 0.3, 0.2]])
+    every = np.ones((1, 6), dtype=bool)
+    assert f.agreement(one, other, every)[0] > 0.5
+    assert f.steadiness(one, other, every)[0] == pytest.approx(-1.0)
+    # what one of them weighs counts: ranks 1 2 3 4 against 3 1 2 4
+    assert f.steadiness(one, np.array([[0.0, 0.0, 0.3, 0.1, 0.2, 0.4]]), every)[0] == pytest.approx(0.4)
+
+
 def test_found_shares_among_equals_and_knows_what_chance_would_reach() -> None:
     weight = np.array([[0.5, 0.5, 0.0, 0.9], [0.1, 0.2, 0.7, 0.0]])
     true = np.array([[True, False, False, True], [False, False, True, True]])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.tables import schemas, topic_windows
 from engine.training import profile
+from engine.training.profile import ProfileSource
 from engine.training.source import topic_profiles
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -188,3 +189,72 @@ def test_labels_and_trend() -> None:
     assert found["topic"].to_list() == [heaviest + 1] * 2
     np.testing.assert_allclose(found["share"].to_numpy(), share[:, heaviest])
     assert topic_windows.trend(history, 7).height == 0
+
+
+def source(events: pl.DataFrame, history: pl.DataFrame, items: pl.DataFrame, window: str = "week") -> ProfileSource:
+    return ProfileSource(*topic_windows.profile_arrays(events, history, items, window), 0.3)
+
+
+def weeks() -> pl.DataFrame:
+    """Person 1 has three acts in the first week and two in the third, person 2 one and two in each of the next."""
+    days = {1: [0, 1, 2, 14, 15], 2: [0, 7, 8, 14]}
+    return split(
+        [(user, 1 + n + user, MONDAY + timedelta(days=day)) for user, at in days.items() for n, day in enumerate(at)]
+    )
+
+
+def test_without_anything_gone_profiles_are_as_they_were() -> None:
+    events, items = weeks(), topic_items([2, 3, 4, 5, 6, 7])
+    history = topic_history(events, "week", leave=4)
+    whole_ET = topic_profiles(events, history, items, 0.3, "week")
+    event_BL = np.array([[3, 4, 5], [6, 7, 8], [9, 0, 0]])  # what came before a row is in its profiles
+    found = source(events, history, items).without(event_BL, np.zeros((3, 3), bool))
+    np.testing.assert_allclose(found[:2], whole_ET[event_BL[:2] - 1], atol=1e-6)
+    np.testing.assert_allclose(found[2], [whole_ET[8], [0] * 3, [0] * 3], atol=1e-6)
+
+
+def test_the_window_going_on_is_the_mean_of_what_is_left() -> None:
+    events, items = weeks(), topic_items([2, 3, 4, 5, 6, 7])
+    history = topic_history(events, "week")
+    share = {item: np.array(s) for item, s in items.rows()}
+    found = source(events, history, items).without(np.array([[1, 2, 3]]), np.array([[False, True, False]]))
+    np.testing.assert_allclose(found[0], [share[2], [0] * 3, (share[2] + share[4]) / 2], atol=1e-6)
+    # and where nothing is left of it, it is as if it had not begun
+    none = source(events, history, items).without(np.array([[1, 2, 3, 4]]), np.array([[True, True, True, False]]))
+    np.testing.assert_allclose(none[0, 3], share[5], atol=1e-6)
+
+
+def test_a_completed_window_moves_with_its_items() -> None:
+    events, items = weeks(), topic_items([2, 3, 4, 5, 6, 7])
+    history = topic_history(events, "week")
+    share = {item: np.array(s, float) for item, s in items.rows()}
+    past = np.array(history["share"][0], float)
+    found = source(events, history, items).without(np.array([[1, 2, 3, 4]]), np.array([[True, False, False, False]]))
+    moved = past + (share[3] + share[4]) / 2 - (share[2] + share[3] + share[4]) / 3
+    moved = np.maximum(moved, 0) / np.maximum(moved, 0).sum()
+    mass = math.exp(-0.3 * 2)
+    np.testing.assert_allclose(found[0, 3], (mass * moved + share[5]) / (mass + 1), atol=1e-6)
+
+
+def test_what_an_earlier_erasing_left_out_stays_out() -> None:
+    events, items = weeks(), topic_items([2, 3, 4, 5, 6, 7])
+    made_of = source(events, topic_history(events, "week"), items)
+    once = made_of.without(np.array([[1, 2, 3, 4]]), np.array([[False, True, True, False]]))
+    twice = made_of.without(np.array([[1, 3, 4]]), np.array([[False, True, False]]))
+    np.testing.assert_allclose(twice[0, 2], once[0, 3], atol=1e-6)
+
+
+def test_acts_that_are_alike_can_go_without_a_trace() -> None:
+    events = split([(1, 2, MONDAY + timedelta(days=day)) for day in (0, 1, 7)])
+    items = topic_items([2])
+    history = topic_history(events, "week")
+    whole_ET = topic_profiles(events, history, items, 0.3, "week")
+    found = source(events, history, items).without(np.array([[1, 2, 3]]), np.array([[False, True, False]]))
+    np.testing.assert_allclose(found[0, 2], whole_ET[2], atol=1e-6)
+
+
+def test_nobody_has_done_anything_to_leave_out() -> None:
+    events, items = weeks(), topic_items([2, 3])
+    made_of = source(events, topic_history(events, "week"), items)
+    assert made_of.without(np.zeros((2, 0), np.int64), np.zeros((2, 0), bool)).shape == (2, 0, TOPICS)
+    assert not made_of.without(np.zeros((2, 3), np.int64), np.zeros((2, 3), bool)).any()

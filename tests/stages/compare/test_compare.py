@@ -267,6 +267,24 @@ def test_the_digests_of_what_was_ranked_come_from_the_lock(project: Path, tmp_pa
 def test_every_metric_has_a_direction_or_is_a_count() -> None:
     names = ["recall@5", "hr@10", "ndcg@20", "mrr", "auc", "rmse", "mae", "cases", "ratings", "oracle_auc"]
     assert [better(name) for name in names] == ["higher"] * 5 + ["lower"] * 2 + [""] * 3
+
+
+def test_better_is_said_of_reasons_too() -> None:
+    higher = ["truth.history.gradient", "truth.word.own_share", "drop.heaviest", "acts.gradient.comprehensiveness"]
+    higher += ["acts.own_share.gone_5", "acts.random.necessity", "agreement"]
+    lower = ["drop.lightest", "drop.keep_heaviest", "acts.gradient.sufficiency", "acts.gradient.kept_50"]
+    lower += ["acts.gradient.redrawn", "acts.gradient.deciding"]
+    neither = [
+        "truth.history.chance",
+        "truth.history.cases",
+        "acts.gradient.gini",
+        "drop.random",
+        "probe.cases",
+        "users",
+    ]
+    assert [better(name) for name in higher] == ["higher"] * 7
+    assert [better(name) for name in lower] == ["lower"] * 6
+    assert [better(name) for name in neither] == [""] * 6
     rows = untested(results([0], ["mrr", "rmse"]), results([0], ["mrr"], "b"))
     assert [(row.metric, row.first, row.second) for row in rows] == [("mrr", 0.5, 0.5), ("rmse", 0.5, None)]
 

@@ -1,5 +1,6 @@
 """The stage whole: a table of reasons, a page that stands by itself, metrics; for models that explain and do not."""
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -259,7 +260,8 @@ def test_the_known_cause_of_an_event_is_that_of_its_own_time(repeats: Any, monke
     store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), repeats.layout.truth, schemas.TRUTH)
     main(params().model_copy(update={"seen": "kept"}), repeats.layout)
     # both events of item 1 led to the next. "storm" weighs most in both: it is the first one's cause, not the second's
-    assert (repeats.metrics["truth_word"], repeats.metrics["truth_word_cases"]) == (0.5, 2)
+    found = repeats.metrics["truth"]["word"]
+    assert (found["own_share"], found["cases"]) == (0.5, 2)
 
 
 def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -> None:
@@ -311,22 +313,36 @@ def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
 
 def test_the_same_seed_leaves_the_same_bytes(toy: Any) -> None:
     main(params(), toy.layout)
-    written = (toy.layout.reasons, toy.layout.page, toy.layout.metric("explain"))
+    written = [toy.layout.reasons, toy.layout.page, *map(toy.layout.metric, ("explain", "claims"))]
+    written += map(toy.layout.plot, ("erasure", "readings"))
     before = [path.read_bytes() for path in written]
     main(params(), toy.layout)
     assert [path.read_bytes() for path in written] == before
 
 
-def test_readings_are_flat_numbers(toy: Any) -> None:
+def test_readings_are_numbers_in_sections(toy: Any) -> None:
     main(params(), toy.layout)
     metrics = toy.metrics
     assert metrics["users"] == 3
     assert metrics["explains"] == 1
-    assert metrics["probe_cases"] == 2
-    assert metrics["probe_faithful"] == 1
-    assert all(isinstance(value, int | float) for value in metrics.values())
-    assert {"drop_heaviest", "drop_lightest", "drop_random", "drop_leave_one_out", "rank_whole"} <= set(metrics)
-    assert not [key for key in metrics if key.startswith("truth")]
+    assert metrics["probe"] == {"cases": 2, "faithful": 1}
+    assert {"heaviest", "lightest", "random", "leave_one_out"} <= set(metrics["drop"])
+    assert metrics["rank"]["whole"] == 1
+    assert set(metrics) == {"users", "explains", "probe", "drop", "rank", "agreement"}
+    claims = json.loads(toy.layout.metric("claims").read_text())
+    assert set(claims) == {"acts", "move", "tested"}
+    assert set(claims["acts"]) == {"own_share", "gradient", "integrated", "newest", "random"}
+    assert claims["tested"]["cases"] == 2
+    assert claims["acts"]["newest"]["redrawn"] == 1
+    # two acts to judge by are too few, and the newest is told nothing of the model whatever it does
+    assert all(section["says_nothing"] == 1 for section in claims["acts"].values())
+    curves = [line.split(",") for line in toy.layout.plot("erasure").read_text().splitlines()]
+    assert curves[0] == ["share", "own_share", "gradient", "integrated", "newest", "random"]
+    assert [row[0] for row in curves[1:]] == ["0.01", "0.05", "0.1", "0.2", "0.5"]
+    place = curves[0].index("gradient")
+    assert float(curves[3][place]) == pytest.approx(claims["acts"]["gradient"]["gone_10"], rel=1e-5)
+    areas = dict(line.split(",") for line in toy.layout.plot("readings").read_text().splitlines()[1:])
+    assert float(areas["newest"]) == pytest.approx(claims["acts"]["newest"]["comprehensiveness"], rel=1e-5)
 
 
 def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
@@ -347,22 +363,23 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     assert "Rome was chosen by a passing interest for love: the picture shows anchor." in text
     assert "It goes back to Storm." in text
     assert 'class="truebox"' in toy.page
-    metrics = toy.metrics
+    found = toy.metrics["truth"]
     # the heaviest act is the newest (item 3), the cause is the oldest of three
-    assert (metrics["truth_history"], metrics["truth_newest"]) == (0, 0)
-    assert metrics["truth_history_chance"] == pytest.approx(1 / 3)
+    assert (found["history"]["own_share"], found["history"]["newest"], found["history"]["cases"]) == (0, 0, 1)
+    assert found["history"]["chance"] == pytest.approx(1 / 3)
+    assert {"gradient", "integrated"} < set(found["history"])
     # the heaviest word of item 4 is "Two", true is "lovers", one of four words
-    assert (metrics["truth_next_word"], metrics["truth_next_word_chance"]) == (0, 0.25)
+    assert found["next_word"] == {"own_share": 0, "chance": 0.25, "cases": 1}
     # the lower region weighs most and holds the object's box
-    assert (metrics["truth_next_region"], metrics["truth_next_region_chance"]) == (1, 0.5)
+    assert found["next_region"] == {"own_signed": 1, "chance": 0.5, "cases": 1}
     # of the true cause among the acts, item 1: the heaviest word is "A", true is "storm"
-    assert (metrics["truth_word"], metrics["truth_word_cases"]) == (0, 1)
+    assert (found["word"]["own_share"], found["word"]["cases"]) == (0, 1)
     # where the protocol moved events, an event's place does not tell which one it is
     split = store.read(toy.layout.split, schemas.SPLIT)
     store.write(split, toy.layout.split, schemas.SPLIT, store.meta(toy.layout.split) | {"in_order": False})
     main(params(), toy.layout)
     assert "was chosen by" not in Page(toy.page).text
-    assert not [key for key in toy.metrics if key.startswith("truth")]
+    assert "truth" not in toy.metrics
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
@@ -391,10 +408,10 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
-    metrics = small.metrics
-    assert metrics["probe_cases"] == 2
-    assert metrics["move_word_heaviest"] > 0
-    assert metrics["move_region_heaviest"] > 0
+    assert small.metrics["probe"]["cases"] == 2
+    move = json.loads(small.layout.metric("claims").read_text())["move"]
+    assert move["word_heaviest"] > 0
+    assert move["region_heaviest"] > 0
 
 
 def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:

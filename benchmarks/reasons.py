@@ -1,0 +1,214 @@
+"""Which readings of a model's reasons find true causes, which stand up to erasure, and what each costs.
+
+    python -m benchmarks.reasons data/demo --protocol temporal ante_rnn sasrec gru4rec
+
+Each model is trained with the settings of params.yaml, once: its weights are kept in .cache/reasons by the digest of
+all that made them; `--weights model=path` takes others, and more than one path of a model tells how its reasons hold
+over seeds. Three tables follow.
+
+Causes, where the data is a made world with its truth: the act that came next in --causes test cases, drawn by the
+seed, is explained from the history before it, and counted is how often what weighs most is a true cause. Words and
+regions are those of the acts that are true causes; the dear readings are asked inside of --inside cases. A star: better
+than chance, than the newest act and than the model's own weights, by paired tests over people with Holm's correction,
+each where there is one. ± is half of a 95 % interval, in which the cases of a person are one draw.
+
+Claims: the item that the model puts first in --cases test cases, and the acts before it: docs/explanations.md.
+
+Cost: processor milliseconds a case.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import models
+from engine.evaluation.claims import RankingTests, examine
+from engine.evaluation.history_erasure import best_items
+from engine.evaluation.influence import influence, log_probability
+from engine.evaluation.readings import READINGS, Question, Reading, rankings, read
+from engine.measures import faithfulness
+from engine.tables import store
+from engine.tables.files import cache
+from engine.tables.layout import Layout
+from engine.tables.params import read_yaml
+from engine.tables.schemas import REGIONS, TRUTH, WORDS
+from engine.tables.settings import Choice
+from engine.training.cases import Cases, Seen
+from engine.training.contract import CatalogScorer, Explainer, Recommender
+from engine.training.fit import accelerator
+from engine.training.source import Data, digest, load
+from stages import train
+from stages.explain.cause_hits import Hits, cause_hits, every_item
+from stages.explain.claims import against, means, says_nothing
+from stages.explain.faithfulness_metrics import drawn_cases
+from stages.explain.known_causes import KnownCauses
+
+ROWS = 64
+SHOWN = ("chance", "newest", "own_share", "own_signed", *READINGS)
+MEASURES = ("comprehensiveness", "sufficiency", "rank", "necessity", "sufficiency_of_few", "deciding", "silenced")
+MEASURES += ("another", "others_in_the_mean", "redrawn", "nearby", "gini", "entropy")
+
+
+def restored(name: str, layout: Layout, params: dict[str, Any], weights: str | None) -> tuple[Recommender, Data]:
+    """The model with the weights that are given, or those that training left, and the test cases."""
+    section = {"model": Choice(name=name, settings=params["models"][name])}
+    section["seen"] = params["protocols"][layout.protocol]["seen"]
+    asked = train.Params(**section, **{key: params[key] for key in ("train", "device", "seed")})
+    needs = models.configure(asked.model).needs
+    mark = digest(layout, needs, asked.model_dump_json(), torch.__version__)
+    kept = replace(layout, results=cache("reasons") / f"{name}-{mark}")
+    if weights is None and not kept.weights.exists():
+        train.main(asked, kept)
+    device = accelerator(params["device"])
+    data = load(layout, needs, "test", device)
+    path = kept.weights if weights is None else Path(weights)
+    return models.restore(asked.model, data.catalog, data.users, path, device), data
+
+
+def blocks(data: Data, cases: Cases, model: Recommender) -> Iterator[tuple[Cases, Question]]:
+    """Some cases at a time, and why what came next did."""
+    for first in range(0, len(cases), ROWS):
+        user_B, position_B, target_B = (
+            value[first : first + ROWS] for value in (cases.user_C, cases.position_C, cases.target_C)
+        )
+        among = None if isinstance(model, CatalogScorer) else every_item(data, len(user_B))
+        batch = data.events.before(user_B, position_B, model.needs)
+        yield Cases(user_B, position_B, target_B), Question(model, batch, target_B, data.catalog, among)
+
+
+def hits_rows(name: str, hits: Hits, seed: int) -> Iterator[list[str]]:
+    """The model's lines of the table of causes."""
+    for over, names in hits.table().items():
+        better = hits.tests(over, seed)
+
+        def cell(one: str, names: Any = names, better: Any = better) -> str:
+            if one not in names:
+                return "–"
+            mean, half, _ = names[one]
+            rivals = [other for first, other in better if first == one]
+            won = rivals and all(better[one, r] < 0.05 and mean > names[r][0] for r in rivals)
+            return f"{mean:.3f} ± {half:.3f}{' *' if won else ''}"
+
+        yield [name, over, f"{names['chance'][2]:,}", *(cell(one) for one in SHOWN)]
+
+
+def claims_rows(name: str, tests: RankingTests, seeds: dict[str, float], seed: int) -> Iterator[list[str]]:
+    """The model's lines of the table of claims."""
+    p = against(tests, seed)
+    mean = {one: means(tests, one) for one in tests.found}
+    for one, found in mean.items():
+        rivals = {other: value for (first, other), value in p.items() if first == one}
+        higher = {r for r in rivals if found["comprehensiveness"] > mean[r]["comprehensiveness"]}
+        beats = [other for other, value in rivals.items() if value < 0.05 and other in higher]
+        nothing = says_nothing(found | {f"p_{other}": value for other, value in rivals.items()})
+        cells = [f"{found[measure]:.3f}" if measure in found else "–" for measure in MEASURES]
+        over_seeds = f"{seeds[one]:.3f}" if one in seeds else "–"
+        yield [name, one, *cells, over_seeds, ", ".join(beats) or "–", "nothing" if nothing else ""]
+
+
+@torch.no_grad()
+def over_seeds(
+    some: list[Recommender], data: Data, cases: Cases, readings: tuple[Reading, ...], seen: Seen
+) -> dict[str, float]:
+    """Spearman's correlation of each ranking between models of other seeds, in the mean over cases and pairs."""
+    found: dict[str, list[float]] = {}
+    for part, asked in blocks(data, cases, some[0]) if len(some) > 1 else ():
+        item_B = best_items(some[0], data.events, part, 1, seen)[0][:, 0].clamp(min=1)
+        by_model = []
+        for model in some:
+            own = model.explain(asked.batch, item_B) if isinstance(model, Explainer) else []
+            question = replace(asked, model=model, item_B=item_B)
+            by_model.append(rankings(question, own, readings, lambda there: torch.rand(there.shape)))
+        valid_BL = asked.batch.valid_BL.cpu().numpy()
+        for name in by_model[0]:
+            for one, other in combinations(by_model, 2):
+                found.setdefault(name, []).extend(
+                    faithfulness.steadiness(one[name].cpu().numpy(), other[name].cpu().numpy(), valid_BL)
+                )
+    return {name: float(np.nanmean(values)) for name, values in found.items()}
+
+
+def costs(model: Recommender, data: Data, cases: Cases, readings: tuple[Reading, ...]) -> list[str]:
+    """Processor milliseconds a case: a score, own weights, each reading over acts, and gradient over all."""
+    ways: dict[str, Callable[[Question], Any]] = {"score": _score, "own weights": _own}
+    ways |= {f"{r}, acts": lambda asked, r=r: read(asked, r, ("history",)) for r in readings}
+    ways["gradient, all"] = lambda asked: influence(
+        *(getattr(asked, n) for n in ("model", "batch", "item_B", "catalog"))
+    )
+    spent = dict.fromkeys(ways, 0.0)
+    for _, asked in blocks(data, cases, model):
+        for name, way in ways.items():
+            started = time.process_time()
+            way(asked)
+            spent[name] += time.process_time() - started
+    return [f"{1000 * seconds / len(cases):.2f}" for seconds in spent.values()]
+
+
+@torch.no_grad()
+def _score(asked: Question) -> Tensor:
+    return log_probability(asked.model, asked.batch, asked.item_B, asked.among_BK)
+
+
+@torch.no_grad()
+def _own(asked: Question) -> object:
+    return asked.model.explain(asked.batch, asked.item_B) if isinstance(asked.model, Explainer) else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--weights", action="append", default=[], metavar="model=path")
+    parser.add_argument("--causes", type=int, default=1600, help="cases held against known causes")
+    parser.add_argument("--inside", type=int, default=400, help="of these, with the dear readings inside of items")
+    parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
+    parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
+    given = parser.parse_args()
+    layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
+    tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
+    causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
+    seed, seen, readings = params["seed"], params["protocols"][given.protocol]["seen"], tuple(given.readings)
+    cause_table = [["model", "of", "cases", *SHOWN]]
+    claim_table = [["model", "ranking", *MEASURES, "seeds", "beats", "says"]]
+    cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), "gradient, all"]]
+    for name in given.models:
+        paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
+        some, data = zip(*(restored(name, layout, params, path) for path in paths), strict=True)
+        model, where = some[0], data[0]
+        if not model.needs.length:
+            cause_table.append([name, "reads no history"])
+            continue
+        acts: dict[Reading, tuple[str, ...]] = dict.fromkeys(readings, ("history",))
+        asked = drawn_cases(where, given.causes, seed)
+        hits = cause_hits(model, where, asked, causes, acts | {"gradient": ("history", "word", "region")})
+        cause_table += hits_rows(name, hits, seed)
+        if {"words", "regions"} & model.needs.views and causes.by_event and given.inside:
+            few = drawn_cases(where, given.inside, seed)
+            inside = cause_hits(model, where, few, causes, {r: ("word", "region") for r in readings if r != "shapley"})
+            for over in set(inside.found) - {"word", "region"}:
+                del inside.found[over]
+            cause_table += hits_rows(name, inside, seed)
+        probed = drawn_cases(where, given.cases, seed)
+        tests = examine(model, (where.events, where.catalog), probed, seen, readings, seed)
+        if tests is not None:
+            claim_table += claims_rows(name, tests, over_seeds(list(some), where, probed, readings, seen), seed)
+        cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
+        print("\n".join([*_markdown(cause_table), "", *_markdown(claim_table), "", *_markdown(cost_table)]), flush=True)
+
+
+def _markdown(table: list[list[str]]) -> list[str]:
+    width = len(table[0])
+    return [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in (table[0], ["---"] * width, *table[1:])]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Ways of reading a score, by name: what each part of the input is said to have done for an item, by each of them."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from engine.evaluation.erasure import erase_events, select_rows
+from engine.evaluation.influence import OVER, all_present, influence, log_probability, presence, rivals
+from engine.training.batch import Batch
+from engine.training.catalog import Catalog
+from engine.training.contract import Recommender, Weights
+
+Reading = Literal["gradient", "integrated", "leave_one_out", "shapley"]
+READINGS: tuple[Reading, ...] = get_args(Reading)
+STEPS = 4  # presences between 0 and 1 at which a slope is taken
+ORDERS = 4  # in which acts are taken out for Shapley values, two of them the others backwards
+ROWS = 256  # changed rows scored at once
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why an item a row: what is asked of every reading. `among_BK` as of `influence`; `within_BL`: the acts whose
+    parts are left out one by one (None: of all).
+    """
+
+    model: Recommender
+    batch: Batch
+    item_B: Tensor
+    catalog: Catalog
+    among_BK: Tensor | None = None
+    within_BL: Tensor | None = None
+
+    def value(self, batch: Batch, row_R: Tensor) -> Tensor:
+        """What is explained, in 64 bits, for the rows of another batch, each of which stands for one of this batch."""
+        among = None if self.among_BK is None else self.among_BK[row_R]
+        return log_probability(self.model, batch, self.item_B[row_R], among).double()
+
+
+def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> list[Weights]:
+    """The weights of a reading over each kind of part, as `influence` gives them: signed, in log-probability.
+
+    gradient: gradient × input, one backward pass for all kinds. integrated: the mean of the slopes at `STEPS` presences
+    between none and all of a kind, the others as they are (integrated gradients of Sundararajan et al. 2017 from
+    absence). leave_one_out: what the absence of each alone takes: acts are left out, parts have presence 0. shapley:
+    the mean of what an act takes as acts go one after another in `ORDERS` random orders (Strumbelj and Kononenko 2010),
+    over the history alone.
+
+    Raises:
+        ValueError: the model scores no whole catalog and there is no `among_BK`; an unknown reading.
+    """
+    if reading not in READINGS:
+        raise ValueError(f"no reading {reading!r}; there are {', '.join(READINGS)}")
+    if reading == "gradient":
+        return influence(asked.model, asked.batch, asked.item_B, asked.catalog, over, asked.among_BK)
+    asked.model.eval()
+    one_by_one = {"integrated": _integrated, "leave_one_out": _leave_one_out, "shapley": _shapley}[reading]
+    kinds = [one for one in all_present(asked.model, asked.batch, asked.item_B, asked.catalog) if one.over in over]
+    return [one_by_one(asked, one) for one in kinds if reading != "shapley" or one.over == "history"]
+
+
+def _integrated(asked: Question, one: Weights) -> Weights:
+    total = torch.zeros_like(one.value)
+    for step in range(STEPS):
+        level = (step + 0.5) / STEPS
+        (found,) = influence(
+            asked.model, asked.batch, asked.item_B, asked.catalog, (one.over,), asked.among_BK, level=level
+        )
+        total = total + found.value / STEPS
+    return replace(one, value=total.detach())
+
+
+@torch.no_grad()
+def _leave_one_out(asked: Question, one: Weights) -> Weights:
+    """Each valid part alone is taken away."""
+    inside = one.valid.ndim == 3 and asked.within_BL is not None
+    asked_for = one.valid & asked.within_BL[..., None] if inside else one.valid  # type: ignore[index]
+    value, at_X = torch.zeros_like(one.value), asked_for.nonzero()
+    whole_B = asked.value(asked.batch, torch.arange(len(asked.item_B), device=at_X.device))
+    for at_R in torch.split(at_X, ROWS):
+        row_R = at_R[:, 0]
+        rows = select_rows(asked.batch, row_R)
+        without = _without(rows, one, at_R, rivals(asked.model, asked.among_BK))
+        value[tuple(at_R.T)] = (whole_B[row_R] - asked.value(without, row_R)).to(value.dtype)
+    return replace(one, value=value)
+
+
+def _without(rows: Batch, one: Weights, at_R: Tensor, others: int) -> Batch:
+    """Row r without the part at_R[r] of its row: (row, place, part)."""
+    step_R = torch.arange(len(at_R), device=at_R.device)
+    left = torch.ones(len(at_R), *one.value.shape[1:], device=at_R.device, dtype=one.value.dtype)
+    left[(step_R, *at_R[:, 1:].T)] = 0
+    if one.over == "history":
+        return erase_events(rows, left == 0)
+    return rows.but(**vars(rows.dimmed(presence([replace(one, value=left)], others))))
+
+
+@torch.no_grad()
+def _shapley(asked: Question, one: Weights) -> Weights:
+    value_BL = torch.zeros_like(one.value, dtype=torch.double)
+    row_B = torch.arange(len(value_BL), device=value_BL.device)
+    for order_BL in _orders(one.valid):
+        gone_BL, before_B = torch.zeros_like(one.valid), asked.value(asked.batch, row_B)
+        for place_B in order_BL.T:
+            gone_BL = gone_BL.scatter(1, place_B[:, None], True)
+            after_B = asked.value(erase_events(asked.batch, gone_BL & one.valid), row_B)
+            value_BL[row_B, place_B] += (before_B - after_B) / ORDERS
+            before_B = after_B
+    return replace(one, value=(value_BL * one.valid).to(one.value.dtype))
+
+
+def _orders(valid_BL: Tensor) -> Iterator[Tensor]:
+    """Places of each row in the orders in which they go, padding last; every second order is one backwards."""
+    generator = torch.Generator().manual_seed(valid_BL.shape[1])
+    for _ in range(ORDERS // 2):
+        key_BL = torch.rand(valid_BL.shape, generator=generator).to(valid_BL.device)
+        yield key_BL.masked_fill(~valid_BL, 2).argsort(1)
+        yield (-key_BL).masked_fill(~valid_BL, 2).argsort(1)
+
+
+def rankings(
+    asked: Question, own: list[Weights], readings: Collection[Reading], draw: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Every ranking of the acts that is put to the test, weight_BL by name: the model's own weights (own_share,
+    own_signed, own_gate), the readings, `newest` (the place) and `random` (`draw` of the validity).
+    """
+    valid_BL = asked.batch.valid_BL
+    found = {f"own_{w.kind}": w.value.masked_fill(~w.valid, 0) for w in own if w.over == "history"}
+    for reading in readings:
+        found[reading] = read(asked, reading, ("history",))[0].value
+    place_BL = torch.arange(valid_BL.shape[1], device=valid_BL.device).expand(valid_BL.shape)
+    return found | {"newest": place_BL.double(), "random": draw(valid_BL)}

@@ -1,0 +1,147 @@
+"""How often the heaviest part is a true cause, by every reading: one value a case, whose means and tests are made here.
+
+The next act that happened is explained, not a recommendation, as its cause is what the truth tells of. Only what leaves
+something to find counts: some of the weighed parts true and some not.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.evaluation.readings import Question, Reading, read
+from engine.measures import claims, faithfulness
+from engine.measures.significance import holm, randomisation
+from engine.training.cases import Cases
+from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
+from engine.training.source import Data
+from stages.explain.known_causes import KnownCauses
+from stages.explain.reasons import positions_of
+
+ROWS = 64  # cases explained at once
+INSIDE = ("word", "region")
+KNOWING_NOTHING = ("chance", "newest")
+
+
+@dataclass
+class Hits:
+    """(user, hit) of each case by what is weighed, then by reading: `chance` is what a blind draw reaches, `newest` the
+    last act's, `own_share` and its like the model's own weights'.
+    """
+
+    found: dict[str, dict[str, list[tuple[int, float]]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+
+    def note(
+        self, over: str, user: int, values: Mapping[str, np.ndarray], known: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """A case's hits, where there is something to find; `known`: which parts are true [P], and valid [P]."""
+        true_1P, valid_1P = (flags[None] for flags in known)
+        chance = float(faithfulness.chance(true_1P, valid_1P)[0])
+        if np.isnan(chance):
+            return
+        self.found[over]["chance"].append((user, chance))
+        for name, value_P in values.items():
+            weight_1P = np.where(valid_1P, np.asarray(value_P, np.float64)[None], -np.inf)
+            self.found[over][name].append((user, float(faithfulness.found(weight_1P, true_1P, valid_1P)[0])))
+
+    def table(self) -> dict[str, dict[str, tuple[float, float, int]]]:
+        """Mean, half of its 95 % interval (the cases of a person are one draw) and cases of each."""
+        found: dict[str, dict[str, tuple[float, float, int]]] = {}
+        for over, names in self.found.items():
+            for name, pairs in names.items():
+                users, hits = np.array(pairs).T
+                found.setdefault(over, {})[name] = (float(hits.mean()), claims.half_interval(hits, users), len(hits))
+        return found
+
+    def tests(self, over: str, seed: int) -> dict[tuple[str, str], float]:
+        """p of each reading against chance, the newest act and the model's own weights: paired over people, two-sided,
+        corrected by Holm over all of one kind of part.
+        """
+        names = self.found[over]
+        rivals = [name for name in names if name in KNOWING_NOTHING or name.startswith("own_")]
+        pairs = [(one, other) for one in names for other in rivals if one not in (other, *KNOWING_NOTHING)]
+        pairs = [(one, other) for one, other in pairs if len(names[one]) == len(names[other])]
+        sums = {name: claims.by_group(np.array(pair)[:, 1], np.array(pair)[:, 0]) for name, pair in names.items()}
+        if not pairs or len(sums["chance"]) < 2:
+            return {}
+        p = [randomisation(sums[one], sums[other], seed=seed).p for one, other in pairs]
+        return dict(zip(pairs, holm(p).tolist(), strict=True))
+
+
+@torch.no_grad()
+def cause_hits(
+    model: Recommender, data: Data, cases: Cases, causes: KnownCauses, readings: Mapping[Reading, Collection[str]]
+) -> Hits:
+    """The hits of the model's own weights and of readings, each over what it is asked: "history", and "word" and
+    "region" of the acts that are true causes; `next_word`, `next_region`: own weights of the item acted on next.
+    """
+    hits = Hits()
+    if not causes.by_event or not model.needs.length:
+        return hits
+    for first in range(0, len(cases), ROWS):
+        user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
+        batch = data.events.before(user_B, position_B, model.needs)
+        next_B = list(zip(user_B.tolist(), position_B.tolist(), strict=True))
+        item_BL, valid_BL = _array(batch.item_BL), _array(batch.valid_BL)
+        true_BL = np.stack([np.isin(item_BL[row], causes.earlier(*of)) for row, of in enumerate(next_B)]) & valid_BL
+        among = None if isinstance(model, CatalogScorer) else every_item(data, len(item_B))
+        within = torch.from_numpy(true_BL).to(item_B.device)
+        asked = Question(model, batch, item_B, data.catalog, among, within)
+        own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
+        said = [(f"own_{one.kind}", one) for one in own]
+        for reading, over in readings.items():
+            said += [(reading, one) for one in read(asked, reading, over)]
+        weighed = {name: _array(one.value.double()) for name, one in said if one.over == "history"}
+        weighed["newest"] = np.broadcast_to(np.arange(valid_BL.shape[1], dtype=np.float64), valid_BL.shape)
+        for row, (user, _) in enumerate(next_B):
+            hits.note("history", user, {n: v[row] for n, v in weighed.items()}, (true_BL[row], valid_BL[row]))
+        position_BL = _array(positions_of(data.events, batch))
+        places = list(_places(next_B, true_BL, item_BL, position_BL))
+        next_places = [((row,), *of, int(item_B[row])) for row, of in enumerate(next_B)]
+        for kind in INSIDE:
+            _note_inside(
+                hits, kind, {n: one for n, one in said if one.over == kind and one.value.ndim == 3}, places, causes
+            )
+            of_next = {n: one for n, one in said if one.over == kind and one.value.ndim == 2}
+            _note_inside(hits, kind, of_next, next_places, causes)
+    return hits
+
+
+Place = tuple[tuple[int, ...], int, int, int]  # where in the weights; whose event, its position, its item
+
+
+def _places(
+    next_B: list[tuple[int, int]], true_BL: np.ndarray, item_BL: np.ndarray, position_BL: np.ndarray
+) -> Iterator[Place]:
+    """The acts that are true causes."""
+    for row, place in zip(*true_BL.nonzero(), strict=True):
+        yield (row, place), next_B[row][0], int(position_BL[row, place]), int(item_BL[row, place])
+
+
+def _note_inside(hits: Hits, over: str, said: dict[str, Weights], places: Sequence[Place], causes: KnownCauses) -> None:
+    """The hits inside some items, by every reading that weighs there."""
+    true = causes.true_words if over == "word" else causes.true_regions
+    values = {name: _array(one.value.double()) for name, one in said.items()}
+    for at, user, position, item in places if said else []:
+        width = min(value.shape[-1] for value in values.values())
+        valid_P = np.logical_and.reduce([_array(one.valid[at])[:width] for one in said.values()])
+        true_P = true(user, position, item)[:width]
+        known = (np.pad(true_P, (0, width - len(true_P))), valid_P)
+        name = over if len(at) == 2 else f"next_{over}"
+        hits.note(name, user, {n: value[at][:width] for n, value in values.items()}, known)
+
+
+def every_item(data: Data, rows: int) -> Tensor:
+    """All items a row, to compare with where a model scores no whole catalogue."""
+    item_N = torch.arange(1, data.events.items + 1, device=data.events.item_E.device)
+    return item_N.expand(rows, -1)
+
+
+def _array(value: Tensor) -> np.ndarray:
+    found: np.ndarray = value.detach().cpu().numpy()
+    return found

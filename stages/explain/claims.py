@@ -1,0 +1,82 @@
+"""Rankings of acts put to the test, as sections and as curves: which beat chance, and which are told to say nothing."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.evaluation.claims import RankingTests, examine
+from engine.evaluation.readings import Reading
+from engine.measures import claims
+from engine.measures.claims import SHARES
+from engine.measures.significance import holm, randomisation
+from engine.training.cases import Cases, Seen
+from engine.training.contract import Recommender
+from engine.training.source import Data
+
+STAYS = 0.7  # of a correlation with the ranking by redrawn parameters: from here on a ranking is not the model's
+JUDGED = "comprehensiveness"
+RIVALS = ("random", "newest")  # and the model's own weights
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What is written: `sections` by ranking, `curves` and `areas` as CSV."""
+
+    sections: dict[str, Any]
+    curves: str
+    areas: str
+
+
+def claims_of(
+    model: Recommender, data: Data, cases: Cases, seen: Seen, readings: Collection[Reading], seed: int
+) -> Claims:
+    """The tests of every ranking over some cases; nothing where the model reads no history."""
+    tests = examine(model, (data.events, data.catalog), cases, seen, readings, seed)
+    if tests is None:
+        return Claims({}, "share\n", "reading,comprehensiveness\n")
+    sections = {name: means(tests, name) for name in tests.found}
+    for (one, other), p in against(tests, seed).items():
+        sections[one][f"p_{other}"] = p
+    for section in sections.values():
+        section["says_nothing"] = float(says_nothing(section))
+    share_rows = [
+        ",".join([f"{share:g}", *(f"{sections[name][f'gone_{share * 100:g}']:.6g}" for name in sections)])
+        for share in SHARES
+    ]
+    area_rows = [f"{name},{section[JUDGED]:.6g}" for name, section in sections.items()]
+    return Claims(
+        {"acts": sections, "tested": {"cases": float(len(tests.user_C))}},
+        "\n".join([",".join(["share", *sections]), *share_rows, ""]),
+        "\n".join([f"reading,{JUDGED}", *area_rows, ""]),
+    )
+
+
+def means(tests: RankingTests, name: str) -> dict[str, float]:
+    """The mean of each measure over the cases where it is known, and half of an interval of what is judged by."""
+    found = {}
+    for measure, value_C in tests.found[name].items():
+        known_C = np.isfinite(value_C)
+        if known_C.any():
+            found[measure] = float(value_C[known_C].mean())
+    found[f"{JUDGED}_half"] = claims.half_interval(tests.found[name][JUDGED], tests.user_C)
+    return found
+
+
+def against(tests: RankingTests, seed: int) -> dict[tuple[str, str], float]:
+    """p of each ranking against what it has to beat by comprehensiveness: paired over people, two-sided, by Holm."""
+    sums = {name: claims.by_group(measures[JUDGED], tests.user_C) for name, measures in tests.found.items()}
+    rivals = [name for name in sums if name in RIVALS or name.startswith("own_")]
+    pairs = [(one, other) for one in sums for other in rivals if one not in (other, *RIVALS)]
+    if not pairs or len(sums[rivals[0]]) < 2:
+        return {}
+    return dict(
+        zip(pairs, holm([randomisation(sums[one], sums[other], seed=seed).p for one, other in pairs]), strict=True)
+    )
+
+
+def says_nothing(section: dict[str, float]) -> bool:
+    """A ranking that parameters which know nothing give too, or by which erasing does no more than at random."""
+    beats = section.get("p_random", 1.0) < 0.05 and section[JUDGED] > 0
+    return section.get("redrawn", 0.0) >= STAYS or not beats
