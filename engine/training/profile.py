@@ -143,7 +143,8 @@ def _without(
 
 
 @njit(cache=False)
-def _moved(share_T: Floats, by_T: Floats) -> Floats:
+def _moved(share_T: NDArray[np.float64], by_T: NDArray[np.float64]) -> NDArray[np.float64]:
     """A completed window's share, moved; cut at 0 and divided by its sum."""
     moved_T = np.maximum(share_T + by_T, 0.0)
-    return moved_T / moved_T.sum()
+    found_T: NDArray[np.float64] = moved_T / moved_T.sum()
+    return found_T
