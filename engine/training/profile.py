@@ -130,14 +130,11 @@ def _without(
             if e > first_B[b] and period[e] != period[e - 1]:
                 done = row[e - 1] >= 0 and not (lost and kept == 0)
                 if done:
-                    moved = past_HT[row[e - 1]].astype(np.float64)
-                    if lost:
-                        moved = np.maximum(moved + left / kept - every / count, 0.0)
-                        moved /= moved.sum()
-                    before[:] = (mass * before + moved) / (mass + 1.0)
+                    share = past_HT[row[e - 1]].astype(np.float64)
+                    share = _moved(share, left / kept - every / count) if lost else share
+                    before[:] = (mass * before + share) / (mass + 1.0)
                 mass = (mass + done) * np.exp(-decay * (period[e] - period[e - 1]))
-                every[:], left[:] = 0.0, 0.0
-                count, kept, lost = 0, 0, False
+                every[:], left[:], count, kept, lost = 0.0, 0.0, 0, 0, False
             asked = place < event_BL.shape[1] and event_BL[b, place] == e + 1
             gone = gone_BL[b, place] if asked else place > 0
             if item[e] >= 0:
@@ -152,3 +149,11 @@ def _without(
                 out[b, place] = (mass * before + left / kept) / (mass + 1.0) if kept else before
             place += asked
     return out
+
+
+@njit(cache=False)
+def _moved(share_T: NDArray[np.float64], by_T: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A completed window's share, moved; cut at 0 and divided by its sum."""
+    moved_T = np.maximum(share_T + by_T, 0.0)
+    found_T: NDArray[np.float64] = moved_T / moved_T.sum()
+    return found_T
