@@ -11,7 +11,8 @@ unused; the gap is to the newest event. torch's GRU (`readings.gru: torch`) rese
 `paper` is eq. 21. Sums of eq. 24 are means, and the hardest texts are sought among some of the batch's items. An item
 without words or picture is met by what it has (the paper's have both). A candidate's own words and picture do not
 enter its score: they are explained as drawn afterwards. `readings.tied_content_head` is an extension, not the paper's:
-there they do, read under even topics and added to its row of W_s.
+there they do, read under even topics and added to its row of W_s. `readings.item_row` is ours too: a row of the item's
+own is added to what its words and picture are fused to, so that it can be known by who chose it.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import alignment, context, fusion, ragged, softmax, topical
-from models.blocks.content import Content, ContentEncoder, read_at
+from models.blocks.content import Content, ContentEncoder, read_at, rows
 from models.blocks.gru import PaperGRU
 from models.blocks.heads import ContentHead, RowHead
 from models.blocks.shared_settings import Dim, Dropout, Length, Shared
@@ -59,6 +60,7 @@ class Readings(Record):
     regions: Literal["none", "mean", "softmax"] = Field("mean", description="of eq. 5: a sum as printed, or a mean")
     gru: Literal["torch", "paper"] = Field("torch", description="torch's, or eq. 21, which resets before the product")
     tied_content_head: bool = Field(False, description="an extension: a candidate's own content enters its score")
+    item_row: bool = Field(False, description="an extension: a row of an item's own beside what it says and shows")
 
 
 class Config(Settings):
@@ -117,6 +119,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "AnteRNN":
         text=topical.TopicalAttention(dim, catalog.topics) if config.text == "topical" else topical.MeanWords(),
         image=alignment.AlignedRegions(*image) if aligned else alignment.MeanRegions(),
         fusion=FUSIONS[config.fusion](dim),
+        row=rows(catalog.items, dim) if readings.item_row else None,
     )
     contexts: dict[str, Callable[[], nn.Module]] = {
         "attention": lambda: context.ContextAttention(dim, config.window, config.times, readings.transform),

@@ -60,10 +60,19 @@ class Content:
 
 
 class ContentEncoder(nn.Module):
-    """Words and regions, then text and image, then the two fused."""
+    """Words and regions, then text and image, then the two fused; where there is a `row`, it is added to them."""
 
-    def __init__(self, words: nn.Module, regions: nn.Module, text: nn.Module, image: nn.Module, fusion: nn.Module):
+    def __init__(
+        self,
+        words: nn.Module,
+        regions: nn.Module,
+        text: nn.Module,
+        image: nn.Module,
+        fusion: nn.Module,
+        row: nn.Module | None = None,
+    ):
         super().__init__()
+        self.row = row
         self.words = words
         self.regions = regions
         self.text = text
@@ -88,6 +97,7 @@ class ContentEncoder(nn.Module):
         text_VD = text_VD * presence["text"][:, None] if "text" in presence else text_VD
         present_V2 = torch.stack([region.length_U > 0, word.length_U > 0], 1)[place_V]
         item_VD, view_share_V2 = self.fusion(image_VD, text_VD, present_V2)
+        item_VD = item_VD if self.row is None else item_VD + self.row(item_V)
         return Content(
             item_VD=item_VD,
             place_V=place_V,
@@ -132,3 +142,11 @@ def distinct(event_BL: Tensor, item_BL: Tensor, topic_BLT: Tensor | None) -> tup
     place_X = torch.arange(where_BL.numel(), device=key_V.device)
     one_V = torch.empty_like(key_V).scatter_(0, where_BL.flatten(), place_X)
     return key_V % base, topic_BLT.flatten(0, 1)[one_V], where_BL
+
+
+def rows(items: int, dim: int) -> nn.Embedding:
+    """A row of an item's own, 0 of padding; at the start about as far spread as what is fused."""
+    found = nn.Embedding(items + 1, dim, padding_idx=0)
+    with torch.no_grad():
+        found.weight.mul_(dim**-0.5)
+    return found

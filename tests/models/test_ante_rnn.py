@@ -223,6 +223,20 @@ def test_a_tied_key_is_the_row_and_the_item_under_even_topics(world: World, monk
     assert not model.keys()[0].any()
 
 
+def test_an_item_s_own_row_is_added_to_what_it_says_and_shows(world: World) -> None:
+    model = made(world, readings={"item_row": True})
+    plain = same_parameters(made(world), model)
+    item_V = torch.tensor([4, 2, 7, 4])
+    topic_VT = torch.rand(4, world.topics)
+    own_VD = model.content.row.weight[item_V]  # type: ignore[union-attr, index]
+    torch.testing.assert_close(
+        model.content(item_V, topic_VT).item_VD, plain.content(item_V, topic_VT).item_VD + own_VD
+    )
+    assert plain.content.row is None
+    batch = rows(world, model.needs)
+    assert not torch.allclose(model.score_all(batch), plain.score_all(batch))
+
+
 def test_a_sampled_softmax_reads_only_what_it_compares(world: World) -> None:
     model = made(world, loss="sampled", **TIED)
     whole = same_parameters(made(world, **TIED), model)

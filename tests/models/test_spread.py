@@ -75,6 +75,9 @@ def of_ante_rnn(model: Any, batch: Batch) -> Groups:
     found: Groups = {}
     if model.config.fusion != "single":
         found["views"] = {"picture": image_VD[both], "text": text_VD[both], "fused": fused.found[0][0][both]}
+    if content.row is not None:
+        row_VD = content.row(torch.unique(batch.item_BL[batch.valid_BL]))
+        found["rows"] = {"content": fused.found[0][0][present_V2.any(1)], "row": row_VD}
     if topical:  # the compiled loop calls no module for words
         word_XD = content.text.word(content.words(torch.arange(1, 61)).value_XD)
         found["words"] = {"words": word_XD, "topics": topical["topic"].found[0]}
