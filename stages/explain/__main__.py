@@ -10,6 +10,7 @@ import models
 from engine.tables import files, store
 from engine.tables.arrays import case_columns
 from engine.tables.command import run
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import REASONS
 from engine.tables.settings import Choice, Record
@@ -21,7 +22,7 @@ from stages.explain.display_tables import DisplayTables
 from stages.explain.explained_cases import last_cases, with_recommendations
 from stages.explain.faithfulness_metrics import faithfulness_metrics
 from stages.explain.known_causes import KnownCauses
-from stages.explain.page import render
+from stages.explain.page import About, render
 from stages.explain.person import person_section
 from stages.explain.reasons import recommend_with_reasons
 
@@ -47,6 +48,7 @@ class Params(Record):
     model: Choice = Field(description="the model and its section of `models`")
     seen: Literal["excluded", "kept"] = Field(description="whether items already acted on can be recommended")
     explain: Explain = Field(description="the section `explain`")
+    words: DomainWords = Field(DomainWords(), description="what the data set's things are called")
     device: str = Field(description="where the model runs: auto, cpu or cuda")
     seed: int = Field(ge=0, description="of the people and cases that are drawn")
 
@@ -61,19 +63,20 @@ def main(params: Params, layout: Layout) -> None:
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)
-    recommended = recommend_with_reasons(model, data.events, cases, settings.top, params.seen, tables.labels())
+    asked = (settings.top, params.seen, data.catalog, tables.labels())
+    recommended = recommend_with_reasons(model, data.events, cases, *asked)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
     counts = (settings.cases, settings.erase, settings.inside)
     metrics = {"users": float(rows.height)} | faithfulness_metrics(
         model, data, causes, counts, params.seen, params.seed
     )
     explained = with_recommendations(model, data.events, rows, recommended, params.seen)
-    shown, reasons = tables.of_people(layout.images, explained, settings.picture), recommended.reasons
+    shown, reasons = tables.of_people(layout.images, explained, settings.picture, params.words), recommended.reasons
     people = [
         person_section(shown, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
         for case in explained
     ]
-    html = render(people, params.model.name, isinstance(model, Explainer), metrics)
+    html = render(people, About(params.model.name, isinstance(model, Explainer), params.words), metrics)
     store.write(reasons, layout.reasons, REASONS)
     files.write_json(metrics, layout.metric("explain"))
     files.write_text(html, layout.page)

@@ -48,7 +48,7 @@ class Toy(CatalogScorer, Explainer):
         return self.score_all(batch).gather(1, item_BK)
 
     def score_all(self, batch: Batch) -> Tensor:
-        return (self.share(batch)[..., None] * self.near_NN[batch.item_BL]).sum(1)
+        return batch.present(self.share(batch)[..., None] * self.near_NN[batch.item_BL]).sum(1)
 
     def share(self, batch: Batch) -> Tensor:
         weight_BL = batch.valid_BL * torch.arange(1.0, batch.item_BL.shape[1] + 1)
