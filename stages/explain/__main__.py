@@ -35,7 +35,7 @@ class Explain(Record):
     )
     top: int = Field(5, ge=1, description="recommendations shown of each person")
     history: int = Field(10, ge=1, description="events of each person's history shown, the heaviest")
-    picture: int = Field(240, ge=16, le=2000, description="width of a picture in the page, in pixels")
+    picture: int = Field(160, ge=16, le=2000, description="width of a picture in the page, in pixels")
     topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")

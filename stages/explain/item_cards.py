@@ -9,7 +9,7 @@ from stages.explain.inside import Inside, ItemCard, WeighedRegions, WeighedViews
 from stages.explain.posters import Poster
 from stages.explain.weighed import MARKS, Reason, Reasons, Whole
 
-FIGURES = 20  # words whose weights are told in figures
+FIGURES = 12  # words whose weights are told in figures
 
 
 @dataclass(frozen=True)

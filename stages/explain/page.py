@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.tables.domain_words import DomainWords
@@ -56,10 +56,16 @@ def legend(people: Sequence[Person]) -> set[str]:
     return found
 
 
+def unindented(name: str) -> str:
+    """A template without the spaces that begin its lines, which are a tenth of a page of many people."""
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines)
+
+
 def render(people: Sequence[Person], about: About, metrics: dict[str, float]) -> str:
     """The page; every text in it is escaped, and no script but its own is run."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FunctionLoader(unindented),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,
