@@ -37,8 +37,9 @@ from engine.tables.arrays import event_columns
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
+from engine.training.interactions import Interactions
 from engine.training.sampling import Shared, batches
 from engine.training.source import load
 from models.ante_rnn import AnteRNN

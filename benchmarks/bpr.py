@@ -33,11 +33,12 @@ from engine.evaluation.rank import rank
 from engine.measures.ranking import ndcg, positions
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Recommender
 from engine.training.fit import Train, fit
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 SECTION = read_yaml(Path("params.yaml"))["models"]["bpr_mf"]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from engine.tables.arrays import event_columns
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 
 USERS, ITEMS, EVENTS = 943, 1682, 100_000
 

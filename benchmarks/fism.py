@@ -25,8 +25,9 @@ from benchmarks.alternation import circumstances
 from benchmarks.clicks import about, clicks
 from benchmarks.iris import drawn
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
 from engine.training.steps import Steps
 from models.blocks import history
 from models.blocks.asked import Asked

@@ -22,10 +22,11 @@ from benchmarks.alternation import ROUNDS, circumstances, spread
 from engine.tables.arrays import category_paths, event_columns
 from engine.tables.params import override, read_yaml
 from engine.tables.settings import Choice, checked
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
 from engine.training.fit import Train
+from engine.training.interactions import Interactions
 
 USERS, ITEMS, GENRES = 400, 400, 19
 

@@ -27,8 +27,9 @@ from benchmarks.clicks import about
 from engine.tables.arrays import event_columns
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, batches
 from models.blocks import history

@@ -24,9 +24,10 @@ from torch import Tensor
 
 from benchmarks.alternation import ROUNDS, circumstances, ratio, spread
 from engine.evaluation.rank import rank
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Factored
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 CASES, ITEMS, DIM, TOP, SAMPLE = 100_000, 58_098, 128, 20, 16_384

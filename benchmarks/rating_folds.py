@@ -28,10 +28,10 @@ from engine.evaluation.rate import Errors
 from engine.tables.arrays import event_columns
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
-from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
 from engine.training.contract import Rater, Solver, Tuned
 from engine.training.fit import Train, fit
+from engine.training.interactions import Interactions
 
 INNER = 10  # of this many parts of the training ratings one chooses the settings
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -23,10 +23,11 @@ import models
 from benchmarks.alternation import ROUNDS, circumstances, ratio, spread
 from benchmarks.clicks import about, clicks
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Learner
 from engine.training.fit import Train, fit
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 SETTINGS = {"dim": 64, "heads": 2, "blocks": 2, "inner": 256, "length": 50, "dropout": 0.2, "norm": "pre"}

@@ -31,11 +31,12 @@ from engine.evaluation.rank import rank
 from engine.measures.ranking import ndcg, positions
 from engine.tables.arrays import event_columns
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Recommender, Solver
 from engine.training.fit import peak_gib
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 SETTINGS: dict[str, dict[str, Any]] = {

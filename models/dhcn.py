@@ -23,9 +23,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Factored, Prepared, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks.incidence import Incidence
 from models.blocks.shared_settings import Dim, Dropout, Length, Shared

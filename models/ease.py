@@ -17,10 +17,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.choices import combinations
 from engine.training.contract import CatalogScorer, Explainer, Tuned, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks import past
 from models.blocks.chosen import Chosen

@@ -15,7 +15,7 @@ each epoch, in parts so small that none overshoots. An item without a rating has
 """
 
 import math
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -24,18 +24,17 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
 from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Rater, Tuned, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings, View
 from models.blocks.chosen import Chosen
 from models.blocks.descent import Ratings, dot, drawn_seed, unless_rated
 from models.blocks.kinship import Chains, drawn_together, relations
-from models.blocks.shared_settings import Counts, Dim
-
-Weight = Annotated[float, Field(ge=0)]
+from models.blocks.shared_settings import Counts, Dim, Penalties
 
 
 class Config(Settings):
@@ -46,7 +45,7 @@ class Config(Settings):
     alpha: float = Field(0.01, ge=0, description="weight of the relations of siblings and cousins")
     margin: float = Field(1.0, ge=0, description="squared distance at which alternatives are far enough apart")
     epochs: Counts = Field((20, 40, 80), description="passes over the ratings; or a list to choose from")
-    penalty: Weight | Annotated[tuple[Weight, ...], Field(min_length=1)] = Field(
+    penalty: Penalties = Field(
         (0.05, 0.1, 0.15), description="weight of squares, once a rating; or a list to choose from"
     )
     rate: float = Field(0.005, gt=0, description="of the steps")

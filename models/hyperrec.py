@@ -24,9 +24,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Prepared, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks.objective import DRAWN, SHARED, against
 from models.blocks.periods import Mixing, Periods

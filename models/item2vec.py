@@ -25,10 +25,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Tuned, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks import skipgram
 from models.blocks.chosen import Chosen

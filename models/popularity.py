@@ -8,9 +8,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Factored, Solver
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 
 

@@ -14,7 +14,7 @@ no terms, later bins are the last one, and `clip` holds dev within its range in 
 out: then, without drift, it is `mf`. `epochs` and `penalty` may be lists: validation chooses by the lowest RMSE.
 """
 
-from typing import Annotated, Any, Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -22,19 +22,19 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.choices import combinations
 from engine.training.contract import Factored, Rater, Tuned
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks.chosen import Chosen
 from models.blocks.descent import Ratings, drawn_seed, unless_rated
 from models.blocks.drifting import Days, Steps, Tables, epoch
 from models.blocks.pairs import Pairs
-from models.blocks.shared_settings import Counts, Dim
+from models.blocks.shared_settings import Counts, Dim, Penalties
 
 LEVELS = {"none": 0, "linear": 1, "daily": 2}
-Weight = Annotated[float, Field(ge=0)]
 
 
 class Config(Settings):
@@ -48,7 +48,7 @@ class Config(Settings):
     epochs: Counts = Field((10, 20, 40), description="passes over the ratings; or a list to choose from")
     rate: float = Field(0.007, gt=0, description="of the steps")
     decay: float = Field(1.0, gt=0, le=1, description="what the rates are multiplied by after each epoch")
-    penalty: Weight | Annotated[tuple[Weight, ...], Field(min_length=1)] = Field(
+    penalty: Penalties = Field(
         (0.02, 0.05, 0.1), description="of biases and factors, once a rating; or a list to choose from"
     )
     drift_rate: float = Field(0.1, ge=0, description="of the steps of what drifts, in rates")

@@ -11,9 +11,9 @@ from benchmarks import variants
 from benchmarks.variants import some, without
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
-from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
 from engine.training.source import Data
 
 ROOT = Path(__file__).parent.parent

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from benchmarks.cuda.report import Found, Report, peak_memory, tf32, wait
 from engine.evaluation.rank import CASES, Counts, rank
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Factored
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 SEEN = 20  # events before each case

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, Shared
 

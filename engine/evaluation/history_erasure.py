@@ -9,9 +9,10 @@ from torch import Tensor
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 
 ROWS = 256  # erased histories scored at once
 

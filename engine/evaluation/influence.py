@@ -34,7 +34,8 @@ def influence(
 
     The log-softmax is over the catalog, or over the item and `among_BK` where a model does not score the catalog. Over
     "view" the last axis is picture, text. What a model does not read is left out: one without histories gives an empty
-    list. `faithful` is False: the weights are made from the score, not the score from them. 0 on padding.
+    list. What the batch dims already speaks so much less. `faithful` is False: the weights are made from the score, not
+    the score from them. 0 on padding.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
@@ -46,7 +47,7 @@ def influence(
     rivals = 0 if among_BK is None or rates(model) or isinstance(model, CatalogScorer) else among_BK.shape[1]
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = batch.but(**vars(presence(ones, rivals)))
+        given = batch.but(**vars(batch.dimmed(presence(ones, rivals))))
         value_B = log_probability(model, given, item_B, among_BK)
         slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
     return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]

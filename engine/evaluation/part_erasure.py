@@ -10,10 +10,11 @@ from engine.evaluation.erasure import blanked
 from engine.evaluation.history_erasure import best_items, centred, scores, spread
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Floats
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.catalog import Ragged
 from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 
 Over = Literal["word", "region"]
 WAYS = ("heaviest", "lightest", "random")

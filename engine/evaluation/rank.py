@@ -9,9 +9,10 @@ from torch import Tensor
 
 from engine.evaluation import counting
 from engine.evaluation.scores import Factors, blocks, finite, left_out, within
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import CatalogScorer, Factored, Recommender
+from engine.training.interactions import Interactions
 
 CASES = 1024  # rows of a block of scores
 ROUNDING = 4 * torch.finfo(torch.float32).eps  # of a product of vectors, whose order of summing differs

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.measures.rating import absolute_error, rmse, squared_error
-from engine.training.batch import Interactions
 from engine.training.contract import Rater, Recommender
+from engine.training.interactions import Interactions
 
 ROWS = 1024
 

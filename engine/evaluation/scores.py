@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Seen
 from engine.training.contract import CatalogScorer, Recommender
+from engine.training.interactions import Interactions
 
 ITEMS = 2048  # with 1,024 rows 8 MiB
 

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.scores import blocks, finite, left_out, within
-from engine.training.batch import Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Seen
 from engine.training.contract import Factored, Recommender
+from engine.training.interactions import Interactions
 
 ROWS = 1024  # people at a time
 
@@ -24,23 +25,37 @@ def top(
     """
     model.eval()
     keys = model.keys() if isinstance(model, Factored) else None
-    items, scores = [], []
+    found = []
     for first in range(0, len(user_C), ROWS):
         user_B, position_B = user_C[first : first + ROWS], position_C[first : first + ROWS]
         batch = events.before(user_B, position_B, model.needs)
         known = left_out(events, user_B, position_B, None, seen)
-        score_BK = torch.full((len(user_B), count), -torch.inf, device=user_B.device)
-        item_BK = torch.zeros_like(score_BK, dtype=torch.int64)
-        factors = (model.query(batch), keys) if isinstance(model, Factored) and keys is not None else None
-        for start, score_BN in blocks(model, batch, events.items, factors):
-            finite(score_BN)
-            score_BN[within(known, start, score_BN.shape[1])] = -torch.inf
-            score_BK, item_BK = _merged(score_BK, item_BK, score_BN, start)
-        items.append(item_BK.masked_fill(score_BK == -torch.inf, 0))
-        scores.append(score_BK)
-    if not items:
+        found.append(top_of(model, batch, known, events.items, count, keys))
+    if not found:
         return user_C.new_zeros(0, count), torch.zeros(0, count, device=user_C.device)
-    return torch.cat(items), torch.cat(scores)
+    return torch.cat([item_BK for item_BK, _ in found]), torch.cat([score_BK for _, score_BK in found])
+
+
+@torch.no_grad()
+def top_of(
+    model: Recommender, batch: Batch, known: tuple[Tensor, Tensor], items: int, count: int, keys: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The same after the histories of a batch, as they are: item_BK and score_BK of 1..items without those that are
+    `known`, pairs (row, item) sorted by item. `keys`: those of a `Factored` model, where they are at hand.
+
+    Raises:
+        FloatingPointError: a score is not a number.
+    """
+    score_BK = torch.full((len(batch.user_B), count), -torch.inf, device=batch.user_B.device)
+    item_BK = torch.zeros_like(score_BK, dtype=torch.int64)
+    factors = None
+    if isinstance(model, Factored):
+        factors = (model.query(batch), model.keys() if keys is None else keys)
+    for start, score_BN in blocks(model, batch, items, factors):
+        finite(score_BN)
+        score_BN[within(known, start, score_BN.shape[1])] = -torch.inf
+        score_BK, item_BK = _merged(score_BK, item_BK, score_BN, start)
+    return item_BK.masked_fill(score_BK == -torch.inf, 0), score_BK
 
 
 def _merged(score_BK: Tensor, item_BK: Tensor, score_BN: Tensor, start: int) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,15 @@ def read(path: Path, table: Table, columns: list[str] | None = None) -> pl.DataF
     return frame
 
 
+def find(path: Path, table: Table, **equal: int) -> pl.DataFrame:
+    """The rows of a `table` whose columns have these values, without reading the others where their order tells."""
+    if not reading(path).exists():
+        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
+    frame = pl.scan_parquet(path, glob=False).filter(**equal).collect()
+    check(frame, table, str(path))
+    return frame
+
+
 def meta(path: Path) -> dict[str, Any]:
     """What the writer noted beside the rows (detector, weights, decay, counts …)."""
     found: dict[str, Any] = json.loads(pl.read_parquet_metadata(reading(path)).get(_META, "{}"))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from engine.training.batch import Interactions
+from engine.training.accelerator import accelerator
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
+from engine.training.interactions import Interactions
 from engine.training.loop import Loop
 from engine.training.schedule import Progressed, Train
 
@@ -22,27 +23,6 @@ __all__ = ["Progressed", "Train", "accelerator", "fit", "leads", "peak_gib"]
 def leads() -> bool:
     """Whether this process writes what is to be written once: the only one, or the first that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def accelerator(device: str) -> str:
-    """`auto` to what is there; of several processes on a machine each gets a card of its own.
-
-    Raises:
-        ValueError: cuda is asked for and there is none, or fewer cards than processes.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is cuda, and torch sees none; set device to auto or cpu")
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device is auto, cpu or cuda; found {device!r}")
-    found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if found == "cuda" and "LOCAL_RANK" in os.environ:
-        place, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if place >= cards:
-            raise ValueError(
-                f"process {place + 1} of this machine has no card, torch sees {cards}: start {cards} there"
-            )
-        torch.cuda.set_device(place)
-    return found
 
 
 def fit(

@@ -17,8 +17,9 @@ from rich.progress import Progress
 from torch import Tensor
 
 from engine.training import checkpoint
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.contract import Learner
+from engine.training.interactions import Interactions
 from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
 from engine.training.schedule import Progressed, Train

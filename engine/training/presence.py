@@ -24,7 +24,21 @@ class Presence:
     part_presence: Mapping[View, Tensor] | None = None
     audience_presence_BKM: Tensor | None = None
 
+    def dimmed(self, other: "Presence") -> "Presence":
+        """What is left where both dim, part by part; both are as wide where they dim the same."""
+        mine, theirs = self.part_presence or {}, other.part_presence or {}
+        parts = {view: _product(mine.get(view), theirs.get(view)) for view in {**mine, **theirs}}
+        return Presence(
+            presence_BL=_product(self.presence_BL, other.presence_BL),
+            part_presence={view: part for view, part in parts.items() if part is not None} or None,
+            audience_presence_BKM=_product(self.audience_presence_BKM, other.audience_presence_BKM),
+        )
+
     def present(self, event_BLD: Tensor, view: View | None = None) -> Tensor:
         """Each event's vector, or what a view gives to it, times its presence."""
         presence_BL = (self.part_presence or {}).get(view) if view else self.presence_BL
         return event_BLD if presence_BL is None else event_BLD * presence_BL[..., None]
+
+
+def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return other if one is None else one if other is None else one * other

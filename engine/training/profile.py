@@ -1,9 +1,10 @@
 """What a person cares about right after each event: topic shares of the past, decayed (Ante-RNN, eq. 7)."""
 
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 BLOCK = 1 << 18  # events at a time, so that the 32-bit copy beside a 16-bit result stays small
@@ -18,6 +19,7 @@ def profiles(
     share_NT: Floats,
     decay: float,
     dtype: DTypeLike = np.float32,
+    compiled: bool = True,
 ) -> NDArray[np.floating]:
     """The topic profile right after each event [E, T].
 
@@ -39,13 +41,20 @@ def profiles(
     out = np.empty((len(user), share_NT.shape[1]), dtype)
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     inner = starts[np.searchsorted(starts, np.arange(0, len(user), BLOCK), "right") - 1]
+    loop = _compiled() if compiled else _decayed
     cuts = np.unique(np.append(inner, len(user)))
     for a, b in pairwise(cuts.tolist()):
-        out[a:b] = _decayed(user[a:b], period[a:b], row[a:b], item[a:b], past_HT, share_NT, decay)
+        out[a:b] = loop(user[a:b], period[a:b], row[a:b], item[a:b], past_HT, share_NT, decay)
     return out
 
 
-@njit(cache=False)
+@cache
+def _compiled() -> Any:
+    from numba import njit  # its import takes longer than a person's answer
+
+    return njit(cache=False)(_decayed)
+
+
 def _decayed(
     user: Whole, period: Whole, row: Whole, item: Whole, past_HT: Floats, share_NT: Floats, decay: float
 ) -> Floats:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 
 POOL = 16  # steps' worth of windows that are sorted by length together
 CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in

@@ -18,11 +18,11 @@ from engine.tables.schema import Table
 from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
 from engine.tables.topic_windows import profile_arrays
 from engine.training import profile
-from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
 from engine.training.empty_views import why_empty
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, View
 
 ROWS = 1 << 16  # of vectors, that are looked through at a time
@@ -82,6 +82,12 @@ def load(layout: Layout, needs: Needs, part: str, device: str) -> Data:
         users=users,
         part_E=torch.from_numpy((known["part"] == part).arg_true().to_numpy().astype(np.int64)).to(device),
     )
+
+
+def read_catalog(layout: Layout, needs: Needs, items: int, device: str) -> Catalog:
+    """The items alone, as `load` gives them."""
+    topics = store.read(layout.topic_items, TOPIC_ITEMS).schema["share"].size if needs.topics else 0  # type: ignore[attr-defined]
+    return _catalog(views(layout), items, needs.views, topics, device)
 
 
 def _topics(layout: Layout, split: pl.DataFrame) -> np.ndarray:
@@ -166,6 +172,7 @@ def topic_profiles(
     decay: float,
     window: str,
     dtype: DTypeLike = np.float32,
+    compiled: bool = True,
 ) -> NDArray[np.floating]:
     """The topic profile right after each event [E, T], rows in the order of `events` (by user, then position).
 
@@ -178,4 +185,4 @@ def topic_profiles(
         ValueError: no topics, tables of different widths, a time that goes back within a user, times only in part.
     """
     events_4E, past_HT, share_NT = profile_arrays(events, history, items, window)
-    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype)
+    return profile.profiles(events_4E, past_HT, share_NT, decay, dtype, compiled)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, Shared, batches
 

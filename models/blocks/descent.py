@@ -8,7 +8,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.training.batch import Interactions
 from engine.training.categories import Categories
+from engine.training.interactions import Interactions
 from models.blocks.pairs import Pairs
 
 LEAST = 5  # people who touched both, found and expected, below which nothing is said of two categories

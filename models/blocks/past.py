@@ -7,7 +7,8 @@ from numba import njit
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order; nan stays nan
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 from models.blocks.incidence import Incidence, Resized
 
 SMALL = 0.02  # as items' own vectors start

@@ -20,3 +20,5 @@ Calibration = Annotated[
 ]
 Count = Annotated[int, Field(ge=1)]
 Counts = Count | Annotated[tuple[Count, ...], Field(min_length=1)]
+Penalty = Annotated[float, Field(ge=0)]
+Penalties = Penalty | Annotated[tuple[Penalty, ...], Field(min_length=1)]

@@ -10,9 +10,9 @@ from engine.tables import store
 from engine.tables.arrays import category_paths, vectors
 from engine.tables.layout import Layout
 from engine.tables.schemas import ITEMS, VECTORS
-from engine.training.batch import Interactions
 from engine.training.cases import Seen
 from engine.training.contract import Recommender
+from engine.training.interactions import Interactions
 from engine.training.source import Data
 
 LONG = 10  # items a list

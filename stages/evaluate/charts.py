@@ -9,7 +9,7 @@ import polars as pl
 from engine.measures.ranking import Ranks, ndcg, recall
 from engine.tables import files
 from engine.tables.layout import Layout
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 
 LENGTHS = (5, 10, 20, 50, 100)  # borders of the classes of history length
 GROUPS = 10  # of items by popularity (MAHN, section 5.6)

@@ -8,9 +8,9 @@ import polars as pl
 from engine.evaluation.rank import rank
 from engine.measures.ranking import positions
 from engine.tables.arrays import case_columns
-from engine.training.batch import Interactions
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Recommender
+from engine.training.interactions import Interactions
 from stages.explain.reasons import Recommendations
 
 

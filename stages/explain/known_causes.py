@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from engine.measures import faithfulness
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 from stages.explain.reasons import positions_of
 
 COVERED = 0.5  # share of a region that a true box has to cover

@@ -9,10 +9,11 @@ from torch import Tensor
 from engine.evaluation.history_erasure import best_items
 from engine.evaluation.influence import influence
 from engine.tables.schemas import REASONS
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 from stages.explain.labels import Labels, with_labels
 
 COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from models import ante_rnn, configure
 from models.ante_rnn import AnteRNN, Config

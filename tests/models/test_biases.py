@@ -15,8 +15,8 @@ from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.schemas import CASES, SPLIT
-from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
 from models.biases import Biases
 from stages import train
 from tests.models.test_iarn import STORY, few

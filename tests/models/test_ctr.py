@@ -10,8 +10,8 @@ from torch import Tensor
 
 import models
 from engine.tables.settings import Choice
-from engine.training.batch import Interactions
 from engine.training.contract import Recommender
+from engine.training.interactions import Interactions
 from models.blocks import least_squares
 from models.ctr import CTR
 from models.ctr_bpr import CTRBPR

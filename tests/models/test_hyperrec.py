@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 import models
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from models.blocks.periods import Mixing, Periods
 from models.blocks.streams import seen

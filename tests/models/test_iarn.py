@@ -11,9 +11,9 @@ from torch import Tensor
 
 import models
 from engine.tables.arrays import category_paths, event_columns
-from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
+from engine.training.interactions import Interactions
 from models import iarn as module
 from models.iarn import IARN
 from tests.models.world import World, built, rows, section

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 import models
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import batches
 from models.blocks.asked import Asked

@@ -10,10 +10,11 @@ import models
 from engine.evaluation.rank import rank
 from engine.measures.ranking import hr, positions
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.categories import Categories
 from engine.training.contract import Tuned
+from engine.training.interactions import Interactions
 from models.blocks.category_tokens import CategoryTokens
 from models.item2vec import Item2Vec, partners
 from models.mp2vec import MP2Vec, told

@@ -8,9 +8,10 @@ from torch import Tensor
 
 import models
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Tuned
+from engine.training.interactions import Interactions
 from models.blocks import past
 from models.blocks.pairs import Pairs
 from models.ease import EASE

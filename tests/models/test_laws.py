@@ -18,7 +18,7 @@ from engine.evaluation.rank import Counts, rank
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import (
     CatalogScorer,
@@ -32,6 +32,7 @@ from engine.training.contract import (
     Solver,
 )
 from engine.training.fit import Train, fit
+from engine.training.interactions import Interactions
 from tests.models.variants import CASES, FOUND, TINY, VARIANTS, models_that, variants_that
 from tests.models.world import World, built, drawn, rows, section, train
 

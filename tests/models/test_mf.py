@@ -9,9 +9,9 @@ from torch import Tensor
 
 import models
 from engine.tables.settings import Choice
-from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Solver
+from engine.training.interactions import Interactions
 from models.blocks.descent import Ratings
 from models.mf import MF
 from tests.models.test_iarn import few

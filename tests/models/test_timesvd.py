@@ -10,8 +10,8 @@ import torch
 import models
 from engine.tables.settings import Choice
 from engine.training.audience import NEVER
-from engine.training.batch import Interactions
 from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
 from models.blocks.descent import Ratings
 from models.blocks.drifting import DAY, Days
 from models.timesvd import TimeSVD

@@ -10,11 +10,12 @@ import models
 from engine.tables.arrays import category_paths, event_columns
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
 from engine.training.categories import Categories
 from engine.training.contract import Recommender
 from engine.training.fit import Train
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, Shared
 from tests.models.variants import TINY, VARIANTS

@@ -13,7 +13,7 @@ from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ITEMS, ORACLE, SPLIT, VECTORS
 from engine.tables.settings import Choice
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 from stages import train
 from stages.evaluate import __main__ as evaluate
 from stages.evaluate import charts

@@ -7,9 +7,10 @@ from torch import Tensor
 from engine.evaluation import counting
 from engine.evaluation.counting import counts
 from engine.evaluation.rank import rank
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Factored
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.history_erasure import best_items, history_erasures, history_weights, scores
 from engine.tables.arrays import event_columns
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 ITEMS, LENGTH = 30, 6

@@ -187,3 +187,19 @@ def test_presences_go_with_their_events(batch: Batch, catalog: Catalog) -> None:
     model = Gains()
     shut = dimmed.but(presence_BL=torch.where(gone_BL, 0.0, dimmed.presence_BL))
     torch.testing.assert_close(model.score_all(left), model.score_all(shut))
+
+
+def test_what_is_dimmed_already_speaks_so_much_less(batch: Batch, catalog: Catalog) -> None:
+    model = Gains()
+    quiet_BLW = torch.ones(3, 3, 3)
+    quiet_BLW[0, 0] = 0.0
+    dimmed = batch.but(part_presence={"words": quiet_BLW})
+    found = {one.over: one for one in influence(model, dimmed, ASKED, catalog)}
+    value_BLW, valid_BLW = found["word"].value, found["word"].valid
+    assert valid_BLW[0, 0].all()
+    assert (value_BLW[0, 0] == 0).all()
+    assert (value_BLW[0, 1:][valid_BLW[0, 1:]] != 0).all()
+    by_BN = torch.nn.functional.one_hot(ASKED, ITEMS + 1).float()
+    share_BN = nn.functional.pad(model.score_all(dimmed)[:, 1:].softmax(1), (1, 0)).detach()
+    word_BW = (by_BN - share_BN) @ model.word_WN.detach().T
+    torch.testing.assert_close(value_BLW, word_BW[:, None] * valid_BLW * quiet_BLW)

@@ -14,9 +14,10 @@ from engine.evaluation.rank import rank
 from engine.measures.ranking import hr, positions
 from engine.tables.arrays import case_columns, event_columns
 from engine.tables.schemas import SPLIT
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import CatalogScorer, Factored, Recommender
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 ITEMS = 5000  # more than two blocks

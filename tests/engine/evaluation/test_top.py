@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from engine.evaluation.rank import rank
-from engine.evaluation.top import top
+from engine.evaluation.scores import left_out
+from engine.evaluation.top import top, top_of
 from engine.tables.arrays import event_columns
-from engine.training.batch import Interactions
 from engine.training.cases import Cases
 from engine.training.contract import Recommender
+from engine.training.interactions import Interactions
 from tests.engine.evaluation.test_rank import ITEMS, Asked, Dot, Whole, split
 
 HISTORIES = [[1, 2, 3], [5000, 4, 4], [7, 8, 9, 10]]
@@ -60,3 +61,21 @@ def test_a_score_that_is_no_number_is_refused() -> None:
     events = Interactions.of(event_columns(split([[1, 2, 3]])), 6)
     with pytest.raises(FloatingPointError, match="not a finite number"):
         top(Dot(torch.full((7, 2), torch.nan)), torch.tensor([1]), torch.tensor([2]), events, 2)
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_a_batch_may_be_ranked_as_it_is_without_whatever_is_named(kind: int) -> None:
+    key_ND = torch.randn(ITEMS + 1, 3, generator=torch.Generator().manual_seed(4))
+    model, events = models(key_ND)[kind], Interactions.of(event_columns(split(HISTORIES)), ITEMS)
+    user_C, position_C = torch.tensor([1, 2, 3]), torch.tensor([3, 2, 4])
+    batch = events.before(user_C, position_C, model.needs)
+    known = left_out(events, user_C, position_C, None, "excluded")
+    item_CK, score_CK = top(model, user_C, position_C, events, 6)
+    found_CK, value_CK = top_of(model, batch, known, ITEMS, 6)
+    assert torch.equal(found_CK, item_CK)
+    assert torch.equal(value_CK, score_CK)
+    best_C = item_CK[:, 0]
+    row, item = torch.cat([known[0], torch.arange(3)]), torch.cat([known[1], best_C])
+    order = item.argsort(stable=True)
+    without_CK, _ = top_of(model, batch, (row[order], item[order]), ITEMS, 5)
+    assert torch.equal(without_CK, item_CK[:, 1:])

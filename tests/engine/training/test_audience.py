@@ -1,5 +1,6 @@
 """Who acted on an item before a moment, against a plain loop; categories as paths; errors of ratings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -16,9 +17,10 @@ from engine.tables import store
 from engine.tables.arrays import event_columns
 from engine.tables.schemas import ITEMS
 from engine.training.audience import NEVER, Audience, Clock
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Rater
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.schedule import Progressed
 from engine.training.source import _catalog as read_catalog
@@ -127,6 +129,23 @@ def test_pairs_carry_ratings_where_they_are_asked_for() -> None:
     assert last.now_B is not None
     assert last.now_B.tolist() == [NEVER]
     assert last.item_BL.tolist() == [[1, 2, 3, 4, 5]]
+
+
+def test_the_moment_and_the_histories_of_items_may_be_others() -> None:
+    """A person who is not in the data is asked about at any moment, beside those who are."""
+    known = rated()
+    assert known.time_E is not None
+    alone = replace(known, train_E=torch.zeros(len(known), dtype=torch.bool), others=known.audience)
+    needs, user_B, end_B = Needs(length=5, item_length=2), torch.tensor([1]), torch.tensor([5])
+    now_B = known.time_E[3:4]
+    batch = alone.before(user_B, end_B, needs, now_B)
+    assert batch.audience is known.audience
+    assert batch.now_B is not None
+    assert batch.now_B.tolist() == now_B.tolist()
+    assert batch.item_BL.tolist() == [[1, 2, 3]]  # what happened at the moment, or after it, has not been
+    asked = alone.before(user_B, end_B, Needs(length=5, now=True), now_B)
+    assert asked.now_B is not None
+    assert asked.now_B.tolist() == now_B.tolist()
 
 
 def test_a_reading_below_zero_may_be_the_best() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.tables.arrays import event_columns
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 
 START = datetime(2020, 1, 1, tzinfo=UTC)

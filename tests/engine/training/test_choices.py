@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.choices import combinations
 from engine.training.contract import Tuned
 from engine.training.fit import fit
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from tests.engine.training.test_fit import events, train
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from engine.tables.arrays import event_columns
 from engine.tables.schemas import SPLIT
 from engine.tables.settings import checked
-from engine.training.batch import Batch, Interactions
+from engine.training.batch import Batch
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender
 from engine.training.fit import Progressed, Train, accelerator, fit
+from engine.training.interactions import Interactions
 from engine.training.interrupt import delayed
 from engine.training.loop import Loop
 from engine.training.needs import Needs

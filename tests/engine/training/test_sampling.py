@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.tables.arrays import event_columns
 from engine.training import sampling
-from engine.training.batch import Interactions
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, Shared, batches, windows
 from engine.training.steps import Steps

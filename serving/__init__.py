@@ -1,0 +1,1 @@
+"""What comes out for people: recommendations, reasons and what would change them, from one trained model."""

@@ -1,0 +1,121 @@
+"""A trained model as it is asked: recommend, explain, why not, similar, vectors; all of serving goes through it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from engine.tables.layout import Layout
+from engine.tables.params import lookup, override, read_yaml
+from engine.tables.settings import Choice
+from engine.training.accelerator import accelerator
+from serving.answers import Explanation, Item, Recommendation, Similar, WhyNot, as_json
+from serving.history import Act, History, Muted, Refused
+from serving.made import made_history
+from serving.model import Model
+from serving.recommended import explained, recommended
+from serving.vectors import Vectors, all_vectors, similar
+from serving.why import why_not
+
+__all__ = ["Act", "History", "Item", "Muted", "Predictor", "Refused", "as_json", "load"]
+
+NOTHING = Muted()
+
+
+def load(
+    data: str | Path = "data/demo",
+    protocol: str | None = None,
+    *,
+    params: Path = Path("params.yaml"),
+    model: str | None = None,
+    results: Path | None = None,
+    device: str | None = None,
+    overrides: Sequence[str] = (),
+) -> "Predictor":
+    """The model of params.yaml, or another of its names, with the weights that `train` left in the data's folder, or
+    in `results`. `overrides`: key=value, as a stage takes them.
+
+    Raises:
+        FileNotFoundError: a table or the weights are not there; names what is missing and what makes it.
+        KeyError, ValueError: params.yaml has no such name, or the weights are another model's.
+    """
+    found = read_yaml(params)
+    for assignment in overrides:
+        override(found, assignment)
+    layout = Layout(Path(data), protocol or str(found["protocol"]), results=results)
+    name = model or str(found["model"])
+    choice = Choice(name=name, settings=lookup(found, f"models.{name}"))
+    seen = lookup(found, f"protocols.{layout.protocol}.seen")
+    return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"]))))
+
+
+class Predictor:
+    """Answers about people of the data and about histories of anybody. `at`: the moment that is asked about (None: now,
+    after all that is known); what was done at it or later has not been.
+    """
+
+    def __init__(self, model: Model):
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        """The model's name in params.yaml."""
+        return self._model.name
+
+    def person(self, raw: str) -> History:
+        """All that a person of the data did. Raises Refused where nobody is called so."""
+        return self._model.events.history(raw)
+
+    def people(self, text: str = "", limit: int = 20) -> tuple[str, ...]:
+        """Raw ids of people that begin with a text."""
+        return self._model.names.people(text, limit)
+
+    def search(self, text: str, limit: int = 20) -> tuple[Item, ...]:
+        """Items by words of their titles."""
+        return self._model.names.search(text, limit)
+
+    def history(
+        self,
+        items: str | Sequence[str],
+        at: datetime | None = None,
+        times: Sequence[datetime] | None = None,
+        ratings: Sequence[float] | None = None,
+    ) -> History:
+        """Somebody new's, from titles or raw ids, the oldest first: a list, or one text with semicolons between."""
+        return made_history(self._model.names, self._model.events, items, at, times, ratings)
+
+    def recommend(
+        self, history: History, top: int = 10, at: datetime | None = None, muted: Muted = NOTHING, reasons: bool = True
+    ) -> tuple[Recommendation, ...]:
+        """The first `top` items, best first, with a sentence each where one could be checked (`reasons`)."""
+        return recommended(self._model, history, _counted(top, "top"), at, muted, reasons)
+
+    def explain(self, history: History, item: str, at: datetime | None = None, muted: Muted = NOTHING) -> Explanation:
+        """What acts, words, regions and views do to an item's chance, and the model's own weights beside it."""
+        return explained(self._model, history, self._model.names.code(item), at, muted)
+
+    def why_not(
+        self,
+        history: History,
+        item: str,
+        limit: int = 5,
+        top: int = 10,
+        at: datetime | None = None,
+        muted: Muted = NOTHING,
+    ) -> WhyNot:
+        """An item's rank, and at most `limit` acts whose absence brings it into the first `top`, or out of them."""
+        code = self._model.names.code(item)
+        return why_not(self._model, history, code, _counted(limit, "limit"), _counted(top, "top"), at, muted)
+
+    def similar(self, item: str, top: int = 10) -> tuple[Similar, ...]:
+        """The items nearest to one by the vectors of a factored model."""
+        return similar(self._model, self._model.names.code(item), _counted(top, "top"))
+
+    def vectors(self) -> Vectors:
+        """The vectors of all items and people of a factored model."""
+        return all_vectors(self._model)
+
+
+def _counted(value: int, name: str) -> int:
+    if value < 1:
+        raise Refused(f"{name} is 1 or more; found {value}")
+    return value

@@ -1,0 +1,92 @@
+"""What a person did, as it is asked about: acts in order, which can be taken away or moved in time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+
+class Refused(ValueError):
+    """What was asked cannot be answered; says what was found and what would do. `nearest`: names that were meant."""
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()):
+        super().__init__(message)
+        self.nearest = nearest
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing that was done: the item's raw id and title, when (with a time zone), and the rating that was given."""
+
+    item: str
+    title: str
+    time: datetime | None = None
+    rating: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """Acts, the oldest first. `user`: the raw id of a person of the data, edited or not; None: somebody new."""
+
+    user: str | None
+    acts: tuple[Act, ...]
+
+    def without(self, places: Iterable[int]) -> "History":
+        """As if some acts, by place from 0, had never been.
+
+        Raises:
+            Refused: there is no such place.
+        """
+        gone = {self._place(place) for place in places}
+        return replace(self, acts=tuple(act for place, act in enumerate(self.acts) if place not in gone))
+
+    def moved(self, place: int, time: datetime) -> "History":
+        """As if an act had been at another time; it then stands after those that were before or at it.
+
+        Raises:
+            Refused: there is no such place, or the acts have no times.
+        """
+        act, others = self.acts[self._place(place)], self.without([place]).acts
+        if act.time is None:
+            raise Refused(f"act {place} has no time, so that it can be moved to none")
+        timed(time)
+        before = [n for n, other in enumerate(others, 1) if other.time is not None and other.time <= time]
+        cut = max(before, default=0)
+        return replace(self, acts=(*others[:cut], replace(act, time=time), *others[cut:]))
+
+    def before(self, moment: datetime | None) -> "History":
+        """What had been done before a moment (None: all)."""
+        if moment is None:
+            return self
+        end = int(timed(moment).timestamp())  # models count whole seconds
+        been = (act for act in self.acts if act.time is None or int(act.time.timestamp()) < end)
+        return replace(self, acts=tuple(been))
+
+    def _place(self, place: int) -> int:
+        if not 0 <= place < len(self.acts):
+            raise Refused(f"there is no act {place}: this history has {len(self.acts)}, counted from 0")
+        return place
+
+
+@dataclass(frozen=True)
+class Muted:
+    """What is silenced in the acts' items: words by how they are written, regions by item and number (from 1), and
+    whole views, "picture" or "text".
+    """
+
+    words: tuple[str, ...] = ()
+    regions: tuple[tuple[str, int], ...] = ()
+    views: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.regions or self.views)
+
+
+def timed(time: datetime) -> datetime:
+    """The time, which must have a zone.
+
+    Raises:
+        Refused: it has none.
+    """
+    if time.tzinfo is None:
+        raise Refused(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
+    return time

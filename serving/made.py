@@ -1,0 +1,44 @@
+"""Histories of people who are not in the data, from titles or ids."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from serving.events import Events
+from serving.history import Act, History, Refused, timed
+from serving.names import Names
+
+
+def made_history(
+    names: Names,
+    events: Events,
+    items: str | Sequence[str],
+    at: datetime | None,
+    times: Sequence[datetime] | None,
+    ratings: Sequence[float] | None,
+) -> History:
+    """Somebody new's acts, the oldest first, by title or raw id: a list, or one text with semicolons between.
+
+    Without `times` they were done one after the other, the median pause of this data apart, the last one such a pause
+    before the moment `at`, or before the last event of the data.
+
+    Raises:
+        Refused: an item is not known, or there are not as many times or ratings as items.
+    """
+    given = [name for name in items.split(";") if name.strip()] if isinstance(items, str) else list(items)
+    found = [names.item(names.code(name)) for name in given]
+    if not found:
+        raise Refused("a history needs an act at least: name an item")
+    for what, values in (("times", times), ("ratings", ratings)):
+        if values is not None and len(values) != len(found):
+            raise Refused(f"there are {len(values)} {what} for {len(found)} items; give one each, or none")
+    if times is not None and not events.timed:
+        raise Refused("this data has no times: leave them out")
+    moments: list[datetime | None] = [None] * len(found)
+    if times is not None:
+        moments = [timed(time) for time in times]
+    elif events.timed:
+        last = events.last if at is None else timed(at)
+        moments = [last - events.pause * (len(found) - place) for place in range(len(found))]
+    rated = list(ratings) if ratings is not None else [None] * len(found)
+    acts = [Act(one.item, one.title, time, rating) for one, time, rating in zip(found, moments, rated, strict=True)]
+    return History(None, tuple(sorted(acts, key=lambda act: (act.time is not None, act.time)) if times else acts))

@@ -1,0 +1,67 @@
+"""The vectors that a factored model compares: of items, and of people as they are now."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.training.contract import Factored
+from engine.training.source import load
+from serving.answers import Similar
+from serving.history import Refused
+from serving.model import Model
+
+PEOPLE = 256  # at a time
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """A score is the inner product of a person's row and an item's [people, D], [items, D]; ids in their order."""
+
+    people: tuple[str, ...]
+    items: tuple[str, ...]
+    person_UD: np.ndarray
+    item_ND: np.ndarray
+
+
+def factored(model: Model) -> Factored:
+    """The model's own factors.
+
+    Raises:
+        Refused: its scores are no inner products.
+    """
+    if not isinstance(model.net, Factored):
+        raise Refused(f"the scores of {model.name} are no inner products of vectors, so that it has none to give")
+    return model.net
+
+
+@torch.no_grad()
+def similar(model: Model, code: int, top: int) -> tuple[Similar, ...]:
+    """The items whose vectors point the most alike."""
+    key_ND = torch.nn.functional.normalize(factored(model).keys().float(), dim=1)
+    cosine_N = key_ND @ key_ND[code]
+    cosine_N[[0, code]] = -torch.inf
+    best_K = cosine_N.topk(max(min(top, len(cosine_N) - 2), 0)).indices.tolist()
+    found = [(model.names.item(one), float(cosine_N[one])) for one in best_K]
+    return tuple(Similar(item.item, item.title, rank, cosine) for rank, (item, cosine) in enumerate(found, 1))
+
+
+@torch.no_grad()
+def all_vectors(model: Model) -> Vectors:
+    """Of all items, and of everyone after all that they did."""
+    net = factored(model)
+    data = load(model.layout, model.needs, "test", model.device)
+    user_U = torch.arange(1, data.users + 1, device=data.events.item_E.device)
+    offset_U = data.events.offset_U
+    count_U = torch.zeros_like(user_U)
+    count_U[: data.events.users] = offset_U.diff()[1 : data.events.users + 1]
+    parts: list[Tensor] = []
+    for some_B, count_B in zip(torch.split(user_U, PEOPLE), torch.split(count_U, PEOPLE), strict=True):
+        parts.append(net.query(data.events.before(some_B, count_B, model.needs)).float().cpu())
+    return Vectors(
+        tuple(model.names.person(code) for code in user_U.tolist()),
+        tuple(model.names.item(code).item for code in range(1, model.events.items + 1)),
+        torch.cat(parts).numpy(),
+        net.keys()[1:].float().cpu().numpy(),
+    )

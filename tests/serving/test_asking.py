@@ -1,0 +1,286 @@
+"""What is asked by name is found or refused; what is muted says nothing; which acts decide is checked by scoring."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import models
+from engine.tables import store
+from engine.tables.schemas import SPLIT, TOPIC_HISTORY, TOPIC_ITEMS
+from engine.training.contract import Prepared, Solver
+from engine.training.source import load as load_data
+from engine.training.source import topic_profiles
+from serving.api import Muted, Refused, as_json, load
+from serving.own_rows import has_own_rows
+from tests.models.variants import CASES
+from tests.models.world import built, section
+from tests.serving.shop import Shop, world
+
+ROWS = {  # the models, with those variants, whose scores hang on a row of a person's own
+    "bpr_mf", "caser", "ctr", "ctr_bpr", "hievh", "jrl", "mf", "mlam", "ncf", "timesvd", "vbpr",
+}  # fmt: skip
+SHIFTED = {("biases", "both"), ("biases", "user")}  # a row of one number
+NONE = {("caser", "no_person")}
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_which_models_know_people_by_rows(name: str, variant: str) -> None:
+    """Every variant of every model: solved for, or its parameters shaken."""
+    made = world()
+    model = built(name, variant, made)
+    if isinstance(model, Solver):
+        model.solve(made.interactions(1))
+    if isinstance(model, Prepared):
+        model.prepare(made.interactions(1))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    model.eval()
+    events = made.interactions()
+    batch = events.before(torch.tensor([2]), torch.tensor([9]), model.needs)
+    found = has_own_rows(model, section(name, variant), made.catalog, made.users, batch)
+    assert found == ((name in ROWS and (name, variant) not in NONE) or (name, variant) in SHIFTED)
+
+
+@pytest.fixture(scope="module")
+def ante(shop: Shop):  # type: ignore[no-untyped-def]
+    return shop.fitted("ante_rnn", "whole")
+
+
+def test_topics_are_as_in_the_data_until_something_changes(shop: Shop, ante) -> None:  # type: ignore[no-untyped-def]
+    data = load_data(ante._model.layout, ante._model.needs, "test", "cpu")
+    whole = data.events.before(torch.tensor([2]), torch.tensor([10]), ante._model.needs)
+    history = ante.person("p2")
+    batch = ante._model.asked(history, None, Muted())
+    torch.testing.assert_close(batch.topic_BLT, whole.topic_BLT)
+    assert torch.equal(batch.time_BL, whole.time_BL)
+    shorter = history.without([2])
+    frame = store.read(shop.layout.split, SPLIT).filter(user=2).filter(pl.col("position") != 2)
+    table, items = (
+        store.read(shop.layout.topic_history, TOPIC_HISTORY),
+        store.read(shop.layout.topic_items, TOPIC_ITEMS),
+    )
+    gone = history.acts[2].time
+    assert gone is not None
+    day = gone.replace(hour=0, minute=0)
+    left = [ante._model.names.code(act.item) for act in shorter.acts if act.time and act.time.date() == day.date()]
+    mean = items.filter(pl.col("item").is_in(left))["share"].to_numpy()
+    kept = table.filter((pl.col("user") != 2) | (pl.col("window") != day))
+    if len(mean):
+        row = pl.DataFrame({"user": [2], "window": [day], "share": [mean.mean(0)]}, schema=dict(table.schema))
+        kept = pl.concat([kept, row]).sort("user", "window")
+    expected = topic_profiles(frame, kept, items, 0.1, "day")
+    found = ante._model.asked(shorter, None, Muted()).topic_BLT
+    np.testing.assert_allclose(found[0], expected[-found.shape[1] :], rtol=1e-5)
+    assert not np.allclose(found[0, -1], whole.topic_BLT[0, -1])
+
+
+def test_somebody_new_has_the_mean_of_what_they_had_in_each_window(shop: Shop, ante) -> None:  # type: ignore[no-untyped-def]
+    start = datetime(2017, 7, 14, 9, tzinfo=UTC)
+    new = ante.history(["f3", "f5", "f9"], times=[start, start + timedelta(hours=1), start + timedelta(days=2)])
+    items = store.read(shop.layout.topic_items, TOPIC_ITEMS)
+    share = dict(zip(items["item"].to_list(), items["share"].to_numpy(), strict=True))
+    past = (share[3] + share[5]) / 2
+    weight = np.exp(-0.1 * 2)
+    found = ante._model.asked(new, None, Muted()).topic_BLT[0]
+    np.testing.assert_allclose(found[1], past, rtol=1e-5)
+    np.testing.assert_allclose(found[2], (weight * past + share[9]) / (1 + weight), rtol=1e-5)
+
+
+def test_a_muted_word_says_nothing_in_any_act(ante) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person("p2")
+    item = ante.recommend(history, 1)[0].item
+    before, after = ante.explain(history, item), ante.explain(history, item, muted=Muted(words=("word3",)))
+    words = [next(r for r in one.influence if r.over == "word") for one in (before, after)]
+    quiet = [n for n, part in enumerate(words[0].parts) if part.label == "Word3"]
+    assert quiet
+    assert all(words[0].parts[n].weight != 0 for n in quiet)
+    assert [n for n, part in enumerate(words[1].parts) if part.weight == 0] == quiet
+    assert after.score != before.score
+    with pytest.raises(Refused, match=r"has the word 'wurd3'; nearest are word") as refused:
+        ante.recommend(history, muted=Muted(words=("wurd3",)))
+    assert "word3" in refused.value.nearest
+
+
+def test_a_muted_region_says_nothing_where_its_item_is(ante) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person("p2")
+    act = next(act for act in history.acts[-5:] if act.item != "f2")
+    muted = Muted(regions=((act.item, 1),))
+    item = ante.recommend(history, 1)[0].item
+    after = ante.explain(history, item, muted=muted)
+    regions = next(r for r in after.influence if r.over == "region")
+    silent = [(part.item, part.part) for part in regions.parts if part.weight == 0]
+    assert silent == [(act.item, 1)]
+    assert regions.parts[0].box is not None
+    with pytest.raises(Refused, match=r"has \d regions, counted from 1; there is no 99"):
+        ante.recommend(history, muted=Muted(regions=((act.item, 99),)))
+    absent = next(f"f{i}" for i in range(3, 16) if f"f{i}" not in {act.item for act in history.acts})
+    with pytest.raises(Refused, match="is in no act that the model reads"):
+        ante.recommend(history, muted=Muted(regions=((absent, 1),)))
+
+
+def test_a_muted_view_is_silent_and_another_is_none(ante) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person("p2")
+    item = ante.recommend(history, 1)[0].item
+    views = next(r for r in ante.explain(history, item, muted=Muted(views=("picture",))).influence if r.over == "view")
+    assert all((part.weight == 0) == (part.label == "picture") for part in views.parts)
+    with pytest.raises(Refused, match="'image' is no view; views are picture and text"):
+        ante.recommend(history, muted=Muted(views=("image",)))
+
+
+def test_what_a_model_does_not_read_cannot_be_muted(shop: Shop) -> None:
+    asked = shop.fitted("sasrec")
+    for muted in (Muted(words=("word3",)), Muted(regions=(("f3", 1),)), Muted(views=("text",))):
+        with pytest.raises(Refused, match="the model reads no"):
+            asked.recommend(asked.person("p2"), muted=muted)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), [("ease", ""), ("sasrec", ""), ("ante_rnn", "whole"), ("iarn", "ranking")]
+)
+def test_the_acts_that_decide_do(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    found = 0
+    for user in ("p2", "p6"):
+        history = asked.person(user)
+        shown = asked.recommend(history, 15, reasons=False)
+        for one in shown:
+            why = asked.why_not(history, one.item, limit=3, top=2)
+            assert (why.rank, why.score) == (one.rank, pytest.approx(one.score, abs=1e-5))
+            assert why.found == bool(why.places)
+            if not why.found:
+                assert "no 3 acts or fewer were found" in why.told
+                continue
+            found += 1
+            assert len(why.places) <= 3
+            assert [history.acts[place] for place in why.places] == list(why.acts)
+            without = asked.recommend(history.without(why.places), 15, reasons=False)
+            assert next(other.rank for other in without if other.item == one.item) == why.rank_without
+            assert (why.rank_without <= 2) != (one.rank <= 2)
+            for place in why.places if len(why.places) > 1 else ():  # none is there in vain
+                fewer = asked.recommend(history.without(set(why.places) - {place}), 15, reasons=False)
+                assert (next(o.rank for o in fewer if o.item == one.item) <= 2) == (one.rank <= 2)
+    assert found
+
+
+def test_what_was_had_has_no_why_and_a_model_without_histories_says_so(shop: Shop) -> None:
+    asked = shop.fitted("popularity")
+    history = asked.person("p1")
+    with pytest.raises(Refused, match="was had already"):
+        asked.why_not(history, history.acts[0].item)
+    told = asked.why_not(history, asked.recommend(history, 3)[2].item, top=2)
+    assert (told.rank, told.found, told.told) == (
+        3,
+        False,
+        "rank 3, not among the first 2; popularity reads no history",
+    )
+
+
+def test_items_are_found_by_id_and_title_or_refused_with_the_nearest(shop: Shop) -> None:
+    asked = shop.fitted("ease")
+    acts = asked.history("f3; HEAT; heatwave ;f1").acts
+    assert [(act.item, act.title) for act in acts] == [
+        ("f3", "The Twin"), ("f5", "Heat (1995)"), ("f6", "Heatwave"), ("f1", "f1")
+    ]  # fmt: skip
+    assert [act.item for act in asked.history(["Alien; Again"]).acts] == ["f8"]
+    with pytest.raises(
+        Refused, match=r"'The Twin' is the title of 2 items: The Twin \(f3\), the twin \(f4\); name one"
+    ):
+        asked.history("The Twin")
+    with pytest.raises(Refused, match="no item is called 'Heatwavy'; nearest are Heatwave") as refused:
+        asked.history("Heatwavy")
+    assert "Heatwave" in refused.value.nearest
+    with pytest.raises(Refused, match="nobody is called 'p13'; nearest are") as refused:
+        asked.person("p13")
+    assert "p3" in refused.value.nearest
+    with pytest.raises(Refused, match="name an item"):
+        asked.history(" ; ")
+    assert [one.item for one in asked.search("heat", 5)] == ["f5", "f6"]
+    assert [one.item for one in asked.search("film 1", 2)] == ["f10", "f11"]
+    assert [one.item for one in asked.search("heatwavee", 1)] == ["f6"]
+    assert asked.search("  ") == ()
+    assert asked.people("p1", 3) == ("p1", "p10", "p11")
+
+
+def test_acts_without_times_are_a_pause_apart_before_the_moment(shop: Shop) -> None:
+    asked = shop.fitted("ease")
+    at = datetime(2018, 5, 1, 20, tzinfo=UTC)
+    first, second = asked.history("f3;f5", at=at).acts
+    frame = store.read(shop.layout.split, SPLIT)
+    pause = frame.select(pl.col("time").diff().over("user")).to_series().drop_nulls().median()
+    assert second.time == at - pause  # type: ignore[operator]
+    assert first.time == at - 2 * pause  # type: ignore[operator]
+    assert asked.history("f3").acts[0].time == frame["time"].max() - pause  # type: ignore[operator]
+    later, sooner = at + timedelta(hours=1), at
+    assert [act.item for act in asked.history("f3;f5", times=[later, sooner]).acts] == ["f5", "f3"]
+    with pytest.raises(Refused, match="there are 1 times for 2 items"):
+        asked.history("f3;f5", times=[at])
+    with pytest.raises(Refused, match="has no time zone: write 2018-05-01T20:00:00Z for UTC"):
+        asked.history("f3", at=datetime(2018, 5, 1, 20))
+    with pytest.raises(Refused, match="stand in the order of their times"):
+        asked.recommend(replace(asked.history("f3;f5", at=at), acts=asked.history("f3;f5", at=at).acts[::-1]))
+
+
+def test_ratings_are_asked_for_where_they_are_read(shop: Shop) -> None:
+    asked = shop.fitted("iarn", "iarn_flat")
+    with pytest.raises(Refused, match=r"the model reads ratings, and act 0 \(Heatwave\) has none"):
+        asked.recommend(asked.history("f6"))
+    assert asked.recommend(asked.history("f6", ratings=[3.0]), 2)
+
+
+def test_places_and_counts_are_checked(shop: Shop) -> None:
+    asked = shop.fitted("ease")
+    history = asked.person("p1")
+    for wrong in (-1, len(history.acts)):
+        with pytest.raises(Refused, match=f"there is no act {wrong}"):
+            history.without([wrong])
+    with pytest.raises(Refused, match="top is 1 or more; found 0"):
+        asked.recommend(history, 0)
+    with pytest.raises(Refused, match="limit is 1 or more"):
+        asked.why_not(history, "f3", limit=0)
+
+
+def test_vectors_make_the_scores(shop: Shop) -> None:
+    asked = shop.fitted("sasrec")
+    vectors = asked.vectors()
+    assert vectors.people == tuple(f"p{u}" for u in range(1, 13))
+    row = vectors.person_UD[1] @ vectors.item_ND.T
+    for one in asked.recommend(asked.person("p2"), 3):
+        assert row[vectors.items.index(one.item)] == pytest.approx(one.score, rel=1e-4)
+    unit = vectors.item_ND / np.linalg.norm(vectors.item_ND, axis=1, keepdims=True)
+    order = [int(n) for n in np.argsort(-(unit @ unit[2])) if n != 2][:4]
+    found = asked.similar("f3", 4)
+    assert [one.item for one in found] == [vectors.items[n] for n in order]
+    assert found[0].cosine == pytest.approx(float(unit[order[0]] @ unit[2]), rel=1e-5)
+    assert len(asked.similar("f3", 99)) == 14
+    with pytest.raises(Refused, match="the scores of ease are no inner products"):
+        shop.fitted("ease").similar("f3")
+
+
+def test_own_weights_stand_beside_influence(shop: Shop) -> None:
+    asked = shop.fitted("iarn", "ranking")
+    history = asked.person("p2")
+    found = asked.explain(history, asked.recommend(history, 1)[0].item)
+    assert {reading.over for reading in found.influence} == {"history", "item_history"}
+    assert {reading.over for reading in found.own} >= {"history", "item_history", "gate"}
+    over = {reading.over: reading for reading in found.own}
+    assert [part.item for part in over["history"].parts] == [act.item for act in history.acts[-8:]]
+    assert [part.place for part in over["history"].parts] == list(range(len(history.acts)))[-8:]
+    assert all(part.label.startswith("p") for part in over["item_history"].parts)
+    assert json.loads(json.dumps(as_json(found)))["influence"][0]["over"] == "history"
+
+
+def test_what_is_not_there_is_named(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no users table there; `dvc repro` makes it"):
+        load(tmp_path, params=shop.params)
+    with pytest.raises(FileNotFoundError, match=r"weights\.pt: no weights there; `dvc repro train` makes them"):
+        load(shop.layout.root, params=shop.params, model="popularity", results=tmp_path)
+    with pytest.raises(KeyError, match=r"no 'sosrec' in 'models\.sosrec'"):
+        load(shop.layout.root, params=shop.params, model="sosrec")
+    assert models.find("sasrec")

@@ -1,0 +1,171 @@
+"""What a person is shown is what the stage writes and what evaluate ranks; what is edited, moved or muted counts."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+import torch
+
+from engine.evaluation.erasure import erase_events
+from engine.evaluation.influence import log_probability
+from engine.evaluation.rank import rank
+from engine.tables import store
+from engine.tables.layout import Layout
+from engine.tables.schemas import RECOMMENDATIONS
+from engine.training.source import load as load_data
+from serving.api import History, Muted, Predictor, Refused
+from serving.standing import all_scores
+from stages import recommend
+from tests.serving.shop import Shop
+
+MODELS = [
+    ("bpr_mf", ""), ("popularity", ""), ("ease", ""), ("sasrec", ""), ("gru4rec", ""), ("ante_rnn", "whole"),
+    ("mahn", "cat_cat"), ("iarn", "ranking"), ("iarn", "iarn_flat"), ("hyperrec", ""), ("caser", ""), ("timesvd", ""),
+]  # fmt: skip
+every = pytest.mark.parametrize(("name", "variant"), MODELS)
+READING = [case for case in MODELS if case[0] not in ("bpr_mf", "popularity", "timesvd")]
+reading = pytest.mark.parametrize(("name", "variant"), READING)
+
+
+def scores(asked: Predictor, history: History, at: datetime | None = None) -> torch.Tensor:
+    model = asked._model
+    return all_scores(model.net, model.asked(history, at, Muted()), model.events.items)[0, 1:]
+
+
+@every
+def test_a_person_gets_what_the_stage_writes(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    layout = Layout(shop.layout.root, "temporal", results=shop.layout.root / "results" / f"{name}-{variant}")
+    settings = recommend.Recommend(top=4, because=4)
+    choice = shop.choice(name, variant)
+    recommend.main(recommend.Params(model=choice, seen="excluded", recommend=settings, device="cpu"), layout)
+    table = store.read(layout.recommendations, RECOMMENDATIONS)
+    for user in ("p1", "p2", "p12"):
+        found, expected = asked.recommend(asked.person(user), 4), table.filter(pl.col("user") == user)
+        assert [one.item for one in found] == expected["item"].to_list()
+        assert [one.rank for one in found] == expected["rank"].to_list()
+        assert [one.score for one in found] == pytest.approx(expected["score"].to_list(), rel=1e-4, abs=1e-5)
+        assert [one.because for one in found] == expected["because"].to_list()
+
+
+@every
+def test_a_rank_is_that_of_evaluate(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    model = asked._model
+    data = load_data(model.layout, model.needs, "test", "cpu")
+    counts = rank(model.net, data.cases, data.events)
+    for row, user in enumerate(data.table["user"].to_list()):
+        whole = asked.person(f"p{user}")
+        target = whole.acts[-1]
+        history = whole if name in ("bpr_mf", "timesvd") else whole.without([len(whole.acts) - 1])
+        found = asked.explain(history, target.item, at=target.time).rank
+        assert 1 + counts.greater[row] <= found <= 1 + counts.greater[row] + counts.ties[row]
+
+
+@reading
+def test_an_act_that_is_taken_away_has_not_been(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    history = asked.person("p2")
+    shorter = history.without([8])
+    assert [act.item for act in shorter.acts] == [act.item for n, act in enumerate(history.acts) if n != 8]
+    assert not torch.allclose(scores(asked, shorter), scores(asked, history))
+    gone = history.acts[8].item
+    assert gone in {one.item for one in asked.recommend(shorter, 15)}  # it was not had, so that it can be shown
+    assert gone not in {one.item for one in asked.recommend(history, 15)}
+    if name == "ante_rnn":
+        return  # its topics follow
+    model = asked._model
+    gone_BL = torch.zeros(1, 10, dtype=torch.bool)
+    batch = model.asked(history, None, Muted())
+    gone_BL[0, 8 - (len(history.acts) - batch.item_BL.shape[1])] = True
+    if batch.item_BL.shape[1] == len(history.acts):
+        erased = erase_events(batch, gone_BL[:, : batch.item_BL.shape[1]])
+        torch.testing.assert_close(all_scores(model.net, erased, 15)[0, 1:], scores(asked, shorter))
+
+
+@pytest.mark.parametrize(("name", "variant"), [("ante_rnn", "whole"), ("iarn", "ranking"), ("hyperrec", "")])
+def test_a_model_that_reads_times_sees_an_act_moved(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    history = asked.person("p2")
+    last = history.acts[-1].time
+    assert last is not None
+    moved = history.moved(6, last + timedelta(hours=5))
+    assert [act.item for act in moved.acts][-1] == history.acts[6].item
+    assert len(moved.acts) == len(history.acts)
+    assert not torch.allclose(scores(asked, moved), scores(asked, history))
+
+
+@reading
+def test_what_was_done_later_has_not_been(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    history = asked.person("p2")
+    moment = history.acts[6].time
+    assert moment is not None
+    found = scores(asked, history, at=moment)
+    torch.testing.assert_close(found, scores(asked, replace(history, acts=history.acts[:6]), at=moment))
+    assert not torch.allclose(found, scores(asked, history))
+    shown = {one.item for one in asked.recommend(history, 15, at=moment)}
+    assert {act.item for act in history.acts[6:]} <= shown
+    with pytest.raises(Refused, match="needs an act at least before"):
+        asked.recommend(history, at=history.acts[0].time)
+
+
+@pytest.mark.parametrize(("name", "variant"), [case for case in READING if case[0] not in ("caser", "ante_rnn")])
+def test_somebody_new_with_the_same_acts_is_shown_the_same(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    history = asked.person("p3")
+    new = asked.history(
+        [act.item for act in history.acts],
+        times=[act.time for act in history.acts if act.time],
+        ratings=[act.rating for act in history.acts if act.rating],
+    )
+    assert new.user is None
+    assert new.acts == history.acts
+    same = torch.allclose(scores(asked, new), scores(asked, history), atol=1e-5)
+    assert same == (name != "hyperrec")  # which knows what its people were after in training
+
+
+@pytest.mark.parametrize("name", ["bpr_mf", "caser", "timesvd"])
+def test_a_model_that_knows_people_by_rows_refuses_somebody_new(shop: Shop, name: str) -> None:
+    asked = shop.fitted(name)
+    new = replace(asked.person("p3"), user=None)
+    with pytest.raises(Refused, match=f"{name} knows each person by a row of its own"):
+        asked.recommend(new)
+    edited = asked.person("p3").without([0])
+    if name == "caser":
+        assert asked.recommend(edited, 3)
+    else:
+        with pytest.raises(Refused, match="reads no history: an act that is taken away or moved changes nothing"):
+            asked.recommend(edited)
+
+
+def test_popularity_serves_anybody(shop: Shop) -> None:
+    asked = shop.fitted("popularity")
+    assert [one.item for one in asked.recommend(replace(asked.person("p3"), user=None), 3)] == [
+        one.item for one in asked.recommend(asked.person("p3"), 3)
+    ]
+
+
+@pytest.mark.parametrize(("name", "variant"), [("ease", ""), ("ante_rnn", "whole"), ("iarn", "ranking")])
+def test_what_is_named_lowers_the_chance_where_it_is_left_out(shop: Shop, name: str, variant: str) -> None:
+    asked = shop.fitted(name, variant)
+    model = asked._model
+    named = 0
+    for user in ("p2", "p6", "p12"):
+        history = asked.person(user)
+        found = asked.recommend(history, 5)
+        rivals = torch.tensor([[model.names.code(one.item) for one in found]])
+        for one in found:
+            if one.because is None:
+                continue
+            named += 1
+            batch = model.asked(history, None, Muted())
+            codes = {code for code in range(1, 16) if model.names.item(code).title == one.because[len("because of ") :]}
+            gone_BL = torch.tensor([[code in codes for code in batch.item_BL[0].tolist()]])
+            item_B = torch.tensor([model.names.code(one.item)])
+            with torch.no_grad():
+                before = log_probability(model.net, batch, item_B, rivals)
+                after = log_probability(model.net, erase_events(batch, gone_BL), item_B, rivals)
+            assert after < before
+    assert named >= 5
