@@ -14,6 +14,11 @@ def main() -> None:
     """Answer one question as a table or as JSON."""
     given = parsed()
     try:
+        if given.command == "web":
+            from serving.web.server import serve
+
+            serve(given)
+            return
         answer = _answer(given)
         if given.json:
             print(json.dumps(answer, indent=1, ensure_ascii=False))

@@ -73,6 +73,10 @@ class Predictor:
         """Items by words of their titles."""
         return self._model.names.search(text, limit)
 
+    def code(self, item: str) -> int:
+        """An item's code in the tables, by raw id or title. Raises Refused where nothing is called so."""
+        return self._model.names.code(item)
+
     def history(
         self,
         items: str | Sequence[str],
