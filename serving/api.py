@@ -61,6 +61,11 @@ class Predictor:
         """The model's name in params.yaml."""
         return self._model.name
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Which parts of an act's item the model reads, so that they can be muted: words, regions."""
+        return tuple(view for view in ("words", "regions") if view in self._model.needs.views)
+
     def person(self, raw: str) -> History:
         """All that a person of the data did. Raises Refused where nobody is called so."""
         return self._model.events.history(raw)

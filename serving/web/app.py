@@ -93,13 +93,13 @@ def _page(app: FastAPI, desk: Desk, pictures: Pictures, words: DomainWords) -> N
 
     @app.get("/about", include_in_schema=False)
     def about() -> dict[str, Any]:
-        return {"models": desk.names, "words": words.model_dump()}
+        return {"models": desk.names, "reads": desk.reads, "words": words.model_dump()}
 
     @app.get("/picture", include_in_schema=False)
     def picture(item: Text) -> Response:
         found = pictures.picture(item)
         if found is None:
-            return JSONResponse({"error": "no picture"}, 404)
+            return Response(status_code=204)  # no error: some items have none
         return Response(found, media_type="image/webp", headers={"cache-control": "max-age=3600"})
 
     app.mount("/static", StaticFiles(directory=STATIC))

@@ -25,6 +25,11 @@ class Desk:
         """Of the models."""
         return list(self._predictors)
 
+    @property
+    def reads(self) -> dict[str, list[str]]:
+        """Which parts of items each model reads."""
+        return {name: list(model.reads) for name, model in self._predictors.items()}
+
     def predictor(self, name: str | None) -> Predictor:
         """By name.
 

@@ -4,6 +4,7 @@
 const asked = { user: null, items: [], without: new Set(), moved: new Map(), words: new Set(), regions: new Map() };
 let terms = { item: "item", items: "items", picture: "picture", act: "acted on" };
 let models = [];
+let reads = {};
 let acts = [];
 let turn = 0;
 let missing = "";
@@ -49,8 +50,10 @@ function history() {
 }
 
 function question(model, more = {}) {
-  const regions = [...asked.regions.values()].map(({ item, number }) => ({ item, number }));
-  return { history: history(), muted: { words: [...asked.words], regions }, model, ...more };
+  const regions = reads[model].includes("regions") ? [...asked.regions.values()] : [];
+  const words = reads[model].includes("words") ? [...asked.words] : [];
+  const muted = { words, regions: regions.map(({ item, number }) => ({ item, number })) };
+  return { history: history(), muted, model, ...more };
 }
 
 const whole = (time) => (time ? time.slice(0, 16) : "");
@@ -147,6 +150,7 @@ function table(parts, name) {
 function mute(add) {
   add();
   showPast();
+  at("muted").querySelector("li:last-child button").focus(); // the pressed button goes with the old reasons
   recommend();
 }
 
@@ -264,11 +268,13 @@ async function recommend() {
   if (!before.children.length) before.replaceChildren(...columns);
   for (const [n, model] of models.entries()) {
     const shown = [made("h3", {}, model)];
+    const deaf = [["words", asked.words], ["regions", asked.regions]].filter(([part, some]) => some.size && !reads[model].includes(part));
+    if (deaf.length) shown.push(made("p", { class: "muted deaf" }, `reads no ${deaf.map(([part]) => part).join(" and no ")}: nothing of them is muted here`));
     try {
       const found = await answer("/recommend", question(model, { top: 10 }));
       if (now !== turn) return;
       shown.push(made("ol", {}, ...found.recommendations.map((one) => itemRow(model, one))));
-      if (missing) shown.splice(1, 0, await whyNot(model));
+      if (missing) shown.splice(-1, 0, await whyNot(model));
     } catch (error) {
       shown.push(made("p", { class: "answer" }, error.message));
     }
@@ -282,8 +288,7 @@ async function recommend() {
 async function whyNot(model) {
   try {
     const { why_not: found } = await answer("/why_not", question(model, { item: missing, top: 10 }));
-    const node = made("div", { class: "answer" }, made("p", {}, made("b", {}, found.title), ` is at rank ${found.rank}`), made("p", {}, found.told));
-    return node;
+    return made("p", { class: "answer" }, made("b", {}, found.title), `: ${found.told}`);
   } catch (error) {
     return made("p", { class: "answer" }, error.message);
   }
@@ -350,6 +355,7 @@ async function begin() {
   try {
     const about = await answer("/about");
     models = about.models;
+    reads = about.reads;
     terms = about.words;
     const { people } = await answer("/people?limit=1");
     at("user").value = people[0] || "";
