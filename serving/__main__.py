@@ -52,6 +52,8 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
         return found | {"items": as_json(asked.search(given.text, given.limit))}
     if given.command == "similar":
         return found | {"similar": as_json(asked.similar(given.item, given.top))}
+    if given.command == "export":
+        return found | {"export": as_json(asked.export(given.folder))}
     if given.user is not None:
         history = asked.person(given.user)
     else:

@@ -8,7 +8,8 @@ from engine.tables.layout import Layout
 from engine.tables.params import lookup, override, read_yaml
 from engine.tables.settings import Choice
 from engine.training.accelerator import accelerator
-from serving.answers import Explanation, Item, Recommendation, Similar, WhyNot, as_json
+from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
+from serving.export import export
 from serving.history import Act, History, Muted, Refused
 from serving.made import made_history
 from serving.model import Model
@@ -122,6 +123,10 @@ class Predictor:
     def vectors(self) -> Vectors:
         """The vectors of all items and people of a factored model."""
         return all_vectors(self._model)
+
+    def export(self, folder: Path) -> Exported:
+        """Write vectors and encoder of a factored model for other programs (docs/serving.md)."""
+        return export(self._model, folder)
 
 
 def _counted(value: int, name: str) -> int:

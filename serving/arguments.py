@@ -28,6 +28,8 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     one = _command(commands, "search", "items by words of their titles")
     one.add_argument("text", help="words")
     one.add_argument("--limit", type=int, default=20, metavar="N", help="items at most (20)")
+    one = _command(commands, "export", "vectors and encoder of a factored model, for other programs")
+    one.add_argument("folder", type=Path, help="is written whole, in the place of what was there")
     _web(commands)
     return parser.parse_args(arguments)
 

@@ -1,7 +1,7 @@
 """The models that are asked, one question at a time: what a question says becomes a history, an answer plain JSON."""
 
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 class Desk:
     """Predictors by name, the first of which answers where a question names none. Models share the processor, so that
-    one question is worked on at a time and memory stays that of one.
+    questions are worked on in turn, by one thread: memory stays that of one.
     """
 
     def __init__(self, predictors: Mapping[str, Predictor]):
         self._predictors = dict(predictors)
-        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "models")
 
     @property
     def names(self) -> list[str]:
@@ -98,8 +98,7 @@ class Desk:
         return self._in_turn(ask)
 
     def _in_turn(self, ask: Callable[[], T]) -> T:
-        with self._lock:
-            return ask()
+        return self._worker.submit(ask).result()
 
 
 def edited(model: Predictor, asked: AskedHistory) -> tuple[History, list[int]]:
