@@ -156,4 +156,5 @@ class Caser(Learner, Factored, Explainer):
                 fired_BL = fired_BL.scatter_add(1, step_BF.clamp(min=0), there_BF)
         fired_BL = (fired_BL + torch.finfo(fired_BL.dtype).eps) * valid_BL  # where none fired: even
         share_BL = fired_BL / fired_BL.sum(1, keepdim=True).clamp(min=torch.finfo(fired_BL.dtype).tiny)
-        return [Weights(share_BL, "history", "share", faithful=False, valid=valid_BL)] if self.rows else []
+        found = Weights(share_BL, "history", "share", faithful=False, valid=valid_BL, name="activation")
+        return [found] if self.rows else []

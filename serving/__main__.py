@@ -14,6 +14,11 @@ def main() -> None:
     """Answer one question as a table or as JSON."""
     given = parsed()
     try:
+        if given.command == "web":
+            from serving.web.server import serve
+
+            serve(given)
+            return
         answer = _answer(given)
         if given.json:
             print(json.dumps(answer, indent=1, ensure_ascii=False))
@@ -47,6 +52,8 @@ def _answer(given: argparse.Namespace) -> dict[str, Any]:
         return found | {"items": as_json(asked.search(given.text, given.limit))}
     if given.command == "similar":
         return found | {"similar": as_json(asked.similar(given.item, given.top))}
+    if given.command == "export":
+        return found | {"export": as_json(asked.export(given.folder))}
     if given.user is not None:
         history = asked.person(given.user)
     else:

@@ -90,6 +90,18 @@ class WhyNot(Item):
     told: str
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What was written, by file name; `encoder`: why there is none, or how far it lies from the model."""
+
+    folder: str
+    files: tuple[str, ...]
+    people: int
+    items: int
+    width: int
+    encoder: str
+
+
 def as_json(answer: Any) -> Any:
     """An answer, or several, as what JSON knows; times as ISO 8601."""
     if isinstance(answer, list | tuple):

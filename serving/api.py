@@ -8,7 +8,8 @@ from engine.tables.layout import Layout
 from engine.tables.params import lookup, override, read_yaml
 from engine.tables.settings import Choice
 from engine.training.accelerator import accelerator
-from serving.answers import Explanation, Item, Recommendation, Similar, WhyNot, as_json
+from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
+from serving.export import export
 from serving.history import Act, History, Muted, Refused
 from serving.made import made_history
 from serving.model import Model
@@ -61,6 +62,11 @@ class Predictor:
         """The model's name in params.yaml."""
         return self._model.name
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Which parts of an act's item the model reads, so that they can be muted: words, regions."""
+        return tuple(view for view in ("words", "regions") if view in self._model.needs.views)
+
     def person(self, raw: str) -> History:
         """All that a person of the data did. Raises Refused where nobody is called so."""
         return self._model.events.history(raw)
@@ -72,6 +78,10 @@ class Predictor:
     def search(self, text: str, limit: int = 20) -> tuple[Item, ...]:
         """Items by words of their titles."""
         return self._model.names.search(text, limit)
+
+    def code(self, item: str) -> int:
+        """An item's code in the tables, by raw id or title. Raises Refused where nothing is called so."""
+        return self._model.names.code(item)
 
     def history(
         self,
@@ -113,6 +123,10 @@ class Predictor:
     def vectors(self) -> Vectors:
         """The vectors of all items and people of a factored model."""
         return all_vectors(self._model)
+
+    def export(self, folder: Path) -> Exported:
+        """Write vectors and encoder of a factored model for other programs (docs/serving.md)."""
+        return export(self._model, folder)
 
 
 def _counted(value: int, name: str) -> int:

@@ -28,6 +28,9 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     one = _command(commands, "search", "items by words of their titles")
     one.add_argument("text", help="words")
     one.add_argument("--limit", type=int, default=20, metavar="N", help="items at most (20)")
+    one = _command(commands, "export", "vectors and encoder of a factored model, for other programs")
+    one.add_argument("folder", type=Path, help="is written whole, in the place of what was there")
+    _web(commands)
     return parser.parse_args(arguments)
 
 
@@ -76,6 +79,26 @@ def _command(
     where.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param to set for this call")
     one.add_argument("--json", action="store_true", help="as JSON, whose schema is in docs/serving.md")
     return one
+
+
+def _web(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "a web app and JSON routes on this machine, for one model or several side by side"
+    one = commands.add_parser("web", help=about, description=about)
+    one.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine alone)")
+    one.add_argument("--port", type=int, default=8000, help="(8000)")
+    one.add_argument("--data", type=Path, default=Path("data/demo"), metavar="FOLDER", help="data set (data/demo)")
+    one.add_argument("--protocol", help="a name under `protocols` in params.yaml (what is chosen there)")
+    one.add_argument("--model", action="append", default=[], help="a name under `models`; more than once: side by side")
+    one.add_argument(
+        "--results",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="of each --model's weights, in order",
+    )
+    one.add_argument("--device", help="auto, cpu or cuda")
+    one.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param to set for all models")
 
 
 def _history(one: argparse.ArgumentParser) -> None:

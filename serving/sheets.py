@@ -25,11 +25,13 @@ def show(command: str, answer: dict[str, Any], parts: int) -> None:
         console.print(_sheet(_said(asked), columns, answer[key]))
     elif command == "explain":
         _explained(console, asked, answer["explanation"], parts)
+    elif command == "export":
+        found = answer["export"]
+        console.print(f"{_said(found['folder'])}: {', '.join(found['files'])}; {found['people']} people, ", end="")
+        console.print(f"{found['items']} items, {found['width']} wide. Encoder: {_said(found['encoder'])}")
     else:
-        console.print(
-            f"{_said(asked)}\n{_said(answer['why_not']['item'])} {_said(answer['why_not']['title'])}: ", end=""
-        )
-        console.print(_said(answer["why_not"]["told"]))
+        found = answer["why_not"]
+        console.print(f"{_said(asked)}\n{_said(found['title'])} ({_said(found['item'])}): {_said(found['told'])}")
 
 
 def _explained(console: Console, asked: str, found: dict[str, Any], parts: int) -> None:

@@ -1,11 +1,13 @@
 """The vectors that a factored model compares: of items, and of people as they are now."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.training.batch import Batch
 from engine.training.contract import Factored
 from engine.training.source import load
 from serving.answers import Similar
@@ -47,21 +49,24 @@ def similar(model: Model, code: int, top: int) -> tuple[Similar, ...]:
     return tuple(Similar(item.item, item.title, rank, cosine) for rank, (item, cosine) in enumerate(found, 1))
 
 
-@torch.no_grad()
 def all_vectors(model: Model) -> Vectors:
     """Of all items, and of everyone after all that they did."""
-    net = factored(model)
-    data = load(model.layout, model.needs, "test", model.device)
-    user_U = torch.arange(1, data.users + 1, device=data.events.item_E.device)
-    offset_U = data.events.offset_U
-    count_U = torch.zeros_like(user_U)
-    count_U[: data.events.users] = offset_U.diff()[1 : data.events.users + 1]
-    parts: list[Tensor] = []
-    for some_B, count_B in zip(torch.split(user_U, PEOPLE), torch.split(count_U, PEOPLE), strict=True):
-        parts.append(net.query(data.events.before(some_B, count_B, model.needs)).float().cpu())
+    parts = [query_BD for _, query_BD in queries(model)]
     return Vectors(
-        tuple(model.names.person(code) for code in user_U.tolist()),
+        tuple(model.names.person(code) for code in range(1, model.events.users + 1)),
         tuple(model.names.item(code).item for code in range(1, model.events.items + 1)),
         torch.cat(parts).numpy(),
-        net.keys()[1:].float().cpu().numpy(),
+        factored(model).keys()[1:].detach().float().cpu().numpy(),
     )
+
+
+def queries(model: Model) -> Iterator[tuple[Batch, Tensor]]:
+    """Everyone, some people at a time: what the model is given of them now, and their vectors query_BD."""
+    net, data = factored(model), load(model.layout, model.needs, "test", model.device)
+    user_U = torch.arange(1, data.users + 1, device=data.events.item_E.device)
+    count_U = torch.zeros_like(user_U)
+    count_U[: data.events.users] = data.events.offset_U.diff()[1 : data.events.users + 1]
+    for some_B, count_B in zip(torch.split(user_U, PEOPLE), torch.split(count_U, PEOPLE), strict=True):
+        with torch.no_grad():
+            batch = data.events.before(some_B, count_B, model.needs)
+            yield batch, net.query(batch).float().cpu()

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from engine.tables.layout import Layout
 from engine.tables.params import declared, lookup, override, read_yaml
 from engine.tables.settings import checked
+from serving.arguments import parsed
 from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +53,13 @@ def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
             assert run[2].startswith("data/"), f"{line}: the first argument is where the data lie"
             known = {f"--{field.name}" for field in fields(Layout)}
             assert set(re.findall(r"--[\w-]+", line.partition("-m stages.")[2])) <= known, line
+
+
+def test_every_command_that_asks_a_model_is_understood() -> None:
+    lines = [line for page in PAGES for line in blocks(page) if line.startswith("python -m serving ")]
+    assert len(lines) >= 8
+    for line in lines:
+        parsed(shlex.split(line)[3:])  # which ends where it does not know an argument
 
 
 def movielens(folder: Path, release: str) -> dict[str, str]:

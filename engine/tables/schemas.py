@@ -166,6 +166,7 @@ REASONS = Table(
         "item": pl.UInt32,
         "rank": pl.UInt32,
         "score": pl.Float32,
+        "reading": pl.String,
         "over": pl.String,
         "kind": pl.String,
         "faithful": pl.Boolean,

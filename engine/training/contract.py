@@ -23,7 +23,8 @@ class Weights:
     None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
     `value`, gives the parts' own codes where the batch does not: the users in an asked item's history, its categories.
     "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.
-    `faithful`: this very score was computed from these very weights.
+    `faithful`: this very score was computed from these very weights. `name`: what the weights are called where their
+    kind alone does not say it (a share is mostly attention, a gate a gate, a signed weight a contribution).
     """
 
     value: Tensor
@@ -35,6 +36,7 @@ class Weights:
     valid: Tensor
     about: Tensor | None = None
     part: Tensor | None = None
+    name: str = ""
 
 
 class Recommender(nn.Module, ABC):

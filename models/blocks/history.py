@@ -140,7 +140,7 @@ def reasons(items: Items, asked: Asked, alpha: float, beta: float) -> list[Weigh
     share_B1L, signed_B1L = contributions(items, asked, alpha, beta)
     valid_BL = asked.kept_BTL()[:, 0]
     signed = Weights(signed_B1L[:, 0], "history", "signed", faithful=True, valid=valid_BL)
-    return [signed, Weights(share_B1L[:, 0], "history", "share", faithful=True, valid=valid_BL)]
+    return [signed, Weights(share_B1L[:, 0], "history", "share", True, valid_BL, name="relevance")]
 
 
 def _loops(items: Items, asked: Asked) -> bool:

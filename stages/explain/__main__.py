@@ -11,6 +11,7 @@ from engine.evaluation.readings import Reading
 from engine.tables import files, store
 from engine.tables.arrays import case_columns
 from engine.tables.command import run
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import REASONS
 from engine.tables.settings import Choice, Record
@@ -22,7 +23,7 @@ from stages.explain.display_tables import DisplayTables
 from stages.explain.explained_cases import last_cases, with_recommendations
 from stages.explain.faithfulness_metrics import faithfulness_metrics
 from stages.explain.known_causes import KnownCauses
-from stages.explain.page import render
+from stages.explain.page import About, render
 from stages.explain.person import person_section
 from stages.explain.reasons import recommend_with_reasons
 
@@ -35,7 +36,7 @@ class Explain(Record):
     )
     top: int = Field(5, ge=1, description="recommendations shown of each person")
     history: int = Field(10, ge=1, description="events of each person's history shown, the heaviest")
-    picture: int = Field(240, ge=16, le=2000, description="width of a picture in the page, in pixels")
+    picture: int = Field(160, ge=16, le=2000, description="width of a picture in the page, in pixels")
     topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")
@@ -53,6 +54,7 @@ class Params(Record):
     model: Choice = Field(description="the model and its section of `models`")
     seen: Literal["excluded", "kept"] = Field(description="whether items already acted on can be recommended")
     explain: Explain = Field(description="the section `explain`")
+    words: DomainWords = Field(DomainWords(), description="what the data set's things are called")
     device: str = Field(description="where the model runs: auto, cpu or cuda")
     seed: int = Field(ge=0, description="of the people and cases that are drawn")
 
@@ -68,18 +70,20 @@ def main(params: Params, layout: Layout) -> None:
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)
-    recommended = recommend_with_reasons(model, data.events, cases, settings.top, params.seen, tables.labels())
+    asked = (settings.top, params.seen, data.catalog, tables.labels())
+    recommended = recommend_with_reasons(model, data.events, cases, *asked)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
     counts = (settings.cases, settings.erase, settings.inside, settings.causes)
     found = faithfulness_metrics(model, data, causes, counts, settings.readings, (params.seen, params.seed))
     users = {"users": float(rows.height)}
     explained = with_recommendations(model, data.events, rows, recommended, params.seen)
-    shown, reasons = tables.of_people(layout.images, explained, settings.picture), recommended.reasons
+    shown, reasons = tables.of_people(layout.images, explained, settings.picture, params.words), recommended.reasons
     people = [
         person_section(shown, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
         for case in explained
     ]
-    html = render(people, params.model.name, isinstance(model, Explainer), users | found.flat)
+    about = About(params.model.name, isinstance(model, Explainer), params.words)
+    html = render(people, about, users | found.flat)
     store.write(reasons, layout.reasons, REASONS)
     files.write_json(users | found.explain, layout.metric("explain"))
     files.write_json(found.claims, layout.metric("claims"))

@@ -8,15 +8,16 @@ from typing import Any
 import polars as pl
 
 from engine.tables import store
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_WORDS, TRUTH, USERS, WORDS
 from engine.tables.topic_windows import labels as topic_labels
 from stages.explain.display_text import LABEL, shortened
 from stages.explain.explained_cases import ExplainedCase
 from stages.explain.item_cards import ItemContents
+from stages.explain.labels import Labels, word_labels
 from stages.explain.person import PageTables
 from stages.explain.posters import posters
-from stages.explain.reasons import Labels, word_labels
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class DisplayTables:
         words = word_labels(self.words).with_columns(pl.col("label").str.head(LABEL))
         return Labels(self.titles.with_columns(pl.col("title").str.head(LABEL)), words, self.topics)
 
-    def of_people(self, images: Path, cases: Sequence[ExplainedCase], width: int) -> PageTables:
+    def of_people(self, images: Path, cases: Sequence[ExplainedCase], width: int, words: DomainWords) -> PageTables:
         """What the page shows of the people of some cases, with the pictures of their items, `width` pixels wide."""
         rows = [(case.user, case.position) for case in cases]
         until = pl.DataFrame(rows, {"user": pl.UInt32, "until": pl.UInt32}, orient="row")
@@ -81,4 +82,5 @@ class DisplayTables:
             boxes=by_item(self.regions, "box"),
             posters=posters(images, items, width),
         )
-        return PageTables(contents, self.events, self.names, self.topics, self.trends, self.window, self.truth)
+        about = (self.names, self.topics, self.trends, self.window, self.truth, words)
+        return PageTables(contents, self.events, *about)

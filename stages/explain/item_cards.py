@@ -1,27 +1,15 @@
 """An item as the page shows it: its title, text and picture, with what was weighed inside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import polars as pl
 
 from stages.explain import drawing
 from stages.explain.display_text import LABEL, TEXT, TITLE, shortened, tooltip
-from stages.explain.page import ItemCard
+from stages.explain.inside import Inside, ItemCard, WeighedRegions, WeighedViews, WeighedWords
 from stages.explain.posters import Poster
+from stages.explain.weighed import MARKS, Reason, Reasons, Whole
 
-
-@dataclass(frozen=True)
-class Reason:
-    """Weights over the parts of one whole, in order: number (of a history: the event's position), label, weight."""
-
-    kind: str
-    faithful: bool
-    parts: list[tuple[int, str | None, float]]
-
-    @property
-    def weights(self) -> dict[int, float]:
-        """By the part's number."""
-        return {part: weight for part, _, weight in self.parts}
+FIGURES = 12  # words whose weights are told in figures
 
 
 @dataclass(frozen=True)
@@ -35,63 +23,69 @@ class ItemContents:
     boxes: dict[int, list[list[float]]]
     posters: dict[int, Poster]
 
+    def title(self, item: int) -> str:
+        """The whole title, or the item's number."""
+        return self.titles.get(item) or f"item {item} (no title)"
 
-@dataclass(frozen=True)
-class Whole:
-    """What is weighed in parts: a history (`about` 0, no position), an item, or an item as it was acted on once."""
-
-    over: str
-    about: int = 0
-    position: int | None = None
-
-
-Reasons = dict[Whole, Reason]
-OF_HISTORY = pl.col("about") == 0
-
-
-def group_reasons(rows: pl.DataFrame) -> Reasons:
-    """The reasons of one person's first recommendation, of REASONS rows: of two over the same whole, the first."""
-    first = rows.filter(pl.col("rank") == 1).with_columns(
-        part=pl.when(OF_HISTORY).then(pl.coalesce("position", "part")).otherwise("part"),
-        position=pl.when(~OF_HISTORY).then("position"),
-    )
-    found: Reasons = {}
-    for (over, about, position, kind, faithful), parts in first.group_by(
-        "over", "about", "position", "kind", "faithful", maintain_order=True
-    ):
-        weighed = list(parts.select("part", "label", "weight").iter_rows())
-        whole = Whole(str(over), int(about), None if position is None else int(position))
-        found.setdefault(whole, Reason(str(kind), bool(faithful), weighed))
-    return found
+    def text(self, item: int) -> str:
+        """The text, as long as it is shown."""
+        return shortened(self.texts.get(item) or "", TEXT)
 
 
 def item_card(contents: ItemContents, item: int, reasons: Reasons, position: int | None = None) -> ItemCard:
     """An item with what was weighed inside it: as the event at `position` of the history, else as the recommended."""
-    words, regions, pairs, views = (
-        reasons.get(Whole(over, item, position)) for over in ("word", "region", "word_region", "view")
-    )
-    shares = [(label or f"view {part}", weight) for part, label, weight in views.parts] if views else []
-    signed = views is not None and views.kind == "signed"
-    title = contents.titles.get(item) or f"item {item} (no title)"
-    text = shortened(contents.texts.get(item) or "", TEXT)
-    spans = [span for span in contents.spans.get(item, []) if span[1] < TEXT]
-    best_word = {part: label or "" for part, label, _ in pairs.parts} if pairs else {}
     status, picture = contents.status.get(item, ("missing", "missing"))
+    title, text = contents.title(item), contents.text(item)
     poster = contents.posters.get(item) or Poster(missing=f"no picture ({shortened(picture, LABEL)})")
-    weighed = drawing.text_spans(text, spans, words.weights, words.kind) if words else []
-    drawn = regions if poster.uri else None
     return ItemCard(
         item=item,
         title=shortened(title, TITLE),
         tooltip=tooltip(title, shortened(title, TITLE)),
         poster=poster,
-        text=weighed or ([drawing.TextSpan(text)] if text else []),
+        text=text,
         missing="" if text else f"no text ({shortened(status, LABEL)})",
-        regions=drawing.region_boxes(contents.boxes[item], drawn.weights, drawn.kind, best_word) if drawn else [],
-        words_used=words.faithful if words else None,
-        regions_used=drawn.faithful if drawn else None,
-        views=[] if signed else shares,
-        adds=shares if signed else [],
-        adds_used=views.faithful if views and signed else None,
-        even=words is not None and words.kind == "share",
+        inside=weighed_inside(contents, item, reasons, position, bool(poster.uri)),
     )
+
+
+def weighed_inside(
+    contents: ItemContents, item: int, reasons: Reasons, position: int | None, picture: bool
+) -> list[Inside]:
+    """What was weighed inside an item by each mark: words where there is a text, regions where there is a picture."""
+
+    def of(over: str, mark: str) -> list[Reason]:
+        return [one for one in reasons.get(Whole(over, item, position), []) if one.reading.mark == mark]
+
+    found = []
+    for mark in MARKS:
+        pairs = {part: label or "" for one in of("word_region", mark) for part, label, _ in one.parts}
+        boxes = contents.boxes.get(item, [])
+        words = [weighed_words(contents, item, one) for one in of("word", mark)]
+        regions = [
+            WeighedRegions(one.reading.name, drawing.region_boxes(boxes, one.weights, one.kind, pairs))
+            for one in of("region", mark)
+            if picture
+        ]
+        views = [weighed_views([one]) for one in of("view", mark)]
+        if words or regions or views:
+            found.append(Inside(mark, words, regions, views))
+    return found
+
+
+def weighed_words(contents: ItemContents, item: int, reason: Reason) -> WeighedWords:
+    """A text in the shades of its words, and the heaviest words in figures."""
+    text, spans = contents.text(item), [span for span in contents.spans.get(item, []) if span[1] < TEXT]
+    painted = drawing.text_spans(text, spans, reason.weights, reason.kind)
+    told = [(span.text, span.weight) for span in painted if span.weight is not None]
+    heaviest = sorted(told, key=lambda pair: -abs(pair[1]))
+    return WeighedWords(reason.reading.name, painted, heaviest[:FIGURES], len(told), reason.kind == "share")
+
+
+def weighed_views(reasons: Sequence[Reason]) -> WeighedViews:
+    """What each view weighs, summed over the reasons of one reading."""
+    total: dict[str, float] = {}
+    for reason in reasons:
+        for part, label, weight in reason.parts:
+            name = label or f"view {part}"
+            total[name] = total.get(name, 0.0) + weight
+    return WeighedViews(reasons[0].reading, list(total.items()), reasons[0].kind == "signed")

@@ -1,100 +1,71 @@
 """Reasons to a page: what each person did, what is recommended and why, in one HTML file that needs nothing else."""
 
-from collections.abc import Sequence
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from engine.tables.domain_words import DomainWords
 from stages.explain import drawing
 from stages.explain.display_text import visible
-from stages.explain.posters import Poster
+from stages.explain.inside import Inside
+from stages.explain.page_contents import Person
+
+SCRIPT = Path(__file__).with_name("page.js")
 
 
 @dataclass(frozen=True)
-class ItemCard:
-    """An item as it is shown; `tooltip` is an HTML attribute with the whole title where `title` is cut.
+class About:
+    """What the page is about: the model, whether it has weights of its own, and what things are called."""
 
-    `words_used`, `regions_used`, `adds_used`: the score was computed from these weights (None: nothing was weighed);
-    `even`: the words' weights are shares; `views`: shares of the item's vector; `adds`: what views add to the score.
-    """
-
-    item: int
-    title: str
-    tooltip: Markup
-    poster: Poster
-    text: list[drawing.TextSpan]
-    missing: str
-    regions: list[drawing.RegionBox]
-    words_used: bool | None
-    regions_used: bool | None
-    views: list[tuple[str, float]]
-    adds: list[tuple[str, float]]
-    adds_used: bool | None
-    even: bool
-
-    @property
-    def top_word(self) -> tuple[str, float, int] | None:
-        """The heaviest word, its weight, and of how many words."""
-        words = [(span.weight, span.text) for span in self.text if span.weight is not None]
-        return (max(words)[1], max(words)[0], len(words)) if words else None
+    model: str
+    explains: bool
+    words: DomainWords
 
 
-@dataclass(frozen=True)
-class HistoryEvent:
-    """Something that a person did: when (as text), how it weighs, its bar in percent of the heaviest."""
-
-    card: ItemCard
-    when: str
-    weight: float | None
-    bar: float
+def insides(people: Sequence[Person]) -> Iterator[Inside]:
+    """All that is weighed inside the items that are shown."""
+    for person in people:
+        for card in [event.card for event in person.detailed] + [one.card for one in person.recommended]:
+            yield from card.inside
 
 
-@dataclass(frozen=True)
-class Topic:
-    """A topic by number and first words, with its share now and the colour of its line (0: not in the chart)."""
-
-    number: int
-    label: str
-    share: float | None
-    colour: int
-
-
-@dataclass(frozen=True)
-class Person:
-    """A person's section: `events` in all, those shown, those shown with their contents, what is recommended."""
-
-    name: str
-    events: int
-    when: str
-    history: list[HistoryEvent]
-    history_used: bool | None
-    recommended: list[tuple[ItemCard, float]]
-    detailed: list[HistoryEvent]
-    topics: list[Topic]
-    topics_used: bool | None
-    chart: drawing.TrendChart | None
-    views: list[tuple[str, float]]
-    target: ItemCard
-    rank: float
-    rivals: int
-    frozen: bool
-    hit: bool
-    truth: dict[str, Any] | None
-    more: list[str]
-
-    @property
-    def cards(self) -> list[ItemCard]:
-        """Every item that the section shows."""
-        return [self.target, *(event.card for event in self.history), *(card for card, _ in self.recommended)]
+def legend(people: Sequence[Person]) -> set[str]:
+    """What there is to explain on the page: marks, names of weights, and how words and regions are drawn."""
+    found = set()
+    for person in people:
+        readings = [*person.readings, *(r for one in person.recommended for r in one.readings)]
+        readings += [other.reading for one in person.recommended for other in one.others]
+        readings += [views.reading for views in person.views]
+        found |= {name for reading in readings for name in (reading.mark, reading.name)}
+        if person.topics_reading:
+            found |= {person.topics_reading.mark, person.topics_reading.name}
+    for inside in insides(people):
+        found.add(inside.mark)
+        for words in inside.words:
+            levels = [span.level for span in words.text]
+            found |= {words.name, *(["words"] if any(levels) else []), *(["even"] if words.even else [])}
+            found |= {"against"} if min(levels, default=0) < 0 else set()
+        for regions in inside.regions:
+            found |= {regions.name}
+            found |= {"region" if box.number > 0 else "region against" for box in regions.boxes if box.number}
+    return found
 
 
-def render(people: Sequence[Person], model: str, explains: bool, metrics: dict[str, float]) -> str:
-    """The page; every text in it is escaped."""
+def unindented(name: str) -> str:
+    """A template without the spaces that begin its lines, which are a tenth of a page of many people."""
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines)
+
+
+def render(people: Sequence[Person], about: About, metrics: dict[str, float]) -> str:
+    """The page; every text in it is escaped, and no script but its own is run."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FunctionLoader(unindented),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,
@@ -102,7 +73,16 @@ def render(people: Sequence[Person], model: str, explains: bool, metrics: dict[s
         lstrip_blocks=True,
     )
     posters = {card.item: card.poster for person in people for card in person.cards if card.poster.uri}
+    script = "\n" + SCRIPT.read_text(encoding="utf-8")
     html = environment.get_template("page.html.j2").render(
-        people=people, model=model, explains=explains, metrics=metrics, posters=posters, levels=drawing.LEVELS
+        people=people,
+        about=about,
+        terms=about.words,
+        metrics=metrics,
+        posters=posters,
+        levels=drawing.LEVELS,
+        legend=legend(people),
+        script=Markup(script),
+        allowed="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return html.strip() + "\n"

@@ -11,7 +11,7 @@ from engine.features.pictures.pictures import BadPicture, rgb
 from engine.tables import store
 from engine.tables.schemas import IMAGES
 
-QUALITY = 80
+QUALITY = 72
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,22 @@ def posters(images: Path, items: set[int], width: int) -> dict[int, Poster]:
 
 
 def poster(data: bytes, width: int) -> Poster:
-    """One picture, drawn anew as JPEG: nothing of the file's own bytes goes into the page."""
+    """One picture, or why it is none."""
     try:
-        image = rgb(data, least=width)
+        drawn, size = small_picture(data, width)
     except BadPicture as error:
         return Poster(missing=f"picture not readable: {error}")
+    return Poster("data:image/webp;base64," + base64.b64encode(drawn).decode(), *size)
+
+
+def small_picture(data: bytes, width: int) -> tuple[bytes, tuple[int, int]]:
+    """A picture drawn anew as WebP, half as large as JPEG, and its size: nothing of the file's own bytes is in it.
+
+    Raises:
+        BadPicture: it cannot be read.
+    """
+    image = rgb(data, least=width)
     image.thumbnail((width, 2 * width))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Poster(uri, image.width, image.height)
+    image.save(buffer, "WEBP", quality=QUALITY, method=6)
+    return buffer.getvalue(), image.size

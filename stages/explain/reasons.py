@@ -7,23 +7,19 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.history_erasure import best_items
+from engine.evaluation.influence import influence
 from engine.tables.schemas import REASONS
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
+from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Recommender, Weights
 from engine.training.interactions import Interactions
+from stages.explain.labels import Labels, with_labels
 
-VIEWS = {1: "picture", 2: "text", 3: "row"}  # the order in which models weigh views
 COLUMNS = {name: kind for name, kind in REASONS.columns.items() if name != "label"} | {"word_of": pl.UInt32}
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What parts are called: item → title; (item, word number) → word; topic number → its first words."""
-
-    titles: pl.DataFrame
-    words: pl.DataFrame
-    topics: dict[int, str]
+INFLUENCE = "influence"  # the reading that is every model's; all others are a model's own weights
+OWN = {"share": "attention", "gate": "gate", "signed": "contribution"}
+ROWS = 64  # cases explained at once
 
 
 @dataclass(frozen=True)
@@ -35,34 +31,41 @@ class Recommendations:
     reasons: pl.DataFrame
 
 
-def word_labels(frame: pl.DataFrame) -> pl.DataFrame:
-    """A words table (item, token) as one row a word: about, part (from 1), label."""
-    numbered = frame.select(
-        pl.col("item").alias("about"),
-        pl.int_ranges(1, pl.col("token").list.len().cast(pl.Int64) + 1, dtype=pl.UInt32).alias("part"),
-        pl.col("token").alias("label"),
-    )
-    return numbered.filter(pl.col("part").list.len() > 0).explode("part", "label")
-
-
 @torch.no_grad()
 def recommend_with_reasons(
-    model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, labels: Labels
+    model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, catalog: Catalog, labels: Labels
 ) -> Recommendations:
-    """The `top` recommendations after each case's history; with reasons where the model gives them."""
+    """The `top` recommendations after each case's history, each with its influences and the model's own weights."""
     model.eval()
     item_BK, score_BK = best_items(model, events, cases, top, seen)
-    batch = events.before(cases.user_C, cases.position_C, model.needs)
-    position_BL = positions_of(events, batch)
     frames = [pl.DataFrame(schema=COLUMNS)]
-    if isinstance(model, Explainer):
+    for first in range(0, len(cases), ROWS):
+        some = slice(first, first + ROWS)
+        batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
+        position_BL = positions_of(events, batch)
         for k in range(item_BK.shape[1]):
-            weights = model.explain(batch, item_BK[:, k])
-            frames += [_reason_rows(w, batch, position_BL, item_BK[:, k], score_BK[:, k], k + 1) for w in weights]
+            item_B, score_B = item_BK[some, k], score_BK[some, k]
+            for reading, found in readings(model, batch, item_B, catalog, item_BK[some]):
+                rows = _reason_rows(found, batch, position_BL, item_B, score_B, k + 1)
+                frames.append(rows.with_columns(reading=pl.lit(reading)).select(list(COLUMNS)))
     table = pl.concat(frames).filter(pl.col("item") > 0)
     place = pl.DataFrame({"user": cases.user_C.cpu().numpy()}, schema={"user": pl.UInt32}).with_row_index("case")
     table = table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
     return Recommendations(item_BK, score_BK, with_labels(table, labels))
+
+
+def readings(
+    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor
+) -> list[tuple[str, Weights]]:
+    """What each part of a history does to one item a row, and the model's own weights, each under its own name."""
+    found = [(INFLUENCE, one) for one in influence(model, batch, item_B.clamp(min=1), catalog, among_BK=among_BK)]
+    own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
+    return found + [(own_name(one), one) for one in own]
+
+
+def own_name(weights: Weights) -> str:
+    """What a model's own weights are called."""
+    return weights.name or ("profile" if weights.over == "topic" and weights.kind == "share" else OWN[weights.kind])
 
 
 def positions_of(events: Interactions, batch: Batch) -> Tensor:
@@ -71,35 +74,6 @@ def positions_of(events: Interactions, batch: Batch) -> Tensor:
     position_N = place_E.new_zeros(int(events.event_E.max()) + 1)  # by the event's number
     position_N[events.event_E] = place_E - events.offset_U[events.user_E]
     return position_N[batch.event_BL]
-
-
-def with_labels(table: pl.DataFrame, labels: Labels) -> pl.DataFrame:
-    """The rows with their labels: titles, words, topics' first words, views; a region has none."""
-    word = labels.words.rename({"label": "word"})
-    title = labels.titles.select(pl.col("item").alias("part"), pl.col("title"))
-    topic, view = _label_column(labels.topics, "topic"), _label_column(VIEWS, "view")
-    # a region's best word comes as `word_of`, its number in the item's text
-    joined = (
-        table.join(title, on="part", how="left", maintain_order="left")
-        .join(topic, on="part", how="left", maintain_order="left")
-        .join(view, on="part", how="left", maintain_order="left")
-        .with_columns(pl.when(pl.col("over") == "word_region").then("word_of").otherwise("part").alias("at"))
-        .join(word, left_on=["about", "at"], right_on=["about", "part"], how="left", maintain_order="left")
-    )
-    over = pl.col("over")
-    label = (
-        pl.when(over.is_in(["history", "gate"])).then("title")
-        .when(over == "topic").then("topic")
-        .when(over == "view").then("view")
-        .when(over.is_in(["word", "word_region"])).then("word")
-    )  # fmt: skip
-    return joined.with_columns(label.alias("label")).select(list(REASONS.columns))
-
-
-def _label_column(names: dict[int, str], column: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"part": list(names), column: list(names.values())}, schema={"part": pl.UInt32, column: pl.String}
-    )
 
 
 def _reason_rows(
@@ -132,4 +106,5 @@ def _reason_rows(
     frame = pl.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
     position = [] if of_history else [pl.lit(None).alias("position")]
     said = [pl.lit(getattr(reason, name)).alias(name) for name in ("over", "kind", "faithful")]
-    return frame.with_columns(*said, *position).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    given = [pl.col(name).cast(kind) for name, kind in COLUMNS.items() if name != "reading"]
+    return frame.with_columns(*said, *position).select(given)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
+from engine.tables.domain_words import DomainWords
 from engine.tables.schema import Table
 from engine.tables.schemas import CANDIDATES, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
@@ -41,6 +42,7 @@ class ShapingSettings(Record):
     bad_rows: float = Field(
         0, ge=0, le=1, description="share of a file's rows that may be unreadable: left out and counted"
     )
+    words: DomainWords = Field(DomainWords(), description="what things are called where people read of them")
     crawl: dict[str, Any] = Field(default_factory=dict, description="what the crawl stage fetches; not read here")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
+from engine.tables.domain_words import DomainWords
 from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
 from engine.tables.settings import Record
@@ -35,6 +36,7 @@ class Settings(Record):
     person: PeopleSettings = Field(description="what people are like")
     sessions: SessionSettings = Field(description="when people act")
     mixture: MixtureSettings = Field(description="why people act")
+    words: DomainWords = Field(DomainWords(), description="what things are called where people read of them")
     crawl: dict[str, Any] = Field(description="what the crawl stage fetches; not read here")
 
     @model_validator(mode="after")

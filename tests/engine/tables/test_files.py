@@ -12,7 +12,7 @@ import pytest
 
 from engine.tables import files, store
 from engine.tables.layout import Layout
-from engine.tables.schemas import VECTORS
+from engine.tables.schemas import CANDIDATES, VECTORS
 
 
 def test_a_file_takes_its_place_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -35,6 +35,19 @@ def test_what_the_store_opens_is_noted(tmp_path: Path) -> None:
     found = files.opened()
     assert {str(layout.image), str(layout.images)} <= set(found["written"])
     assert {str(layout.image), str(layout.images)} <= set(found["read"])
+
+
+def test_the_rows_of_one_are_found_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "candidates.parquet"
+    rows = [(1, [5]), (2, [3]), (2, [1]), (4, [2])]
+    store.write(pl.DataFrame(rows, schema=dict(CANDIDATES.columns), orient="row"), path, CANDIDATES)
+    assert store.find(path, CANDIDATES, user=2).rows() == [(2, [3]), (2, [1])]
+    assert store.find(path, CANDIDATES, user=3).height == 0
+    assert str(path) in files.opened()["read"]
+    with pytest.raises(FileNotFoundError, match=r"no candidates table there; `dvc repro` makes it"):
+        store.find(tmp_path / "none.parquet", CANDIDATES, user=2)
+    with pytest.raises(ValueError, match="a vectors table has the columns"):
+        store.find(path, VECTORS, user=2)
 
 
 def test_folders_of_their_own_hold_what_a_cell_makes() -> None:

@@ -82,6 +82,8 @@ def test_equals_the_double_loop_and_sums_to_one(world: tuple[pl.DataFrame, str],
     found = topic_profiles(events, history, items, decay, window)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(found, double_loop(events, history, items, decay, window), atol=1e-5)
+    plain = topic_profiles(events, history, items, decay, window, compiled=False)
+    np.testing.assert_allclose(plain, found, rtol=1e-6, atol=1e-7)
 
 
 @settings(deadline=None, max_examples=40)

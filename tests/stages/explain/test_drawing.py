@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.explain.drawing import region_boxes, shade_levels, text_spans, trend_chart
-from stages.explain.item_cards import Reason
-from stages.explain.person import heaviest_events
+from stages.explain.history import heaviest_events
+from stages.explain.weighed import Reading, Reason
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -83,7 +83,9 @@ def test_ticks_do_not_touch() -> None:
 
 def test_the_heaviest_events_are_shown_in_time_and_a_repeated_item_keeps_the_weight_of_each_event() -> None:
     past = [(item, None) for item in (7, 8, 7, 9, 8)]
-    reason = Reason("share", True, [(0, None, 0.1), (2, None, 0.5), (3, None, 0.3), (4, None, 0.1)])
+    reason = Reason(
+        Reading("attention", "used"), "share", [(0, None, 0.1), (2, None, 0.5), (3, None, 0.3), (4, None, 0.1)]
+    )
     assert heaviest_events(past, reason, 3) == [(2, 7, 0.5), (3, 9, 0.3), (4, 8, 0.1)]
     assert heaviest_events(past, reason, 9)[:2] == [(0, 7, 0.1), (1, 8, None)]
 
@@ -96,4 +98,4 @@ def test_the_last_events_are_shown_where_nothing_weighs() -> None:
 
 def test_weights_of_another_history_are_refused() -> None:
     with pytest.raises(ValueError, match="weighs event 5 of a history of 1"):
-        heaviest_events([(7, None)], Reason("share", True, [(5, None, 1.0)]), 3)
+        heaviest_events([(7, None)], Reason(Reading("attention", "used"), "share", [(5, None, 1.0)]), 3)

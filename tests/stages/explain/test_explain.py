@@ -1,5 +1,7 @@
 """The stage whole: a table of reasons, a page that stands by itself, metrics; for models that explain and do not."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -15,8 +17,9 @@ from engine.tables.settings import Choice, checked
 from engine.training.source import load
 from stages.explain.__main__ import Params, main
 from stages.explain.explained_cases import last_cases
-from stages.explain.item_cards import Whole, group_reasons
-from tests.stages.explain.conftest import TEXTS
+from stages.explain.page import SCRIPT
+from stages.explain.weighed import Reading, Whole, group_reasons
+from tests.stages.explain.conftest import TEXTS, Toy
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -52,21 +55,23 @@ def params(model: str = "toy", settings: dict[str, Any] | None = None, **explain
 @pytest.fixture
 def toy(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The small world with the toy model in the place of models.restore."""
-    from tests.stages.explain.conftest import Toy
-
     monkeypatch.setattr(models, "configure", lambda choice: Toy())
     monkeypatch.setattr(models, "restore", lambda *args: Toy())
     return small
 
 
-def test_the_page_needs_nothing_else_and_runs_nothing(toy: Any) -> None:
+def test_the_page_needs_nothing_else_and_runs_its_own_script_alone(toy: Any) -> None:
     main(params(), toy.layout)
     page = Page(toy.page)
-    assert "script" not in page.tags
+    (script,) = re.findall(r"<script>(.*?)</script>", toy.page, re.DOTALL)
+    assert script.strip() == SCRIPT.read_text().strip()
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'" in toy.page
+    assert page.tags.count("script") == 1
     assert not page.handlers
     assert page.addresses
     assert all(address.startswith("#") for address in page.addresses)
-    assert all(found.startswith("data:image/jpeg;base64,") for found in re.findall(r"url\(([^)]*)", toy.page))
+    assert all(found.startswith("data:image/webp;base64,") for found in re.findall(r"url\(([^)]*)", toy.page))
     assert "@import" not in toy.page
     assert {address[1:] for address in page.addresses} <= set(page.ids)
     assert not {"img", "link", "iframe", "object", "base"} & set(page.tags)
@@ -110,7 +115,7 @@ def test_whatever_a_table_says_is_shown_and_not_run(toy: Any) -> None:
     store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), toy.layout.truth, schemas.TRUTH)
     main(params(), toy.layout)
     page = Page(toy.page)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1
     for where in ("user", "status", "picture", "topic", "word", "title", "cause", "truth", "true word", "object"):
         assert script(where) in page.text, where
 
@@ -169,8 +174,19 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
     own = table.filter(pl.col("user") == 1)
     assert own["rank"].unique().sort().to_list() == [1, 2]
     assert set(own["item"]) == {4, 5}
-    first = own.filter(pl.col("rank") == 1)
+    first = own.filter(rank=1, reading="influence")
+    assert first.select("over", "kind", "faithful").unique().rows() == [("history", "signed", False)]
+    # of score = sum of share * nearness, the log-softmax's derivative by each act's presence
+    near_LN = torch.tensor([1.0, 2, 3])[:, None] / 6 * Toy().near_NN[[1, 2, 3]][:, 1:]
+    slope_L = near_LN[:, 3] - (near_LN * near_LN.sum(0).softmax(0)).sum(1)
+    assert first["position"].to_list() == [0, 1, 2]
+    assert first["weight"].to_list() == pytest.approx(slope_L.tolist(), abs=1e-6)
+    assert own.filter(reading="influence", rank=2).height == 3
+    first = own.filter(pl.col("rank") == 1, pl.col("reading") != "influence")
     assert set(first["item"]) == {4}
+    assert set(first.filter(over="topic")["reading"]) == {"profile"}
+    names = dict(first.filter(pl.col("over") != "topic").select("kind", "reading").iter_rows())
+    assert names == {"share": "attention", "signed": "contribution"}
 
     def rows(over: str, about: int = 0) -> list[tuple[Any, ...]]:
         found = first.filter((pl.col("over") == over) & (pl.col("about") == about))
@@ -196,9 +212,9 @@ def test_what_each_view_adds_to_a_score_is_drawn_with_its_sign(toy: Any) -> None
     assert "used by the score" in adds
     row = r'row">(.*?)</th>.*?<i class="(.*?)" style="width: (.*?)%".*?"figure">(.*?)</td>'
     rows = re.findall(row, adds, re.DOTALL)
-    assert rows[:2] == [("picture", "minus", "50.0", "-0.750"), ("text", "", "100.0", "+1.500")]
-    assert rows[2:] == [("the item&#39;s own row", "", "16.7", "+0.250")]
-    assert toy.page.count("What each view adds") == 1
+    assert rows[:2] == [("<bdi>picture</bdi>", "minus", "50.0", "-0.750"), ("<bdi>text</bdi>", "", "100.0", "+1.500")]
+    assert rows[2:] == [("<bdi>the item&#39;s own row</bdi>", "", "16.7", "+0.250")]
+    assert toy.page.count("What each view adds") == 2, "for each of the two recommendations"
     # an act's shares of its views stay shares
     assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
 
@@ -209,32 +225,35 @@ def test_an_item_acted_on_twice_keeps_the_weights_of_each_event(repeats: Any, mo
     monkeypatch.setattr(models, "configure", lambda choice: ToyOfEvents())
     monkeypatch.setattr(models, "restore", lambda *args: ToyOfEvents())
     main(params(users=["person-1"], top=6).model_copy(update={"seen": "kept"}), repeats.layout)
-    inside = repeats.page.split("Inside the acts that weigh most")[1].split("<section>")[0]
-    # the history is item 1, item 2, item 1 again, and their pictures weigh 10, 20 and 30 %; the last event comes first
+    inside = repeats.page.split("Inside the items that weigh most")[1].split("<section>")[0]
+    # the history is item 1, item 2, item 1 again, and their pictures weigh 10, 20 and 30 %; the heaviest comes first
+    table = store.read(repeats.layout.reasons, schemas.REASONS).filter(rank=1)
+    weights = table.filter(reading="influence").sort(pl.col("weight").abs(), descending=True)
+    assert weights.filter(part=1).height == 2
+    assert weights["weight"].abs().n_unique() == 3
     cards = inside.split('<div class="card">')[1:]
+    called = {1: "Storm", 2: "&lt;script&gt;alert(&#34;title&#34;)&lt;/script&gt;"}
     assert [re.findall('<bdi>(.*?)</bdi>.*?figure">(.*?)<', card)[0] for card in cards] == [
-        ("Storm", "0.50"),
-        ("&lt;script&gt;alert(&#34;title&#34;)&lt;/script&gt;", "0.33"),
-        ("Storm", "0.17"),
+        (called[part], f"{weight:.2f}") for part, weight in weights.select("part", "weight").iter_rows()
     ]
+    place = weights["position"].to_list()
     assert [re.findall(r"picture \d+&#8239;% · text \d+&#8239;%", card)[0] for card in cards] == [
-        f"picture {share}&#8239;% · text {100 - share}&#8239;%" for share in (30, 20, 10)
+        f"picture {10 * p + 10}&#8239;% · text {90 - 10 * p}&#8239;%" for p in place
     ]
-    assert [re.findall(r'title="([\d.]+)">A<', card) for card in cards] == [["0.300"], [], ["0.100"]]
+    assert [re.findall(r"<i>A</i> ([\d.]+) ·", card) for card in cards] == [
+        [f"{0.1 * p + 0.1:.3f}"] if part == 1 else [] for p, part in zip(place, weights["part"], strict=True)
+    ]
     assert [re.findall(r"2 from (\S+) to (\S+?)<", card)[0] for card in cards] == [
-        ("-0.30", "+0.70"),
-        ("-0.20", "+0.80"),
-        ("-0.10", "+0.90"),
+        (f"-0.{p + 1}0", f"+0.{9 - p}0") for p in place
     ]
     # over the history: .1 / 6 + .2 / 3 + .3 / 2
-    assert "picture 23&#8239;% · text 77&#8239;%" in inside.split('class="views"')[1]
+    assert "picture 23&#8239;% · text 77&#8239;%" in repeats.page.split('class="views"')[1]
     # the recommended item, which the history holds too, keeps what was weighed inside it as a candidate
-    first = repeats.page.split('class="hero"')[1].split('class="rest"')[0]
+    first = repeats.page.split('class="hero')[1]
     assert "<h4>Storm</h4>" in first
     assert "drawn afterwards" in first.split("Words")[1].split("</div>")[0]
     assert 'title="0.700">A<' in first
-    table = store.read(repeats.layout.reasons, schemas.REASONS).filter(rank=1)
-    history = table.filter(over="history")
+    history = table.filter(over="history", reading="attention")
     assert history.select("position", "part").rows() == [(0, 1), (1, 2), (2, 1)]
     assert history["weight"].to_list() == pytest.approx([1 / 6, 1 / 3, 1 / 2])
     assert table.filter(over="view", kind="share", part=1)["position"].to_list() == [0, 1, 2]
@@ -276,15 +295,19 @@ def test_a_place_among_frozen_candidates_is_not_one_of_the_catalogue(toy: Any) -
 
 def test_reasons_are_marked_and_the_heaviest_word_is_the_darkest(toy: Any) -> None:
     main(params(users=["person-1"]), toy.layout)
-    assert '<mark class="plus l4" title="0.700">Two</mark> <span title="0.100">lovers</span>' in toy.page
-    words = toy.page.split('<div class="from">Words')[1].split("</div>")[0]
-    assert "drawn afterwards" in words
-    assert "4 words, the heaviest</span> <i>Two</i>" in words
-    assert "the even share 0.250" in words
+    assert '<mark class="plus l4" title="0.700">Two</mark> lovers' in toy.page
+    words = toy.page.split('<span class="what">Words')[1].split("</div>")[0]
+    assert "attention · drawn afterwards" in words
+    assert '<i>Two</i> <span class="figure">0.700</span>, <i>lovers</i>' in words
+    assert "of 4, the even share 0.250" in words
+    # all weights in figures, in what a keyboard or a finger unfolds
+    assert "· <i>in</i> 0.100" in words
+    for mark in re.findall(r"<mark[^>]*>", toy.page):
+        assert "tabindex" not in mark
     assert "2 from -0.40 to +0.80" in toy.page
     assert "picture 25&#8239;% · text 75&#8239;%" in toy.page
-    inside = toy.page.split("Inside the acts that weigh most")[1]
-    assert "used by the score" in inside
+    inside = toy.page.split("Inside the items that weigh most")[1]
+    assert "attention · used by the score" in inside
     assert "drawn afterwards" not in inside
     assert 'class="box minus l2"' in toy.page
     assert '<span class="muted">goes with</span> <i>Two</i>' in toy.page
@@ -296,18 +319,20 @@ def test_the_window_of_the_next_act_is_not_drawn(toy: Any) -> None:
     main(params(users=["person-1"]), toy.layout)
     chart = toy.page.split('class="chart"')[1].split("</svg>")[0]
     # three windows lie before the act of 25 January, each with a dot for two topics
-    assert chart.count("<circle") == 6
+    assert chart.count("h0") == 6
     earlier = store.read(toy.layout.split, schemas.SPLIT).with_columns(pl.col("time") - pl.duration(days=7))
     store.write(earlier, toy.layout.split, schemas.SPLIT, {"items": 6, "users": 3})
     main(params(users=["person-1"]), toy.layout)
-    assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("<circle") == 4
+    assert toy.page.split('class="chart"')[1].split("</svg>")[0].count("h0") == 4
 
 
 def test_without_a_line_no_topic_has_a_colour(toy: Any) -> None:
     main(params(users=["person-2"]), toy.layout)
     topics = toy.page.split('<ul class="topics">')[1].split("</ul>")[0]
     assert "Too few windows" in toy.page
-    assert topics.count('<i class="t0">') == 2
+    assert topics.count('<i class="t0">') == 3, "two, and the rest"
+    assert "the rest: 1 topic</summary>" in topics
+    assert re.findall(r'figure">(\d+)&#8239;%', topics) == ["50", "30", "20"]
     assert "storm" in topics
 
 
@@ -387,11 +412,12 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     torch.save(weights, small.layout.weights)
     main(params("popularity"), small.layout)
     text = Page(small.page).text
-    assert "This model gives no reasons." in text
+    assert "This model gives no reasons of its own. Below is what each person acted on" in text
     assert "The sea gives nothing back" in text
     assert "item 6 (no title)" in text
     assert "used by the score" not in text
     assert "drawn afterwards" not in text
+    assert "influence" not in re.sub(r"<style>.*?</style>", "", small.page, flags=re.DOTALL)
     assert 'class="chart"' in small.page
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
@@ -414,13 +440,25 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     assert move["region_heaviest"] > 0
 
 
-def test_of_two_reasons_over_the_same_the_page_draws_the_first() -> None:
-    row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "faithful": True, "about": 0, "label": "x"}
-    kinds = (("signed", -2.0), ("share", 1.0))
-    rows = [row | {"position": 3, "part": 7, "kind": kind, "weight": weight} for kind, weight in kinds]
+def test_of_several_reasons_over_the_same_the_influence_leads_and_what_is_drawn_after_comes_last() -> None:
+    row = {"user": 1, "item": 2, "rank": 1, "score": 0.5, "over": "history", "about": 0, "label": "x"}
+    row |= {"position": 3, "part": 7}
+    several = [
+        ("attention", "share", False, 0.5),
+        ("contribution", "signed", True, -2.0),
+        ("relevance", "share", True, 1.0),
+        ("influence", "signed", False, 0.25),
+    ]
+    keys = ("reading", "kind", "faithful", "weight")
+    rows = [row | dict(zip(keys, one, strict=True)) for one in several]
     frame = pl.DataFrame(rows, schema_overrides=dict(schemas.REASONS.columns)).select(list(schemas.REASONS.columns))
-    reason = group_reasons(frame)[Whole("history")]
-    assert (reason.kind, reason.parts) == ("signed", [(3, "x", -2.0)])
+    found = group_reasons(frame)[1][Whole("history")]
+    assert [(one.reading, one.kind, one.parts) for one in found] == [
+        (Reading("influence", "influence"), "signed", [(3, "x", 0.25)]),
+        (Reading("contribution", "used"), "signed", [(3, "x", -2.0)]),
+        (Reading("relevance", "used"), "share", [(3, "x", 1.0)]),
+        (Reading("attention", "after"), "share", [(3, "x", 0.5)]),
+    ]
 
 
 def table(users: int = 20) -> pl.DataFrame:

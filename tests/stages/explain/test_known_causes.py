@@ -54,13 +54,13 @@ def test_what_led_to_an_act_is_empty_where_nothing_did() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG"])
-def test_a_picture_is_drawn_anew_small_and_as_jpeg(kind: str) -> None:
+def test_a_picture_is_drawn_anew_small_and_as_webp(kind: str) -> None:
     assert kind in FORMATS
     buffer = io.BytesIO()
     Image.new("RGB", (600, 900), "red").save(buffer, kind)
     found = poster(buffer.getvalue(), 100)
     assert (found.width, found.height) == (100, 150)
-    assert found.uri.startswith("data:image/jpeg;base64,")
+    assert found.uri.startswith("data:image/webp;base64,")
     assert len(found.uri) < 4000
 
 

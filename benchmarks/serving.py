@@ -1,0 +1,132 @@
+"""The web app under many questions at once: `python -m benchmarks.serving [--seconds 60] [--at-once 50] …`.
+
+Starts `python -m serving web` with the arguments after `--`, asks /recommend for people and models in turn, and prints
+JSON: how many were answered and lost, questions a second, median and 99th percentile of the seconds that one takes, and
+the server's memory before, halfway and after. The server is ended.
+"""
+
+import argparse
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+
+START = 120  # seconds until the server has to answer
+MEGA = 2**20
+
+
+def main() -> None:
+    """Start, ask, stop, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="(60)")
+    parser.add_argument("--at-once", type=int, default=50, help="questions at once (50)")
+    parser.add_argument("--port", type=int, default=8765, help="(8765)")
+    parser.add_argument("--without-reasons", action="store_true", help="the list alone")
+    parser.add_argument("web", nargs="*", help="arguments of python -m serving web, after --")
+    given = parser.parse_args()
+    command = [sys.executable, "-m", "serving", "web", "--port", str(given.port), *given.web]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        names = started(given.port, server)
+        print(json.dumps(measured(given, server.pid, names), indent=1))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def asked(port: int, method: str, path: str, body: object = None) -> dict[str, object]:
+    """One answer, over a connection of its own.
+
+    Raises:
+        OSError: it was lost, or is not an answer.
+    """
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    try:
+        data = None if body is None else json.dumps(body)
+        line.request(method, path, data, {"content-type": "application/json"} if data else {})
+        answer = line.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise OSError(f"{path}: {answer.status} {text[:200]!r}")
+        found: dict[str, object] = json.loads(text)
+        return found
+    finally:
+        line.close()
+
+
+def started(port: int, server: subprocess.Popen[bytes]) -> list[str]:
+    """The names of the models, once the server answers.
+
+    Raises:
+        RuntimeError: it ended, or does not answer.
+    """
+    until = time.monotonic() + START
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            return [str(name) for name in asked(port, "GET", "/health")["models"]]  # type: ignore[attr-defined]
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError("the server did not start")
+
+
+def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str, object]:
+    """Ask for as long as said, each model and person in turn."""
+    people = asked(given.port, "GET", "/people?limit=100")["people"]
+    questions = [
+        {"history": {"user": user}, "model": model, "top": 10, "reasons": not given.without_reasons}
+        for user in people  # type: ignore[attr-defined]
+        for model in models
+    ]
+    for question in questions[: len(models)]:
+        asked(given.port, "POST", "/recommend", question)
+    memory, process = [], psutil.Process(pid)
+    memory.append(process.memory_info().rss / MEGA)
+    took: list[float] = []
+    lost: list[str] = []
+    end, lock = time.monotonic() + given.seconds, threading.Lock()
+
+    def ask(first: int) -> None:
+        turn = first
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            try:
+                asked(given.port, "POST", "/recommend", questions[turn % len(questions)])
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                with lock:
+                    lost.append(repr(error))
+            else:
+                with lock:
+                    took.append(time.monotonic() - begun)
+            turn += given.at_once
+
+    begun = time.monotonic()
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(given.at_once)]
+    for thread in threads:
+        thread.start()
+    time.sleep(given.seconds / 2)
+    memory.append(process.memory_info().rss / MEGA)
+    for thread in threads:
+        thread.join()
+    spent = time.monotonic() - begun
+    memory.append(process.memory_info().rss / MEGA)
+    return {
+        "models": models,
+        "at_once": given.at_once,
+        "seconds": round(spent, 1),
+        "answered": len(took),
+        "lost": len(lost),
+        "first_lost": lost[:1],
+        "a_second": round(len(took) / spent, 2),
+        "median_s": round(statistics.median(took), 3),
+        "p99_s": round(sorted(took)[int(0.99 * (len(took) - 1))], 3),
+        "memory_mb": {name: round(value) for name, value in zip(("before", "halfway", "after"), memory, strict=True)},
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What can be asked over HTTP: checked, bounded, and nothing else is let in."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from serving.history import Muted
+
+ACTS, TOP, TAKEN, MUTED = 2000, 100, 10, 200
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Place = Annotated[int, Field(ge=0, lt=ACTS)]
+
+
+class Question(BaseModel):
+    """A part of a question; a key that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AskedAct(Question):
+    """An act of somebody new: raw id or title of the item; acts have times all or none."""
+
+    item: Name
+    time: AwareDatetime | None = None
+    rating: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None
+
+
+class Moved(Question):
+    """An act, by its place in the history as it was, at another time."""
+
+    place: Place
+    time: AwareDatetime
+
+
+class AskedHistory(Question):
+    """A person of the data, or somebody new's acts, the oldest first; then what is changed about it.
+
+    `without`: places (from 0) of acts that never were; `moved`: acts at other times. Places count before any change.
+    """
+
+    user: Name | None = None
+    acts: Annotated[list[AskedAct], Field(max_length=ACTS)] | None = None
+    without: Annotated[list[Place], Field(max_length=ACTS)] = []
+    moved: Annotated[list[Moved], Field(max_length=ACTS)] = []
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "AskedHistory":
+        if (self.user is None) == (self.acts is None):
+            raise ValueError("either `user` or `acts`")
+        return self
+
+
+class MutedRegion(Question):
+    """A region of an item's picture, by its number from 1."""
+
+    item: Name
+    number: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class AskedMuted(Question):
+    """What says nothing: words as they are written, regions, and whole views (`picture`, `text`)."""
+
+    words: Annotated[list[Name], Field(max_length=MUTED)] = []
+    regions: Annotated[list[MutedRegion], Field(max_length=MUTED)] = []
+    views: Annotated[list[Name], Field(max_length=2)] = []
+
+    def muted(self) -> Muted:
+        """As the API takes it."""
+        regions = tuple((region.item, region.number) for region in self.regions)
+        return Muted(tuple(self.words), regions, tuple(self.views))
+
+
+class Asked(Question):
+    """A history, what is muted in it, the moment that is asked about (none: after all of it), and which model."""
+
+    history: AskedHistory
+    muted: AskedMuted = AskedMuted()
+    at: AwareDatetime | None = None
+    model: Name | None = None
+
+
+class AskedRecommend(Asked):
+    """`reasons`: with a sentence each, which takes most of the time."""
+
+    top: Annotated[int, Field(ge=1, le=TOP)] = 10
+    reasons: bool = True
+
+
+class AskedExplain(Asked):
+    """`item`: raw id or title."""
+
+    item: Name
+
+
+class AskedWhyNot(AskedExplain):
+    """Into or out of the first `top`, by at most `limit` acts."""
+
+    top: Annotated[int, Field(ge=1, le=TOP)] = 10
+    limit: Annotated[int, Field(ge=1, le=TAKEN)] = 5

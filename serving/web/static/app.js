@@ -1,0 +1,368 @@
+"use strict";
+
+// What is asked about: a person, or somebody new's acts; then what is changed. Places are those before any change.
+const asked = { user: null, items: [], without: new Set(), moved: new Map(), words: new Set(), regions: new Map() };
+let terms = { item: "item", items: "items", picture: "picture", act: "acted on" };
+let models = [];
+let reads = {};
+let acts = [];
+let turn = 0;
+let missing = "";
+const open = new Set(); // recommendations whose reasons are shown, as "model\nitem"
+
+const at = (id) => document.getElementById(id);
+
+function made(name, about = {}, ...inside) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(about)) {
+    if (key === "click") node.addEventListener("click", value);
+    else if (key === "class") node.className = value;
+    else node.setAttribute(key, value);
+  }
+  node.append(...inside);
+  return node;
+}
+
+function drawn(name, about) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(about)) node.setAttribute(key, value);
+  return node;
+}
+
+async function answer(path, body) {
+  const given = body
+    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
+    : {};
+  const response = await fetch(path, given);
+  const found = await response.json();
+  if (!response.ok) throw new Error(found.error || `the server said ${response.status}`);
+  return found;
+}
+
+const say = (text) => {
+  at("message").textContent = text;
+};
+
+function history() {
+  const moved = [...asked.moved].map(([place, time]) => ({ place, time }));
+  const whose = asked.user === null ? { acts: asked.items.map((item) => ({ item })) } : { user: asked.user };
+  return { ...whose, without: [...asked.without], moved };
+}
+
+function question(model, more = {}) {
+  const regions = reads[model].includes("regions") ? [...asked.regions.values()] : [];
+  const words = reads[model].includes("words") ? [...asked.words] : [];
+  const muted = { words, regions: regions.map(({ item, number }) => ({ item, number })) };
+  return { history: history(), muted, model, ...more };
+}
+
+const whole = (time) => (time ? time.slice(0, 16) : "");
+
+function picture(item, large = false) {
+  const image = made("img", { src: `/picture?item=${encodeURIComponent(item)}`, alt: "", loading: "lazy" });
+  image.addEventListener("error", () => image.remove());
+  return made("div", { class: large ? "picture large" : "picture" }, image);
+}
+
+function actRow(act, place) {
+  const gone = asked.without.has(place);
+  const inside = made("div", {}, made("b", {}, act.title));
+  if (act.time) {
+    const time = made("input", { type: "datetime-local", value: asked.moved.get(place)?.slice(0, 16) || whole(act.time) });
+    time.setAttribute("aria-label", `when (UTC) ${act.title}`);
+    time.disabled = gone;
+    time.addEventListener("change", () => {
+      if (!time.value) return;
+      asked.moved.set(place, `${time.value}:00Z`);
+      recommend();
+    });
+    inside.append(time);
+  }
+  const toggle = () => {
+    if (gone) asked.without.delete(place);
+    else asked.without.add(place);
+    showPast(place);
+    recommend();
+  };
+  const button = made("button", { type: "button", class: "small", click: toggle }, gone ? "Put back" : "Take away");
+  button.setAttribute("aria-label", `${gone ? "Put back" : "Take away"} ${act.title}`);
+  inside.append(button);
+  return made("li", { class: gone ? "gone" : "", "data-place": place }, picture(act.item), inside);
+}
+
+function showPast(focus = null) {
+  const whose = asked.user === null ? "Somebody new" : asked.user;
+  at("past-title").textContent = `What ${whose} ${terms.act}: ${acts.length - asked.without.size} of ${acts.length}`;
+  at("adding").hidden = asked.user !== null;
+  at("acts").replaceChildren(...acts.map(actRow).reverse());
+  const chips = [...asked.words].map((word) => [`word ${word}`, () => asked.words.delete(word)]);
+  for (const [key, region] of asked.regions) {
+    chips.push([`region ${region.number} of ${region.title}`, () => asked.regions.delete(key)]);
+  }
+  at("muted").replaceChildren(
+    ...chips.map(([name, forget]) => {
+      const click = () => {
+        forget();
+        showPast();
+        recommend();
+      };
+      return made("li", {}, made("button", { type: "button", class: "small", click }, `muted: ${name} ✕`));
+    }),
+  );
+  if (focus !== null) at("acts").querySelector(`[data-place="${focus}"] button`)?.focus();
+}
+
+async function choose(user) {
+  Object.assign(asked, { user, without: new Set(), moved: new Map(), words: new Set(), regions: new Map() });
+  open.clear();
+  missing = "";
+  await past();
+}
+
+async function past() {
+  try {
+    acts = asked.user === null && !asked.items.length ? [] : (await answer("/history", { ...history(), without: [], moved: [] })).acts;
+    say("");
+  } catch (error) {
+    say(error.message);
+    return;
+  }
+  showPast();
+  await recommend();
+}
+
+function bar(weight, most) {
+  const svg = drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const long = most ? (100 * Math.abs(weight)) / most : 0;
+  svg.append(drawn("rect", { x: 0, y: 0, height: 10, width: long.toFixed(1), class: weight < 0 ? "against" : "" }));
+  return made("span", { class: "bar" }, svg);
+}
+
+function table(parts, name) {
+  const shown = [...parts].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, 6);
+  const most = Math.max(...shown.map((part) => Math.abs(part.weight)), 0);
+  const rows = shown.map((part) =>
+    made("tr", {}, made("th", { scope: "row" }, name(part)), made("td", {}, bar(part.weight, most)), made("td", { class: "figure" }, part.weight.toFixed(3))),
+  );
+  return made("table", {}, made("tbody", {}, ...rows));
+}
+
+function mute(add) {
+  add();
+  showPast();
+  at("muted").querySelector("li:last-child button").focus(); // the pressed button goes with the old reasons
+  recommend();
+}
+
+function wordButtons(parts) {
+  const best = new Map();
+  for (const part of parts) if (part.weight > (best.get(part.label) || 0)) best.set(part.label, part.weight);
+  const shown = [...best].sort((a, b) => b[1] - a[1]).slice(0, 8);
+  return made(
+    "div",
+    { class: "words" },
+    ...shown.map(([word, weight]) =>
+      made("button", { type: "button", class: "small", "aria-label": `Mute the word ${word}`, click: () => mute(() => asked.words.add(word)) }, `${word} ${weight.toFixed(3)}`),
+    ),
+  );
+}
+
+function regionPicture(parts, places) {
+  const heaviest = [...parts].filter((part) => part.box).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  if (!heaviest.length) return "";
+  const whose = heaviest[0].place;
+  const shown = heaviest.filter((part) => part.place === whose).slice(0, 3);
+  const title = acts[places[whose]]?.title || "";
+  const frame = picture(shown[0].item, true);
+  const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const { box, weight } of shown) {
+    svg.append(drawn("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1], class: weight < 0 ? "against" : "" }));
+  }
+  frame.append(svg);
+  const buttons = shown.map((part) => {
+    const region = { item: part.item, number: part.part, title };
+    const click = () => mute(() => asked.regions.set(`${part.item}\n${part.part}`, region));
+    return made("button", { type: "button", class: "small", click }, `mute region ${part.part} (${part.weight.toFixed(3)})`);
+  });
+  return made("div", {}, made("p", { class: "muted" }, `${terms.picture} of ${title}`), frame, made("div", { class: "words" }, ...buttons));
+}
+
+const OVER = { history: "acts", item_history: "acts of others", word: "words", region: "regions", view: "views", topic: "topics", gate: "gates", item_gate: "gates of others", word_region: "words and regions", category: "categories" };
+const OWN = { share: "attention", gate: "gate", signed: "contribution" };
+
+function titled(part, places) {
+  const act = part.place === null ? null : acts[places[part.place]];
+  return act && act.title !== part.label ? `${part.label} (${act.title})` : part.label;
+}
+
+function reasons({ explanation, places }) {
+  const node = made("div", { class: "why" }, made("span", { class: "mark used" }, "influence"));
+  const by = Object.fromEntries(explanation.influence.map((reading) => [reading.over, reading.parts]));
+  if (by.history?.length) node.append(table(by.history, (part) => part.label));
+  if (by.word?.length) node.append(made("p", { class: "muted" }, "words that speak for it; press one to mute it"), wordButtons(by.word));
+  if (by.region?.length) node.append(regionPicture(by.region, places));
+  if (by.view?.length) {
+    const views = new Map();
+    for (const part of by.view) views.set(part.label, (views.get(part.label) || 0) + part.weight);
+    node.append(table([...views].map(([label, weight]) => ({ label, weight })), (part) => part.label));
+  }
+  if (by.item_history?.length) node.append(made("p", { class: "muted" }, OVER.item_history), table(by.item_history, (part) => part.label));
+  if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history: nothing in it can be said to lead here."));
+  if (explanation.own.length) {
+    const own = explanation.own.filter((reading) => reading.parts.length);
+    const inside = own.map((reading) =>
+      made("div", {}, made("span", { class: "mark" }, `${OWN[reading.kind]} over ${OVER[reading.over] || reading.over} · ${reading.faithful ? "used by the score" : "drawn afterwards"}`), table(reading.parts, (part) => titled(part, places))),
+    );
+    node.append(made("details", {}, made("summary", {}, "The model's own weights"), ...inside));
+  }
+  return node;
+}
+
+async function explain(model, item, row, button) {
+  const key = `${model}\n${item}`;
+  const now = turn;
+  if (!open.has(key)) {
+    row.querySelector(".why")?.remove();
+    button.setAttribute("aria-expanded", "false");
+    return;
+  }
+  try {
+    const found = await answer("/explain", question(model, { item }));
+    if (now !== turn || !open.has(key)) return;
+    row.querySelector(".why")?.remove();
+    row.append(reasons(found));
+    button.setAttribute("aria-expanded", "true");
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+function itemRow(model, found) {
+  const key = `${model}\n${found.item}`;
+  const about = made("div", {}, made("span", {}, made("span", { class: "muted" }, `${found.rank} `), made("b", {}, found.title)), made("span", { class: "muted figure" }, `score ${found.score.toFixed(3)}`));
+  if (found.because) about.append(made("span", { class: "because" }, found.because));
+  const row = made("div", { class: "item" }, picture(found.item), about);
+  const button = made("button", { type: "button", class: "small", "aria-label": `Why ${found.title}?`, "aria-expanded": "false" }, "Why?");
+  button.addEventListener("click", () => {
+    if (open.has(key)) open.delete(key);
+    else open.add(key);
+    explain(model, found.item, about, button);
+  });
+  about.append(button);
+  if (open.has(key)) explain(model, found.item, about, button);
+  return made("li", {}, row);
+}
+
+async function recommend() {
+  const now = ++turn;
+  const columns = models.map((model) => {
+    const column = made("section", { class: "model", "data-model": model }, made("h3", {}, model), made("p", { class: "muted" }, "asking …"));
+    column.setAttribute("aria-label", model);
+    return column;
+  });
+  if (!acts.length) {
+    at("models").replaceChildren();
+    return;
+  }
+  const before = at("models");
+  if (!before.children.length) before.replaceChildren(...columns);
+  for (const [n, model] of models.entries()) {
+    const shown = [made("h3", {}, model)];
+    const deaf = [["words", asked.words], ["regions", asked.regions]].filter(([part, some]) => some.size && !reads[model].includes(part));
+    if (deaf.length) shown.push(made("p", { class: "muted deaf" }, `reads no ${deaf.map(([part]) => part).join(" and no ")}: nothing of them is muted here`));
+    try {
+      const found = await answer("/recommend", question(model, { top: 10 }));
+      if (now !== turn) return;
+      shown.push(made("ol", {}, ...found.recommendations.map((one) => itemRow(model, one))));
+      if (missing) shown.splice(-1, 0, await whyNot(model));
+    } catch (error) {
+      shown.push(made("p", { class: "answer" }, error.message));
+    }
+    if (now !== turn) return;
+    columns[n].replaceChildren(...shown);
+    if (before.children[n] !== columns[n]) before.children[n].replaceWith(columns[n]);
+  }
+  before.dataset.turn = now;
+}
+
+async function whyNot(model) {
+  try {
+    const { why_not: found } = await answer("/why_not", question(model, { item: missing, top: 10 }));
+    return made("p", { class: "answer" }, made("b", {}, found.title), `: ${found.told}`);
+  } catch (error) {
+    return made("p", { class: "answer" }, error.message);
+  }
+}
+
+function later(task, pause = 200) {
+  let waiting = 0;
+  return () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(task, pause);
+  };
+}
+
+async function suggest(input, list, path, names) {
+  try {
+    const found = await answer(`${path}?text=${encodeURIComponent(input.value)}`);
+    list.replaceChildren(...names(found).map((name) => made("option", { value: name })));
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+async function search() {
+  const text = at("title").value.trim();
+  if (!text) return;
+  try {
+    const { items } = await answer(`/search?text=${encodeURIComponent(text)}`);
+    const buttons = items.map((item) =>
+      made("li", {}, made("button", { type: "button", class: "small", click: () => add(item) }, `+ ${item.title}`)),
+    );
+    at("found").replaceChildren(...buttons);
+    say(items.length ? "" : "nothing is called so");
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+async function add(item) {
+  asked.items.push(item.item);
+  await past();
+}
+
+async function begin() {
+  at("who").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (at("user").value.trim()) choose(at("user").value.trim());
+  });
+  at("new").addEventListener("click", async () => {
+    asked.items = [];
+    await choose(null);
+    at("title").focus();
+  });
+  at("adding").addEventListener("submit", (event) => {
+    event.preventDefault();
+    search();
+  });
+  at("why-not").addEventListener("submit", (event) => {
+    event.preventDefault();
+    missing = at("missing").value.trim();
+    recommend();
+  });
+  at("user").addEventListener("input", later(() => suggest(at("user"), at("people"), "/people", (found) => found.people)));
+  at("missing").addEventListener("input", later(() => suggest(at("missing"), at("titles"), "/search", (found) => found.items.map((item) => item.title))));
+  try {
+    const about = await answer("/about");
+    models = about.models;
+    reads = about.reads;
+    terms = about.words;
+    const { people } = await answer("/people?limit=1");
+    at("user").value = people[0] || "";
+    if (people.length) await choose(people[0]);
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+begin();

@@ -1,0 +1,165 @@
+"""The web app in a real browser: an act taken away, moved, a word muted, why not, two models, the keyboard alone."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from serving.api import Muted, Predictor
+from tests.serving.web.conftest import HOSTILE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+WAIT = 60_000  # milliseconds
+
+
+class Opened:
+    """The app in a tab, with what the browser complained about and whom it asked."""
+
+    def __init__(self, tab: "Page", address: str):
+        self.tab = tab
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        tab.set_default_timeout(WAIT)
+        tab.on("console", lambda message: self.complaints.append(message.text))
+        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        tab.on("dialog", lambda dialog: self.complaints.append("a dialog opened"))
+        tab.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        tab.goto(address)
+        self.show("p2")
+
+    def show(self, user: str) -> None:
+        """Choose a person."""
+        self.tab.get_by_label("A person of the data").fill(user)
+        self.tab.get_by_role("button", name="Show", exact=True).click()
+        self.tab.get_by_role("heading", name=f"What {user} watched").wait_for()
+
+    def shown(self, model: str, expected: list[str]) -> None:
+        """Wait until a model's column has these titles, in order."""
+        self.tab.wait_for_function(
+            "([model, titles]) => JSON.stringify([...document.querySelectorAll(`[data-model=${model}] .item b`)]"
+            ".map((title) => title.textContent)) === JSON.stringify(titles)",
+            arg=[model, expected],
+        )
+
+
+@pytest.fixture
+def opened(address: str, chromium: "Browser") -> Iterator[Opened]:
+    tab = chromium.new_page(viewport={"width": 1200, "height": 900}, locale="en-GB", timezone_id="Asia/Tokyo")
+    found = Opened(tab, address)
+    yield found
+    tab.close()
+    assert found.complaints == []
+    assert found.hosts == {urlsplit(address).netloc}
+
+
+def titles(model: Predictor, user: str, *gone: int, muted: Muted | None = None) -> list[str]:
+    found = model.recommend(model.person(user).without(gone), 10, muted=muted or Muted())
+    return [one.title for one in found]
+
+
+def test_an_act_that_is_taken_away_changes_both_lists_and_can_be_put_back(
+    opened: Opened, predictors: dict[str, Predictor]
+) -> None:
+    before = {name: titles(model, "p2") for name, model in predictors.items()}
+    after = {name: titles(model, "p2", 9) for name, model in predictors.items()}
+    assert all(before[name] != after[name] for name in predictors)
+    for name in predictors:
+        opened.shown(name, before[name])
+    opened.tab.locator("#acts li").first.get_by_role("button", name="Take away").click()
+    for name in predictors:
+        opened.shown(name, after[name])
+    assert "9 of 10" in opened.tab.locator("#past-title").inner_text()
+    opened.tab.locator("#acts li.gone").get_by_role("button", name="Put back").click()
+    for name in predictors:
+        opened.shown(name, before[name])
+
+
+def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    model = predictors["ante_rnn"]
+    history = model.person("p2")
+    opened.shown("ante_rnn", titles(model, "p2"))
+    first, last = history.acts[0], history.acts[-1]
+    assert first.time is not None
+    assert last.time is not None
+    later = last.time.replace(second=0, microsecond=0, year=last.time.year + 1)
+    opened.tab.locator('[data-place="0"] input').fill(later.strftime("%Y-%m-%dT%H:%M"))
+    opened.shown("ante_rnn", [one.title for one in model.recommend(history.moved(0, later))])
+
+
+def test_reasons_are_shown_and_a_word_and_a_region_can_be_muted(
+    opened: Opened, predictors: dict[str, Predictor]
+) -> None:
+    model, tab = predictors["ante_rnn"], opened.tab
+    opened.shown("ante_rnn", titles(model, "p2"))
+    column = tab.locator("[data-model=ante_rnn]")
+    column.get_by_role("button", name="Why").first.click()
+    why = column.locator(".why").first
+    why.wait_for()
+    assert why.locator(".mark").first.inner_text() == "influence"
+    explained = model.explain(model.person("p2"), model.recommend(model.person("p2"))[0].item)
+    acts = next(reading for reading in explained.influence if reading.over == "history").parts
+    heaviest = max(acts, key=lambda part: abs(part.weight))
+    assert why.locator("tbody th").first.inner_text() == heaviest.label
+    word = why.locator("[aria-label^='Mute the word']").first
+    said = word.inner_text().split()[0]
+    word.click()
+    opened.shown("ante_rnn", titles(model, "p2", muted=Muted((said,))))
+    assert tab.evaluate("document.activeElement.textContent") == f"muted: word {said} ✕"
+    tab.locator("[data-model=ease] .deaf", has_text="reads no words").wait_for()
+    opened.shown("ease", titles(predictors["ease"], "p2"))
+    assert column.locator(".deaf").count() == 0
+    column.locator(".why").get_by_role("button", name="mute region").first.click()
+    tab.locator("#muted li").nth(1).wait_for()
+    tab.locator("#muted li").nth(1).get_by_role("button").click()
+    tab.locator("#muted li").nth(0).get_by_role("button").click()
+    opened.shown("ante_rnn", titles(model, "p2"))
+
+
+def test_why_not_is_answered_for_each_model(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    had = {act.item for act in predictors["ease"].person("p4").acts}
+    missing = next(f"f{n}" for n in range(1, 16) if f"f{n}" not in had and n not in (3, 4))
+    opened.show("p4")
+    opened.tab.get_by_label("Why not this one?").fill(missing)
+    opened.tab.get_by_role("button", name="Ask").click()
+    for name, model in predictors.items():
+        told = model.why_not(model.person("p4"), missing).told
+        opened.tab.locator(f"[data-model={name}] .answer", has_text=told).wait_for()
+
+
+def test_somebody_new_by_the_keyboard_alone(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    tab, model = opened.tab, predictors["ante_rnn"]
+    tab.get_by_label("A person of the data").focus()
+    for _ in range(2):
+        tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Somebody new"
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.activeElement.id === 'title'")
+    tab.keyboard.type("heatwave")
+    tab.keyboard.press("Enter")
+    tab.get_by_role("button", name="+ Heatwave").wait_for()
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    expected = [one.title for one in model.recommend(model.history(["f6"]))]
+    opened.shown("ante_rnn", expected)
+    # what nobody is called is said, and nothing else changes
+    tab.get_by_label("A person of the data").fill("nobody")
+    tab.keyboard.press("Enter")
+    tab.locator("#message", has_text="nobody is called 'nobody'").wait_for()
+    opened.complaints[:] = [one for one in opened.complaints if "422" not in one]
+
+
+def test_hostile_titles_are_text_and_nothing_is_wider_than_a_phone(opened: Opened) -> None:
+    tab = opened.tab
+    tab.set_viewport_size({"width": 390, "height": 800})
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.get_by_text(HOSTILE).first.wait_for()
+        tab.locator("[data-model=ante_rnn]").get_by_role("button", name="Why").first.click()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.locator("[data-model=ease] .item").first.wait_for()
+    assert tab.locator("img[src='x']").count() == 0
+    assert tab.title() == "What next, and why? whyrec"

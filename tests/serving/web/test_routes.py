@@ -1,0 +1,178 @@
+"""The JSON routes: the same answers as the API's, and everything that is wrong is refused by name."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from serving.api import Muted, Predictor, as_json
+from serving.web.limits import BODY
+from serving.web.questions import ACTS
+
+P2 = {"history": {"user": "p2"}}
+
+
+def asked(client: TestClient, route: str, body: Any) -> dict[str, Any]:
+    answer = client.post(route, json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refused(client: TestClient, route: str, body: Any) -> str:
+    answer = client.post(route, json=body)
+    assert answer.status_code == 422
+    return str(answer.json()["error"])
+
+
+def test_recommend_is_what_the_api_answers(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    for name, model in predictors.items():
+        found = asked(client, "/recommend", P2 | {"model": name, "top": 4})
+        assert found["model"] == name
+        assert found["recommendations"] == as_json(model.recommend(model.person("p2"), 4))
+    assert asked(client, "/recommend", P2 | {"top": 4})["model"] == "ante_rnn"
+
+
+def test_an_act_that_is_taken_away_or_moved_changes_what_is_answered(
+    client: TestClient, predictors: dict[str, Predictor]
+) -> None:
+    model = predictors["ante_rnn"]
+    whole = model.person("p2")
+    first = asked(client, "/recommend", P2)["recommendations"]
+    without = asked(client, "/recommend", {"history": {"user": "p2", "without": [9, 0]}})
+    assert without["places"] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert without["recommendations"] == as_json(model.recommend(whole.without([0, 9])))
+    assert without["recommendations"] != first
+    time = whole.acts[8].time
+    assert time is not None
+    body = {"history": {"user": "p2", "moved": [{"place": 1, "time": time.isoformat()}]}}
+    moved = asked(client, "/recommend", body)
+    assert moved["places"] == [0, 2, 3, 4, 5, 6, 7, 8, 1, 9], "after what was at the same time"
+    assert moved["recommendations"] == as_json(model.recommend(whole.moved(1, time)))
+    assert moved["recommendations"] != first
+
+
+def test_what_is_muted_and_when_is_asked_count(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    model = predictors["ante_rnn"]
+    whole = model.person("p2")
+    item = next(act.item for act in whole.acts[::-1] if act.item != "f2")
+    regions = [{"item": item, "number": 1}]
+    found = asked(client, "/recommend", P2 | {"muted": {"words": ["word3"], "regions": regions, "views": []}})
+    assert found["recommendations"] == as_json(model.recommend(whole, muted=Muted(("word3",), ((item, 1),))))
+    assert found["recommendations"] != asked(client, "/recommend", P2)["recommendations"]
+    at = whole.acts[-1].time
+    assert at is not None
+    early = asked(client, "/recommend", P2 | {"at": at.isoformat()})
+    assert early["recommendations"] == as_json(model.recommend(whole, at=at))
+
+
+def test_explain_and_why_not_are_what_the_api_answers(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    model = predictors["ante_rnn"]
+    whole = model.person("p2")
+    best = model.recommend(whole)
+    body = P2 | {"item": best[-1].item}
+    assert asked(client, "/explain", body)["explanation"] == as_json(model.explain(whole, best[-1].item))
+    why = asked(client, "/why_not", body | {"top": 2, "limit": 2})["why_not"]
+    assert why == as_json(model.why_not(whole, best[-1].item, 2, 2))
+    assert why["rank"] == len(best)
+
+
+def test_somebody_new_is_told_by_titles(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    history = {"acts": [{"item": "Heat"}, {"item": "f4"}, {"item": "Heatwave"}]}
+    found = asked(client, "/history", history)
+    assert [act["item"] for act in found["acts"]] == ["f5", "f4", "f6"]
+    model = predictors["ante_rnn"]
+    expected = as_json(model.recommend(model.history(["f5", "f4", "f6"])))
+    assert asked(client, "/recommend", {"history": history})["recommendations"] == expected
+
+
+def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    assert client.get("/health").json() == {"status": "ok", "models": ["ante_rnn", "ease"]}
+    assert client.get("/search", params={"text": "heatw"}).json()["items"] == [{"item": "f6", "title": "Heatwave"}]
+    assert client.get("/people", params={"text": "p1"}).json()["people"] == ["p1", "p10", "p11", "p12"]
+    person = client.get("/person", params={"user": "p2"}).json()
+    assert person == {"user": "p2", "acts": as_json(predictors["ante_rnn"].person("p2").acts)}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"history": {"user": "p22"}}, "nobody is called 'p22'; nearest are p2"),
+        ({"history": {"acts": [{"item": "Haet"}]}}, "no item is called 'Haet'"),
+        ({"history": {"acts": []}}, "a history needs an act at least"),
+        ({"history": {}}, "either `user` or `acts`"),
+        ({"history": {"user": "p2", "acts": []}}, "either `user` or `acts`"),
+        ({"history": {"user": "p2", "without": [10]}}, "there is no act 10: this history has 10"),
+        ({"history": {"user": "p2", "without": [-1]}}, "history.without.0"),
+        ({"history": {"acts": [{"item": "f1"}] * (ACTS + 1)}}, f"at most {ACTS} items"),
+        ({"history": {"user": "p2", "moved": [{"place": 0, "time": "2024-01-01T00:00:00"}]}}, "timezone"),
+        ({"history": {"acts": [{"item": "f1", "time": "2024-01-01T00Z"}, {"item": "f3"}]}}, "1 of 2 acts have times"),
+        ({"model": "sasrec"}, "no model is called 'sasrec' here; there are ante_rnn, ease"),
+        ({"muted": {"words": ["nowhere"]}}, "has the word 'nowhere'"),
+        ({"top": 0}, "body.top"),
+        ({"top": 101}, "body.top"),
+        ({"pop": 3}, "body.pop: Extra inputs are not permitted"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_by_name(client: TestClient, change: dict[str, Any], told: str) -> None:
+    assert told in refused(client, "/recommend", P2 | change)
+
+
+def test_a_body_that_is_too_large_is_refused_whatever_it_claims(client: TestClient) -> None:
+    exact = b'{"history": {"user": "p2"}}'.ljust(BODY)
+    kind = {"content-type": "application/json"}
+    assert client.post("/recommend", content=exact, headers=kind).status_code == 200
+    answer = client.post("/recommend", content=exact + b" ", headers=kind)
+    assert (answer.status_code, answer.json()["error"]) == (413, f"the body has more than {BODY:,} bytes")
+
+
+def test_pictures_are_drawn_anew_and_what_is_none_is_nothing(client: TestClient) -> None:
+    found = client.get("/picture", params={"item": "f1"})
+    assert (found.status_code, found.headers["content-type"]) == (200, "image/webp")
+    assert found.content[:4] == b"RIFF"
+    assert client.get("/picture", params={"item": "f2"}).status_code == 204, "not readable"
+    assert client.get("/picture", params={"item": "f3"}).status_code == 204
+    assert client.get("/picture", params={"item": "f99"}).status_code == 422
+
+
+def test_nothing_comes_from_elsewhere_and_nobody_asks_by_another_name(client: TestClient, app: FastAPI) -> None:
+    page = client.get("/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    for path in ("/", "/static/app.js", "/static/app.css"):
+        text = client.get(path).text
+        assert not re.findall(r"[a-z]+://", text.replace("http://www.w3.org/2000/svg", ""))
+        assert "innerHTML" not in text
+    assert client.get("/docs").status_code == 404
+    assert client.get("/static/../app.py").status_code == 404
+    with TestClient(app, base_url="http://elsewhere.example") as other:
+        assert other.get("/person", params={"user": "p2"}).status_code == 400
+
+
+def test_openapi_names_the_routes_of_a_shop(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    shop = {"/recommend", "/explain", "/why_not", "/history", "/search", "/people", "/person", "/health"}
+    assert set(paths) == shop
+
+
+def test_fifty_questions_at_once_lose_none(client: TestClient) -> None:
+    alone = {f"p{n}": asked(client, "/recommend", {"history": {"user": f"p{n}"}, "top": 3}) for n in range(1, 13)}
+
+    def ask(n: int) -> bool:
+        user = f"p{n % 12 + 1}"
+        return asked(client, "/recommend", {"history": {"user": user}, "top": 3}) == alone[user]
+
+    with ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(ask, range(100)))
+
+
+def test_moments_of_a_moved_act_are_told_back(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    act = predictors["ante_rnn"].person("p2").acts[0]
+    assert act.time is not None
+    later = (act.time + timedelta(days=3000)).isoformat()
+    found = asked(client, "/history", {"user": "p2", "moved": [{"place": 0, "time": later}]})
+    assert found["places"][-1] == 0
+    assert found["acts"][-1]["time"] == later
