@@ -7,6 +7,7 @@ let models = [];
 let reads = {};
 let acts = [];
 let turn = 0;
+let choices = 0; // of a person or somebody new
 let missing = "";
 const open = new Set(); // recommendations whose reasons are shown, as "model\nitem"
 
@@ -113,6 +114,7 @@ function showPast(focus = null) {
 }
 
 async function choose(user) {
+  choices += 1;
   Object.assign(asked, { user, without: new Set(), moved: new Map(), words: new Set(), regions: new Map() });
   open.clear();
   missing = "";
@@ -120,8 +122,13 @@ async function choose(user) {
 }
 
 async function past() {
+  const choice = choices;
   try {
-    acts = asked.user === null && !asked.items.length ? [] : (await answer("/history", { ...history(), without: [], moved: [] })).acts;
+    await ready;
+    const known = asked.user !== null || asked.items.length > 0;
+    const found = known ? (await answer("/history", { ...history(), without: [], moved: [] })).acts : [];
+    if (choice !== choices) return; // somebody else was chosen meanwhile
+    acts = found;
     say("");
   } catch (error) {
     say(error.message);
@@ -331,6 +338,15 @@ async function add(item) {
   await past();
 }
 
+async function introduced() {
+  const about = await answer("/about");
+  models = about.models;
+  reads = about.reads;
+  terms = about.words;
+}
+
+const ready = introduced();
+
 async function begin() {
   at("who").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -353,13 +369,11 @@ async function begin() {
   at("user").addEventListener("input", later(() => suggest(at("user"), at("people"), "/people", (found) => found.people)));
   at("missing").addEventListener("input", later(() => suggest(at("missing"), at("titles"), "/search", (found) => found.items.map((item) => item.title))));
   try {
-    const about = await answer("/about");
-    models = about.models;
-    reads = about.reads;
-    terms = about.words;
+    await ready;
     const { people } = await answer("/people?limit=1");
-    at("user").value = people[0] || "";
-    if (people.length) await choose(people[0]);
+    if (choices || at("user").value || !people.length) return;
+    at("user").value = people[0];
+    await choose(people[0]);
   } catch (error) {
     say(error.message);
   }

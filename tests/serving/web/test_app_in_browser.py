@@ -136,7 +136,7 @@ def test_somebody_new_by_the_keyboard_alone(opened: Opened, predictors: dict[str
         tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Somebody new"
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.activeElement.id === 'title'")
+    tab.wait_for_function("() => document.activeElement.id === 'title'")
     tab.keyboard.type("heatwave")
     tab.keyboard.press("Enter")
     tab.get_by_role("button", name="+ Heatwave").wait_for()
