@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.params import lookup, override, read_yaml
-from engine.tables.settings import Choice
+from engine.tables.settings import Choice, checked
 from engine.training.accelerator import accelerator
 from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
 from serving.export import export
@@ -46,7 +47,9 @@ def load(
     name = model or str(found["model"])
     choice = Choice(name=name, settings=lookup(found, f"models.{name}"))
     seen = lookup(found, f"protocols.{layout.protocol}.seen")
-    return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"]))))
+    section = found.get("datasets", {}).get(layout.root.name, {}).get("words", {})
+    words = checked(DomainWords, section, f"datasets.{layout.root.name}.words")
+    return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"])), words))
 
 
 class Predictor:
@@ -56,6 +59,11 @@ class Predictor:
 
     def __init__(self, model: Model):
         self._model = model
+
+    @property
+    def words(self) -> DomainWords:
+        """What the things of its data are called."""
+        return self._model.words
 
     @property
     def name(self) -> str:

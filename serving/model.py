@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 import models
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
@@ -40,16 +41,17 @@ class Model:
     events: Events
     rows: Rows
     labels: Labels
+    words: DomainWords
 
     @staticmethod
-    def read(choice: Choice, layout: Layout, seen: Seen, device: str) -> "Model":
+    def read(choice: Choice, layout: Layout, seen: Seen, device: str, words: DomainWords) -> "Model":
         """With the weights under a layout."""
         names = Names(layout)
         events, needs = Events(layout, names), models.configure(choice).needs
         catalog = read_catalog(layout, needs, events.items, device)
         net = models.restore(choice, catalog, events.users, layout.weights, device)
         rows = Rows(names, events, Topics(layout, events), needs, device)
-        return Model(choice, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout))
+        return Model(choice, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout), words)
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ class Model:
     @cached_property
     def wording(self) -> Wording:
         """What reasons are called."""
-        return Wording.of(self.layout, self.needs, self.device)
+        return Wording.of(self.layout, self.needs, self.words.picture, self.device)
 
     @cached_property
     def own_rows(self) -> bool:

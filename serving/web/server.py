@@ -6,10 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
-from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
-from engine.tables.params import override, read_yaml
-from engine.tables.settings import checked
 from serving.api import Predictor, load
 from serving.web.app import application
 from serving.web.desk import Desk
@@ -30,7 +27,8 @@ def serve(given: argparse.Namespace) -> None:
     predictors = models(given)
     pictures = Pictures(next(iter(predictors.values())), Layout(given.data, "").images)
     hosts = ["*"] if given.host in EVERYWHERE else [*LOCAL, given.host]
-    app = application(Desk(predictors), pictures, words(given.data, given.set), hosts)
+    words = next(iter(predictors.values())).words
+    app = application(Desk(predictors), pictures, words, hosts)
     logging.info("%s on http://%s:%d (stop with Ctrl-C)", ", ".join(predictors), given.host, given.port)
     uvicorn.run(app, host=given.host, port=given.port, backlog=WAITING, log_level="warning", server_header=False)
 
@@ -51,12 +49,3 @@ def models(given: argparse.Namespace) -> dict[str, Predictor]:
         same = sum(known.name == one.name for known in found.values())
         found[f"{one.name} {same + 1}" if same else one.name] = one
     return found
-
-
-def words(data: Path, assignments: list[str]) -> DomainWords:
-    """What the things of a data set are called: the section of the folder's name, or the plain words."""
-    params = read_yaml(Path("params.yaml"))
-    for assignment in assignments:
-        override(params, assignment)
-    section = params.get("datasets", {}).get(data.name, {}).get("words", {})
-    return checked(DomainWords, section, f"datasets.{data.name}.words")

@@ -81,7 +81,9 @@ def _reason_rows(
 ) -> pl.DataFrame:
     """One reason of one recommendation a row: its valid parts in order, numbered from 1 (history: by item)."""
     value, valid, word_of = reason.value, reason.valid, None
-    if reason.over == "word_region":
+    if reason.over == "word_region" and not value.shape[-2]:
+        value, valid = value.sum(dim=-2), valid.any(dim=-2)  # none of these items has a word: no pair is left
+    elif reason.over == "word_region":
         # a pair has no number of its own: each region is kept with the word that it weighs most
         value, word_of = value.masked_fill(~valid, -torch.inf).max(dim=-2)
         valid = valid.any(dim=-2)

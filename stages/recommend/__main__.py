@@ -16,6 +16,7 @@ from engine.evaluation.cause import causes
 from engine.evaluation.top import top
 from engine.tables import files, store
 from engine.tables.command import run
+from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
 from engine.tables.settings import Choice, Record
@@ -46,6 +47,7 @@ class Params(Record):
     model: Choice = Field(description="the chosen model and its section")
     seen: Seen = Field(description="whether what a person had before is left out")
     recommend: Recommend = Field(Recommend(), description="for whom, how many, and why")
+    words: DomainWords = Field(DomainWords(), description="what the data set's things are called")
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
@@ -54,7 +56,8 @@ def main(params: Params, layout: Layout) -> None:
     settings, device = params.recommend, accelerator(params.device)
     data = load(layout, models.configure(params.model).needs, "test", device)
     model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
-    names, wording = store.read(layout.users, USERS, ["user", "raw"]), Wording.of(layout, model.needs, device)
+    names = store.read(layout.users, USERS, ["user", "raw"])
+    wording = Wording.of(layout, model.needs, params.words.picture, device)
     chosen = people(names, settings.people)
     user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]

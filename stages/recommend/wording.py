@@ -21,21 +21,23 @@ COMMON = 0.1  # a word in the texts of more items than this share says little of
 class Wording:
     """title_N of each item (its raw id where it has none), the words by number (0: none), and the number of each word
     of the catalog's flat table: term_X, 0 for one that is not worth naming; None where the model reads no words.
+    `picture`: what a picture is called.
     """
 
     title_N: list[str]
     words: list[str]
     term_X: Tensor | None
+    picture: str = "picture"
 
     @staticmethod
-    def of(layout: Layout, needs: Needs, device: str = "cpu") -> "Wording":
+    def of(layout: Layout, needs: Needs, picture: str, device: str = "cpu") -> "Wording":
         """From the tables of the items and of their words."""
         items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
         titles = items.select(pl.coalesce("title", "raw"))["title"].to_list()
         if "words" not in needs.views:
-            return Wording(["", *titles], [""], None)
+            return Wording(["", *titles], [""], None, picture)
         words, term_X = terms(store.read(layout.words, WORDS, ["item", "token"]))
-        return Wording(["", *titles], words, torch.from_numpy(term_X).to(device))
+        return Wording(["", *titles], words, torch.from_numpy(term_X).to(device), picture)
 
     def sentences(self, causes: Causes, item_BL: Tensor) -> list[str | None]:
         """One a row; None where there is no act to name."""
@@ -49,6 +51,7 @@ class Wording:
                 [(self.words[term], count) for term, count in zip(terms, acts, strict=True) if term],
                 bool(picture),
                 bool(text),
+                (self.picture, "text"),
             )
             if place >= 0
             else None

@@ -29,7 +29,7 @@ def test_a_table_without_words_has_none() -> None:
 
 
 def test_sentences_take_titles_and_words_by_number() -> None:
-    wording = Wording(["", "Heat", "The Exam"], ["", "exam", "pupil"], None)
+    wording = Wording(["", "Heat", "The Exam"], ["", "exam", "pupil"], None, "poster")
     yes, no = torch.tensor([True, False, False]), torch.tensor([False, False, False])
     found = Causes(
         place_B=torch.tensor([0, 1, -1]),
@@ -39,7 +39,7 @@ def test_sentences_take_titles_and_words_by_number() -> None:
         text_B=no,
     )
     assert wording.sentences(found, torch.tensor([[1, 2], [1, 2], [1, 2]])) == [
-        "because of Heat, for its picture",
+        "because of Heat, for its poster",
         "because of The Exam, for its words “pupil” and “exam”",
         None,
     ]
