@@ -36,7 +36,7 @@ def test_tensors_by_name_are_read(tmp_path: Path) -> None:
         (b" <html>404</html>", "17 bytes of a web page"),
         (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
         (b"PK\x03\x04" + b"x" * 90, "a zip archive"),
-        (gzip.compress(b"weights"), "gzip: unpack it"),
+        (gzip.compress(b"weights", mtime=0), "gzip: unpack it"),
         (b'{"error": "not found"}', "JSON"),
         (pickle.dumps({"a": [1, 2]}), "a pickle"),
         (b"state_dict\n", "state_dict"),

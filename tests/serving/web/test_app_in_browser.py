@@ -12,7 +12,7 @@ from tests.serving.web.conftest import HOSTILE
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-WAIT = 60_000  # milliseconds
+WAIT = 120_000  # milliseconds
 
 
 class Opened:
@@ -34,7 +34,15 @@ class Opened:
         """Choose a person."""
         self.tab.get_by_label("A person of the data").fill(user)
         self.tab.get_by_role("button", name="Show", exact=True).click()
-        self.tab.get_by_role("heading", name=f"What {user} watched").wait_for()
+        heading = self.tab.get_by_role("heading", name=f"What {user} watched")
+        try:
+            heading.wait_for()
+        except Exception as error:
+            said = (
+                self.tab.locator("#message").inner_text(),
+                self.tab.get_by_label("A person of the data").input_value(),
+            )
+            raise AssertionError(f"{said} {self.complaints}") from error
 
     def shown(self, model: str, expected: list[str]) -> None:
         """Wait until a model's column has these titles, in order."""
