@@ -16,8 +16,10 @@ def test_a_reading_that_is_not_finite_is_null(tmp_path: Path) -> None:
     files.write_json({"nan": float("nan"), "inf": -float("inf"), "half": 0.5}, tmp_path / "m.json")
     assert json.loads((tmp_path / "m.json").read_text()) == {"nan": None, "inf": None, "half": 0.5}
     with pytest.raises(ValueError, match="not JSON compliant"):
-        files.write_json({"deep": {"nan": float("nan")}}, tmp_path / "n.json")
+        files.write_json({"listed": [float("nan")]}, tmp_path / "n.json")
     assert not (tmp_path / "n.json").exists()
+    files.write_json({"section": {"deep": {"nan": float("nan"), "half": 0.5}}}, tmp_path / "s.json")
+    assert json.loads((tmp_path / "s.json").read_text()) == {"section": {"deep": {"nan": None, "half": 0.5}}}
 
 
 def test_an_override_without_a_value_empties_the_setting() -> None:

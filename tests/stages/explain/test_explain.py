@@ -356,13 +356,13 @@ def test_readings_are_numbers_in_sections(toy: Any) -> None:
     assert set(metrics) == {"users", "explains", "probe", "drop", "rank", "agreement"}
     claims = json.loads(toy.layout.metric("claims").read_text())
     assert set(claims) == {"acts", "move", "tested"}
-    assert set(claims["acts"]) == {"own_share", "gradient", "integrated", "newest", "random"}
+    assert set(claims["acts"]) == {"own_share", "gradient", "integrated", "leave_one_out", "newest", "random"}
     assert claims["tested"]["cases"] == 2
     assert claims["acts"]["newest"]["redrawn"] == 1
     # two acts to judge by are too few, and the newest is told nothing of the model whatever it does
     assert all(section["says_nothing"] == 1 for section in claims["acts"].values())
     curves = [line.split(",") for line in toy.layout.plot("erasure").read_text().splitlines()]
-    assert curves[0] == ["share", "own_share", "gradient", "integrated", "newest", "random"]
+    assert curves[0] == ["share", "own_share", "gradient", "integrated", "leave_one_out", "newest", "random"]
     assert [row[0] for row in curves[1:]] == ["0.01", "0.05", "0.1", "0.2", "0.5"]
     place = curves[0].index("gradient")
     assert float(curves[3][place]) == pytest.approx(claims["acts"]["gradient"]["gone_10"], rel=1e-5)
