@@ -371,7 +371,8 @@ async function begin() {
   try {
     await ready;
     const { people } = await answer("/people?limit=1");
-    if (choices || at("user").value || !people.length) return;
+    const typing = document.activeElement === at("user"); // who has begun to type is not written into
+    if (choices || typing || at("user").value || !people.length) return;
     at("user").value = people[0];
     await choose(people[0]);
   } catch (error) {
