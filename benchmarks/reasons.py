@@ -162,7 +162,7 @@ def _own(asked: Question) -> object:
     return asked.model.explain(asked.batch, asked.item_B) if isinstance(asked.model, Explainer) else None
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--protocol", required=True)
@@ -172,7 +172,12 @@ def main() -> None:
     parser.add_argument("--inside", type=int, default=400, help="of these, with the dear readings inside of items")
     parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """The tables, printed again after each model."""
+    given = _arguments()
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
     causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -74,38 +75,43 @@ def started(port: int, server: subprocess.Popen[bytes]) -> list[str]:
     raise RuntimeError("the server did not start")
 
 
+@dataclass
+class Asking:
+    """Questions asked by several at once until a moment; seconds of each answer, and what was lost."""
+
+    port: int
+    questions: list[dict[str, object]]
+    took: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def ask(self, first: int, every: int, end: float) -> None:
+        """One of several: question `first` and every so many after it."""
+        turn = first
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            try:
+                asked(self.port, "POST", "/recommend", self.questions[turn % len(self.questions)])
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.lost.append(repr(error))  # a list's append is one step for all threads
+            else:
+                self.took.append(time.monotonic() - begun)
+            turn += every
+
+
 def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str, object]:
     """Ask for as long as said, each model and person in turn."""
     people = asked(given.port, "GET", "/people?limit=100")["people"]
-    questions = [
+    questions: list[dict[str, object]] = [
         {"history": {"user": user}, "model": model, "top": 10, "reasons": not given.without_reasons}
         for user in people  # type: ignore[attr-defined]
         for model in models
     ]
     for question in questions[: len(models)]:
         asked(given.port, "POST", "/recommend", question)
-    memory, process = [], psutil.Process(pid)
-    memory.append(process.memory_info().rss / MEGA)
-    took: list[float] = []
-    lost: list[str] = []
-    end, lock = time.monotonic() + given.seconds, threading.Lock()
-
-    def ask(first: int) -> None:
-        turn = first
-        while time.monotonic() < end:
-            begun = time.monotonic()
-            try:
-                asked(given.port, "POST", "/recommend", questions[turn % len(questions)])
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                with lock:
-                    lost.append(repr(error))
-            else:
-                with lock:
-                    took.append(time.monotonic() - begun)
-            turn += given.at_once
-
-    begun = time.monotonic()
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(given.at_once)]
+    process, asking = psutil.Process(pid), Asking(given.port, questions)
+    memory, begun = [process.memory_info().rss / MEGA], time.monotonic()
+    end = begun + given.seconds
+    threads = [threading.Thread(target=asking.ask, args=(n, given.at_once, end)) for n in range(given.at_once)]
     for thread in threads:
         thread.start()
     time.sleep(given.seconds / 2)
@@ -114,16 +120,19 @@ def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str
         thread.join()
     spent = time.monotonic() - begun
     memory.append(process.memory_info().rss / MEGA)
+    return {"models": models, "at_once": given.at_once, "seconds": round(spent, 1)} | told(asking, spent, memory)
+
+
+def told(asking: Asking, spent: float, memory: list[float]) -> dict[str, object]:
+    """Counts, rate, times and memory, rounded."""
+    took = sorted(asking.took)
     return {
-        "models": models,
-        "at_once": given.at_once,
-        "seconds": round(spent, 1),
         "answered": len(took),
-        "lost": len(lost),
-        "first_lost": lost[:1],
+        "lost": len(asking.lost),
+        "first_lost": asking.lost[:1],
         "a_second": round(len(took) / spent, 2),
         "median_s": round(statistics.median(took), 3),
-        "p99_s": round(sorted(took)[int(0.99 * (len(took) - 1))], 3),
+        "p99_s": round(took[int(0.99 * (len(took) - 1))], 3),
         "memory_mb": {name: round(value) for name, value in zip(("before", "halfway", "after"), memory, strict=True)},
     }
 

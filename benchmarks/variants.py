@@ -37,6 +37,7 @@ from engine.training.fit import Train, accelerator, fit, peak_gib
 from engine.training.source import Data, digest, load
 
 CUTOFFS = (5, 10, 15, 20, 25)
+KEPT = "with its best reading"  # what a kept row holds more than those of earlier commits
 
 
 def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep: Path, most: int) -> dict[str, Any]:
@@ -44,12 +45,13 @@ def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep:
     name, _, knocks = name.partition("@")
     model_name, _, changes = name.partition(":")
     for change in filter(None, changes.split(",")):
-        override(params, f"models.{model_name}.{change}")
+        setting = change.lstrip("+")
+        override(params, f"{change[: len(change) - len(setting)]}models.{model_name}.{setting}")
     choice = Choice(name=model_name, settings=params["models"][model_name])
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
     made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen]
-    made_by += filter(None, [knocks, most and f"{most} cases"])
+    made_by += [*filter(None, [knocks, most and f"{most} cases"]), KEPT]
     file = keep / f"{model_name}-{digest(layout, needs, *made_by)}.json"
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
@@ -63,9 +65,12 @@ def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep:
         **tested(model, test, seen),
         "epochs": done.epoch,
         "best": done.best_epoch,
+        "valid": done.best,
+        "capped": done.capped,
         "an_epoch": done.seconds_an_epoch,
         "minutes": (time.perf_counter() - started) / 60,
         "gib": peak_gib(device),
+        "parameters": sum(one.numel() for one in model.parameters()),
     }
     files.write_text(json.dumps(row), file)
     return row

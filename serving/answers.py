@@ -61,7 +61,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Explanation(Item):
-    """Why an item has its score. `influence`: gradient x input of its log-probability (its rating) for every model;
+    """Why an item has its score. `influence`: the leading reading of its log-probability (its rating) for every model;
     `own`: the weights that the model itself gives, under their own names.
     """
 

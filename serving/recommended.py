@@ -5,7 +5,7 @@ from datetime import datetime
 import torch
 from torch import Tensor
 
-from engine.evaluation.influence import influence
+from engine.evaluation.readings import LEADING, Question, read
 from engine.evaluation.top import top_of
 from engine.training.batch import Batch
 from engine.training.contract import Explainer, Weights
@@ -41,7 +41,7 @@ def explained(model: Model, history: History, code: int, at: datetime | None, mu
     item_B, item = torch.tensor([code], device=model.device), model.names.item(code)
     rival_K, _ = _first(model, history, batch, RIVALS, at)
     reader = _reader(model, history, batch, at)
-    weights = influence(model.net, batch, item_B, model.catalog, among_BK=rival_K[None])
+    weights = read(Question(model.net, batch, item_B, model.catalog, rival_K[None]), LEADING)
     here = stands(model, [history], code, RIVALS, at, muted)
     return Explanation(
         item.item,

@@ -1,10 +1,8 @@
 """One model: learned on train, selected on valid."""
 
 import logging
-from typing import Any
 
 import torch
-from pydantic import Field
 
 import models
 from engine.evaluation.rank import rank
@@ -15,23 +13,16 @@ from engine.tables import files, store, validated_run
 from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
-from engine.tables.settings import Choice, Record
-from engine.training.cases import Seen
 from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, Validated, accelerator, fit, leads, peak_gib
+from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
 
 log = logging.getLogger(__name__)
 
 
-class Params(Record):
+class Params(RunSettings):
     """What the stage reads of params.yaml."""
-
-    model: Choice = Field(description="the chosen model and its section; `train` in it overrides the general one")
-    seen: Seen = Field(description="whether what a user had before is left out of the ranking")
-    train: dict[str, Any] = Field({}, description="how a model learns")
-    device: str = Field("auto", description="auto, cpu or cuda")
-    seed: int = Field(1, ge=0, description="of all that is drawn")
 
 
 def main(params: Params, layout: Layout) -> None:

@@ -1,6 +1,7 @@
 """What speaks most for an item, checked: the past act, and of it the words, the picture or the text.
 
-Found by influence (gradient × input); each thing that is named was taken away, and the item's log-probability fell.
+Found by the reading that leads (`readings.LEADING`); each thing that is named was taken away, and the item's
+log-probability fell.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, influence, log_probability, presence
+from engine.evaluation.influence import all_present, log_probability, presence
+from engine.evaluation.readings import LEADING, Question, read
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Weights
@@ -53,7 +55,8 @@ def causes(
     are compared that a model can only score one by one. `term_X`: the number of each word of the catalog's flat table,
     0 for those that are not to be named (None: no words are).
     """
-    found = {one.over: one for one in influence(model, batch, item_B, catalog, ("history", "word", "view"), among_BK)}
+    asked = Question(model, batch, item_B, catalog, among_BK)
+    found = {one.over: one for one in read(asked, LEADING, ("history", "word", "view"))}
     none_B = torch.zeros_like(item_B, dtype=torch.bool)
     none_BW = item_B.new_zeros(len(item_B), NAMED)
     nothing = Causes(torch.full_like(item_B, -1), none_BW, none_BW, none_B, none_B)
@@ -75,11 +78,6 @@ def causes(
     read_B = read_B & (term_BW[:, 0] == 0)
     text_B = read_B & check.without_view(place_B, "text") if bool(read_B.any()) else none_B
     return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B)
-
-
-def heaviest_act(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor) -> Tensor:
-    """The place in each row's history of the act that `causes` names; -1 where there is none."""
-    return causes(model, batch, item_B, catalog, among_BK).place_B
 
 
 def _act(reason: Weights, check: "_Check") -> Tensor:

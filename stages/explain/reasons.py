@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.influence import influence
+from engine.evaluation.readings import LEADING, Question, read
 from engine.tables.schemas import REASONS
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
@@ -58,7 +58,8 @@ def readings(
     model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor
 ) -> list[tuple[str, Weights]]:
     """What each part of a history does to one item a row, and the model's own weights, each under its own name."""
-    found = [(INFLUENCE, one) for one in influence(model, batch, item_B.clamp(min=1), catalog, among_BK=among_BK)]
+    asked = Question(model, batch, item_B.clamp(min=1), catalog, among_BK)
+    found = [(INFLUENCE, one) for one in read(asked, LEADING)]
     own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
     return found + [(own_name(one), one) for one in own]
 

@@ -18,8 +18,9 @@ from engine.tables.params import declared, override, read_yaml
 from engine.tables.settings import checked
 from engine.training.contract import Solver, Tuned
 from engine.training.fit import Progressed, Watch
+from engine.training.run_settings import RunSettings
 from stages.tune import space, tuned
-from stages.tune.trainings import Params, Trainings
+from stages.tune.trainings import Trainings
 from stages.tune.trials import Budget, Search
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def main() -> None:
         pipeline, spaces = read_yaml(Path("dvc.yaml")), space.read(given.spaces)
         layout = Layout(given.data, given.protocol, given.prepared)
         sections = [
-            checked(Params, declared("train", params | {"model": name}, pipeline), "") for name in names
+            checked(RunSettings, declared("train", params | {"model": name}, pipeline), "") for name in names
         ]  # so that a wrong name is refused before the first search
         with Progress() as progress:
             for section in sections:

@@ -3,36 +3,24 @@
 import functools
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import Field
 
 import models
 from engine.evaluation.selection import selection
 from engine.tables.layout import Layout
-from engine.tables.settings import Choice, Record
-from engine.training.cases import Seen
+from engine.tables.settings import Choice
 from engine.training.contract import Recommender
 from engine.training.fit import Progressed, Watch, accelerator, fit
 from engine.training.needs import Needs
+from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
-
-
-class Params(Record):
-    """What is read of params.yaml: what the train stage reads."""
-
-    model: Choice = Field(description="the model and its section")
-    seen: Seen = Field(description="whether what a user had before is left out of the ranking")
-    train: dict[str, Any] = Field({}, description="how a model learns")
-    device: str = Field("auto", description="auto, cpu or cuda")
-    seed: int = Field(1, ge=0, description="of all that is drawn")
 
 
 class Trainings:
     """The trainings of one model on one data set: the parts train and valid, and no other."""
 
-    def __init__(self, params: Params, layout: Layout, seeds: int):
+    def __init__(self, params: RunSettings, layout: Layout, seeds: int):
         self.params, self.layout = params, layout
         self.seeds = [params.seed + number for number in range(seeds)]
         self.device = accelerator(params.device)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import models
-from engine.evaluation.cause import heaviest_act
+from engine.evaluation.cause import causes
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
@@ -290,7 +290,7 @@ def test_an_act_that_is_named_as_a_cause_lowers_the_item_by_not_being(name: str,
     model = ready(name, variant, world)
     batch, item_B, among_BK = asked(world, model)
     with torch.no_grad():
-        place_B = heaviest_act(model, batch, item_B, world.catalog, among_BK)
+        place_B = causes(model, batch, item_B, world.catalog, among_BK).place_B
         row_R = (place_B >= 0).nonzero()[:, 0]
         rows_R = select_rows(batch, row_R)
         gone_RL = torch.nn.functional.one_hot(place_B[row_R], batch.item_BL.shape[1]).bool()

@@ -17,6 +17,8 @@ from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, ITEMS, RECOMMENDA
 from engine.tables.settings import Choice
 from engine.training.loop import Loop
 from engine.training.schedule import Train
+from engine.training.source import load
+from models.ease import EASE
 from stages import train
 from stages.evaluate import __main__ as evaluate
 from stages.recommend import __main__ as recommend
@@ -144,9 +146,13 @@ def test_people_are_served_by_what_learned_from_all(repo: Path) -> None:
     recommend.main(recommend.Params(model=model, seen="excluded", device="cpu"), layout)
     table = store.read(layout.recommendations, RECOMMENDATIONS)
     assert table.group_by("user").len()["len"].to_list() == [ITEM - ACTS] * PEOPLE
-    state = torch.load(layout.weights)
-    assert models.configure(model) is not None
-    assert sum(value.numel() for value in state.values()) > 0
+    data = load(layout, models.configure(model).needs, "test", "cpu")
+    served = models.restore(model, data.catalog, data.users, layout.weights)
+    assert isinstance(served, EASE)
+    fresh = models.build(model, data.catalog, data.users)
+    fresh.choose(served.chosen)
+    fresh.solve(data.events)
+    torch.testing.assert_close(served.matrix_MM, fresh.matrix_MM)
 
 
 @pytest.mark.parametrize(

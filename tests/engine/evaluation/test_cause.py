@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.evaluation.cause import causes, heaviest_act
+from engine.evaluation.cause import causes
 from engine.evaluation.sentence import sentence
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
@@ -25,7 +25,7 @@ class Known(CatalogScorer):
         super().__init__()
         self.act_N, self.picture_N = (torch.tensor([of.get(i, 0.0) for i in range(ITEMS + 1)]) for of in (act, picture))
         self.word_NP = torch.tensor([[word.get(t, 0.0) for t in (WORDS.get(i, []) + [0] * 3)[:3]] for i in range(7)])
-        self.spoilt, self.jealous = spoilt, False
+        self.spoilt, self.jealous, self.enough = spoilt, False, dict[int, float]()
 
     @property
     def needs(self) -> Needs:
@@ -42,6 +42,9 @@ class Known(CatalogScorer):
         given_B = batch.present(self.act_N[item_BL][..., None] + text_BL1 + picture_BL1).sum((1, 2))
         for spoilt in self.spoilt:
             given_B = given_B + 9.0 * (item_BL != spoilt).all(1)
+        for act, gain in self.enough.items():
+            there_BL = batch.present(torch.ones(*item_BL.shape, 1))[..., 0] * (item_BL == act)
+            given_B = given_B + gain * (2 * there_BL).clamp(max=1).sum(1)
         for part in parts.values() if self.jealous else ():
             given_B = given_B + 9.0 * (part == 0).flatten(1).any(1)
         return torch.nn.functional.pad(given_B[:, None], (ASKED, 0))
@@ -87,6 +90,12 @@ def test_the_heaviest_act_is_named_with_its_heaviest_words_each_once() -> None:
 def test_an_act_without_which_the_item_would_gain_is_never_named_but_the_next_one_is() -> None:
     model = Known({1: 3.0, 3: 2.0, 5: -1.0}, {}, {}, spoilt=(1,))
     assert asked(model, [1, 3, 5], [1, 5], [5, 5], [1, 3]).place_B.tolist() == [1, -1, -1, 1]
+
+
+def test_an_act_of_which_half_would_do_is_weighed_by_all_that_it_gives() -> None:
+    model = Known({3: 1.0}, {}, {})
+    model.enough = {1: 3.0}  # at its whole presence a little less takes nothing: the slope there is 0
+    assert asked(model, [1, 3]).place_B.tolist() == [0]
 
 
 def test_at_most_three_are_tried() -> None:
@@ -138,9 +147,9 @@ def test_a_part_without_which_the_item_would_gain_is_not_named(
 def test_what_is_muted_already_is_no_reason() -> None:
     model, batch = Known({1: 0.1, 3: 1.0}, {1: 5.0}, {}), batch_of([1, 3])
     item_B = torch.tensor([ASKED])
-    assert heaviest_act(model, batch, item_B, CATALOG, item_B[:, None]).tolist() == [0]
+    assert causes(model, batch, item_B, CATALOG, item_B[:, None]).place_B.tolist() == [0]
     muted = batch.but(part_presence={"image": torch.tensor([[0.0, 1.0]])})
-    assert heaviest_act(model, muted, item_B, CATALOG, item_B[:, None]).tolist() == [1]
+    assert causes(model, muted, item_B, CATALOG, item_B[:, None]).place_B.tolist() == [1]
 
 
 def test_who_did_nothing_has_no_reason() -> None:

@@ -134,7 +134,9 @@ def test_why_not_is_answered_for_each_model(opened: Opened, predictors: dict[str
     opened.tab.get_by_role("button", name="Ask").click()
     for name, model in predictors.items():
         told = model.why_not(model.person("p4"), missing).told
-        opened.tab.locator(f"[data-model={name}] .answer", has_text=told).wait_for()
+        answer = opened.tab.locator(f"[data-model={name}] .answer", has_text=told)
+        answer.wait_for()
+        assert answer.count() == 1
 
 
 def test_somebody_new_by_the_keyboard_alone(opened: Opened, predictors: dict[str, Predictor]) -> None:

@@ -176,9 +176,12 @@ def test_the_table_holds_every_reason_with_its_name(toy: Any) -> None:
     assert set(own["item"]) == {4, 5}
     first = own.filter(rank=1, reading="influence")
     assert first.select("over", "kind", "faithful").unique().rows() == [("history", "signed", False)]
-    # of score = sum of share * nearness, the log-softmax's derivative by each act's presence
+    # of score = sum of share * nearness, the log-softmax's derivative by each act's presence, midway in four steps
     near_LN = torch.tensor([1.0, 2, 3])[:, None] / 6 * Toy().near_NN[[1, 2, 3]][:, 1:]
-    slope_L = near_LN[:, 3] - (near_LN * near_LN.sum(0).softmax(0)).sum(1)
+    slopes_SL = [
+        near_LN[:, 3] - (near_LN * (near_LN.sum(0) * p).softmax(0)).sum(1) for p in (0.125, 0.375, 0.625, 0.875)
+    ]
+    slope_L = torch.stack(slopes_SL).mean(0)
     assert first["position"].to_list() == [0, 1, 2]
     assert first["weight"].to_list() == pytest.approx(slope_L.tolist(), abs=1e-6)
     assert own.filter(reading="influence", rank=2).height == 3

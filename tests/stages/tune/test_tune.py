@@ -18,6 +18,7 @@ from engine.tables.schemas import CASES, SPLIT
 from engine.tables.settings import Choice
 from engine.training.contract import Learner
 from engine.training.fit import Progressed, Train, Watch
+from engine.training.run_settings import RunSettings
 from stages.tune import __main__ as tune
 from stages.tune import space, trainings, trials, tuned
 from stages.tune.space import Dimension, Value
@@ -223,7 +224,7 @@ def test_what_was_found_trains_to_the_value_that_is_noted(kept: Path, monkeypatc
     for assignment in section["settings"].split():
         override(params, assignment)
     choice = Choice(name="gru4rec", settings=params["models"]["gru4rec"])
-    own = trainings.Params(model=choice, seen="excluded", train=params["train"], device="cpu")
+    own = RunSettings(model=choice, seen="excluded", train=params["train"], device="cpu")
     again = trainings.Trainings(own, layout, 2)
     values = [again.trained(choice, seed, kept / "again", None)[1].best for seed in (1, 2)]
     assert np.mean(values) == pytest.approx(section["best"], abs=1e-6)
@@ -244,7 +245,7 @@ def test_the_test_part_cannot_be_read(kept: Path, monkeypatch: pytest.MonkeyPatc
 def test_other_data_or_settings_are_another_search(kept: Path) -> None:
     def name(layout: Layout, seeds: int = 1, **settings: object) -> str:
         choice = Choice(name="gru4rec", settings=settings)
-        return trainings.Trainings(trainings.Params(model=choice, seen="excluded", device="cpu"), layout, seeds).name()
+        return trainings.Trainings(RunSettings(model=choice, seen="excluded", device="cpu"), layout, seeds).name()
 
     layout = world(kept)
     names = [name(layout), name(layout, 2), name(layout, dim=8), name(world(kept / "other", "valid"))]
