@@ -123,14 +123,9 @@ def line(name: str, one: Found, rare_C: Values) -> list[str]:
         return [name, one["refused"], *[""] * (len(HEAD) - 2)]
     place_C, few = np.array(one["place"]), np.array(one["place"])[rare_C]
     read = [f"{measure(at, 10).mean():.4f}" if len(at) else "" for at in (place_C, few) for measure in (recall, ndcg)]
-    mark = " †" if capped(one) else ""
+    mark = " †" if one["capped"] else ""
     cost = [f"{one['epochs']} ({one['best']})", f"{one['rate']:g}", f"{one['an_epoch']:.2f}", f"{one['gib']:.2f}"]
     return [name + mark, *read, *cost, f"{one['parameters']:,}"]
-
-
-def capped(one: Found) -> bool:
-    """Whether a run of epochs ended by their number."""
-    return bool(one["capped"]) and int(one["epochs"]) > 1
 
 
 def claims(systems: list[str], found: dict[str, Found]) -> Iterator[tuple[str, str, str]]:
@@ -141,7 +136,7 @@ def claims(systems: list[str], found: dict[str, Found]) -> Iterator[tuple[str, s
         rivals |= {rival: rival for rival in AGAINST}
         for said, other in rivals.items():
             both = [found.get(name) for name in (forms["whole"], other)]
-            if all(one and "refused" not in one and not capped(one) for one in both):
+            if all(one and "refused" not in one and not one["capped"] for one in both):
                 yield f"{system}: {said}", forms["whole"], other
 
 
