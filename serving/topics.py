@@ -11,6 +11,7 @@ from engine.tables.arrays import vectors
 from engine.tables.layout import Layout
 from engine.tables.schemas import TOPIC_HISTORY, TOPIC_ITEMS
 from engine.tables.topic_windows import windows
+from engine.training.profile import moved
 from engine.training.source import topic_profiles
 from serving.events import Events
 
@@ -18,8 +19,9 @@ Acts = dict[object, list[int]]  # the items of each window, sorted
 
 
 class Topics:
-    """A window whose acts are as they were in the data keeps its row of the history table. One that was changed, and
-    every one of somebody new, gets the mean share of its items: the topics themselves are not fitted here.
+    """A window whose acts are as they were in the data keeps its row of the history table. One that was changed has
+    it moved by as much as the mean share of its items moves, as where acts are erased (`ProfileSource.without`). One
+    that the data does not have gets the mean share of its items: the topics themselves are not fitted here.
     """
 
     def __init__(self, layout: Layout, events: Events):
@@ -44,7 +46,7 @@ class Topics:
             for (user,), own in frame.group_by("user", maintain_order=True):
                 before, rows = known.get(people[int(user) - 1], ({}, {}))
                 for start, items in _by_window(own, window).items():
-                    share = rows.get(start) if before.get(start) == items else self._mean(items)
+                    share = self._changed(rows.get(start), before.get(start, []), items)
                     if share is not None:
                         users.append(user)
                         starts.append(start)
@@ -58,6 +60,13 @@ class Topics:
         rows = store.find(self._layout.topic_history, TOPIC_HISTORY, user=code)
         share_HT = vectors(rows["share"])
         return _by_window(self._events.person(code), window), dict(zip(rows["window"].to_list(), share_HT, strict=True))
+
+    def _changed(self, row_T: np.ndarray | None, before: list[int], after: list[int]) -> np.ndarray | None:
+        """The share of a window from its row in the data and its items there and now; None: it says nothing."""
+        was_T, is_T = self._mean(before), self._mean(after)
+        if row_T is None or was_T is None or is_T is None:
+            return is_T
+        return row_T if before == after else moved(row_T.astype(np.float64), is_T - was_T)
 
     def _mean(self, items: list[int]) -> np.ndarray | None:
         shares = [self._share[item] for item in items if item in self._share]

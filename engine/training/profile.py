@@ -83,6 +83,13 @@ def _decayed(
     return out
 
 
+def moved(share_T: NDArray[np.float64], by_T: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of a window whose acts changed, moved by as much as the mean share of its items; cut at 0, sum 1."""
+    cut_T = np.maximum(share_T + by_T, 0.0)
+    found_T: NDArray[np.float64] = cut_T / cut_T.sum()
+    return found_T
+
+
 @dataclass(frozen=True)
 class ProfileSource:
     """What profiles were made of, to make them as if some events had not been: the arguments of `profiles`; event e is

@@ -4,8 +4,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.training.profile import moved
+
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
+_moved = njit(cache=False)(moved)
 
 
 @njit(cache=False)
@@ -49,11 +52,3 @@ def without(
                 out[b, place] = (mass * before + left / kept) / (mass + 1.0) if kept else before
             place += asked
     return out
-
-
-@njit(cache=False)
-def _moved(share_T: NDArray[np.float64], by_T: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A completed window's share, moved; cut at 0 and divided by its sum."""
-    moved_T = np.maximum(share_T + by_T, 0.0)
-    found_T: NDArray[np.float64] = moved_T / moved_T.sum()
-    return found_T

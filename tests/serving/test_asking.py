@@ -12,10 +12,9 @@ import torch
 
 import models
 from engine.tables import store
-from engine.tables.schemas import SPLIT, TOPIC_HISTORY, TOPIC_ITEMS
+from engine.tables.schemas import SPLIT, TOPIC_ITEMS
 from engine.training.contract import Prepared, Solver
 from engine.training.source import load as load_data
-from engine.training.source import topic_profiles
 from serving.api import Muted, Refused, as_json, load
 from serving.own_rows import has_own_rows
 from tests.models.variants import CASES
@@ -60,25 +59,35 @@ def test_topics_are_as_in_the_data_until_something_changes(shop: Shop, ante) -> 
     batch = ante._model.asked(history, None, Muted())
     torch.testing.assert_close(batch.topic_BLT, whole.topic_BLT)
     assert torch.equal(batch.time_BL, whole.time_BL)
-    shorter = history.without([2])
-    frame = store.read(shop.layout.split, SPLIT).filter(user=2).filter(pl.col("position") != 2)
-    table, items = (
-        store.read(shop.layout.topic_history, TOPIC_HISTORY),
-        store.read(shop.layout.topic_items, TOPIC_ITEMS),
-    )
-    gone = history.acts[2].time
-    assert gone is not None
-    day = gone.replace(hour=0, minute=0)
-    left = [ante._model.names.code(act.item) for act in shorter.acts if act.time and act.time.date() == day.date()]
-    mean = items.filter(pl.col("item").is_in(left))["share"].to_numpy()
-    kept = table.filter((pl.col("user") != 2) | (pl.col("window") != day))
-    if len(mean):
-        row = pl.DataFrame({"user": [2], "window": [day], "share": [mean.mean(0)]}, schema=dict(table.schema))
-        kept = pl.concat([kept, row]).sort("user", "window")
-    expected = topic_profiles(frame, kept, items, 0.1, "day")
-    found = ante._model.asked(shorter, None, Muted()).topic_BLT
-    np.testing.assert_allclose(found[0], expected[-found.shape[1] :], rtol=1e-5)
-    assert not np.allclose(found[0, -1], whole.topic_BLT[0, -1])
+
+
+@pytest.mark.parametrize("user", [2, 3, 5])
+@pytest.mark.parametrize("gone", [[0], [1, 2], [1, 4, 5]], ids=str)
+def test_topics_without_acts_are_those_of_erasure(shop: Shop, ante, user: int, gone: list[int]) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person(f"p{user}")
+    data = load_data(ante._model.layout, ante._model.needs, "test", "cpu")
+    whole = data.events.before(torch.tensor([user]), torch.tensor([len(history.acts)]), ante._model.needs)
+    length = whole.event_BL.shape[1]  # of the history that the model reads
+    left = [place for place in range(length) if place not in gone]
+    erased = torch.isin(torch.arange(length), torch.tensor(gone))[None]
+    assert whole.profiles is not None
+    expected = whole.profiles.without(whole.event_BL.numpy(), erased.numpy())[0, left]
+    places = [len(history.acts) - length + place for place in gone]
+    found = ante._model.asked(history.without(places), None, Muted()).topic_BLT[0, -len(left) :]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.allclose(found, whole.topic_BLT[0, left])
+
+
+def test_an_act_that_came_to_a_window_moves_its_topics(shop: Shop, ante) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person("p2")
+    first, last = history.acts[0], history.acts[-1]
+    assert first.time is not None
+    assert last.time is not None
+    assert first.time.date() < last.time.date()
+    more = ante._model.asked(history.moved(len(history.acts) - 1, first.time), None, Muted()).topic_BLT[0]
+    before = ante._model.asked(history, None, Muted()).topic_BLT[0]
+    assert not torch.allclose(more[-1], before[-2])
+    torch.testing.assert_close(more.sum(-1), torch.ones(len(more)))
 
 
 def test_somebody_new_has_the_mean_of_what_they_had_in_each_window(shop: Shop, ante) -> None:  # type: ignore[no-untyped-def]
