@@ -29,7 +29,7 @@ from engine.measures.significance import holm, t_test
 from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
-from engine.tables.schemas import ORACLE, SPLIT
+from engine.tables.schemas import CASES, ORACLE
 from engine.tables.settings import Choice, checked
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
@@ -118,14 +118,12 @@ def without(catalog: Catalog, knocks: str, seed: int) -> Catalog:
 
 
 def oracle(layout: Layout) -> float | None:
-    """The oracle's recall@20 on the test cases, where there is one."""
-    known = store.read(layout.oracle, ORACLE)
-    test = store.read(layout.split, SPLIT).filter(pl.col("part") == "test").join(known, on=["user", "position"])
-    return (
-        float(recall(positions(test["greater"].to_numpy(), test["ties"].to_numpy()), 20).mean())
-        if test.height
-        else None
-    )
+    """The oracle's recall@20 on the test cases, where there is one and it ranked what the models rank."""
+    known, asked = store.read(layout.oracle, ORACLE), store.read(layout.cases, CASES).filter(pl.col("part") == "test")
+    test = asked.join(known, on=["user", "position"])
+    if not test.height or test["candidates"].count() or not store.meta(layout.split).get("in_order", True):
+        return None
+    return float(recall(positions(test["greater"].to_numpy(), test["ties"].to_numpy()), 20).mean())
 
 
 def cells(row: dict[str, Any], best: float | None, against: str) -> str:

@@ -22,6 +22,7 @@ from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import ERRORS, RANKS
 from engine.tables.settings import Choice
+from stages.compare.paper_inputs import missing, needed
 from stages.compare.paper_tables import tables
 from stages.compare.printed_table import markdown
 
@@ -29,7 +30,9 @@ ROOT = Path(__file__).parent.parent
 LISTS: dict[str, Any] = read_yaml(ROOT / "papers/cells.yaml")
 CELLS: dict[str, dict[str, Any]] = LISTS["cells"]
 TUNED: dict[str, dict[str, Any]] = LISTS["tuned"]
-ROOT_STAGES, STAGES = (read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml", "papers/dvc.yaml"))
+ROOT_STAGES, STAGES, TUNED_STAGES = (
+    read_yaml(ROOT / place)["stages"] for place in ("dvc.yaml", "papers/dvc.yaml", "papers/tuned/dvc.yaml")
+)
 
 
 @pytest.mark.parametrize("name", CELLS | TUNED)
@@ -50,14 +53,57 @@ def test_no_two_cells_are_the_same() -> None:
 
 
 def test_a_tuned_cell_runs_as_the_others_with_what_was_found() -> None:
-    cell, searched = (STAGES[name]["do"] for name in ("cell", "tuned"))
-    assert [c.replace(" @papers/tuned.yaml", "") for c in searched["cmd"]] == cell["cmd"]
+    cell, searched = (stages["cell"]["do"] for stages in (STAGES, TUNED_STAGES))
+    plain = [c.replace(" @papers/tuned.yaml", "").replace("papers/tuned/", "papers/") for c in searched["cmd"]]
+    assert [c.replace("cd ../..", "cd ..") for c in plain] == cell["cmd"]
     assert sum("@papers/tuned.yaml" in c for c in searched["cmd"]) == 2
-    assert {k: v for k, v in searched.items() if k not in ("desc", "cmd", "params")} == {
-        k: v for k, v in cell.items() if k not in ("desc", "cmd", "params")
+    assert {dep for dep in searched["deps"] if not dep.startswith("../data")} == {
+        f"../{dep}" for dep in cell["deps"] if not dep.startswith("data")
     }
-    own = {"tuned.yaml": ["${dataset}.${item.protocol}.${item.model}"]}
-    assert searched["params"] == [*cell["params"], own]
+    assert searched["outs"] == cell["outs"]
+    own = {"../tuned.yaml": ["${dataset}.${item.protocol}.${item.model}"]}
+    assert [{name.removeprefix("../"): keys for name, keys in one.items()} for one in searched["params"][:-1]] == cell[
+        "params"
+    ]
+    assert searched["params"][-1] == own
+
+
+def test_what_the_root_has_to_make_is_said_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    papers, root = read_yaml(ROOT / "papers/dvc.yaml"), read_yaml(ROOT / "dvc.yaml")
+    monkeypatch.chdir(tmp_path)
+    found = needed("shop", papers, root)
+    assert found[Path("data/shop/features/words.parquet")] == "text"
+    assert found[Path("data/shop/oracle.parquet")] == "ingest"
+    assert not any("ranks" in str(path) or "weights" in str(path) for path in found)
+    told = missing("shop", papers, root)
+    assert "data/shop has no catalog.parquet, events.parquet, features/image.parquet" in told
+    assert "`dvc repro ingest crawl regions images text`" in told
+    for path in found:
+        files.write_text("", path)
+    assert missing("shop", papers, root) == ""
+    (tmp_path / "data/shop/features/words.parquet").unlink()
+    told = missing("shop", papers, root)
+    assert told.startswith(
+        "data/shop has no features/words.parquet: with dataset: shop in params.yaml, `dvc repro text`"
+    )
+
+
+def test_a_cell_that_the_data_cannot_have_leaves_the_others(tmp_path: Path) -> None:
+    train, evaluate = STAGES["cell"]["do"]["cmd"][1:]
+    assert train.rstrip().endswith("|| test $? -eq 3")
+    for status, ends in ((0, 0), (3, 0), (1, 1)):
+        line = f"sh -c 'exit {status}' || test $? -eq 3"
+        assert subprocess.run(line, shell=True, check=False).returncode == ends
+    guard = re.fullmatch(
+        r"(cd \.\. && test ! -e papers/cells/\$\{key\}/model/weights\.pt \|\|) python .*", evaluate, re.S
+    )
+    assert guard
+    (tmp_path / "papers/cells/b/model").mkdir(parents=True)
+    (tmp_path / "papers/cells/b/model/weights.pt").touch()
+    for key, said in (("a", ""), ("b", "evaluated\n")):
+        line = f"{guard[1].replace('${key}', key)} echo evaluated"
+        done = subprocess.run(line, shell=True, cwd=tmp_path / "papers", capture_output=True, text=True, check=True)
+        assert done.stdout == said
 
 
 def test_what_was_found_is_what_models_have() -> None:
@@ -83,10 +129,11 @@ def test_commands_name_the_arguments_of_the_root_s(stage: str) -> None:
 
 
 def test_the_sub_project_lists_its_cells() -> None:
-    asked = [sys.executable, "-m", "dvc", "--cd", str(ROOT / "papers"), "stage", "list", "--name-only"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
-    assert {f"cell@{name}" for name in CELLS} | {f"tuned@{name}" for name in TUNED} <= set(found)
-    assert "tables" in found
+    for folder, cells in (("papers", CELLS), ("papers/tuned", TUNED)):
+        asked = [sys.executable, "-m", "dvc", "--cd", str(ROOT / folder), "stage", "list", "--name-only"]
+        found = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+        assert {f"cell@{name}" for name in cells} <= set(found)
+        assert "tables" in found
 
 
 def ran(

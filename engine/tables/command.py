@@ -14,6 +14,7 @@ from typing import Any
 from rich.logging import RichHandler
 
 from engine.tables import files
+from engine.tables.lacking import STATUS, Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import declared, expanded, override, places, read_yaml
 from engine.tables.printing import PrintableFormatter, printable_lines
@@ -32,7 +33,11 @@ def command(name: str) -> Iterator[None]:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f"{name}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
+        told = f"{name}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)"
+        if not isinstance(error, Lacking):
+            sys.exit(told)
+        print(told, file=sys.stderr)
+        sys.exit(STATUS)
     except KeyboardInterrupt:
         if os.environ.get("WHYREC_TRACE"):
             raise

@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from engine.tables.lacking import Lacking
 from engine.tables.settings import Choice
 
 
@@ -68,7 +69,7 @@ def expanded(word: str, params: dict[str, Any]) -> list[str]:
     for the data set, protocol and model that are chosen so far.
 
     Raises:
-        KeyError: the file has none for these; says what would make them.
+        Lacking: the file has none for these; says what would make them.
     """
     if not word.startswith("@"):
         return [word]
@@ -78,7 +79,7 @@ def expanded(word: str, params: dict[str, Any]) -> list[str]:
         found = found.get(name) or {}
     if "settings" not in found:
         data, protocol, model = chosen
-        raise KeyError(
+        raise Lacking(
             f"{path}: nothing for {data}, {protocol}, {model}; "
             f"`python -m stages.tune data/{data} --protocol {protocol} --models {model}` searches it"
         )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.tables.lacking import Lacking
 from engine.training.audience import NEVER, Audience, Clock
 from engine.training.batch import Batch
 from engine.training.needs import Needs
@@ -87,7 +88,7 @@ class Interactions:
     @property
     def _moments(self) -> Tensor:
         if self.time_E is None:
-            raise ValueError("the model asks at moments, and these events have none: choose another model or data")
+            raise Lacking("the model asks at moments, and these events have none: choose another model or data")
         return self.time_E
 
     def rows(self, start_B: Tensor, stop_B: Tensor, user_B: Tensor, needs: Needs) -> Batch:
@@ -101,10 +102,10 @@ class Interactions:
         place_BL = (start_B[:, None] + step_L).clamp(max=max(len(self) - 1, 0))
         event_BL = self.event_E[place_BL] * valid_BL
         if needs.times and self.time_E is None:
-            raise ValueError("the model uses times, and these events have none: choose other settings or other data")
+            raise Lacking("the model uses times, and these events have none: choose other settings or other data")
         time_BL = self.time_E[place_BL] * valid_BL if needs.times and self.time_E is not None else None
         if needs.topics and self.topic_ET is None:
-            raise ValueError("the model uses topics, and there are none; set contents.<content>.topics.method")
+            raise Lacking("the model uses topics, and there are none; set contents.<content>.topics.method")
         topic_BLT = self.topic_ET[event_BL].float() if needs.topics and self.topic_ET is not None else None
         return Batch(
             user_B=user_B,
@@ -121,10 +122,10 @@ class Interactions:
         """The ratings at some places.
 
         Raises:
-            ValueError: the data has none.
+            Lacking: the data has none.
         """
         if self.rating_E is None:
-            raise ValueError("the model reads ratings, and these events have none: choose other settings or other data")
+            raise Lacking("the model reads ratings, and these events have none: choose other settings or other data")
         return self.rating_E[place]
 
     def before(self, user_B: Tensor, position_B: Tensor, needs: Needs, now_B: Tensor | None = None) -> Batch:

@@ -13,6 +13,7 @@ from torch import Tensor
 from engine.tables import files, store
 from engine.tables.arrays import case_columns, category_paths, event_columns, vectors
 from engine.tables.arrays import ragged as ragged_column
+from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.schema import Table
 from engine.tables.schemas import CASES, ITEMS, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, VECTORS, WORDS
@@ -66,7 +67,7 @@ def load(layout: Layout, needs: Needs, part: str, device: str) -> Data:
     """What a model needs to be trained (part "valid": test events are not read into it) or tested (part "test").
 
     Raises:
-        KeyError: a view or the topics that the model needs were not made; names the setting to change.
+        Lacking: a view or the topics that the model needs were not made; names the setting to change.
     """
     split = store.read(layout.split, SPLIT).with_row_index("event", offset=1)
     about = store.meta(layout.split)
@@ -102,7 +103,7 @@ def _topics(layout: Layout, split: pl.DataFrame) -> tuple[np.ndarray, ProfileSou
     items = store.read(layout.topic_items, TOPIC_ITEMS)
     if items.height == 0:
         why = store.meta(layout.topic_items).get("why", "set contents.<content>.topics.method to make them")
-        raise KeyError(f"the model needs topics and {layout.topic_items} is empty; {why}")
+        raise Lacking(f"the model needs topics and {layout.topic_items} is empty; {why}")
     about = store.meta(layout.topic_history)
     made_of = profile_arrays(split, store.read(layout.topic_history, TOPIC_HISTORY), items, about["window"])
     after = profile.profiles(*made_of, about["decay"])
@@ -116,7 +117,7 @@ def _catalog(
     """Read the asked views.
 
     Raises:
-        KeyError: the table of a view is empty because its stage was skipped; names the setting to change.
+        Lacking: the table of a view is empty because its stage was skipped; names the setting to change.
     """
     pooled: dict[str, Tensor] = {}
     ragged: dict[str, Ragged] = {}
@@ -125,7 +126,7 @@ def _catalog(
         column = {"words": "word", "regions": "region", "topics": "share"}.get(view, "vector")
         frame = _view(paths[view], table, column, items)
         if frame.height == 0:
-            raise KeyError(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
+            raise Lacking(f"no view {view!r} in {paths[view]}: {why_empty(view, store.meta(paths[view]))}")
         if table in (VECTORS, TOPIC_ITEMS):
             value = vectors(frame[column])
             _finite(value, np.arange(frame.height + 1), frame["item"], view, paths[view])
@@ -168,7 +169,7 @@ def _view(path: Path, table: Table, column: str, items: int) -> pl.DataFrame:
 def _categories(path: Path, items: int, device: str) -> Categories:
     found = Categories.of(*category_paths(store.read(path, ITEMS, ["item", "categories"])), items, device)
     if not found.names:
-        raise KeyError(f"no view 'categories' in {path}: this data came without; set the model's features to none")
+        raise Lacking(f"no view 'categories' in {path}: this data came without; set the model's features to none")
     return found
 
 

@@ -105,20 +105,17 @@ def main() -> None:
     parser.add_argument("listed", type=Path, help="cells.yaml")
     parser.add_argument("cells", type=Path, help="the folder of what was run")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--list", choices=["cells", "tuned"], default="cells", help="which of its lists was run")
     given = parser.parse_args()
     try:
         listed = read_yaml(given.listed)
-        found = {
-            paper: (paper, text) for paper, text in tables(listed["cells"], given.cells, listed["metrics"]).items()
-        }
-        searched = tables(listed["tuned"], given.cells, listed["metrics"])
-        found |= {f"{paper}_tuned": (paper, text) for paper, text in searched.items()}
+        found = tables(listed[given.list], given.cells, listed["metrics"])
     except ValueError as error:
         sys.exit(f"compare: {error}")
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, (paper, text) in found.items():
-        files.write_text(text, given.out / f"{name}.csv")
-        print(f"\n{name}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
+    for paper, text in found.items():
+        files.write_text(text, given.out / f"{paper}.csv")
+        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
 
 
 if __name__ == "__main__":

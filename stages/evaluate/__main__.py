@@ -70,22 +70,26 @@ def main(params: Params, layout: Layout) -> None:
         | {"cases": float(len(place))}
     )
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
-    best = table.select("user", "position").join(
-        _oracle(layout), on=["user", "position"], how="left", maintain_order="left"
-    )
-    if best.height and best["greater"].null_count() == 0:
-        known = Counts(*(best[c].to_numpy().astype(np.int64) for c in ("greater", "ties", "others")))
-        readings |= {f"oracle_{k}": v for k, v in _readings(known, cutoffs).items()}
+    if best := _oracle(layout, table):
+        readings |= {f"oracle_{k}": v for k, v in _readings(best, cutoffs).items()}
     files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
     files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))
     charts.write(place, table, data.train, cutoffs, layout)
     _show(readings, params.model.name)
 
 
-def _oracle(layout: Layout) -> pl.DataFrame:
-    """What is known of each event by its place in time; nothing where the protocol moved events."""
+def _oracle(layout: Layout, ranks: pl.DataFrame) -> Counts | None:
+    """The best that is possible of the ranked cases; None where it is not known of all, where the protocol moved
+    events, or where the model ranked fewer items: the oracle knows ranks among all that were not yet seen.
+    """
     known = store.read(layout.oracle, ORACLE)
-    return known if store.meta(layout.split).get("in_order", True) else known.clear()
+    case = ["user", "position"]
+    best = ranks.select(*case, among="others").join(known, on=case, how="left", maintain_order="left")
+    if not best.height or not store.meta(layout.split).get("in_order", True):
+        return None
+    if best["greater"].null_count() or (best["others"] != best["among"]).any():
+        return None
+    return Counts(*(best[c].to_numpy().astype(np.int64) for c in ("greater", "ties", "others")))
 
 
 def _table(cases: pl.DataFrame, counts: Counts) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import models
 from engine.tables.arrays import category_paths, event_columns
+from engine.tables.lacking import Lacking
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
 from engine.training.interactions import Interactions
@@ -321,9 +322,9 @@ def test_item_histories_are_of_training_events() -> None:
 def test_what_is_missing_is_refused() -> None:
     timeless = few(STORY)
     needs = models.configure(section("iarn", "iarn_plain")).needs
-    with pytest.raises(ValueError, match="these events have none"):
+    with pytest.raises(Lacking, match="these events have none"):
         replace(timeless, time_E=None).pairs(torch.tensor([0]), needs)
-    with pytest.raises(ValueError, match="reads ratings, and these events have none"):
+    with pytest.raises(Lacking, match="reads ratings, and these events have none"):
         replace(timeless, rating_E=None).pairs(torch.tensor([0]), needs)
     choice = section("iarn", "lstm_backbone")
     with pytest.raises(ValueError, match="an LSTM has gates of its own"):

@@ -78,9 +78,24 @@ def evaluated(layout: Layout, name: str) -> dict[str, Any]:
 def test_no_oracle_where_the_protocol_moved_events(layout: Layout) -> None:
     known = pl.DataFrame([(1, 0, 3, 0, 9)], schema=dict(ORACLE.columns), orient="row")
     store.write(known, layout.oracle, ORACLE)
-    for meta, height in (({}, 1), ({"in_order": True}, 1), ({"in_order": False}, 0)):
+    ranks = pl.DataFrame({"user": [1], "position": [0], "others": [9]}, schema_overrides=dict(ORACLE.columns))
+    for meta, there in (({}, True), ({"in_order": True}, True), ({"in_order": False}, False)):
         write_split(layout, {5: "test"}, **meta)  # type: ignore[arg-type]
-        assert _oracle(layout).height == height
+        assert (_oracle(layout, ranks) is not None) == there
+
+
+def test_no_oracle_where_it_ranked_other_items_or_knows_some_cases_alone(layout: Layout) -> None:
+    known = pl.DataFrame([(1, 0, 3, 0, 9), (2, 0, 1, 1, 9)], schema=dict(ORACLE.columns), orient="row")
+    store.write(known, layout.oracle, ORACLE)
+    write_split(layout, {5: "test"})
+    ranks = known.drop("greater", "ties")
+    found = _oracle(layout, ranks)
+    assert found is not None
+    assert (found.greater.tolist(), found.ties.tolist(), found.others.tolist()) == ([3, 1], [0, 1], [9, 9])
+    among_few = ranks.with_columns(others=pl.Series([9, 4], dtype=pl.UInt32))
+    assert _oracle(layout, among_few) is None, "a rank among 4 and one among 9 are no pair"
+    store.write(known[:1], layout.oracle, ORACLE)
+    assert _oracle(layout, ranks) is None
 
 
 @pytest.mark.parametrize("name", MODELS)

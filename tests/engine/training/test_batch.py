@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.tables.arrays import event_columns
+from engine.tables.lacking import Lacking
 from engine.training.batch import Batch
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
@@ -117,9 +118,9 @@ def test_no_times_no_topics_no_silence() -> None:
     known = events([[1, 2]], timed=False)
     one = torch.tensor([1])
     assert known.time_E is None
-    with pytest.raises(ValueError, match="uses times, and these events have none"):
+    with pytest.raises(Lacking, match="uses times, and these events have none"):
         known.before(one, one, Needs(length=3, times=True))
-    with pytest.raises(ValueError, match=r"topics, and there are none; set contents\.<content>\.topics\.method"):
+    with pytest.raises(Lacking, match=r"topics, and there are none; set contents\.<content>\.topics\.method"):
         known.before(one, one, Needs(length=3, topics=True))
     assert known.before(one, one, Needs(length=3)).time_BL is None
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tables import store
+from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
@@ -125,7 +126,7 @@ def test_random_one_a_test_item_is_not_read_to_validate_nor_the_other_way(tmp_pa
         for row, user in enumerate(data.cases.user_C.tolist()):
             trained = split.filter((pl.col("user") == user) & (pl.col("part") == "train"))["item"].to_list()
             assert batch.item_BL[row, : batch.length_B[row]].tolist() == trained
-    with pytest.raises(ValueError, match="the model uses times, and these events have none"):
+    with pytest.raises(Lacking, match="the model uses times, and these events have none"):
         data.events.before(data.cases.user_C, data.cases.position_C, Needs(length=50, times=True))
     assert store.meta(at(tmp_path).split)["in_order"] is False
     run(tmp_path, [list(range(1, 11))], 30)
