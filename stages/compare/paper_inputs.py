@@ -52,7 +52,7 @@ def main() -> None:
     papers, root = read_yaml(Path("papers/dvc.yaml")), read_yaml(Path("dvc.yaml"))
     if told := missing(given.dataset, papers, root):
         sys.exit(f"papers: {told}")
-    files.write_json(sorted(str(path) for path in needed(given.dataset, papers, root)), given.out)
+    files.write_json({"there": sorted(map(str, needed(given.dataset, papers, root)))}, given.out)
 
 
 if __name__ == "__main__":
