@@ -52,7 +52,7 @@ def test_what_cannot_be_traced_or_has_no_vectors_says_so(shop: Shop, tmp_path: P
 
 
 def test_an_encoder_that_differs_is_not_kept(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = shop.fitted("gru4rec")
+    asked = shop.fitted("caser")
     forward = encoder.Encoder.forward
     monkeypatch.setattr(encoder.Encoder, "forward", lambda self, *given: forward(self, *given) + 0.01)
     told = asked.export(tmp_path / "out")

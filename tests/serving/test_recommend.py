@@ -56,7 +56,7 @@ def test_a_rank_is_that_of_evaluate(shop: Shop, name: str, variant: str) -> None
     model = asked._model
     data = load_data(model.layout, model.needs, "test", "cpu")
     counts = rank(model.net, data.cases, data.events)
-    for row, user in enumerate(data.table["user"].to_list()):
+    for row, user in enumerate(data.table["user"].to_list()[:4]):
         whole = asked.person(f"p{user}")
         target = whole.acts[-1]
         history = whole if name in ("bpr_mf", "timesvd") else whole.without([len(whole.acts) - 1])
