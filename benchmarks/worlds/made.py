@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,15 +30,23 @@ class Part:
     part_E: Tensor
 
 
+class Rule(Protocol):
+    """What follows from what, in a world."""
+
+    def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
+        """chance_ULN of every item as each act of each person, to one who knows the rule, sees the catalog's views and
+        has seen the acts before; column 0 is padding.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Made:
-    """A world drawn from a seed. `knows(item_UL, catalog)` gives the chance of every item, chance_ULN, as each act of
-    each person, to one who knows the rule and has seen the acts before it; column 0 is padding.
-    """
+    """A world drawn from a seed: everyone's acts, the items' views, and the rule."""
 
     item_UL: Codes
     catalog: Catalog
-    knows: Callable[[Codes, Catalog], Numbers]
+    rule: Rule
 
     @property
     def people(self) -> int:
@@ -68,11 +76,12 @@ class Made:
 
     def best(self, catalog: Catalog | None = None) -> Numbers:
         """The rank of each test case's target to one who knows the rule, ties by lot; by other views where given."""
-        chance_ULN = self.knows(self.item_UL, catalog or self.catalog)[:, -TEST:, 1:]
+        chance_ULN = self.rule.knows(self.item_UL, catalog or self.catalog)[:, -TEST:, 1:]
         own_UL1 = np.take_along_axis(chance_ULN, self.item_UL[:, -TEST:, None] - 1, 2)
         greater_UL = (chance_ULN > own_UL1 + ALIKE).sum(2)
         ties_UL = (np.abs(chance_ULN - own_UL1) <= ALIKE).sum(2) - 1
-        return (1.0 + greater_UL + np.random.default_rng(1).integers(0, ties_UL + 1)).ravel()
+        rank_UL: Numbers = 1.0 + greater_UL + np.random.default_rng(1).integers(0, ties_UL + 1)
+        return rank_UL.ravel()
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Rule:
         return mixed([(come_UN & alike_UN, follows * agrees), (come_UN & ~alike_UN, follows * (1 - agrees))])
 
     def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
-        """chance_ULN, as `Made` asks for it."""
+        """chance_ULN to one who knows the rule."""
         traits, state, found = self.traits(catalog), self.begin(len(item_UL)), []
         for item_U in item_UL.T:
             found.append(self.chance(state, traits))
@@ -90,7 +90,7 @@ def made(seed: int, shape: Shape = Shape()) -> Made:
     for _ in range(shape.acts):
         item.append(drawn(rule.chance(state, traits), random))
         state = rule.after(item[-1], state, traits)
-    return Made(np.stack(item, 1), catalog, rule.knows)
+    return Made(np.stack(item, 1), catalog, rule)
 
 
 SAME = {"dim": 16, "length": 35, "objective": "full"}

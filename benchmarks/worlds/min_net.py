@@ -48,8 +48,8 @@ class Rule:
         detail_ND = np.sign(catalog.vector("image").double().numpy() @ np.linalg.pinv(self.picture_DX))
         shown_NT = detail_ND[:, 0::2] * detail_ND[:, 1::2]
         said_NT = np.sign(catalog.vector("text").double().numpy() @ np.linalg.pinv(self.text_DX))
-        known_NT = np.where(read[:, None], said_NT, shown_NT * seen[:, None])
-        return known_NT.astype(np.int64)
+        known_NT: Codes = np.where(read[:, None], said_NT, shown_NT * seen[:, None]).astype(np.int64)
+        return known_NT
 
     def chance(self, past_UT: Codes, trait_NT: Codes) -> Numbers:
         """chance_UN of each item after acts with these traits BACK acts ago."""
@@ -62,7 +62,7 @@ class Rule:
         return found
 
     def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
-        """chance_ULN, as `Made` asks for it."""
+        """chance_ULN to one who knows the rule."""
         trait_NT = self.traits(catalog)
         none_UT = np.zeros((len(item_UL), self.shape.traits), np.int64)
         past = [none_UT] * BACK + [trait_NT[item_U] for item_U in item_UL.T[:-BACK]]
@@ -89,7 +89,7 @@ def made(seed: int, shape: Shape = Shape()) -> Made:
     for step in range(shape.acts):
         past = known_NT[item[step - BACK]] if step >= BACK else np.zeros((shape.people, shape.traits), np.int64)
         item.append(drawn(rule.chance(past, known_NT), random))
-    return Made(np.stack(item, 1), catalog, rule.knows)
+    return Made(np.stack(item, 1), catalog, rule)
 
 
 SAME = {"dim": 32, "inner": 32, "length": 12, "dropout": 0.1, "objective": "full"}

@@ -18,11 +18,12 @@ from engine.evaluation.selection import selection
 from engine.measures.ranking import positions
 from engine.tables import files
 from engine.tables.settings import Choice
-from engine.training.contract import Learner
+from engine.training.cases import Seen
+from engine.training.contract import Learner, Recommender
 from engine.training.fit import fit
-from engine.training.schedule import Train
+from engine.training.schedule import Progressed, Train
 
-SEEN = "kept"  # what a person has had may come again
+SEEN: Seen = "kept"  # what a person has had may come again
 BUDGET: dict[str, Any] = {"epochs": 300, "batch_size": 64, "weight_decay": 1e-4, "patience": 8, "save": 1e9}
 
 
@@ -39,14 +40,20 @@ class Trained:
     capped: bool
 
 
-def cell(world: Made, row: Row, seed: int, rate: float) -> Trained:
-    """Learn at a rate (a solver: solve) and rank the test cases."""
+def learnt(world: Made, row: Row, seed: int, rate: float) -> tuple[Recommender, Progressed]:
+    """The row's model in its best state by validation, and how it came there."""
     torch.manual_seed(seed)
     model = models.build(Choice(name=row.model, settings=row.settings), world.catalog, world.people)
-    valid, test, started = world.part("valid"), world.part("test"), time.perf_counter()
+    valid, how = world.part("valid"), Train(**BUDGET | {"lr": rate})
     reading = selection(model, valid, SEEN, "the world leaves none")
     with tempfile.TemporaryDirectory() as folder:
-        done = fit(model, valid.train, reading, Train(**BUDGET | {"lr": rate}), seed, Path(folder, "run.pt"))
+        return model, fit(model, valid.train, reading, how, seed, Path(folder, "run.pt"))
+
+
+def cell(world: Made, row: Row, seed: int, rate: float) -> Trained:
+    """Learn at a rate (a solver: solve) and rank the test cases."""
+    started, test = time.perf_counter(), world.part("test")
+    model, done = learnt(world, row, seed, rate)
     counts = rank(model, test.cases, test.events, SEEN)
     return Trained(
         valid=done.best,

@@ -54,7 +54,7 @@ def test_who_knows_the_rule_does_not_know_what_comes(name: str) -> None:
     world, step = small(name), 6
     changed_UL = world.item_UL.copy()
     changed_UL[:, step:] = world.item_UL[::-1, step:]
-    before, after = (world.knows(item_UL, world.catalog) for item_UL in (world.item_UL, changed_UL))
+    before, after = (world.rule.knows(item_UL, world.catalog) for item_UL in (world.item_UL, changed_UL))
     np.testing.assert_array_equal(before[:, : step + 1], after[:, : step + 1])
     assert (before[:, step + 2 :] != after[:, step + 2 :]).any()
     np.testing.assert_allclose(before.sum(2), 1, atol=1e-9)
