@@ -98,6 +98,7 @@ WORLD = World(
     {
         "min_net": Row("min_net", SAME),
         "MIN-i: no translation": Row("min_net", SAME | {"translation": "none"}),
+        "its loss L_i left out": Row("min_net", SAME | {"auxiliary": {"translation": 0.0}}),
         "MIN-s: the last item alone": Row("min_net", SAME | {"sequence": "last"}),
         "MIN-v: no pictures": Row("min_net", SAME | {"views": ["text"]}),
         "MIN-t: no texts": Row("min_net", SAME | {"views": ["image"]}),
