@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from benchmarks.worlds import __main__ as command
-from benchmarks.worlds import mahn, min_net, trial
+from benchmarks.worlds import gates, mahn, min_net, trial
 from benchmarks.worlds.made import TEST, VALID, Made, Row, World, shuffled
 from benchmarks.worlds.table import outcomes
 from benchmarks.worlds.trial import Trained, cell, kept
 from engine.measures.ranking import ndcg
 from engine.measures.significance import t_test
+from models.mahn import MAHN
 
 VIEWS = ("image", "text")
 SHAPES = {"mahn": mahn.Shape(people=300), "min_net": min_net.Shape(people=400)}
@@ -80,6 +81,16 @@ def test_the_system_wins_by_what_its_world_was_made_for(name: str, worse: str) -
     verdict = t_test(*found)
     assert verdict.difference > 0
     assert verdict.p < 0.01
+
+
+def test_the_gates_let_pictures_through_where_an_act_leads_on() -> None:
+    world = small("mahn")
+    model, _ = trial.learnt(world, mahn.WORLD.rows["mahn"], 1, RATE["mahn"])
+    assert isinstance(model, MAHN)
+    own_ULX, state_ULD, passed_UL = gates.inside(model, world)
+    leads_UL = gates.leads(world)
+    assert passed_UL[leads_UL == 1].mean() > passed_UL[leads_UL == 0].mean() + 0.1
+    assert gates.probed(state_ULD, leads_UL) > gates.probed(own_ULX, leads_UL) + 0.1
 
 
 def cells(*places: list[float], capped: bool = False) -> list[Trained]:
