@@ -1,0 +1,143 @@
+"""What every world is: acts, views, the cut into parts, and what one who knows the rule expects of each case."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog
+from engine.training.interactions import Interactions
+
+VALID, TEST = 3, 8  # of each person's last acts
+ALIKE = 1e-12  # chances that differ by less are one
+
+Codes = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a model is selected by, or tested on: training events, all events, the part's cases and their places."""
+
+    train: Interactions
+    events: Interactions
+    cases: Cases
+    part_E: Tensor
+
+
+class Rule(Protocol):
+    """What follows from what, in a world."""
+
+    def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
+        """chance_ULN of every item as each act of each person, to one who knows the rule, sees the catalog's views and
+        has seen the acts before; column 0 is padding.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Made:
+    """A world drawn from a seed: everyone's acts, the items' views, and the rule."""
+
+    item_UL: Codes
+    catalog: Catalog
+    rule: Rule
+
+    @property
+    def people(self) -> int:
+        return len(self.item_UL)
+
+    def part(self, name: str) -> Part:
+        """`valid` or `test`. Everyone's last acts are the test, those before them validation, all others training."""
+        people, length = self.item_UL.shape
+        stop = length - (TEST if name == "valid" else 0)
+        start = stop - (VALID if name == "valid" else TEST)
+        train, events = self._first(length - TEST - VALID), self._first(stop)
+        user_C = np.repeat(np.arange(1, people + 1), stop - start)
+        position_C = np.tile(np.arange(start, stop), people)
+        target_C = self.item_UL[:, start:stop].ravel()
+        cases = Cases.of({"user": user_C, "position": position_C, "target": target_C})
+        return Part(train, events, cases, events.offset_U[cases.user_C] + cases.position_C)
+
+    def _first(self, length: int) -> Interactions:
+        """Everyone's first acts."""
+        people = len(self.item_UL)
+        columns = {
+            "user": np.repeat(np.arange(1, people + 1), length),
+            "item": self.item_UL[:, :length].ravel(),
+            "event": np.arange(1, people * length + 1),
+        }
+        return Interactions.of(columns, self.catalog.items)
+
+    def best(self, catalog: Catalog | None = None) -> Numbers:
+        """The rank of each test case's target to one who knows the rule, ties by lot; by other views where given."""
+        chance_ULN = self.rule.knows(self.item_UL, catalog or self.catalog)[:, -TEST:, 1:]
+        own_UL1 = np.take_along_axis(chance_ULN, self.item_UL[:, -TEST:, None] - 1, 2)
+        greater_UL = (chance_ULN > own_UL1 + ALIKE).sum(2)
+        ties_UL = (np.abs(chance_ULN - own_UL1) <= ALIKE).sum(2) - 1
+        rank_UL: Numbers = 1.0 + greater_UL + np.random.default_rng(1).integers(0, ties_UL + 1)
+        return rank_UL.ravel()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a world's table."""
+
+    model: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class World:
+    """How a world is drawn from a seed, the rows of its table, and which row should be better than which."""
+
+    made: Callable[[int], Made]
+    rows: dict[str, Row]
+    claims: Sequence[tuple[str, str]]
+
+
+def shuffled(catalog: Catalog, views: Sequence[str], seed: int) -> Catalog:
+    """The catalog with each of some views changing hands among the items that have it."""
+    for place, name in enumerate(views):
+        catalog = catalog.knocked(name, "shuffled", seed + place)
+    return catalog
+
+
+def view(value_ND: Numbers) -> Tensor:
+    """Rows of items as a view of a catalog, before them the zeros of padding."""
+    return torch.from_numpy(np.concatenate([np.zeros((1, value_ND.shape[1])), value_ND]).astype(np.float32))
+
+
+def nearest(view_ND: Tensor, prototype_KD: Numbers) -> Codes:
+    """Which prototype each vector is nearest to; of padding too."""
+    distance_NK = np.square(view_ND.double().numpy()[:, None] - prototype_KD[None]).sum(2)
+    found: Codes = distance_NK.argmin(1)
+    return found
+
+
+def drawn(chance_UN: Numbers, random: np.random.Generator) -> Codes:
+    """One item a row, by its chances."""
+    last = chance_UN.shape[1] - 1
+    found: Codes = (chance_UN.cumsum(1) < random.random((len(chance_UN), 1))).sum(1).clip(1, last)
+    return found
+
+
+def mixed(parts: Sequence[tuple[NDArray[np.bool_], float]]) -> Numbers:
+    """chance_UN: of each part with its share one of the items that are wanted there, each as likely; with what is left,
+    or where a part wants none, any item.
+    """
+    people, columns = parts[0][0].shape
+    found, left_U1 = np.zeros((people, columns)), np.ones((people, 1))
+    for wanted_UN, share in parts:
+        wanted_UN = wanted_UN & (np.arange(columns) > 0)
+        count_U1 = wanted_UN.sum(1, keepdims=True)
+        share_U1 = np.where(count_U1 > 0, share, 0.0)
+        found += share_U1 * wanted_UN / np.maximum(count_U1, 1)
+        left_U1 = left_U1 - share_U1
+    found[:, 1:] += left_U1 / (columns - 1)
+    return found
