@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import bson
 import pytest
@@ -60,6 +61,41 @@ def test_every_command_that_asks_a_model_is_understood() -> None:
     assert len(lines) >= 8
     for line in lines:
         parsed(shlex.split(line)[3:])  # which ends where it does not know an argument
+
+
+CARD: dict[str, dict[str, Any]] = json.loads((ROOT / "benchmarks" / "results" / "cuda-h100.json").read_text())
+WAYS = ("fp32", "tf32", "bf16", "tf32_compiled")
+
+
+def test_what_a_card_took_is_what_the_file_says() -> None:
+    """The tables of docs/gpu.md, digit for digit."""
+    page = (ROOT / "docs" / "gpu.md").read_text()
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:3] == "| `"
+    ]
+    fits, epochs = {r[0]: r[1:] for r in rows if len(r) == 4}, {r[0]: r[1:] for r in rows if len(r) == 5}
+    assert {f"{name}.bf16-mixed" for name in fits} == {name for name in CARD["fits"] if "bf16" in name}
+    for name, shown in fits.items():
+        full, mixed = (CARD["fits"][f"{name}.{way}"] for way in ("32-true", "bf16-mixed"))
+        most = max(full["peak_gib"], mixed["peak_gib"])
+        assert shown == [f"{x:.2f}" for x in (full["seconds_an_epoch"], mixed["seconds_an_epoch"], most)], name
+    assert len(epochs) == 3
+    for name, shown in epochs.items():
+        found = [CARD["epochs"].get(f"{name}.{way}") for way in WAYS]
+        assert shown == [f"{x['seconds_an_epoch']:.2f} ({x['first_epoch']:.2f})" if x else "–" for x in found], name
+    worst = CARD["equality"]["worst"]
+    for bits, name in (("32 bits", "float32"), ("bf16", "bfloat16")):
+        readings = [worst[name].get(of) for of in ("loss", "gradient", "score", "influence")]
+        assert f"| {bits} | {' | '.join('–' if x is None else f'{x:.1e}' for x in readings)} |" in page
+    work = CARD["extraction"]
+    for number in (
+        f"{work['pictures']['images_a_second']:,.0f} a second",
+        f"{work['regions']['images_a_second']:.0f} a second",
+        f"{work['texts']['tokens_a_second']:,} word pieces a second",
+        f"{CARD['ranking']['rows_8192_fp32']['seconds']:.2f} s (8,192 rows at once)",
+        f"{CARD['epochs']['size']['events']:,} events",
+    ):
+        assert number in page, number
 
 
 def movielens(folder: Path, release: str) -> dict[str, str]:
