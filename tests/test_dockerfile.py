@@ -2,16 +2,13 @@
 
 import fnmatch
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.clone import ROOT, copied, done, tracked
+
 KNOWN = {"FROM", "RUN", "WORKDIR", "ENV", "ARG", "COPY", "EXPOSE", "CMD"}
 
 
@@ -38,11 +35,6 @@ def matches(pattern: str, parts: list[str]) -> bool:
         return any(fnmatch.fnmatch(part, pattern[3:]) for part in parts)
     wanted = pattern.split("/")
     return len(wanted) <= len(parts) and all(map(fnmatch.fnmatch, parts, wanted))
-
-
-def tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if (ROOT / line).is_file()]
 
 
 def test_it_begins_from_a_python_that_the_project_takes() -> None:
@@ -84,26 +76,13 @@ def test_it_installs_and_runs_by_the_readme_s_own_lines() -> None:
 
 @pytest.mark.timeout(120)
 def test_its_last_step_makes_a_repository_in_which_the_pipeline_is_known(tmp_path: Path) -> None:
-    for name in (name for name in tracked() if not ignored(name)):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copied(tmp_path, lambda name: not ignored(name))
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".ready").touch()
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DVC_SITE_CACHE_DIR": str(tmp_path / ".cache" / "site"),
-        "HOME": str(tmp_path / "nobody"),
-    }
-
-    def done(command: list[str]) -> str:
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
-        assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
-        return run.stdout
-
-    done(["sh", "-c", rest("RUN")[-1]])
-    assert done(["git", "status", "--porcelain"]) == ""
-    assert len(done(["git", "ls-files"]).splitlines()) == len(tracked())
-    told = done([*json.loads(rest("CMD")[0]), "--dry-run"])
+    done(tmp_path, "sh", "-c", rest("RUN")[-1])
+    assert done(tmp_path, "git", "status", "--porcelain") == ""
+    assert len(done(tmp_path, "git", "ls-files").splitlines()) == len(tracked())
+    told = done(tmp_path, *json.loads(rest("CMD")[0]), "--dry-run")
     assert "dvc repro" in told
     assert "pip install" not in told, "the environment of the layer before is not taken"
-    assert "Running stage 'ingest'" in done(["dvc", "repro", "--dry", "--force"])
+    assert "Running stage 'ingest'" in done(tmp_path, "dvc", "repro", "--dry", "--force")

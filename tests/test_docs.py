@@ -22,7 +22,7 @@ from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SET = re.compile(r"-S (?:'([^']+)'|([^\s`']+))")
+SET = re.compile(r"""-S (?:'([^']+)'|"([^"]+)"|([^\s`'"]+))""")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PEOPLE, THINGS, DAY = 4, 21, 1_400_000_000
 
@@ -36,7 +36,7 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_param_of_a_command_is_there(page: Path) -> None:
     stages = [shlex.split(line) for line in blocks(page) if re.match(r"python -m stages\.\w+ ", line)]
-    named = [a or b for a, b in SET.findall(page.read_text())]
+    named = ["".join(found) for found in SET.findall(page.read_text())]
     for words in stages:
         named += [word for word in words[3:] if re.match(r"\+?\w[\w.]*=", word)]
     for one in named:
@@ -54,6 +54,12 @@ def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
             assert run[2].startswith("data/"), f"{line}: the first argument is where the data lie"
             known = {f"--{field.name}" for field in fields(Layout)}
             assert set(re.findall(r"--[\w-]+", line.partition("-m stages.")[2])) <= known, line
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
+        assert (page.parent / link).exists(), link
 
 
 def test_every_command_that_asks_a_model_is_understood() -> None:
@@ -172,8 +178,8 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_papers_dataset_is_read_by_its_command(tmp_path: Path, command: str) -> None:
     params = read_yaml(ROOT / "params.yaml")
-    for a, b in SET.findall(command):
-        override(params, a or b)
+    for found in SET.findall(command):
+        override(params, "".join(found))
     source = params["dataset"]
     section = params["datasets"][source]
     made = MAKERS[source](tmp_path / "raw", section.get("release", "") if source == "movielens" else command)
