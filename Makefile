@@ -3,9 +3,10 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 READY := .venv/.ready
 
-.PHONY: demo test check clean help
+.PHONY: environment demo test check clean help
 
 help:
+	@echo "make environment    .venv with what requirements.txt pins"
 	@echo "make demo    environment, then the whole pipeline on the embedded demo"
 	@echo "make test    environment, then the test suite"
 	@echo "make check   environment, then ruff, mypy --strict and the import contracts"
@@ -15,6 +16,8 @@ $(READY): requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
+
+environment: $(READY)
 
 demo: $(READY)
 	dvc repro

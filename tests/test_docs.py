@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import bson
 import pytest
@@ -21,7 +22,7 @@ from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SET = re.compile(r"-S (?:'([^']+)'|([^\s`']+))")
+SET = re.compile(r"""-S (?:'([^']+)'|"([^"]+)"|([^\s`'"]+))""")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PEOPLE, THINGS, DAY = 4, 21, 1_400_000_000
 
@@ -35,7 +36,7 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_param_of_a_command_is_there(page: Path) -> None:
     stages = [shlex.split(line) for line in blocks(page) if re.match(r"python -m stages\.\w+ ", line)]
-    named = [a or b for a, b in SET.findall(page.read_text())]
+    named = ["".join(found) for found in SET.findall(page.read_text())]
     for words in stages:
         named += [word for word in words[3:] if re.match(r"\+?\w[\w.]*=", word)]
     for one in named:
@@ -55,11 +56,52 @@ def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
             assert set(re.findall(r"--[\w-]+", line.partition("-m stages.")[2])) <= known, line
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
 def test_every_command_that_asks_a_model_is_understood() -> None:
     lines = [line for page in PAGES for line in blocks(page) if line.startswith("python -m serving ")]
     assert len(lines) >= 8
     for line in lines:
         parsed(shlex.split(line)[3:])  # which ends where it does not know an argument
+
+
+CARD: dict[str, dict[str, Any]] = json.loads((ROOT / "benchmarks" / "results" / "cuda-h100.json").read_text())
+WAYS = ("fp32", "tf32", "bf16", "tf32_compiled")
+
+
+def test_what_a_card_took_is_what_the_file_says() -> None:
+    """The tables of docs/gpu.md, digit for digit."""
+    page = (ROOT / "docs" / "gpu.md").read_text()
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:3] == "| `"
+    ]
+    fits, epochs = {r[0]: r[1:] for r in rows if len(r) == 4}, {r[0]: r[1:] for r in rows if len(r) == 5}
+    assert {f"{name}.bf16-mixed" for name in fits} == {name for name in CARD["fits"] if "bf16" in name}
+    for name, shown in fits.items():
+        full, mixed = (CARD["fits"][f"{name}.{way}"] for way in ("32-true", "bf16-mixed"))
+        most = max(full["peak_gib"], mixed["peak_gib"])
+        assert shown == [f"{x:.2f}" for x in (full["seconds_an_epoch"], mixed["seconds_an_epoch"], most)], name
+    assert len(epochs) == 3
+    for name, shown in epochs.items():
+        found = [CARD["epochs"].get(f"{name}.{way}") for way in WAYS]
+        assert shown == [f"{x['seconds_an_epoch']:.2f} ({x['first_epoch']:.2f})" if x else "–" for x in found], name
+    worst = CARD["equality"]["worst"]
+    for bits, name in (("32 bits", "float32"), ("bf16", "bfloat16")):
+        readings = [worst[name].get(of) for of in ("loss", "gradient", "score", "influence")]
+        assert f"| {bits} | {' | '.join('–' if x is None else f'{x:.1e}' for x in readings)} |" in page
+    work = CARD["extraction"]
+    for number in (
+        f"{work['pictures']['images_a_second']:,.0f} a second",
+        f"{work['regions']['images_a_second']:.0f} a second",
+        f"{work['texts']['tokens_a_second']:,} word pieces a second",
+        f"{CARD['ranking']['rows_8192_fp32']['seconds']:.2f} s (8,192 rows at once)",
+        f"{CARD['epochs']['size']['events']:,} events",
+    ):
+        assert number in page, number
 
 
 def movielens(folder: Path, release: str) -> dict[str, str]:
@@ -136,8 +178,8 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_papers_dataset_is_read_by_its_command(tmp_path: Path, command: str) -> None:
     params = read_yaml(ROOT / "params.yaml")
-    for a, b in SET.findall(command):
-        override(params, a or b)
+    for found in SET.findall(command):
+        override(params, "".join(found))
     source = params["dataset"]
     section = params["datasets"][source]
     made = MAKERS[source](tmp_path / "raw", section.get("release", "") if source == "movielens" else command)

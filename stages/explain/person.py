@@ -12,7 +12,7 @@ from stages.explain.history import HISTORY, Past, detailed, history_views, time_
 from stages.explain.item_cards import ItemContents, item_card
 from stages.explain.page_contents import OtherWeights, Person, Recommended
 from stages.explain.topic_trends import topic_trends, windows_before
-from stages.explain.weighed import Reasons, Whole, group_reasons
+from stages.explain.weighed import Reading, Reason, Reasons, Whole, group_reasons
 
 INSIDE = frozenset({"word", "region", "word_region", "view"})
 HEAVIEST = 6  # of what else is weighed
@@ -46,13 +46,29 @@ def other_weights(reasons: Reasons, names: dict[int, str], words: DomainWords) -
         "topic": "Topics",
     }
     found = []
+    for whole, reason in summed_over_acts(reasons):
+        if whole.over in INSIDE | set(HISTORY) or (whole.over == "topic" and reason.kind == "share"):
+            continue
+        heaviest = sorted(reason.parts, key=lambda part: -abs(part[2]))[:HEAVIEST]
+        rows = [(_part_name(whole.over, part, label, names), weight) for part, label, weight in heaviest]
+        found.append(OtherWeights(called.get(whole.over, whole.over), reason.reading, rows, len(reason.parts)))
+    return found
+
+
+def summed_over_acts(reasons: Reasons) -> list[tuple[Whole, Reason]]:
+    """Every reason once, those that add up (signed ones) summed over the acts: what a topic does in all of them."""
+    found: list[tuple[Whole, Reason]] = []
+    total: dict[tuple[str, Reading], dict[tuple[int, str | None], float]] = {}
     for whole, several in reasons.items():
         for reason in several:
-            if whole.over in INSIDE | set(HISTORY) or (whole.over == "topic" and reason.kind == "share"):
+            if whole.position is None or reason.kind != "signed" or whole.over in INSIDE:
+                found.append((whole, reason))
                 continue
-            heaviest = sorted(reason.parts, key=lambda part: -abs(part[2]))[:HEAVIEST]
-            rows = [(_part_name(whole.over, part, label, names), weight) for part, label, weight in heaviest]
-            found.append(OtherWeights(called.get(whole.over, whole.over), reason.reading, rows, len(reason.parts)))
+            sums = total.setdefault((whole.over, reason.reading), {})
+            for part, label, weight in reason.parts:
+                sums[part, label] = sums.get((part, label), 0.0) + weight
+    for (over, reading), sums in total.items():
+        found.append((Whole(over), Reason(reading, "signed", [(*part, weight) for part, weight in sums.items()])))
     return found
 
 

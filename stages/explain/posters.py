@@ -11,7 +11,7 @@ from engine.features.pictures.pictures import BadPicture, rgb
 from engine.tables import store
 from engine.tables.schemas import IMAGES
 
-QUALITY = 72
+QUALITY = 60
 
 
 @dataclass(frozen=True)
