@@ -12,6 +12,7 @@ import torch
 
 import models
 from engine.tables import store
+from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.schemas import CASES, SPLIT
@@ -63,7 +64,7 @@ def test_the_mean_is_a_variant_and_sweeps_converge() -> None:
     assert solved(events, of="none").rate(batch, item_B).tolist() == [3.0, 3.0, 3.0]
     exact = solved(events, sweeps=200, item_damping=0, user_damping=0).rate(batch, item_B)
     assert exact.tolist() == pytest.approx([4.0, 2.0, 3.0], abs=1e-4)
-    with pytest.raises(ValueError, match="these events have none"):
+    with pytest.raises(Lacking, match="these events have none"):
         solved(replace(events, rating_E=None))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
+from engine.tables.lacking import Lacking
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.interactions import Interactions
@@ -274,7 +275,7 @@ def test_the_choice_by_hand(world: World) -> None:
 def test_times_are_asked_for(world: World) -> None:
     model = hyperrec(world)
     events = replace(world.interactions(1), time_E=None)
-    with pytest.raises(ValueError, match="periods are made of times, and these events have none"):
+    with pytest.raises(Lacking, match="periods are made of times, and these events have none"):
         model.prepare(events)
     with pytest.raises(ValueError, match="and these events have no"):
         events.before(torch.tensor([1]), torch.tensor([1]), model.needs)
