@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.tables.lacking import Lacking
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Prepared, Weights
@@ -92,7 +93,7 @@ class HyperRec(Prepared, CatalogScorer, Explainer):
 
     def prepare(self, train: Interactions) -> None:
         if train.time_E is None:
-            raise ValueError("periods are made of times, and these events have none: choose another model or data")
+            raise Lacking("periods are made of times, and these events have none: choose another model or data")
         self.periods.fill(train, train.time_E)
 
     def _vectors(self) -> tuple[Tensor, Tensor]:

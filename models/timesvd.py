@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.tables.lacking import Lacking
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.choices import combinations
@@ -156,7 +157,7 @@ class TimeSVD(Chosen, Tuned, Rater, Factored):
         if level == 0:
             return [zero_E.float().cpu().numpy(), zero_E.cpu().numpy(), zero_E.cpu().numpy()]
         if train.time_E is None:
-            raise ValueError("ratings drift with time, and these events have none: set drift to none")
+            raise Lacking("ratings drift with time, and these events have none: set drift to none")
         self.days.learn(train.user_E, train.time_E)
         when = self.days.when(train.user_E, train.time_E)
         if level == 1:
@@ -179,9 +180,8 @@ class TimeSVD(Chosen, Tuned, Rater, Factored):
         return {name: table.float() for name, table in found.items()}
 
     def _steps(self, mean: float, epoch: int) -> Steps:
-        rate, penalty = self.config.rate * self.config.decay**epoch, self.chosen["penalty"]
-        drifts = (rate * self.config.drift_rate, self.config.drift_penalty)
-        return Steps(rate, drifts[0], penalty, drifts[1], mean, self.config.implicit, LEVELS[self.config.drift])
+        own, rate, penalty = self.config, self.config.rate * self.config.decay**epoch, self.chosen["penalty"]
+        return Steps(rate, rate * own.drift_rate, penalty, own.drift_penalty, mean, own.implicit, LEVELS[own.drift])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *given: Any) -> None:
         """There are as many rows of days as the training events had."""

@@ -277,7 +277,7 @@ def test_times_are_asked_for(world: World) -> None:
     events = replace(world.interactions(1), time_E=None)
     with pytest.raises(Lacking, match="periods are made of times, and these events have none"):
         model.prepare(events)
-    with pytest.raises(ValueError, match="and these events have no"):
+    with pytest.raises(Lacking, match="and these events have no"):
         events.before(torch.tensor([1]), torch.tensor([1]), model.needs)
     batch = rows(world, model.needs)
     for lacking in (batch.but(now_B=None), batch.but(time_BL=None)):

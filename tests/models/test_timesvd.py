@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import models
+from engine.tables.lacking import Lacking
 from engine.tables.settings import Choice
 from engine.training.audience import NEVER
 from engine.training.catalog import Catalog
@@ -135,7 +136,7 @@ def test_svdpp_is_surprises_loop_over_every_y() -> None:
 def test_without_drift_it_needs_no_times_and_with_it_says_so() -> None:
     events = replace(few([(1, 1, 4.0, 1), (1, 2, 2.0, 2)]), time_E=None)
     assert solved(events, "timesvd", drift="none", epochs=1).needs.now is False
-    with pytest.raises(ValueError, match=r"drift with time, and these events have none: set drift to none"):
+    with pytest.raises(Lacking, match=r"drift with time, and these events have none: set drift to none"):
         solved(events, "timesvd", epochs=1)
     timed = events_of(ROWS)
     model = solved(timed, "timesvd", items=3, users=2, epochs=1)
