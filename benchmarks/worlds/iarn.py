@@ -99,7 +99,7 @@ SAME = {
     "dropout": 0.0,
     "readings": {"activation": "tanh"},
 }
-BATCH = 128
+BATCH, PATIENCE = 128, 20
 NONE, TAGM = SAME | {"features": "none"}, {"gate": "own"}
 RUNNING = {
     "person": "history",
@@ -110,16 +110,22 @@ RUNNING = {
 WORLD = World(
     made,
     {
-        "iarn": Row("iarn", SAME, BATCH),
-        "IARN-Plain: no categories": Row("iarn", NONE, BATCH),
-        "TAGM": Row("iarn", NONE | TAGM, BATCH),
-        "TAGM with categories": Row("iarn", SAME | TAGM, BATCH),
-        "LSTM": Row("iarn", NONE | {"gate": "none", "cell": "lstm"}, BATCH),
+        "iarn": Row("iarn", SAME, BATCH, PATIENCE),
+        "TAGM": Row("iarn", NONE | TAGM, BATCH, PATIENCE),
+        "TAGM with categories": Row("iarn", SAME | TAGM, BATCH, PATIENCE),
+        "LSTM": Row("iarn", NONE | {"gate": "none", "cell": "lstm"}, BATCH, PATIENCE),
         "running bias": Row("biases", RUNNING),
+        "running bias of the same acts": Row("biases", RUNNING | {"length": SAME["length"]}),
         "mean": Row("biases", {"of": "none"}),
     },
-    [("iarn", "TAGM"), ("iarn", "TAGM with categories"), ("TAGM", "LSTM"), ("LSTM", "running bias")],
-    rates=(0.02, 0.01),
+    [
+        ("iarn", "TAGM"),
+        ("iarn", "TAGM with categories"),
+        ("TAGM", "LSTM"),
+        ("LSTM", "running bias"),
+        ("LSTM", "running bias of the same acts"),
+    ],
+    rates=(0.02,),
     rated=True,
     blind=("all items of one kind", lambda catalog, seed: kinds(["one"] * catalog.items)),
 )
