@@ -99,7 +99,7 @@ SAME = {
     "dropout": 0.0,
     "readings": {"activation": "tanh"},
 }
-BATCH, PATIENCE = 128, 20
+BATCH = 128
 NONE, TAGM = SAME | {"features": "none"}, {"gate": "own"}
 RUNNING = {
     "person": "history",
@@ -110,10 +110,11 @@ RUNNING = {
 WORLD = World(
     made,
     {
-        "iarn": Row("iarn", SAME, BATCH, PATIENCE),
-        "TAGM": Row("iarn", NONE | TAGM, BATCH, PATIENCE),
-        "TAGM with categories": Row("iarn", SAME | TAGM, BATCH, PATIENCE),
-        "LSTM": Row("iarn", NONE | {"gate": "none", "cell": "lstm"}, BATCH, PATIENCE),
+        "iarn": Row("iarn", SAME, BATCH),
+        "IARN-Plain: no categories": Row("iarn", NONE, BATCH),
+        "TAGM": Row("iarn", NONE | TAGM, BATCH),
+        "TAGM with categories": Row("iarn", SAME | TAGM, BATCH),
+        "LSTM": Row("iarn", NONE | {"gate": "none", "cell": "lstm"}, BATCH),
         "running bias": Row("biases", RUNNING),
         "running bias of the same acts": Row("biases", RUNNING | {"length": SAME["length"]}),
         "mean": Row("biases", {"of": "none"}),

@@ -135,7 +135,6 @@ class Row:
     model: str
     settings: dict[str, Any]
     batch_size: int = 64
-    patience: int = 8
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from engine.training.fit import fit
 from engine.training.schedule import Progressed, Train
 
 SEEN: Seen = "kept"  # what a person has had may come again
-BUDGET: dict[str, Any] = {"epochs": 300, "weight_decay": 1e-4, "save": 1e9}
+BUDGET: dict[str, Any] = {"epochs": 300, "weight_decay": 1e-4, "patience": 8, "save": 1e9}
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ def learnt(world: Made, row: Row, seed: int, rate: float) -> tuple[Recommender, 
     """The row's model in its best state by validation, and how it came there."""
     torch.manual_seed(seed)
     model = models.build(Choice(name=row.model, settings=row.settings), world.catalog, world.people)
-    own = {"batch_size": row.batch_size, "patience": row.patience, "lr": rate}
-    valid, how = world.part("valid"), Train(**BUDGET | own)
+    valid, how = world.part("valid"), Train(**BUDGET | {"batch_size": row.batch_size, "lr": rate})
     reading = selection(model, valid, SEEN, "the world leaves none")
     with tempfile.TemporaryDirectory() as folder:
         return model, fit(model, valid.train, reading, how, seed, Path(folder, "run.pt"))
@@ -85,7 +84,9 @@ def kept(world: Made, row: Row, seed: int, rate: float, folder: Path) -> Trained
     """The same from a file, where an earlier run left it in `folder`. Its name goes by what the world tells, the
     row, the rule of stopping, the seed and the rate, not by the code of models: empty the folder after a change there.
     """
-    made_of = hashlib.sha256(json.dumps([asdict(row), BUDGET, seed, rate], sort_keys=True).encode())
+    made_of = hashlib.sha256(
+        json.dumps([row.model, row.settings, row.batch_size, BUDGET, seed, rate], sort_keys=True).encode()
+    )
     for array in world.told:
         made_of.update(array.tobytes())
     file = folder / f"{row.model}-{made_of.hexdigest()[:24]}.json"
