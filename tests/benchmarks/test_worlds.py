@@ -163,11 +163,11 @@ def test_parts_of_a_world_of_ratings_carry_moments_and_ratings() -> None:
     assert torch.equal(test.events.time_E[test.part_E], test.cases.position_C)
 
 
-def test_gates_that_see_what_is_asked_err_less(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iarn_errs_less_than_tagm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(trial.BUDGET, "epochs", 10)
     world, rows = iarn.made(1), iarn.WORLD.rows
-    seeing, blind = (cell(world, rows[row], 1, 0.02) for row in ("iarn", "TAGM with categories"))
-    verdict = t_test(blind.found, seeing.found)
+    interacting, own = (cell(world, rows[row], 1, 0.02) for row in ("iarn", "TAGM"))
+    verdict = t_test(own.found, interacting.found)
     assert verdict.difference > 0
     assert verdict.p < 0.01
 
