@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from engine.training.cases import Cases
 from engine.training.catalog import Catalog
 from engine.training.interactions import Interactions
 
+VIEWS = ("image", "text")
 VALID, TEST = 3, 8  # of each person's last acts
 ALIKE = 1e-12  # chances that differ by less are one
 
@@ -30,6 +31,7 @@ class Part:
     part_E: Tensor
 
 
+@runtime_checkable
 class Rule(Protocol):
     """What follows from what, in a world."""
 
@@ -40,17 +42,38 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
+class RatingRule(Protocol):
+    """What ratings follow from, in a world of ratings."""
+
+    def expects(self, item_UL: Codes, rating_UL: Numbers, catalog: Catalog) -> Numbers:
+        """expected_UL of each rating to one who knows the rule and the items' kinds and has seen the ratings of all
+        moments before.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Made:
-    """A world drawn from a seed: everyone's acts, the items' views, and the rule."""
+    """A world drawn from a seed: everyone's acts, what is known of the items, the rule, and ratings where there are
+    some: then everyone's act l is of moment l.
+    """
 
     item_UL: Codes
     catalog: Catalog
-    rule: Rule
+    rule: Rule | RatingRule
+    rating_UL: Numbers | None = None
 
     @property
     def people(self) -> int:
         return len(self.item_UL)
+
+    @property
+    def told(self) -> list[NDArray[Any]]:
+        """All that models are told of it."""
+        if self.rating_UL is None:
+            return [self.item_UL, *(self.catalog.vector(view).numpy() for view in VIEWS)]
+        return [self.item_UL, self.rating_UL, self.catalog.categories.path_ZD.numpy()]
 
     def part(self, name: str) -> Part:
         """`valid` or `test`. Everyone's last acts are the test, those before them validation, all others training."""
@@ -72,16 +95,37 @@ class Made:
             "item": self.item_UL[:, :length].ravel(),
             "event": np.arange(1, people * length + 1),
         }
+        if self.rating_UL is not None:
+            rating_E = self.rating_UL[:, :length].ravel().astype(np.float32)
+            columns |= {"time": np.tile(np.arange(length), people), "rating": rating_E}
         return Interactions.of(columns, self.catalog.items)
 
     def best(self, catalog: Catalog | None = None) -> Numbers:
-        """The rank of each test case's target to one who knows the rule, ties by lot; by other views where given."""
-        chance_ULN = self.rule.knows(self.item_UL, catalog or self.catalog)[:, -TEST:, 1:]
+        """What one who knows the rule comes to at each test case: the rank of its target, ties by lot, or the squared
+        error of its rating. By another catalog where one is given.
+        """
+        catalog = catalog or self.catalog
+        if isinstance(self.rule, RatingRule):
+            assert self.rating_UL is not None
+            over_UL = self.rule.expects(self.item_UL, self.rating_UL, catalog) - self.rating_UL
+            squared_C: Numbers = np.square(over_UL[:, -TEST:]).ravel()
+            return squared_C
+        chance_ULN = self.rule.knows(self.item_UL, catalog)[:, -TEST:, 1:]
         own_UL1 = np.take_along_axis(chance_ULN, self.item_UL[:, -TEST:, None] - 1, 2)
         greater_UL = (chance_ULN > own_UL1 + ALIKE).sum(2)
         ties_UL = (np.abs(chance_ULN - own_UL1) <= ALIKE).sum(2) - 1
         rank_UL: Numbers = 1.0 + greater_UL + np.random.default_rng(1).integers(0, ties_UL + 1)
         return rank_UL.ravel()
+
+
+def shuffled(catalog: Catalog, views: Sequence[str], seed: int) -> Catalog:
+    """The catalog with each of some views changing hands among the items that have it."""
+    for place, name in enumerate(views):
+        catalog = catalog.knocked(name, "shuffled", seed + place)
+    return catalog
+
+
+BLIND = ("views shuffled", lambda catalog, seed: shuffled(catalog, VIEWS, seed))
 
 
 @dataclass(frozen=True)
@@ -90,6 +134,7 @@ class Row:
 
     model: str
     settings: dict[str, Any]
+    batch_size: int = 64
 
 
 @dataclass(frozen=True)
@@ -99,13 +144,9 @@ class World:
     made: Callable[[int], Made]
     rows: dict[str, Row]
     claims: Sequence[tuple[str, str]]
-
-
-def shuffled(catalog: Catalog, views: Sequence[str], seed: int) -> Catalog:
-    """The catalog with each of some views changing hands among the items that have it."""
-    for place, name in enumerate(views):
-        catalog = catalog.knocked(name, "shuffled", seed + place)
-    return catalog
+    rates: Sequence[float] = (0.01, 0.004)
+    rated: bool = False  # its cases are ratings
+    blind: tuple[str, Callable[[Catalog, int], Catalog]] = BLIND  # the oracle that reads another catalog
 
 
 def view(value_ND: Numbers) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.worlds.made import Numbers
 from benchmarks.worlds.trial import Trained
 from engine.measures.ranking import ndcg, recall
+from engine.measures.rating import rmse
 from engine.measures.significance import Verdict, holm, t_test
 
 CUTOFF, LEVEL = 10, 0.01
@@ -36,9 +37,13 @@ class Outcome:
         return f"{'holds over the seeds together' if together else 'does not hold'}; {sum(held)} of {len(held)} alone"
 
 
-def outcomes(rows: Mapping[str, Sequence[Trained]], claims: Sequence[tuple[str, str]]) -> list[Outcome]:
-    """Of each claim, by the NDCG of the same test cases. `rows`: a cell for each seed."""
-    gain = {name: [ndcg(cell.place, CUTOFF) for cell in cells] for name, cells in rows.items()}
+def outcomes(
+    rows: Mapping[str, Sequence[Trained]], claims: Sequence[tuple[str, str]], rated: bool = False
+) -> list[Outcome]:
+    """Of each claim, by the NDCG of the same test cases, or (`rated`) by how much smaller their squared errors are.
+    `rows`: a cell for each seed.
+    """
+    gain = {name: [_gain(np.array(cell.found), rated) for cell in cells] for name, cells in rows.items()}
     seeds = range(len(next(iter(rows.values()))))
     alone = [[t_test(gain[better][seed], gain[worse][seed]) for better, worse in claims] for seed in seeds]
     whole = [t_test(np.concatenate(gain[better]), np.concatenate(gain[worse])) for better, worse in claims]
@@ -57,18 +62,19 @@ def outcomes(rows: Mapping[str, Sequence[Trained]], claims: Sequence[tuple[str, 
     ]
 
 
-def readings(rows: Mapping[str, Sequence[Trained]], oracle: Sequence[Numbers], blind: Sequence[Numbers]) -> str:
-    """The rows, under those of the oracle: ranks of the test cases by seed, with the views and with shuffled ones."""
-    lines = [
-        f"| row | NDCG@{CUTOFF} | by seed | recall@{CUTOFF} | of the oracle | rate | epochs (best) | seconds |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    top = _mean(oracle)
-    for name, ranks in (("oracle", oracle), ("oracle, views shuffled", blind)):
-        lines.append(f"| {_read(name, ranks, top)} | | | |")
+def readings(
+    rows: Mapping[str, Sequence[Trained]], oracles: Mapping[str, Sequence[Numbers]], rated: bool = False
+) -> str:
+    """The rows, under those of the oracles: what each test case came to, by seed. All is told of the first oracle."""
+    measures = ("RMSE", "by seed") if rated else (f"NDCG@{CUTOFF}", "by seed", f"recall@{CUTOFF}")
+    heads = ["row", *measures, "of the oracle", "rate", "epochs (best)", "seconds"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    top = _mean(next(iter(oracles.values())), rated)
+    for name, found in oracles.items():
+        lines.append(f"| {_read(name, found, top, rated)} | | | |")
     for name, cells in rows.items():
         cap = " (cap)" if any(cell.capped for cell in cells) else ""
-        read = _read(name + cap, [np.array(cell.place) for cell in cells], top)
+        read = _read(name + cap, [np.array(cell.found) for cell in cells], top, rated)
         rate = ", ".join(f"{cell.rate:g}" if cell.rate else "-" for cell in cells)
         epochs = ", ".join(f"{cell.epochs} ({cell.best_epoch})" for cell in cells)
         lines.append(f"| {read} | {rate} | {epochs} | {np.mean([cell.seconds for cell in cells]):.0f} |")
@@ -88,14 +94,21 @@ def verdicts(found: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _read(name: str, ranks: Sequence[Numbers], top: float) -> str:
-    gains = ", ".join(f"{ndcg(rank, CUTOFF).mean():.4f}" for rank in ranks)
-    hits = float(np.mean([recall(rank, CUTOFF).mean() for rank in ranks]))
-    return f"{name} | {_mean(ranks):.4f} | {gains} | {hits:.4f} | {_mean(ranks) / top:.3f}"
+def _gain(found_C: Numbers, rated: bool) -> Numbers:
+    """More is better."""
+    return -found_C if rated else ndcg(found_C, CUTOFF)
 
 
-def _mean(ranks: Sequence[Numbers]) -> float:
-    return float(np.mean([ndcg(rank, CUTOFF).mean() for rank in ranks]))
+def _read(name: str, found: Sequence[Numbers], top: float, rated: bool) -> str:
+    seeds = ", ".join(f"{_mean([found_C], rated):.4f}" for found_C in found)
+    hits = "" if rated else f" | {float(np.mean([recall(found_C, CUTOFF).mean() for found_C in found])):.4f}"
+    mean = _mean(found, rated)
+    return f"{name} | {mean:.4f} | {seeds}{hits} | {mean / top:.3f}"
+
+
+def _mean(found: Sequence[Numbers], rated: bool) -> float:
+    """RMSE or NDCG of the cases of a seed, then the mean over seeds."""
+    return float(np.mean([rmse(found_C) if rated else ndcg(found_C, CUTOFF).mean() for found_C in found]))
 
 
 def _p(value: float) -> str:

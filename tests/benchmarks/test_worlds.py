@@ -7,15 +7,14 @@ import pytest
 import torch
 
 from benchmarks.worlds import __main__ as command
-from benchmarks.worlds import gates, mahn, min_net, trial
-from benchmarks.worlds.made import TEST, VALID, Made, Row, World, shuffled
-from benchmarks.worlds.table import outcomes
+from benchmarks.worlds import gates, iarn, mahn, min_net, trial
+from benchmarks.worlds.made import TEST, VALID, VIEWS, Made, Numbers, Row, Rule, World, shuffled
+from benchmarks.worlds.table import outcomes, readings
 from benchmarks.worlds.trial import Trained, cell, kept
 from engine.measures.ranking import ndcg
 from engine.measures.significance import t_test
 from models.mahn import MAHN
 
-VIEWS = ("image", "text")
 SHAPES = {"mahn": mahn.Shape(people=300), "min_net": min_net.Shape(people=400)}
 RATE = {"mahn": 0.02, "min_net": 0.006}
 MADE = {"mahn": mahn.made, "min_net": min_net.made}
@@ -55,6 +54,7 @@ def test_who_knows_the_rule_does_not_know_what_comes(name: str) -> None:
     world, step = small(name), 6
     changed_UL = world.item_UL.copy()
     changed_UL[:, step:] = world.item_UL[::-1, step:]
+    assert isinstance(world.rule, Rule)
     before, after = (world.rule.knows(item_UL, world.catalog) for item_UL in (world.item_UL, changed_UL))
     np.testing.assert_array_equal(before[:, : step + 1], after[:, : step + 1])
     assert (before[:, step + 2 :] != after[:, step + 2 :]).any()
@@ -77,7 +77,7 @@ def test_parts_are_apart(name: str) -> None:
 @pytest.mark.parametrize(("name", "worse"), LOST)
 def test_the_system_wins_by_what_its_world_was_made_for(name: str, worse: str) -> None:
     rows = command.WORLDS[name].rows
-    found = [ndcg(cell(small(name), rows[row], 1, RATE[name]).place, 10) for row in (name, worse)]
+    found = [ndcg(cell(small(name), rows[row], 1, RATE[name]).found, 10) for row in (name, worse)]
     verdict = t_test(*found)
     assert verdict.difference > 0
     assert verdict.p < 0.01
@@ -91,6 +91,97 @@ def test_the_gates_let_pictures_through_where_an_act_leads_on() -> None:
     leads_UL = gates.leads(world)
     assert passed_UL[leads_UL == 1].mean() > passed_UL[leads_UL == 0].mean() + 0.1
     assert gates.probed(state_ULD, leads_UL) > gates.probed(own_ULX, leads_UL) + 0.1
+
+
+def drifting(seed: int = 1, **sizes: float) -> Made:
+    return iarn.made(seed, iarn.Shape(**{"people": 60, "acts": 20, **sizes}))  # type: ignore[arg-type]
+
+
+def expected(world: Made, rating_UL: Numbers | None = None) -> Numbers:
+    assert isinstance(world.rule, iarn.Rule)
+    assert world.rating_UL is not None
+    return world.rule.expects(world.item_UL, world.rating_UL if rating_UL is None else rating_UL, world.catalog)
+
+
+def squared(world: Made, guess_UL: Numbers) -> Numbers:
+    assert world.rating_UL is not None
+    return np.square(guess_UL - world.rating_UL)[:, -TEST:]
+
+
+def test_a_seed_gives_the_same_ratings_again() -> None:
+    one, again, other = drifting(), drifting(), drifting(2)
+    assert one.rating_UL is not None
+    np.testing.assert_array_equal(one.rating_UL, again.rating_UL)
+    assert (one.rating_UL != other.rating_UL).all()
+
+
+def test_ratings_are_drawn_as_spreads_and_shares_say() -> None:
+    world = drifting(people=4000, acts=9, items=4000, taste_kept=0.5, standing_kept=0.0, taste=1.0)
+    assert world.rating_UL is not None
+    over_UL = world.rating_UL - iarn.MIDDLE
+    kind_UL = world.catalog.categories.path_ZD[:, 0].numpy()[world.item_UL - 1]
+    together = [over_UL[:, 0] * over_UL[:, step] for step in range(3)]
+    alike = [kind_UL[:, 0] == kind_UL[:, step] for step in range(3)]
+    assert together[0].mean() == pytest.approx(1 + 0.4**2 + 0.3**2, abs=0.1)
+    assert together[1][alike[1]].mean() == pytest.approx(0.5, abs=0.12)
+    assert together[2][alike[2]].mean() == pytest.approx(0.25, abs=0.12)
+    assert together[1][~alike[1]].mean() == pytest.approx(0, abs=0.12)  # a taste tells of its own kind alone
+
+
+def test_who_knows_how_ratings_drift_expects_what_follows() -> None:
+    """Nobody who takes every act for telling comes near."""
+    world = drifting(people=300, taste_kept=1.0, standing_kept=1.0)
+    blind = world.best(iarn.kinds(["one"] * world.catalog.items))
+    chance = squared(world, np.full(world.item_UL.shape, iarn.MIDDLE))
+    assert 0.3**2 < world.best().mean() < 0.25 * chance.mean()  # the noise is left
+    assert blind.mean() > 0.5 * chance.mean()
+
+
+def test_where_nothing_drifts_what_was_rated_is_known() -> None:
+    still = drifting(noise=0.001, taste_kept=1.0, standing=0.0)
+    again_UL = np.array([[item in row[:step] for step, item in enumerate(row)] for row in still.item_UL])
+    assert still.rating_UL is not None
+    np.testing.assert_allclose(expected(still)[again_UL], still.rating_UL[again_UL], atol=0.01)
+
+
+def test_an_expected_rating_is_of_moments_before() -> None:
+    world, step = drifting(), 6
+    assert world.rating_UL is not None
+    changed_UL = world.rating_UL.copy()
+    changed_UL[:, step:] += 1
+    before, after = expected(world), expected(world, changed_UL)
+    np.testing.assert_array_equal(before[:, : step + 1], after[:, : step + 1])
+    assert (np.abs(before[:, step + 1] - after[:, step + 1]) > 0.01).any()
+
+
+def test_parts_of_a_world_of_ratings_carry_moments_and_ratings() -> None:
+    world = drifting()
+    assert world.rating_UL is not None
+    test = world.part("test")
+    np.testing.assert_allclose(test.events.rated(test.part_E), world.rating_UL[:, -TEST:].ravel(), atol=1e-6)
+    assert test.events.time_E is not None
+    assert torch.equal(test.events.time_E[test.part_E], test.cases.position_C)
+
+
+def test_iarn_errs_less_than_tagm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(trial.BUDGET, "epochs", 10)
+    world, rows = iarn.made(1), iarn.WORLD.rows
+    interacting, own = (cell(world, rows[row], 1, 0.02) for row in ("iarn", "TAGM"))
+    verdict = t_test(own.found, interacting.found)
+    assert verdict.difference > 0
+    assert verdict.p < 0.01
+
+
+def test_of_ratings_smaller_squared_errors_are_better() -> None:
+    rows = {"a": cells([0.1] * 30 + [0.2] * 34), "b": cells([1.0] * 30 + [1.2] * 34)}
+    better, worse = outcomes(rows, [("a", "b"), ("b", "a")], rated=True)
+    assert better.whole.difference == pytest.approx((30 * 0.9 + 34 * 1.0) / 64)
+    assert (better.says, worse.says) == ("holds in each seed", "does not hold; 0 of 1 alone")
+    table = readings(rows, {"oracle": [np.full(64, 0.04)]}, rated=True).splitlines()
+    assert table[0].startswith("| row | RMSE | by seed | of the oracle |")
+    assert table[2].startswith("| oracle | 0.2000 | 0.2000 | 1.000 |")
+    assert table[-1].startswith("| b | 1.0518 | 1.0518 | 5.259 |")
+    assert len({line.count("|") for line in table}) == 1
 
 
 def cells(*places: list[float], capped: bool = False) -> list[Trained]:
