@@ -20,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cells import markdown
 from benchmarks.every_model import stopping
 from benchmarks.variants import measured, some
 from engine.measures.ranking import Values, ndcg, recall
 from engine.measures.significance import Verdict, bootstrap, holm, t_test
+from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.training.needs import Needs
@@ -48,51 +50,42 @@ SYSTEMS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 RIVALS = ("popularity", "item_knn", "ease", "bpr_mf", "fism", "nais", "gru4rec", "sasrec", "bert4rec")
 AGAINST = ("sasrec", "ease", "bpr_mf")  # what each whole system is held against
-HEAD = [
-    "row",
-    "HR@10",
-    "NDCG@10",
-    "HR@10 rare",
-    "NDCG@10 rare",
-    "epochs (best)",
-    "rate",
-    "s an epoch",
-    "GiB",
-    "parameters",
-]
+HEAD = ["row", "HR@10", "NDCG@10", "HR@10 rare", "NDCG@10 rare", "epochs (best)", "rate", "s an epoch", "GiB"]
+HEAD += ["parameters"]
 Found = dict[str, Any]
+
+
+def model_of(row: str) -> str:
+    """`mahn` of `mahn:views=[]@image=shuffled`."""
+    return row.partition("@")[0].partition(":")[0]
 
 
 def trained(task: tuple[str, float, argparse.Namespace]) -> Found:
     """One row at one rate; `refused` where the data lacks what the model needs."""
     name, rate, given = task
-    model = name.partition("@")[0].partition(":")[0]
     params = read_yaml(Path("params.yaml"))
-    for assignment in [*stopping(model, given.epochs, given.patience, params["models"][model]), *given.overrides]:
+    section = params["models"][model_of(name)]
+    for assignment in [*stopping(model_of(name), given.epochs, given.patience, section), *given.overrides]:
         override(params, assignment)
-    if "train" in params["models"][model]:
-        params["models"][model]["train"]["lr"] = rate * params["models"][model]["train"].get(
-            "lr", params["train"]["lr"]
-        )
+    if learns := "train" in section:
+        section["train"]["lr"] = rate * section["train"].get("lr", params["train"]["lr"])
     layout, seen = Layout(Path("data", given.dataset), given.protocol), params["protocols"][given.protocol]["seen"]
     try:
-        return measured(name, params, layout, seen, given.keep, given.cases) | {"rate": rate}
-    except KeyError as error:
+        row = measured(name, params, layout, seen, given.keep, given.cases)
+    except Lacking as error:
         return {"refused": str(error.args[0])}
+    return row | {"rate": f"{rate:g}" if learns else ""}
 
 
 def rows(given: argparse.Namespace) -> dict[str, Found]:
     """Each row at the rate that validation likes best."""
     sections = read_yaml(Path("params.yaml"))["models"]
     asked = [name for system in given.systems for name in SYSTEMS[system].values()] + given.rivals
-    learns = {name: "train" in sections[name.partition("@")[0].partition(":")[0]] for name in asked}
-    tasks = [(name, rate, given) for rate in given.rates for name in asked if learns[name] or rate == given.rates[0]]
+    rates = {name: given.rates if "train" in sections[model_of(name)] else given.rates[:1] for name in asked}
+    tasks = [(name, rate, given) for name in asked for rate in rates[name]]  # a solver has no rate: it is asked once
     found: dict[str, Found] = {}
     for name, one in each(tasks, given.processes):
-        told = (
-            one.get("refused") or f"NDCG@10 {ndcg(np.array(one['place']), 10).mean():.4f}, {one['minutes']:.1f} minutes"
-        )
-        print(f"{name}: {told}", file=sys.stderr, flush=True)
+        print(f"{name}: {one.get('refused', 'done')}", file=sys.stderr, flush=True)
         if name not in found or one.get("valid", -np.inf) > found[name].get("valid", -np.inf):
             found[name] = one
     return {name: found[name] for name in asked}
@@ -120,11 +113,11 @@ def rare(given: argparse.Namespace) -> Values:
 def line(name: str, one: Found, rare_C: Values) -> list[str]:
     """A row of the table."""
     if "refused" in one:
-        return [name, one["refused"], *[""] * (len(HEAD) - 2)]
+        return [name, one["refused"]]
     place_C, few = np.array(one["place"]), np.array(one["place"])[rare_C]
     read = [f"{measure(at, 10).mean():.4f}" if len(at) else "" for at in (place_C, few) for measure in (recall, ndcg)]
     mark = " †" if one["capped"] else ""
-    cost = [f"{one['epochs']} ({one['best']})", f"{one['rate']:g}", f"{one['an_epoch']:.2f}", f"{one['gib']:.2f}"]
+    cost = [f"{one['epochs']} ({one['best']})", one["rate"], f"{one['an_epoch']:.2f}", f"{one['gib']:.2f}"]
     return [name + mark, *read, *cost, f"{one['parameters']:,}"]
 
 
@@ -154,11 +147,6 @@ def tests(systems: list[str], found: dict[str, Found], rare_C: Values) -> str:
     for cells, p in zip(lines, holm(all_p), strict=True):
         cells[5] = f"{p:.1e}"
     return markdown([head, *lines])
-
-
-def markdown(lines: list[list[str]]) -> str:
-    """A table: the first line is its head."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [lines[0], ["---"] * len(lines[0]), *lines[1:]])
 
 
 def main() -> None:

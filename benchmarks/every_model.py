@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import command, costs, metrics
+from benchmarks.cells import command, costs, markdown, metrics
 from engine.tables import files
+from engine.tables.lacking import Lacking
 from engine.tables.params import read_yaml
 
 READINGS = ("recall@20", "ndcg@10", "rmse")
@@ -41,11 +42,8 @@ def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> 
     try:
         for stage in ("train", "evaluate"):
             command(stage, given.data, given.protocol, chosen, given.threads, cell)
-    except RuntimeError as error:
-        said = [line for line in str(error).splitlines() if line.startswith(("train: ", "evaluate: "))]
-        if not said:
-            raise
-        return {"refused": said[0]}
+    except Lacking as error:
+        return {"refused": str(error.args[0])}
     test = metrics(cell, "test")
     found = {name: test[name] for name in READINGS if name in test} | costs(cell)
     files.write_json(found, kept)
@@ -55,7 +53,7 @@ def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> 
 def row(model: str, found: dict[str, Any]) -> list[str]:
     """A line of the table."""
     if "refused" in found:
-        return [model, found["refused"], *[""] * (len(HEAD) - 2)]
+        return [model, found["refused"]]
     cap = " (cap)" if found["ended_at_cap"] and found["epochs"] > 1 else ""
     read = [f"{found[name]:.4f}" if name in found else "" for name in READINGS]
     return [model, *read, f"{found['epochs']:.0f}{cap}", *(form.format(found[key]) for key, form in SHOWN.items())]
@@ -68,8 +66,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         one = found[model]
         return "refused" in one, -one.get("ndcg@10", 0.0), one.get("rmse", 0.0)
 
-    lines = [HEAD, ["---"] * len(HEAD), *(row(model, found[model]) for model in sorted(found, key=place))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown([HEAD, *(row(model, found[model]) for model in sorted(found, key=place))])
 
 
 def main() -> None:

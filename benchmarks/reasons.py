@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 import models
+from benchmarks.cells import markdown
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
 from engine.evaluation.influence import influence, log_probability
@@ -207,12 +208,7 @@ def main() -> None:
         if tests is not None:
             claim_table += claims_rows(name, tests, over_seeds(list(some), where, probed, readings, seen), seed)
         cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
-        print("\n".join([*_markdown(cause_table), "", *_markdown(claim_table), "", *_markdown(cost_table)]), flush=True)
-
-
-def _markdown(table: list[list[str]]) -> list[str]:
-    width = len(table[0])
-    return [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in (table[0], ["---"] * width, *table[1:])]
+        print("\n\n".join(map(markdown, (cause_table, claim_table, cost_table))), flush=True)
 
 
 if __name__ == "__main__":

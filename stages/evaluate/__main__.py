@@ -70,7 +70,7 @@ def main(params: Params, layout: Layout) -> None:
         | {"cases": float(len(place))}
     )
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
-    if best := _oracle(layout, table):
+    if (best := _oracle(layout, table)) is not None:
         readings |= {f"oracle_{k}": v for k, v in _readings(best, cutoffs).items()}
     files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
     files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import every_model
+from engine.tables.lacking import Lacking
 
 COST = {
     "ended_at_cap": 0, "seconds_an_epoch": 0.5, "seconds_to_the_best": 2.0, "seconds_training": 3.0, "peak_gib": 1.0,
@@ -29,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         found.append([stage, *params])
         model = params[0].removeprefix("model=")
         if model not in TEST:
-            raise RuntimeError(f"python -m stages.train\n{stage}: no view 'regions'\n(set WHYREC_TRACE=1)")
+            raise Lacking(f"{stage}: no view 'regions'")
         (cell / "metrics").mkdir(parents=True, exist_ok=True)
         test, cost = TEST[model]
         (cell / "metrics" / "test.json").write_text(json.dumps(test))
