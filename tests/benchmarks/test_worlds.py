@@ -161,6 +161,10 @@ def test_parts_of_a_world_of_ratings_carry_moments_and_ratings() -> None:
     np.testing.assert_allclose(test.events.rated(test.part_E), world.rating_UL[:, -TEST:].ravel(), atol=1e-6)
     assert test.events.time_E is not None
     assert torch.equal(test.events.time_E[test.part_E], test.cases.position_C)
+    assert test.train.rating_E is not None
+    learnt_UL = world.rating_UL[:, : len(test.train) // world.people]
+    assert learnt_UL.shape[1] == world.rating_UL.shape[1] - VALID - TEST
+    np.testing.assert_allclose(test.train.rating_E, learnt_UL.ravel(), atol=1e-6, err_msg="ratings of its own acts")
 
 
 def test_iarn_errs_less_than_tagm(monkeypatch: pytest.MonkeyPatch) -> None:
