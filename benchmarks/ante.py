@@ -135,7 +135,8 @@ def step(model: Any, batch: Batch, optimizer: torch.optim.Optimizer) -> tuple[fl
 def contestants(params: dict[str, Any], train: Interactions, catalog: Catalog) -> tuple[dict[str, Any], float]:
     """Plain GRUs, Ante-RNN, and Ante-RNN with its items held; seconds of holding them."""
     ante = {key: value for key, value in params["models"]["ante_rnn"].items() if key != "train"}
-    same = {key: ante[key] for key in ("dim", "length", "dropout", "shared")} | {"objective": ante["loss"]}
+    config: Any = models.configure(Choice(name="ante_rnn", settings=ante))
+    same = {key: getattr(config, key) for key in ("dim", "length", "dropout", "shared")} | {"objective": config.loss}
     plain = {key: value for key, value in params["models"]["gru4rec"].items() if key != "train"} | same
     found: dict[str, Any] = {}
     for name, (model, settings) in {
@@ -145,7 +146,7 @@ def contestants(params: dict[str, Any], train: Interactions, catalog: Catalog) -
     }.items():
         torch.manual_seed(1)
         found[name] = models.build(Choice(name=model, settings=settings), catalog, train.users).train()
-    found["bare"] = Bare(train.items, ante["dim"], ante["dropout"], LOSSES[ante["loss"]]).train()
+    found["bare"] = Bare(train.items, config.dim, config.dropout, LOSSES[config.loss]).train()
     return found, hold(found["held"], train.items)
 
 

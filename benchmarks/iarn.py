@@ -1,6 +1,6 @@
 """IARN in training: pairs a second, both histories of one length, and how many pairs a ranking meets a second.
 
-    python -m benchmarks.iarn --threads 2 models.iarn.inner=256
+    python -m benchmarks.iarn --threads 2 +models.iarn.inner=256
 
 makes people and items with histories of --length before every pair that is learnt from, takes the settings of
 params.yaml with the overrides, and prints a line for each of --rounds, then the medians (what else the machine does
@@ -93,7 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     params = read_yaml(Path("params.yaml"))
-    lengths = [f"models.iarn.{key}={arguments.length}" for key in ("length", "item_length")]
+    lengths = [f"++models.iarn.{key}={arguments.length}" for key in ("length", "item_length")]
     for assignment in [*lengths, *arguments.overrides]:
         override(params, assignment)
     choice = Choice(name="iarn", settings=params["models"]["iarn"])

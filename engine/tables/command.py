@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,9 +61,12 @@ def run(main: Callable[[Any, Layout], None]) -> None:
                 override(params, assignment)
         pipeline = read_yaml(Path("dvc.yaml"))
         found = declared(stage, params, pipeline)
+        started = time.perf_counter()
         main(checked(record, found, places(stage, params, pipeline)), layout)
     if folder := os.environ.get("WHYREC_OPENED"):
         files.write_json(files.opened(), Path(folder, f"{stage}.json"))
+    if file := os.environ.get("WHYREC_SECONDS"):
+        files.write_json({"seconds": time.perf_counter() - started}, Path(file))
 
 
 def _arguments(stage: str, about: str) -> argparse.Namespace:

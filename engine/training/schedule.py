@@ -9,6 +9,8 @@ from pydantic import Field
 
 from engine.tables.settings import Record
 
+HALVED = 10  # epochs, as MAHN's authors have it
+
 
 class Train(Record):
     """How a model learns by gradient descent."""
@@ -20,7 +22,9 @@ class Train(Record):
     clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0: any")
     patience: int = Field(5, ge=1, description="validations without a gain before the run ends")
     every: int = Field(1, ge=1, description="epochs between validations")
-    decay: Literal["none", "cosine"] = Field("none", description="how the rate falls over the epochs")
+    decay: Literal["none", "cosine", "halved"] = Field(
+        "none", description="how the rate falls: not, along a cosine to the last epoch, or by half every 10 epochs"
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
     save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
     validated: str = Field("", description="where nothing validates: the git revision whose run chose the epochs")
@@ -30,7 +34,11 @@ class Train(Record):
         return self.model_copy(update={"epochs": epochs or self.epochs, "lr": lr or self.lr})
 
     def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch from 1: `lr`, or falling from it along half a cosine over `epochs`."""
+        """The learning rate of an epoch from 1: `lr`, or falling from it along half a cosine over `epochs`, or halved
+        after every ten.
+        """
+        if self.decay == "halved":
+            return self.lr * 0.5 ** ((epoch - 1) // HALVED)
         share = (1 + math.cos(math.pi * (epoch - 1) / self.epochs)) / 2 if self.decay == "cosine" else 1.0
         return self.lr * share
 

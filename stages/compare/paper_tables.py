@@ -19,12 +19,16 @@ from stages.compare.paired import CASE, EVENT, per_case, per_event
 from stages.compare.printed_table import markdown
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
+ERRORS_OF = ("rmse", "mae")  # over rated events, not over ranked cases
+ONLY_FIGURES = "figures"  # `shown` of a cell that is in no table
 
 
-def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, str]) -> dict[str, str]:
-    """A CSV a paper: each of its cells that was run, and how the paper's metric differs from the first one's. A cell
-    that ended at its last epoch has not had what the others had: it is marked and enters no test, and where it is the
-    first nothing is tested.
+def tables(
+    listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, list[str]], published_on: dict[str, str]
+) -> dict[str, str]:
+    """A CSV a paper: each of its cells that was run, what the paper prints of it and on which data, and how the paper's
+    metrics differ from the first cell's, Holm over all of them. A cell that ended at its last epoch has not had what
+    the others had: it is marked and enters no test, and where it is the first nothing is tested.
 
     Raises:
         ValueError: a cell ranked other cases than the first of its paper, a paper's first cell was not run, or no
@@ -32,49 +36,56 @@ def tables(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, st
     """
     papers: dict[str, list[str]] = {}
     for name, cell in listed.items():
-        papers.setdefault(cell["paper"], []).append(name)
+        if cell.get("shown") != ONLY_FIGURES:
+            papers.setdefault(cell["paper"], []).append(name)
     found = {}
     for paper, names in papers.items():
         there = [name for name in names if (cells / name / "test.json").exists()]
         if there and there[0] != names[0]:
             raise ValueError(f"{cells / names[0]} is not there, and the others of {paper} are compared with it")
         if there and paper not in metrics:
-            raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: ndcg@10 would do")
+            raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: [ndcg@10] would do")
         if there:
-            rows = [_row(name, listed[name], cells) for name in there]
-            verdicts = _against(rows, cells, metrics[paper])
+            rows = [_row(name, listed[name], cells, published_on.get(paper, "")) for name in there]
+            verdicts = {metric: _against(rows, cells, metric) for metric in metrics[paper]}
             found[paper] = _csv(rows, verdicts)
     return found
 
 
-def _row(name: str, cell: dict[str, Any], cells: Path) -> dict[str, Any]:
+def _row(name: str, cell: dict[str, Any], cells: Path, published_on: str) -> dict[str, Any]:
     cost = json.loads((cells / name / "cost.json").read_text())
     about = {"cell": name, "protocol": cell["protocol"], "model": cell["model"], "settings": cell["settings"]}
     kept = [cells / name / "test.json", cells / name / "test_more.json"]
     readings = [json.loads(path.read_text()) for path in kept if path.exists()]
-    return about | {k: v for some in readings for k, v in some.items()} | {key: cost[key] for key in COST}
+    published = {f"published_{reading}": value for reading, value in cell.get("published", {}).items()}
+    if published:
+        published["published_on"] = cell.get("published_on", published_on)
+    return about | {k: v for some in readings for k, v in some.items()} | {key: cost[key] for key in COST} | published
 
 
 def _against(rows: list[dict[str, Any]], cells: Path, metric: str) -> list[Verdict | None]:
-    """Each cell's difference from the first; None where one of the two ended at its cap."""
-    table, key, path = (ERRORS, EVENT, "errors.parquet") if metric in ("rmse", "mae") else (RANKS, CASE, "test.parquet")
-    first = store.read(cells / rows[0]["cell"] / "ranks" / path, table)
+    """Each cell's difference from the first; None where one of the two ended at its cap, or predicts no ratings where
+    they are measured.
+    """
+    table, key, path = (ERRORS, EVENT, "errors.parquet") if metric in ERRORS_OF else (RANKS, CASE, "test.parquet")
+    kept = [cells / row["cell"] / "ranks" / path for row in rows]
     found: list[Verdict | None] = [None]
-    for row in rows[1:]:
-        name = row["cell"]
-        second = store.read(cells / name / "ranks" / path, table)
-        both = first.join(second, on=key, suffix="_second", validate="1:1")
+    for row, file in zip(rows[1:], kept[1:], strict=True):
+        if rows[0]["ended_at_cap"] or row["ended_at_cap"] or not (kept[0].exists() and file.exists()):
+            found.append(None)
+            continue
+        first = store.read(kept[0], table)
+        both = first.join(store.read(file, table), on=key, suffix="_second", validate="1:1")
         if both.height != first.height:
             raise ValueError(
-                f"{name} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common"
+                f"{row['cell']} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common"
             )
-        capped = rows[0]["ended_at_cap"] or row["ended_at_cap"]
-        found.append(None if capped else _verdict(both, metric))
+        found.append(_verdict(both, metric))
     return found
 
 
 def _verdict(both: pl.DataFrame, metric: str) -> Verdict:
-    if metric in ("rmse", "mae"):
+    if metric in ERRORS_OF:
         return t_test(per_event(metric, both, "_second"), per_event(metric, both, ""))
     own, other = per_case(metric, both, ""), per_case(metric, both, "_second")
     if own is None or other is None:
@@ -85,16 +96,18 @@ def _verdict(both: pl.DataFrame, metric: str) -> Verdict:
     return t_test(other[there], own[there])
 
 
-def _csv(rows: list[dict[str, Any]], verdicts: list[Verdict | None]) -> str:
-    corrected = iter(holm([verdict.p for verdict in verdicts if verdict]))
-    columns = [*dict.fromkeys(key for row in rows for key in row), "difference", "p", "p_holm", "effect"]
+def _csv(rows: list[dict[str, Any]], verdicts: dict[str, list[Verdict | None]]) -> str:
+    tested = [(metric, place, v) for metric, column in verdicts.items() for place, v in enumerate(column) if v]
+    corrected = holm([verdict.p for *_, verdict in tested])
+    for (metric, place, verdict), p_holm in zip(tested, corrected, strict=True):
+        told = {"difference": verdict.difference, "p": verdict.p, "p_holm": float(p_holm), "effect": verdict.effect}
+        rows[place] |= {f"{metric}_{name}": value for name, value in told.items()}
+    told_of = [f"{metric}_{name}" for metric in verdicts for name in ("difference", "p", "p_holm", "effect")]
+    columns = list(dict.fromkeys([*(key for row in rows for key in row if key not in told_of), *told_of]))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for row, verdict in zip(rows, verdicts, strict=True):
-        if verdict:
-            p = float(next(corrected))
-            row |= {"difference": verdict.difference, "p": verdict.p, "p_holm": p, "effect": verdict.effect}
+    for row in rows:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     return text.getvalue()
 
@@ -109,13 +122,13 @@ def main() -> None:
     given = parser.parse_args()
     try:
         listed = read_yaml(given.listed)
-        found = tables(listed[given.list], given.cells, listed["metrics"])
+        found = tables(listed[given.list], given.cells, listed["metrics"], listed["published_on"])
     except ValueError as error:
         sys.exit(f"compare: {error}")
     given.out.mkdir(parents=True, exist_ok=True)
     for paper, text in found.items():
         files.write_text(text, given.out / f"{paper}.csv")
-        print(f"\n{paper}, by {listed['metrics'][paper]} against the first\n\n{markdown(text)}")
+        print(f"\n{paper}, by {' and '.join(listed['metrics'][paper])} against the first\n\n{markdown(text)}")
 
 
 if __name__ == "__main__":

@@ -53,17 +53,20 @@ def _rows(path: str, text: str, x: str, y: str) -> list[tuple[str, float]]:
     return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
 
 
-def render(charts: Sequence[Chart], revisions: Sequence[str]) -> str:
-    """The page; every text in it is escaped."""
-    environment = Environment(
+def environment() -> Environment:
+    """Of the templates of charts; every text is escaped."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("plots.html.j2").render(charts=charts, revisions=revisions)
-    return html.strip() + "\n"
+
+
+def render(charts: Sequence[Chart], revisions: Sequence[str]) -> str:
+    """The page."""
+    return environment().get_template("plots.html.j2").render(charts=charts, revisions=revisions).strip() + "\n"
 
 
 def read_tables(revisions: Sequence[str], repo: Path) -> dict[str, dict[str, str]]:

@@ -19,7 +19,7 @@ def write(place: Ranks, cases: pl.DataFrame, train: Interactions, cutoffs: tuple
     """One CSV a chart, of the ranks [C] of `cases` (position, target)."""
     lines = [f"{k},{recall(place, k).mean():.6f}" for k in cutoffs if len(place)]
     files.write_text("\n".join(["k,recall", *lines]) + "\n", layout.plot("cutoffs"))
-    files.write_text("\n".join(["history,recall", *_lengths(place, cases)]) + "\n", layout.plot("lengths"))
+    files.write_text("\n".join(["history,recall,ndcg", *_lengths(place, cases)]) + "\n", layout.plot("lengths"))
     rows = _popularity(place, cases["target"].to_numpy(), train)
     files.write_text("\n".join(["group,items,cases,recall,ndcg", *rows]) + "\n", layout.plot("popularity"))
 
@@ -29,7 +29,8 @@ def _lengths(place: Ranks, cases: pl.DataFrame) -> Iterator[str]:
     for low, high in itertools.pairwise([0, *LENGTHS, int(length.max(initial=0)) + 1]):
         inside = (length >= low) & (length < high)
         if inside.any():
-            yield f"{low} to {high - 1},{recall(place[inside], 20).mean():.6f}"
+            figures = f"{recall(place[inside], 20).mean():.6f},{ndcg(place[inside], 20).mean():.6f}"
+            yield f"{low} to {high - 1},{figures}"
 
 
 def _popularity(place: Ranks, target: np.ndarray, train: Interactions) -> Iterator[str]:

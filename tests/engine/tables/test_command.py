@@ -1,9 +1,17 @@
 """A stage as a command: what stops it, and with which status."""
 
+import json
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from engine.tables.command import command
+from engine.tables.command import command, run
 from engine.tables.lacking import STATUS, Lacking
+from engine.tables.layout import Layout
+from engine.tables.settings import Record
 
 
 def test_what_the_data_lacks_has_a_status_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,3 +27,20 @@ def test_all_else_that_is_refused_ends_with_its_message(error: Exception) -> Non
     with pytest.raises(SystemExit) as ended, command("train"):
         raise error
     assert str(ended.value.code).startswith("train: no\n")
+
+
+def test_a_stage_s_seconds_are_noted_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(params: Record, layout: Layout) -> None:
+        """Nothing, slowly."""
+        time.sleep(0.2)
+
+    (tmp_path / "params.yaml").write_text("dataset: demo\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  check:\n    cmd: none\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="stages.check.__main__"))
+    monkeypatch.setattr(sys, "argv", ["check", "data/demo"])
+    run(main)
+    assert not list(tmp_path.glob("*.json"))
+    monkeypatch.setenv("WHYREC_SECONDS", str(tmp_path / "took.json"))
+    run(main)
+    assert 0.2 <= json.loads((tmp_path / "took.json").read_text())["seconds"] < 2

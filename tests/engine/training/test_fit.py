@@ -265,6 +265,8 @@ def test_a_misspelt_setting_is_refused() -> None:
 def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> None:
     falling = train(decay="cosine", epochs=4)
     assert [round(falling.rate(epoch), 4) for epoch in (1, 2, 3, 4)] == [0.1, 0.0854, 0.05, 0.0146]
+    halved = train(decay="halved", epochs=300)
+    assert [halved.rate(epoch) for epoch in (1, 10, 11, 20, 21, 31)] == [0.1, 0.1, 0.05, 0.05, 0.025, 0.0125]
     ends = {}
     for decay in ("none", "cosine"):
         model = Slope()
