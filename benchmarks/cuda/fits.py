@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 import models
+from benchmarks.cuda import settings as sizes
 from benchmarks.cuda.report import Found, Report, peak_memory, plain_bf16
-from benchmarks.cuda.settings import NAMES, choice
+from benchmarks.cuda.settings import choice
 from benchmarks.cuda.world import DEMO, SMALL, World
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
@@ -29,7 +30,7 @@ APART = 0.05  # of the last loss in 32 bits
 def run(report: Report, device: torch.device, small: bool) -> None:
     """An entry a model and precision: losses, seconds an epoch, what selects; mixed ends near full precision."""
     world = World(SMALL if small else DEMO, device)
-    for name in NAMES:
+    for name in sizes.NAMES:
         full = report.attempt(f"{name}.32-true", lambda n=name: one(n, world, "32-true", small), 10)  # type: ignore[misc]
         if name in STEPS and full:
             report.attempt(f"{name}.bf16-mixed", lambda n=name, f=full: mixed(n, world, small, f), 10)  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Each system in a world whose rule is what the system is for: does it win there, over what, and how near to the best?
 
-    python -m benchmarks.worlds [mahn min_net iarn] [--seeds 1 2 3] [--out build/worlds]
+    python -m benchmarks.worlds [mahn min_net iarn iris] [--seeds 1 2 3] [--out build/worlds]
 
 prints, for each world, its rows beside the oracle (one who knows the rule and has seen the same acts and views) and
 the claims with paired two-sided t-tests over the test cases, Holm over the world's claims. A seed draws the world and
@@ -14,12 +14,12 @@ import logging
 import sys
 from pathlib import Path
 
-from benchmarks.worlds import iarn, mahn, min_net
+from benchmarks.worlds import iarn, iris, mahn, min_net
 from benchmarks.worlds.made import World
 from benchmarks.worlds.table import outcomes, readings, verdicts
 from benchmarks.worlds.trial import Trained, chosen
 
-WORLDS: dict[str, World] = {"mahn": mahn.WORLD, "min_net": min_net.WORLD, "iarn": iarn.WORLD}
+WORLDS: dict[str, World] = {"mahn": mahn.WORLD, "min_net": min_net.WORLD, "iarn": iarn.WORLD, "iris": iris.WORLD}
 
 
 def told(name: str, seeds: list[int], out: Path) -> str:

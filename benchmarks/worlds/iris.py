@@ -3,8 +3,9 @@
 Items have a theme, told by signs: some are seen in the picture, some are read in the text, and some are told by both
 together (yes where a detail of the picture and a word of the text are both there or both not, so that neither tells
 anything by itself). They have a colour too, which no view shows: only who chose them tells it. Every person has a
-colour for each theme. The next act is an item of any theme, with chance `follows` of the person's colour there. So of
-all earlier acts only the few of the target's own theme say anything of it.
+colour for each theme. The theme of the next act is, with chance `returns`, that of one of the person's earlier acts,
+each as likely; else any. With chance `follows` its colour is the person's own there; else any other. So of all earlier
+acts only the few of the target's own theme say what colour it has.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Shape:
     seen: int = 1
     read: int = 1
     together: int = 1
+    returns: float = 0.8
     follows: float = 0.9
     width: int = 8
     noise: float = 0.2
@@ -59,23 +61,42 @@ class Rule:
         found[0] = -1
         return found
 
-    def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
-        """chance_ULN to one who knows the rule: in each theme the chance of each colour, given the acts of that theme."""
-        shape, theme_N = self.shape, self.themes(catalog)
-        count_UZK, found = np.zeros((len(item_UL), shape.themes, shape.colours)), []
-        each_ZK = np.zeros((shape.themes, shape.colours))
+    def begin(self, people: int) -> Numbers:
+        """count_UZK of acts by theme and colour, before the first."""
+        return np.zeros((people, self.shape.themes, self.shape.colours))
+
+    def themed(self, count_UZK: Numbers) -> Numbers:
+        """chance_UZ of each theme as the next."""
+        count_UZ = count_UZK.sum(2)
+        all_U1 = count_UZ.sum(1, keepdims=True)
+        returns_U1 = np.where(all_U1 > 0, self.shape.returns, 0.0)
+        found: Numbers = returns_U1 * count_UZ / np.maximum(all_U1, 1) + (1 - returns_U1) / self.shape.themes
+        return found
+
+    def chance(self, count_UZK: Numbers, colour_UZK: Numbers, theme_N: Codes) -> Numbers:
+        """chance_UN of each item as the next act, given the chance of each colour in each theme."""
+        each_ZK = np.zeros(count_UZK.shape[1:])
         np.add.at(each_ZK, (theme_N[1:], self.colour_N[1:]), 1)
-        # an item of a person's colour is this many times as likely as one of another
-        kept, other = shape.follows, (1 - shape.follows) / (shape.colours - 1)
+        item_UZK = self.themed(count_UZK)[:, :, None] * colour_UZK / np.maximum(each_ZK, 1)
+        found = np.zeros((len(count_UZK), len(theme_N)))
+        found[:, 1:] = item_UZK[:, theme_N[1:], self.colour_N[1:]]
+        return found
+
+    def counted(self, count_UZK: Numbers, item_U: Codes, theme_N: Codes) -> Numbers:
+        """The counts after acts."""
+        found = count_UZK.copy()
+        np.add.at(found, (np.arange(len(item_U)), theme_N[item_U], self.colour_N[item_U]), 1)
+        return found
+
+    def knows(self, item_UL: Codes, catalog: Catalog) -> Numbers:
+        """chance_ULN to one who knows the rule: of a theme that colour is likely which most of the acts there had."""
+        theme_N, count_UZK, found = self.themes(catalog), self.begin(len(item_UL)), []
+        own, other = self.shape.follows, (1 - self.shape.follows) / (self.shape.colours - 1)
         for item_U in item_UL.T:
-            belief_UZK = (kept / other) ** count_UZK
+            belief_UZK = (own / other) ** count_UZK
             belief_UZK = belief_UZK / belief_UZK.sum(2, keepdims=True)
-            colour_UZK = (belief_UZK * kept + (1 - belief_UZK) * other) / shape.themes
-            item_UZK = colour_UZK / np.maximum(each_ZK, 1)
-            chance_UN = np.zeros((len(item_UL), len(theme_N)))
-            chance_UN[:, 1:] = item_UZK[:, theme_N[1:], self.colour_N[1:]]
-            found.append(chance_UN)
-            np.add.at(count_UZK, (np.arange(len(item_UL)), theme_N[item_U], self.colour_N[item_U]), 1)
+            found.append(self.chance(count_UZK, belief_UZK * own + (1 - belief_UZK) * other, theme_N))
+            count_UZK = self.counted(count_UZK, item_U, theme_N)
         return np.stack(found, 1)
 
 
@@ -99,13 +120,15 @@ def made(seed: int, shape: Shape = Shape()) -> Made:
     for name, (signs, direction_DX) in parts.items():
         noise_NX = shape.noise * random.normal(size=(shape.items, shape.width))
         views[name] = view(np.concatenate(signs, 1) @ direction_DX + noise_NX)
+    catalog = Catalog(shape.items, views)
     own_UZ = random.integers(0, shape.colours, (shape.people, shape.themes))
-    alike_UN = own_UZ[:, theme_N] == colour_N
-    chance_UN = np.zeros((shape.people, shape.items + 1))
-    chance_UN[:, 1:] = np.where(alike_UN, shape.follows, (1 - shape.follows) / (shape.colours - 1))
-    chance_UN /= chance_UN.sum(1, keepdims=True)
-    item_UL = np.stack([drawn(chance_UN, random) for _ in range(shape.acts)], 1)
-    return Made(item_UL, Catalog(shape.items, views), rule)
+    own_UZK = own_UZ[:, :, None] == np.arange(shape.colours)
+    colour_UZK = np.where(own_UZK, shape.follows, (1 - shape.follows) / (shape.colours - 1))
+    theme_of_N, count_UZK, item = rule.themes(catalog), rule.begin(shape.people), list[Codes]()
+    for _ in range(shape.acts):
+        item.append(drawn(rule.chance(count_UZK, colour_UZK, theme_of_N), random))
+        count_UZK = rule.counted(count_UZK, item[-1], theme_of_N)
+    return Made(np.stack(item, 1), catalog, rule)
 
 
 SAME = {"dim": 16, "length": 40, "hidden": 32}

@@ -167,10 +167,11 @@ def drawn(layout: Layout, length: list[int], place: list[int], target: list[int]
 
 
 def test_each_case_counts_in_one_class_of_lengths(layout: Layout) -> None:
-    drawn(layout, [4, 5, 5, 9, 10, 10, 10, 150], [1, 1, 99, 99, 1, 1, 99, 1], [1] * 8, [2, 1])
+    drawn(layout, [4, 5, 5, 9, 10, 10, 10, 150], [1, 1, 99, 99, 1, 3, 99, 1], [1] * 8, [2, 1])
     rows = layout.plot("lengths").read_text().splitlines()
-    expected = ["0 to 4,1.000000", "5 to 9,0.333333", "10 to 19,0.666667", "100 to 150,1.000000"]
-    assert rows == ["history,recall", *expected]
+    gain = ["0 to 4,1.000000,1.000000", "5 to 9,0.333333,0.333333"]
+    gain += ["10 to 19,0.666667,0.500000", "100 to 150,1.000000,1.000000"]  # rank 3 gains 1 / log2(4)
+    assert rows == ["history,recall,ndcg", *gain]
 
 
 def test_each_case_counts_in_the_group_of_its_items_popularity(layout: Layout) -> None:

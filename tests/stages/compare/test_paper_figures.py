@@ -13,7 +13,8 @@ from engine.tables import files, store
 from engine.tables.params import read_yaml
 from engine.tables.schemas import ERRORS
 from stages.compare import paper_figures
-from stages.compare.paper_figures import Figure, draw
+from stages.compare.figure_rows import Figure
+from stages.compare.paper_figures import draw
 
 ROOT = Path(__file__).parents[3]
 CELLS = read_yaml(ROOT / "papers/cells.yaml")["cells"]
