@@ -3,9 +3,8 @@
 Items have a theme, told by signs: some are seen in the picture, some are read in the text, and some are told by both
 together (yes where a detail of the picture and a word of the text are both there or both not, so that neither tells
 anything by itself). They have a colour too, which no view shows: only who chose them tells it. Every person has a
-colour for each theme. The theme of the next act is, with chance `returns`, that of one of the person's earlier acts,
-each as likely; else any. With chance `follows` its colour is the person's own there; else any other. So of all earlier
-acts only the few of the target's own theme say what colour it has.
+colour for each theme. The next act is of any theme; with chance `follows` its colour is the person's own there, else
+any other. So of all earlier acts only the few of the target's own theme say what colour it has.
 """
 
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ from engine.training.catalog import Catalog
 class Shape:
     """Sizes, chances, and how far pictures and texts lie about what they show."""
 
-    people: int = 600
-    acts: int = 40
+    people: int = 800
+    acts: int = 60
     colours: int = 5
-    each: int = 4  # items of a theme and colour
-    seen: int = 1
-    read: int = 1
-    together: int = 1
-    returns: float = 0.8
+    each: int = 2  # items of a theme and colour
+    seen: int = 2
+    read: int = 0
+    together: int = 2
     follows: float = 0.9
     width: int = 8
     noise: float = 0.2
@@ -65,20 +63,12 @@ class Rule:
         """count_UZK of acts by theme and colour, before the first."""
         return np.zeros((people, self.shape.themes, self.shape.colours))
 
-    def themed(self, count_UZK: Numbers) -> Numbers:
-        """chance_UZ of each theme as the next."""
-        count_UZ = count_UZK.sum(2)
-        all_U1 = count_UZ.sum(1, keepdims=True)
-        returns_U1 = np.where(all_U1 > 0, self.shape.returns, 0.0)
-        found: Numbers = returns_U1 * count_UZ / np.maximum(all_U1, 1) + (1 - returns_U1) / self.shape.themes
-        return found
-
-    def chance(self, count_UZK: Numbers, colour_UZK: Numbers, theme_N: Codes) -> Numbers:
+    def chance(self, colour_UZK: Numbers, theme_N: Codes) -> Numbers:
         """chance_UN of each item as the next act, given the chance of each colour in each theme."""
-        each_ZK = np.zeros(count_UZK.shape[1:])
+        each_ZK = np.zeros(colour_UZK.shape[1:])
         np.add.at(each_ZK, (theme_N[1:], self.colour_N[1:]), 1)
-        item_UZK = self.themed(count_UZK)[:, :, None] * colour_UZK / np.maximum(each_ZK, 1)
-        found = np.zeros((len(count_UZK), len(theme_N)))
+        item_UZK = colour_UZK / self.shape.themes / np.maximum(each_ZK, 1)
+        found = np.zeros((len(colour_UZK), len(theme_N)))
         found[:, 1:] = item_UZK[:, theme_N[1:], self.colour_N[1:]]
         return found
 
@@ -95,7 +85,7 @@ class Rule:
         for item_U in item_UL.T:
             belief_UZK = (own / other) ** count_UZK
             belief_UZK = belief_UZK / belief_UZK.sum(2, keepdims=True)
-            found.append(self.chance(count_UZK, belief_UZK * own + (1 - belief_UZK) * other, theme_N))
+            found.append(self.chance(belief_UZK * own + (1 - belief_UZK) * other, theme_N))
             count_UZK = self.counted(count_UZK, item_U, theme_N)
         return np.stack(found, 1)
 
@@ -124,22 +114,23 @@ def made(seed: int, shape: Shape = Shape()) -> Made:
     own_UZ = random.integers(0, shape.colours, (shape.people, shape.themes))
     own_UZK = own_UZ[:, :, None] == np.arange(shape.colours)
     colour_UZK = np.where(own_UZK, shape.follows, (1 - shape.follows) / (shape.colours - 1))
-    theme_of_N, count_UZK, item = rule.themes(catalog), rule.begin(shape.people), list[Codes]()
-    for _ in range(shape.acts):
-        item.append(drawn(rule.chance(count_UZK, colour_UZK, theme_of_N), random))
-        count_UZK = rule.counted(count_UZK, item[-1], theme_of_N)
-    return Made(np.stack(item, 1), catalog, rule)
+    chance_UN = rule.chance(colour_UZK, rule.themes(catalog))
+    item_UL = np.stack([drawn(chance_UN, random) for _ in range(shape.acts)], 1)
+    return Made(item_UL, catalog, rule)
 
 
-SAME = {"dim": 16, "length": 40, "hidden": 32}
+SAME = {"dim": 8, "length": 60, "hidden": 32, "unit": "relu"}
 WORLD = World(
     made,
     {
         "iris": Row("iris", SAME),
+        "its g a sigmoid, as by default": Row("iris", SAME | {"unit": "sigmoid"}),
         "added": Row("iris", SAME | {"fusion": "added"}),
         "image": Row("iris", SAME | {"fusion": "image"}),
-        "fism": Row("fism", {"dim": 16, "length": 40}),
+        "fism": Row("fism", {"dim": 8, "length": 60}),
+        "fism, eight times as wide": Row("fism", {"dim": 64, "length": 60}),
         "popularity": Row("popularity", {}),
     },
     [("iris", "added"), ("added", "image"), ("image", "fism"), ("iris", "fism")],
+    rates=(0.02, 0.01),
 )

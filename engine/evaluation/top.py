@@ -70,12 +70,19 @@ def _merged(score_BK: Tensor, item_BK: Tensor, score_BN: Tensor, start: int) -> 
 
 def _first(score_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest, of equals those that come first: what topk alone leaves open is decided where it matters."""
-    value_BK = score_BN.topk(count, dim=1).values
-    least_B1 = value_BK[:, -1:]
-    above_BN, same_BN = score_BN > least_B1, score_BN == least_B1
-    room_B1 = count - above_BN.sum(1, keepdim=True)
-    kept_BN = above_BN | (same_BN & (same_BN.cumsum(1) <= room_B1))
-    place_BK = kept_BN.nonzero()[:, 1].view(-1, count)
+    value_BK, place_BK = score_BN.topk(count, dim=1)
+    tied_B = (score_BN >= value_BK[:, -1:]).sum(1) > count  # the last has equals that were left out
+    if tied_B.any():
+        place_BK[tied_B] = _earliest(score_BN[tied_B], value_BK[tied_B, -1:], count)
+    place_BK = place_BK.sort(dim=1).values
     found_BK = score_BN.gather(1, place_BK)
     order_BK = found_BK.argsort(dim=1, descending=True, stable=True)
     return found_BK.gather(1, order_BK), place_BK.gather(1, order_BK)
+
+
+def _earliest(score_BN: Tensor, least_B1: Tensor, count: int) -> Tensor:
+    """place_BK of all above the least that is kept, and of its equals the first ones, as many as there is room for."""
+    above_BN, same_BN = score_BN > least_B1, score_BN == least_B1
+    room_B1 = count - above_BN.sum(1, keepdim=True)
+    kept_BN = above_BN | (same_BN & (same_BN.cumsum(1) <= room_B1))
+    return kept_BN.nonzero()[:, 1].view(-1, count)
