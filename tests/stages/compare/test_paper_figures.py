@@ -92,6 +92,9 @@ def test_a_table_of_each_cell_is_drawn_by_its_column(tmp_path: Path) -> None:
         ("B", "1: many", "0.25"),
         ("B", "2: few", "0.05"),
     ]
+    texts = list(drawn(tmp_path / "out/groups.recall.svg").iter(f"{SVG}text"))
+    assert "group" in [text.text for text in texts]
+    assert not any("rotate" in text.get("transform", "") for text in texts), "it would lie on the groups' names"
     wrong = figure.model_copy(update={"x": "class"})
     with pytest.raises(ValueError, match=r"by\.csv has the columns group, recall; the figure draws class, recall"):
         draw("groups", wrong, tmp_path, tmp_path / "out")
