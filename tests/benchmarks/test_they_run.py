@@ -20,6 +20,7 @@ def test_a_benchmark_prints_its_figures(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name, *LINES[name]])
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)  # another test may have read it
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")
     told = capsys.readouterr().out
     assert re.search(r"\d+ alternations, \d{4}-\d\d-\d\d, ", told), "rounds, day and machine belong beside figures"
