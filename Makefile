@@ -26,7 +26,7 @@ demo: $(READY)
 	@echo "reasons: $(CURDIR)/data/demo/reasons/index.html"
 
 test: $(READY)
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadgroup
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --no-loadscope-reorder
 
 check: $(READY)
 	ruff check .

@@ -156,6 +156,7 @@ def ran(
         | {"greater": greater, "ties": [0] * len(users), "others": others or [99] * len(users)}
     ).cast(dict(RANKS.columns))  # type: ignore[arg-type]
     store.write(frame, folder / name / "ranks" / "test.parquet", RANKS)
+    store.write(pl.DataFrame(schema=dict(ERRORS.columns)), folder / name / "ranks" / "errors.parquet", ERRORS)
     files.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
     cost = {"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25, "ended_at_cap": capped}
     (folder / name / "cost.json").write_text(json.dumps(cost))
@@ -268,7 +269,9 @@ def test_ratings_are_compared_over_events(tmp_path: Path) -> None:
         rows = [(1, place, 9, value, value**0.5, False) for place, value in enumerate(values)]
         frame = pl.DataFrame(rows, schema=dict(ERRORS.columns), orient="row")
         store.write(frame, tmp_path / name / "ranks" / "errors.parquet", ERRORS)
-    _, row = csv.DictReader(io.StringIO(tabled(LISTED, tmp_path, {"p": ["rmse"]})["p"]))
+    ran(tmp_path, "p_c", [0, 1], [1, 2])  # a model that predicts no ratings
+    _, row, silent = csv.DictReader(io.StringIO(tabled(LISTED, tmp_path, {"p": ["rmse"]})["p"]))
+    assert (silent["cell"], silent["difference"], silent["p"]) == ("p_c", "", "")
     assert float(row["difference"]) == pytest.approx((1 + 3 + 0.5 + 1) / 4, rel=1e-5)
     assert float(row["p"]) == pytest.approx(ttest_rel(squared["p_b"], squared["p_own"]).pvalue, rel=1e-4)
     store.write(frame[:3], tmp_path / "p_b" / "ranks" / "errors.parquet", ERRORS)

@@ -64,18 +64,17 @@ def _row(name: str, cell: dict[str, Any], cells: Path, published_on: str) -> dic
 
 
 def _against(rows: list[dict[str, Any]], cells: Path, metric: str) -> list[Verdict | None]:
-    """Each cell's difference from the first; None where one of the two ended at its cap, or predicts no ratings where
-    they are measured.
+    """Each cell's difference from the first; None where one of the two ended at its cap, or has nothing measured: who
+    predicts no ratings has no errors.
     """
     table, key, path = (ERRORS, EVENT, "errors.parquet") if metric in ERRORS_OF else (RANKS, CASE, "test.parquet")
-    kept = [cells / row["cell"] / "ranks" / path for row in rows]
+    first, *others = (store.read(cells / row["cell"] / "ranks" / path, table) for row in rows)
     found: list[Verdict | None] = [None]
-    for row, file in zip(rows[1:], kept[1:], strict=True):
-        if rows[0]["ended_at_cap"] or row["ended_at_cap"] or not (kept[0].exists() and file.exists()):
+    for row, second in zip(rows[1:], others, strict=True):
+        if rows[0]["ended_at_cap"] or row["ended_at_cap"] or not (first.height and second.height):
             found.append(None)
             continue
-        first = store.read(kept[0], table)
-        both = first.join(store.read(file, table), on=key, suffix="_second", validate="1:1")
+        both = first.join(second, on=key, suffix="_second", validate="1:1")
         if both.height != first.height:
             raise ValueError(
                 f"{row['cell']} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common"

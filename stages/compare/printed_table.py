@@ -12,13 +12,12 @@ CAPPED = "†"
 def markdown(text: str) -> str:
     """A CSV of `tables` as a Markdown table: what a reader asks first, to four digits."""
     rows = list(csv.DictReader(io.StringIO(text)))
-    heads = ["cell", "settings", *_columns(rows)]
-    lines = [heads, ["---"] * len(heads)]
+    columns = ["cell", "settings", *_columns(rows)]
+    lines = [[name.replace("_", " ") for name in columns], ["---"] * len(columns)]
     for row in rows:
         settings = row["settings"].replace(f"models.{row['model']}.", "").replace("+", "")
         row["epochs"] += CAPPED if row["ended_at_cap"] == "1" else ""
-        lines.append([row["cell"], settings, *(_short(row[name]) for name in heads[2:])])
-    heads[:] = [head.replace("_", " ") for head in heads]
+        lines.append([row["cell"], settings, *(_short(row[name]) for name in columns[2:])])
     capped = any(CAPPED in row["epochs"] for row in rows)
     under = [f"\n{CAPPED} ended at its last epoch: enters no test"] if capped else []
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), *under])
