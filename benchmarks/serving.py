@@ -2,7 +2,8 @@
 
 Starts `python -m serving web` with the arguments after `--`, asks /recommend for people and models in turn, and prints
 JSON: how many were answered and lost, questions a second, median and 99th percentile of the seconds that one takes, and
-the server's memory before, halfway and after. The server is ended.
+the server's memory before, halfway and after. With --killed it is then killed with -9 while it is asked, and started
+again: seconds until it answers, and whether it answers the same. The server is ended.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import psutil
 
 START = 120  # seconds until the server has to answer
 MEGA = 2**20
+KILLED = 4.0  # seconds of questions, in the middle of which it is killed
 
 
 def main() -> None:
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=50, help="questions at once (50)")
     parser.add_argument("--port", type=int, default=8765, help="(8765)")
     parser.add_argument("--without-reasons", action="store_true", help="the list alone")
+    parser.add_argument("--killed", action="store_true", help="and kill it under questions, and start it again")
     parser.add_argument("web", nargs="*", help="arguments of python -m serving web, after --")
     given = parser.parse_args()
     command = [sys.executable, "-m", "serving", "web", "--port", str(given.port), *given.web]
@@ -35,6 +38,9 @@ def main() -> None:
     try:
         names = started(given.port, server)
         print(json.dumps(measured(given, server.pid, names), indent=1))
+        if given.killed:
+            server, told = killed(given, server, command, names)
+            print(json.dumps(told, indent=1))
     finally:
         server.terminate()
         server.wait()
@@ -121,6 +127,30 @@ def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str
     spent = time.monotonic() - begun
     memory.append(process.memory_info().rss / MEGA)
     return {"models": models, "at_once": given.at_once, "seconds": round(spent, 1)} | told(asking, spent, memory)
+
+
+def killed(
+    given: argparse.Namespace, server: subprocess.Popen[bytes], command: list[str], models: list[str]
+) -> tuple[subprocess.Popen[bytes], dict[str, object]]:
+    """Kill the server while it is asked, start it again; the new one, and what came of it."""
+    people = asked(given.port, "GET", "/people?limit=1")["people"]
+    question: dict[str, object] = {"history": {"user": people[0]}, "model": models[0], "top": 10}  # type: ignore[index]
+    before, asking = asked(given.port, "POST", "/recommend", question), Asking(given.port, [question])
+    end = time.monotonic() + KILLED
+    threads = [threading.Thread(target=asking.ask, args=(n, given.at_once, end)) for n in range(given.at_once)]
+    for thread in threads:
+        thread.start()
+    time.sleep(KILLED / 2)
+    server.kill()
+    server.wait()
+    for thread in threads:
+        thread.join()
+    begun = time.monotonic()
+    again = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    started(given.port, again)
+    seconds = round(time.monotonic() - begun, 1)
+    same = asked(given.port, "POST", "/recommend", question) == before
+    return again, {"lost_when_killed": len(asking.lost), "again_after_s": seconds, "same_answer": same}
 
 
 def told(asking: Asking, spent: float, memory: list[float]) -> dict[str, object]:
