@@ -52,11 +52,16 @@ SETTINGS: dict[str, File] = {
         },
     ),
     "lastfm": File(
-        data={"file": "lastfm/LastFM.txt", "candidates": "lastfm/LastFM_sample.txt", "duplicate_candidates": "drop"},
+        data={
+            "file": "lastfm/LastFM.txt",
+            "items": "lastfm/LastFM_item2attributes.json",
+            "candidates": "lastfm/LastFM_sample.txt",
+            "duplicate_candidates": "drop",
+        },
         protocol="given",
         models=("popularity", "item_knn", "ease", "bert4rec", "fdsa", "sasrec", "s3rec"),
         published={"SASRec": (0.4587, 0.2605), "S3-Rec": (0.6083, 0.3577)},
-        settings={"+protocols.given": "{rule: leave_one_out, candidates: given}"},
+        settings={"+protocols.given": "{rule: leave_one_out, candidates: given, seen: excluded}"},
     ),
     "cell_phones": File(
         data={"file": "amazon_cell_phones/sequences.txt"},
