@@ -57,7 +57,7 @@ def _validated(params: Params, learning: Train, layout: Layout) -> Validated:
         raise ValueError("train.validated: this protocol validates by itself; it is for `everything`, which cannot")
     run = validated_run.read(learning.validated)
     run.refuse_other(layout.root.name, params.model.name, params.model.settings, params.train)
-    return Validated(run.best_epoch, run.chosen)
+    return Validated(run.best_epoch, run.chosen, run.plateaus)
 
 
 def _digest(params: Params, learning: Train, layout: Layout) -> str:
@@ -88,6 +88,8 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
         readings |= {f"chosen_{name}": value for name, value in model.chosen.items()}
     readings |= {"valid_cases": len(data.cases), "best_epoch": done.best_epoch}
     readings |= {f"best_epoch_{phase}": epoch for phase, epoch in done.best_epochs.items()}
+    for phase, plateaus in done.phase_plateaus.items():
+        readings |= {"_".join(filter(None, ["plateau", phase, str(n)])): end for n, end in enumerate(plateaus, 1)}
     files.write_json(readings, layout.metric("valid"))
     cost = {
         "seconds_an_epoch": done.seconds_an_epoch,

@@ -26,6 +26,15 @@ class ValidatedRun:
         return named | {"": int(self.valid["best_epoch"])}
 
     @property
+    def plateaus(self) -> dict[str, list[int]]:
+        """The epochs that ended one, by phase ('': it has no name): the rate fell after each."""
+        found: dict[str, list[int]] = {}
+        for key in (key for key in self.valid if key.startswith("plateau_")):
+            phase = key.removeprefix("plateau").rpartition("_")[0].removeprefix("_")
+            found.setdefault(phase, []).append(int(self.valid[key]))
+        return found
+
+    @property
     def chosen(self) -> dict[str, float]:
         """The settings of a model that is solved for."""
         return {key.removeprefix("chosen_"): value for key, value in self.valid.items() if key.startswith("chosen_")}

@@ -69,7 +69,7 @@ def _learn(
         model.prepare(train)
     phases = model.phases if isinstance(model, Phased) else [Phase("")]
     kept = [checkpoint.with_name(f"{phase.name}-{checkpoint.name}".lstrip("-")) for phase in phases]
-    earlier, best_epochs = 0.0, dict[str, int]()
+    earlier, best_epochs, plateaus = 0.0, dict[str, int](), dict[str, list[int]]()
     for phase, path in zip(phases, kept, strict=True):
         if isinstance(model, Phased):
             model.enter(phase.name)
@@ -77,13 +77,15 @@ def _learn(
         told, how = watch if phase is phases[-1] else None, settings.of(phase.epochs, phase.lr)
         if isinstance(reading, Validated):
             stop = reading.best_epoch.get(phase.name, reading.best_epoch[""]) if phase.selected else 0
-            done = Loop(model, train, how, seed, path, selected=False).run(lambda: 0.0, stop)
+            fell = reading.plateaus.get(phase.name, ()) if phase.selected else ()
+            done = Loop(model, train, how, seed, path, selected=False).run(lambda: 0.0, stop, fell)
         else:
             done = Loop(model, train, how, seed, path, phase.selected, told).run(reading)
         best_epochs |= {phase.name: done.best_epoch} if phase.selected and phase.name else {}
+        plateaus |= {phase.name: done.plateaus} if phase.selected and how.decay == "plateau" else {}
         done.earlier, earlier = earlier, earlier + sum(done.seconds)
     done.capped = not isinstance(reading, Validated) and not done.stale(settings.patience)
-    done.best_epochs = best_epochs
+    done.best_epochs, done.phase_plateaus = best_epochs, plateaus
     for path in kept if leads() else []:
         path.unlink(missing_ok=True)
     return done

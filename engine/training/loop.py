@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -68,13 +68,14 @@ class Loop:
         self.wrapped.mark_forward_method("loss")
         self.state = Progressed()
         self.best_state: dict[str, Tensor] = {}
+        self.plateaus: Sequence[int] = ()  # of an earlier run, where nothing validates
 
-    def run(self, reading: Callable[[], float], stop: int = 0) -> Progressed:
-        """To the end that the settings give (or to epoch `stop`, at the rates of a run to that end), or at once where a
-        resumed run is past it; then to its best epoch, or to its last where none is `selected`. The checkpoint of the
-        end stays: whoever called removes it.
+    def run(self, reading: Callable[[], float], stop: int = 0, plateaus: Sequence[int] = ()) -> Progressed:
+        """To the end that the settings give (or to epoch `stop`, at the rates of a run to that end, which had these
+        `plateaus`), or at once where a resumed run is past it; then to its best epoch, or to its last where none is
+        `selected`. The checkpoint of the end stays: whoever called removes it.
         """
-        end = stop or self.settings.epochs
+        end, self.plateaus = stop or self.settings.epochs, plateaus
         self._resume(end)
         for epoch, value in self.state.readings:
             self.watch(epoch, value)
@@ -117,7 +118,7 @@ class Loop:
         torch.manual_seed(self.seed * 100_003 + epoch + APART * self.fabric.global_rank)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.rate(epoch)
+            group["lr"] = self.settings.rate(epoch, self.plateaus or self.state.plateaus)
         self.model.train()
         started = time.perf_counter()
         total, targets = 0.0, 0
@@ -181,7 +182,7 @@ class Loop:
         if progress.epoch > end and not self.selected:
             return  # there is no way back
         goes_on = progress.epoch < end and not progress.stale(self.settings.patience)
-        if goes_on and self.settings.decay != "none" and state["epochs"] != self.settings.epochs:
+        if goes_on and self.settings.decay == "cosine" and state["epochs"] != self.settings.epochs:
             if self.first:
                 log.warning("the rate falls over %d epochs, not %d: starts anew", self.settings.epochs, state["epochs"])
             return

@@ -2,14 +2,16 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.tables.settings import Record
 
 HALVED = 10  # epochs, as MAHN's authors have it
+PLATEAU, FALL = 4, 1 / 3  # validations, and what is left of the rate after them
 
 
 class Train(Record):
@@ -22,8 +24,10 @@ class Train(Record):
     clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0: any")
     patience: int = Field(5, ge=1, description="validations without a gain before the run ends")
     every: int = Field(1, ge=1, description="epochs between validations")
-    decay: Literal["none", "cosine", "halved"] = Field(
-        "none", description="how the rate falls: not, along a cosine to the last epoch, or by half every 10 epochs"
+    decay: Literal["none", "cosine", "halved", "plateau"] = Field(
+        "none",
+        description="how the rate falls: not, along a cosine to the last epoch, by half every 10 epochs, or to a third "
+        "after every 4 validations without a gain",
     )
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
     save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
@@ -33,10 +37,21 @@ class Train(Record):
         """These settings with other epochs and another rate, where they are given."""
         return self.model_copy(update={"epochs": epochs or self.epochs, "lr": lr or self.lr})
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch from 1: `lr`, or falling from it along half a cosine over `epochs`, or halved
-        after every ten.
+    @model_validator(mode="after")
+    def _falls_before_it_ends(self) -> Self:
+        if self.decay == "plateau" and self.patience <= PLATEAU:
+            raise ValueError(
+                f"patience: {self.patience} ends a run before decay: plateau lowers the rate, which it does after "
+                f"{PLATEAU} validations without a gain; a patience of {2 * PLATEAU} lets it try the lower one as long"
+            )
+        return self
+
+    def rate(self, epoch: int, plateaus: Sequence[int] = ()) -> float:
+        """The learning rate of an epoch from 1: `lr`, or falling from it as `decay` says. `plateaus`: the epochs that
+        ended one (`decay: plateau`).
         """
+        if self.decay == "plateau":
+            return self.lr * FALL ** sum(end < epoch for end in plateaus)
         if self.decay == "halved":
             return self.lr * 0.5 ** ((epoch - 1) // HALVED)
         share = (1 + math.cos(math.pi * (epoch - 1) / self.epochs)) / 2 if self.decay == "cosine" else 1.0
@@ -45,10 +60,13 @@ class Train(Record):
 
 @dataclass(frozen=True)
 class Validated:
-    """What an earlier run chose on validation: the best epoch by phase ('': the last), the settings of a solver."""
+    """What an earlier run chose on validation: the best epoch by phase ('': the last), the settings of a solver, and
+    where the rate fell, by phase.
+    """
 
     best_epoch: dict[str, int]
     chosen: dict[str, float]
+    plateaus: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,7 +74,7 @@ class Progressed:
     """What a run has come to: readings an epoch, the best one and its state; all that a resumed run needs.
 
     `earlier`: seconds of the phases before. `capped`: the last phase ended at its last epoch, not by patience.
-    `best_epochs`: of each phase that has a name and was selected.
+    `best_epochs`: of each phase that has a name and was selected. `phase_plateaus`: of each that was selected.
     """
 
     epoch: int = 0
@@ -68,6 +86,7 @@ class Progressed:
     earlier: float = 0.0
     capped: bool = False
     best_epochs: dict[str, int] = field(default_factory=dict)
+    phase_plateaus: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def seconds_to_the_best(self) -> float:
@@ -79,6 +98,17 @@ class Progressed:
         """From what a checkpoint holds of it."""
         readings = [(int(epoch), float(value)) for epoch, value in state["readings"]]
         return Progressed(**state | {"readings": readings})
+
+    @property
+    def plateaus(self) -> list[int]:
+        """The epochs that ended one: `PLATEAU` validations in a row without a gain, the rate the same for all."""
+        best, since, found = -math.inf, 0, list[int]()
+        for epoch, value in self.readings:
+            best, since = (value, 0) if value > best else (best, since + 1)
+            if since == PLATEAU:
+                found.append(epoch)
+                since = 0
+        return found
 
     def stale(self, patience: int) -> bool:
         """Whether the last `patience` validations brought nothing better."""

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -26,6 +28,7 @@ from stages.split import __main__ as split
 
 PEOPLE, ITEM, ACTS = 12, 14, 8
 LEARNING: dict[str, Any] = {"epochs": 7, "patience": 2, "lr": 0.02, "decay": "cosine", "batch_size": 16}
+PLATEAU: dict[str, Any] = LEARNING | {"epochs": 60, "patience": 9, "decay": "plateau", "lr": 1e-12}
 SECTIONS: dict[str, dict[str, Any]] = {
     "sasrec": {"dim": 8, "heads": 1, "blocks": 1, "inner": 8, "length": 5, "objective": "full", "dropout": 0.0},
     "ease": {"penalty": [1.0, 10.0]},
@@ -77,10 +80,13 @@ def learn(folder: Path, model: str, protocol: str, validated: str = "", **change
     return found
 
 
-def validated_run(folder: Path, model: str) -> dict[str, float]:
-    """A run of leave_one_out that is committed."""
-    found = learn(folder, model, "leave_one_out")
-    params = {"dataset": "shop", "model": model, "train": LEARNING, "models": {model: SECTIONS[model]}}
+def validated_run(
+    folder: Path, model: str, how: dict[str, Any] = LEARNING, other: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, float]:
+    """A run of leave_one_out that is committed, with other readings where they are given."""
+    found = {**learn(folder, model, "leave_one_out", **how), **other}
+    (folder / "metrics" / "valid.json").write_text(json.dumps(found))
+    params = {"dataset": "shop", "model": model, "train": how, "models": {model: SECTIONS[model]}}
     with (folder / "params.yaml").open("w") as file:
         YAML().dump(params, file)
     git("add", "params.yaml", "metrics")
@@ -126,6 +132,32 @@ def test_it_learns_as_long_as_the_run_did_to_its_best(repo: Path, model: str, mo
     assert found["valid_cases"] == 0
     cost = json.loads((repo / "metrics" / "cost.json").read_text())
     assert cost["ended_at_cap"] == 0
+
+
+@pytest.mark.parametrize("model", ["sasrec", "ncf"])
+def test_its_rate_falls_where_that_of_the_run_did(repo: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    still = learn(repo, model, "leave_one_out", **PLATEAU)  # at such a rate nothing moves: plateaus after 5 and 9
+    phases = ["gmf_", "mlp_", "both_"] if model == "ncf" else [""]
+    fell = {f"plateau_{phase}{n}": epoch for phase in phases for n, epoch in ((1, 5), (2, 9))}
+    told = {key: int(epoch) for key, epoch in still.items() if key.startswith("plateau_")}
+    assert told | {key: fell[key] for key in told if "_both_" in key} == fell  # ncf's last phase has a rate of its own
+    best = {key: 7 for key in still if key.startswith("best_epoch")}
+    validated_run(repo, model, PLATEAU, best | fell)
+    rates: list[list[float]] = []
+    whole, epoch = Loop.run, Loop._epoch
+
+    def run(loop: Loop, *given: Any, **more: Any) -> Any:
+        rates.append([])
+        return whole(loop, *given, **more)
+
+    def noted(loop: Loop, number: int) -> None:
+        epoch(loop, number)
+        rates[-1].append(loop.optimizer.param_groups[0]["lr"] / loop.settings.lr)
+
+    monkeypatch.setattr(Loop, "run", run)
+    monkeypatch.setattr(Loop, "_epoch", noted)
+    learn(repo, model, "everything", "HEAD", **PLATEAU)
+    assert rates == [pytest.approx([1, 1, 1, 1, 1, 1 / 3, 1 / 3])] * len(phases)
 
 
 def test_a_solver_takes_the_settings_that_were_chosen(repo: Path) -> None:

@@ -275,6 +275,40 @@ def test_the_rate_falls_along_a_cosine_and_moves_the_steps(tmp_path: Path) -> No
     assert 0 < ends["cosine"] < ends["none"] * 0.8
 
 
+def test_the_rate_falls_after_each_plateau_and_a_resumed_run_knows_of_it(tmp_path: Path) -> None:
+    settings, values = train(decay="plateau", epochs=14, patience=9), [1, 2, 2, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3]
+    assert [90 * settings.rate(epoch, [6, 11]) for epoch in (1, 6, 7, 11, 12)] == pytest.approx([9, 9, 3, 3, 1])
+    ends: dict[str, list[float]] = {"whole": [], "cut": []}
+
+    def learnt(name: str, until: int) -> Progressed:
+        model = Slope()
+
+        def reading() -> float:
+            if len(ends[name]) == until:
+                raise KeyboardInterrupt
+            ends[name].append(model.value.item())
+            return values[len(ends[name]) - 1]
+
+        return fit(model, events(), reading, settings, 1, tmp_path / f"{name}.pt")
+
+    done = learnt("whole", 99)
+    assert done.plateaus == [6, 11]  # four validations without a gain; the gain of 7 begins the count anew
+    assert done.phase_plateaus == {"": [6, 11]}
+    step_E = torch.diff(torch.tensor([0.0, *ends["whole"]]))
+    for before, then, after in ((0, 6, 11), (6, 11, 14)):
+        assert step_E[then:after] == pytest.approx(step_E[before:then].mean().expand(after - then) / 3, rel=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        learnt("cut", 12)
+    learnt("cut", 99)
+    assert ends["cut"] == ends["whole"]
+
+
+def test_a_run_that_ends_before_its_rate_falls_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"patience: 4 ends a run before decay: plateau lowers .*4 validations"):
+        train(decay="plateau", patience=4)
+    assert train(decay="plateau", patience=5).patience == 5
+
+
 def test_a_batch_that_stands_in_for_rows_counts_for_nothing(tmp_path: Path) -> None:
     loop = Loop(Slope(), events(), train(), 1, tmp_path / "c.pt")
     for batch, own in loop.steps.epoch(torch.Generator().manual_seed(1)):
