@@ -20,6 +20,8 @@ from engine.training.source import Data, digest, load, missing_cases
 
 log = logging.getLogger(__name__)
 
+RISING = 0.02  # of a reading, in the last quarter of epochs: more of them would bring more
+
 
 class Params(RunSettings):
     """What the stage reads of params.yaml."""
@@ -106,6 +108,9 @@ def _write(model: Recommender, data: Data, params: Params, done: Progressed, dev
     files.write_text(
         "\n".join(["epoch,ndcg", *(f"{e},{v:.9g}" for e, v in done.readings)]) + "\n", layout.plot("valid")
     )
+    if done.capped and done.risen > RISING:
+        rising = "validation was still rising at the last epoch (%d; by %.0f %%): more models.%s.train.epochs"
+        log.warning(rising, done.epoch, 100 * done.risen, params.model.name)
     selected = f"{named(model)} {done.best:.4f}" if done.readings else "not selected"
     log.info("best epoch %d of %d: %s; %d validation cases", done.best_epoch, done.epoch, selected, len(data.cases))
 

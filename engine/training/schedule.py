@@ -110,6 +110,13 @@ class Progressed:
                 since = 0
         return found
 
+    @property
+    def risen(self) -> float:
+        """How much better the best of the last quarter of epochs reads than the best before, as a share of that."""
+        early = [value for epoch, value in self.readings if epoch <= self.epoch * 0.75]
+        late = [value for epoch, value in self.readings if epoch > self.epoch * 0.75]
+        return (max(late) - max(early)) / abs(max(early)) if early and late and max(early) else 0.0
+
     def stale(self, patience: int) -> bool:
         """Whether the last `patience` validations brought nothing better."""
         return sum(epoch > self.best_epoch for epoch, _ in self.readings) >= patience

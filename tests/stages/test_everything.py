@@ -160,6 +160,16 @@ def test_its_rate_falls_where_that_of_the_run_did(repo: Path, model: str, monkey
     assert rates == [pytest.approx([1, 1, 1, 1, 1, 1 / 3, 1 / 3])] * len(phases)
 
 
+def test_a_run_that_still_rose_at_its_last_epoch_says_so(repo: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rising = "validation was still rising at the last epoch (7; by "
+    for rate, patience, says in ((0.02, 7, True), (1e-12, 7, False), (0.02, 1, False)):
+        caplog.clear()
+        found = learn(repo, "sasrec", "leave_one_out", lr=rate, patience=patience, decay="none")
+        cost = json.loads((repo / "metrics" / "cost.json").read_text())
+        assert (rising in caplog.text) == says, (found, cost)
+        assert not says or "more models.sasrec.train.epochs" in caplog.text
+
+
 def test_a_solver_takes_the_settings_that_were_chosen(repo: Path) -> None:
     chosen = validated_run(repo, "ease")
     kept = repo / "metrics" / "valid.json"

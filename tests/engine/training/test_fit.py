@@ -303,6 +303,21 @@ def test_the_rate_falls_after_each_plateau_and_a_resumed_run_knows_of_it(tmp_pat
     assert ends["cut"] == ends["whole"]
 
 
+@pytest.mark.parametrize(
+    ("values", "risen"),
+    [
+        ([0.1, 0.2, 0.4, 0.2, 0.3, 0.2, 0.5, 0.3], 0.25),  # the best of 7 and 8 beside that of 1 to 6
+        ([0.1, 0.2, 0.4, 0.2, 0.3, 0.2, 0.3, 0.3], -0.25),
+        ([-1.2, -1.0, -1.1, -0.9], 0.1),  # of errors the smaller ones are the better
+        ([0.1], 0.0),
+        ([], 0.0),
+    ],
+)
+def test_how_far_validation_rose_in_the_last_quarter(values: list[float], risen: float) -> None:
+    readings = list(enumerate(values, 1))
+    assert Progressed(epoch=len(values), readings=readings).risen == pytest.approx(risen)
+
+
 def test_a_run_that_ends_before_its_rate_falls_is_refused() -> None:
     with pytest.raises(ValueError, match=r"patience: 4 ends a run before decay: plateau lowers .*4 validations"):
         train(decay="plateau", patience=4)
