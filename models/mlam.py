@@ -11,7 +11,8 @@ Ante-RNN paper gives (1, 4 and 2 for picture, word and sentence), for the weight
 and 16. Given words and regions are standardised and made `dim` wide by a layer first (regions with a tanh), and all
 levels are as wide. The catalogue keeps no ends of sentences: one is `sentence` words in a row. `row` (ours) gives an
 item a vector of its own beside what it says and shows: the actors that the cast level learns are one by name, regions
-are none. `pretrain`: so many epochs of the picture (and row) first, as the authors train the cast level.
+are none. `pretrain`: so many epochs of the picture (and row) first, as the authors train the cast level. The loss is
+the logistic one, by which Ante-RNN's tables train their rivals, unless `loss: hinge` (the authors' script's) is asked.
 """
 
 from typing import Literal, final

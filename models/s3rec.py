@@ -2,15 +2,16 @@
 
 Pre-training sees rows from both sides and has four goals: AAP (what attributes a seen event's item has), MIP (which
 item was masked), MAP (what attributes it has), SP (which segment was cut out). score(a, h) = (W h) . a for each; the
-goals are weighed and summed over the batch. Then the same network is fine-tuned as SASRec is (`norm: post`): causal,
-the next item at every position. Without pre-training it is that SASRec, number for number.
+goals are weighed and summed over a row, and learnt as the mean over rows. Then the same network is fine-tuned as SASRec
+is (`norm: post`): causal, the next item at every position. Without pre-training it is that SASRec, number for number.
 
 **Departs from the paper:** attributes are the categories of an item (all steps of their paths); an item without any
-teaches no attribute. Of each window one prefix, drawn anew each epoch, is pre-trained on, not all of them. MIP and SP
-compare raw scores (`contrast: logistic`); the authors' code puts them through a sigmoid first (`printed`), which leaves
-weak gradients. Another segment comes from anywhere in the batch, in the same slots. The mask is no item and never drawn
-as a negative. Slots are counted from a row's first event. Fine-tuning learns by a softmax over the catalogue unless
-`objective: bce` (the paper's) is asked. Pre-training runs to its end; the paper chose its epoch by the result.
+teaches no attribute. Of each window one prefix, drawn anew each epoch, is pre-trained on, not all of them; the authors'
+code sums over rows. MIP and SP compare raw scores (`contrast: logistic`); the authors' code puts them through a sigmoid
+first (`printed`), which leaves weak gradients. Another segment comes from anywhere in the batch, in the same slots. The
+mask is no item and never drawn as a negative. Slots are counted from a row's first event. Fine-tuning learns by a
+softmax over the catalogue unless `objective: bce` (the paper's) is asked. Pre-training runs to its end; the paper chose
+its epoch by the result.
 """
 
 from typing import Literal, final

@@ -8,7 +8,9 @@ from torch.nn import functional as F
 import models
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
+from engine.training.needs import Needs
 from models.caser import Caser
+from tests.models.doubled import Doubled
 from tests.models.world import World, built, rows, section
 
 
@@ -29,14 +31,20 @@ def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize("items", [[9, 3, 5, 2], [5, 2], [7]])
-def test_the_score_by_hand(items: list[int], world: World) -> None:
-    """Filter by filter over the last three items, zeros before the first."""
+def test_the_score_by_hand(items: list[int], dropped: bool, world: World) -> None:
+    """Filter by filter over the last three items, zeros before the first; what filters give is what is dropped."""
     model = caser("bce", world)
+    with torch.no_grad():
+        model.bias_N += torch.linspace(0, 1, len(model.bias_N))
+    if dropped:
+        model.dropout = Doubled()  # type: ignore[assignment]
     window_LD = torch.zeros(3, 16)
     last = items[-3:]
     window_LD[3 - len(last) :] = model.embedding.weight[last]
     assert model.ages is not None
+    assert len(model.rows) == 3
     parts = [model.ages.weight[n, 0] @ window_LD + model.ages.bias[n] for n in range(2)]  # type: ignore[index]
     for height, filters in enumerate(model.rows, 1):
         for n in range(4):
@@ -45,7 +53,7 @@ def test_the_score_by_hand(items: list[int], world: World) -> None:
                 for at in range(3 - height + 1)
             ]
             parts.append(F.relu(torch.stack(over)).max()[None])
-    z_D = F.relu(model.dense.weight @ torch.cat(parts) + model.dense.bias)
+    z_D = F.relu(model.dense.weight @ ((1 + dropped) * torch.cat(parts)) + model.dense.bias)
     assert model.person_UD is not None
     expected_N = model.output_NE @ torch.cat([z_D, model.person_UD[1]]) + model.bias_N
     close(model.score_all(row(items))[0], expected_N)
@@ -65,6 +73,38 @@ def test_the_person_is_in_the_score_or_left_out(world: World) -> None:
         assert torch.equal(*scores) == same
 
 
+def test_who_has_done_nothing_is_scored_by_the_person_and_the_bias(world: World) -> None:
+    """Neither z nor, with `person: false`, anything but b2 is there."""
+    empty = row([]).but(item_BL=torch.zeros(1, 4, dtype=torch.long), event_BL=torch.zeros(1, 4, dtype=torch.long))
+    for variant in ("bce", "no_person"):
+        model = caser(variant, world)
+        with torch.no_grad():
+            model.bias_N += torch.linspace(0, 1, len(model.bias_N))
+        expected_N = model.bias_N
+        if model.person_UD is not None:
+            expected_N = model.output_NE[:, 16:] @ model.person_UD[1] + expected_N
+        close(model.score_all(empty)[0], expected_N)
+
+
+def test_how_wide_it_starts(world: World) -> None:
+    """E, P and W2 by dim^-1/2, W by Glorot, b2 at 0, padding at 0."""
+    model = caser("bce", world, dim=256)
+    assert model.person_UD is not None
+    for table in (model.embedding.weight[1:], model.person_UD, model.output_NE):
+        assert table.std().item() == pytest.approx(1 / 16, rel=0.05)
+    bound = (6 / sum(model.dense.weight.shape)) ** 0.5
+    assert 0.99 * bound < model.dense.weight.abs().max().item() <= bound
+    assert model.bias_N.tolist() == [0.0] * 16
+    assert not model.embedding.weight[0].any()
+
+
+def test_needs_follow_the_settings() -> None:
+    needs = {v: models.configure(section("caser", v)).needs for v in ("bpr", "full", "sampled")}
+    assert needs == {"bpr": Needs(8, negatives=2), "full": Needs(8), "sampled": Needs(8, shared=6)}
+    wide = Choice(name="caser", settings=section("caser", "full").settings | {"window": 11})
+    assert models.configure(wide).needs == Needs(11)
+
+
 def test_without_vertical_weights_it_is_the_horizontal_one(world: World) -> None:
     model, alone = caser("chunked", world), caser("horizontal", world)
     state = {name: value for name, value in model.state_dict().items() if not name.startswith("ages")}
@@ -78,16 +118,22 @@ def test_without_vertical_weights_it_is_the_horizontal_one(world: World) -> None
 
 
 def test_several_targets_are_each_next_ones_as_far_as_they_go(world: World) -> None:
-    """At three events 4, 6, 8 with the next ones 6, 8, 1 and two learnt at each: five targets."""
+    """Two learnt at each event: of 4, 6, 8 before 1 five targets, of 5, 3 before 9 three; each row has drawn items."""
     model = caser("bce", world, targets=2, negatives=1)
-    negative_BLK = torch.tensor([[[2], [3], [5]]])
-    batch = row([4, 6, 8], target_BL=torch.tensor([[6, 8, 1]]), negative_BLK=negative_BLK)
-    total = torch.zeros(())
-    for place, own in ((0, 6), (0, 8), (1, 8), (1, 1), (2, 1)):
-        asked_K = torch.tensor([[own, int(negative_BLK[0, place, 0])]])
-        score_K = model.score(row([4, 6, 8][: place + 1]), asked_K)[0]
-        total = total + F.softplus(-score_K[0]) + F.softplus(score_K[1])
-    close(model.loss(batch), total / 5)
+    item_BL = torch.tensor([[4, 6, 8], [5, 3, 0]])
+    target_BL, drawn_BL = torch.tensor([[6, 8, 1], [3, 9, 0]]), torch.tensor([[2, 3, 5], [7, 11, 0]])
+    batch = Batch(torch.tensor([1, 2]), item_BL, torch.tensor([3, 2]), item_BL, target_BL=target_BL)
+    batch = batch.but(negative_BLK=drawn_BL[..., None])
+    losses = []
+    for user, items, asked in (
+        (1, [4, 6, 8], ((0, 6), (0, 8), (1, 8), (1, 1), (2, 1))),
+        (2, [5, 3], ((0, 3), (0, 9), (1, 9))),
+    ):
+        for place, own in asked:
+            asked_K = torch.tensor([[own, int(drawn_BL[user - 1, place])]])
+            score_K = model.score(row(items[: place + 1], user), asked_K)[0]
+            losses.append(F.softplus(-score_K[0]) + F.softplus(score_K[1]))
+    close(model.loss(batch), torch.stack(losses).mean())
     one = caser("bce", world, negatives=1)
     assert not torch.isclose(one.loss(batch), model.loss(batch))
 
@@ -111,6 +157,23 @@ def test_reasons_lie_where_the_filters_fired(world: World) -> None:
     assert reason.valid.tolist() == [[False, True, True, True]]
     first, second = 16.0, 16 * (0.5 + 1.0)  # of item 5; of 9 before 3
     close(reason.value[0], torch.tensor([0.0, second / 2, second / 2, first]) / (first + second))
+
+
+def test_what_fired_on_the_zeros_before_the_first_is_left_out(world: World) -> None:
+    """Of two events a filter of height 2 fires on the place before the first and the first: half of it is shown."""
+    model = caser("bce", world, horizontal=1)
+    with torch.no_grad():
+        for filters in model.rows:
+            filters.weight.zero_()  # type: ignore[union-attr, operator]
+            filters.bias.fill_(-9.0)  # type: ignore[union-attr, operator]
+        model.embedding.weight[5], model.embedding.weight[3] = 1.0, -1.0
+        model.rows[0].weight.fill_(-0.25)  # type: ignore[union-attr, operator]
+        model.rows[0].bias.zero_()  # type: ignore[union-attr, operator]
+        model.rows[1].weight[:, :, 1] = 1.0  # type: ignore[union-attr, operator, index]
+        model.rows[1].bias.zero_()  # type: ignore[union-attr, operator]
+    (reason,) = model.explain(row([5, 3]), torch.tensor([1]))
+    first, second = 16 * 0.25, 16.0  # on 3 alone; on nothing and 5
+    close(reason.value[0], torch.tensor([second / 2, first]) / (first + second / 2))
 
 
 def test_where_nothing_fired_reasons_are_even(world: World) -> None:

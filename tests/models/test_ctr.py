@@ -48,9 +48,7 @@ def chosen(world: World) -> Tensor:
 
 def pairs(seen_UN: Tensor) -> tuple[Tensor, Tensor]:
     """Items of each user in a row, and offsets."""
-    user_P, item_P = seen_UN.nonzero().unbind(1)
-    del user_P
-    return item_P, torch.nn.functional.pad(seen_UN.sum(1).long().cumsum(0), (1, 0))
+    return seen_UN.nonzero()[:, 1], torch.nn.functional.pad(seen_UN.sum(1).long().cumsum(0), (1, 0))
 
 
 def written_out(seen_UN: Tensor, user_UK: Tensor, item_NK: Tensor) -> Tensor:
@@ -123,6 +121,38 @@ def test_without_topics_it_is_weighed_factorisation(world: World) -> None:
     torch.testing.assert_close(model.user_UT.double(), user_UK, atol=1e-6, rtol=1e-5)
 
 
+def test_a_turn_from_the_topics_by_hand(world: World) -> None:
+    """u = (b V'V + (a - b) V_S'V_S + lambda_u I)^-1 a V_S'1 from V = theta; then v so, and drawn to theta."""
+    theta_NT = world.catalog.vector("topics").clone()
+    theta_NT[2] = theta_NT[3].flip(0)  # or it would start at random
+    model = solved(world, theta_NT, item_ridge=0.7, user_ridge=0.4, turns=1)
+    seen_UN, theta = chosen(world).numpy(), theta_NT.double().numpy()
+    a, b = WEIGHTS
+    active_N = seen_UN.sum(0) > 0
+    user = np.zeros((13, 4))
+    for u in range(1, 13):
+        own = theta[seen_UN[u] > 0]
+        left = b * theta[active_N].T @ theta[active_N] + (a - b) * own.T @ own + 0.4 * np.eye(4)
+        user[u] = np.linalg.solve(left, a * own.sum(0))
+    np.testing.assert_allclose(model.user_UT.numpy(), user, rtol=1e-5, atol=1e-6)
+    for i in np.flatnonzero(active_N):
+        own = user[seen_UN[:, i] > 0]
+        left = b * user.T @ user + (a - b) * own.T @ own + 0.7 * np.eye(4)
+        item = np.linalg.solve(left, a * own.sum(0) + 0.7 * theta[i])
+        np.testing.assert_allclose(model.item_NT[i].numpy(), item, rtol=1e-5, atol=1e-6)
+
+
+def test_the_objective_by_hand(world: World) -> None:
+    """Half the weighed squared errors of all pairs, half of each ridge."""
+    model = solved(world, item_ridge=3.0, user_ridge=0.5)
+    generator = torch.Generator().manual_seed(4)
+    user_UT, item_NT, theta_NT = (torch.rand(n, 4, dtype=torch.float64, generator=generator) for n in (13, 16, 16))
+    seen_UN = chosen(world)
+    expected = written_out(seen_UN, user_UT, item_NT)
+    expected += 0.5 / 2 * (user_UT**2).sum() + 3.0 / 2 * ((item_NT - theta_NT) ** 2).sum()
+    torch.testing.assert_close(model.objective(user_UT, item_NT, theta_NT, seen_UN.nonzero()), expected)
+
+
 def test_items_held_hard_are_their_topics_and_free_ones_are_not(world: World) -> None:
     hard, free = solved(world, item_ridge=1e12), solved(world, item_ridge=0.1)
     theta_NT = world.catalog.vector("topics")
@@ -130,13 +160,25 @@ def test_items_held_hard_are_their_topics_and_free_ones_are_not(world: World) ->
     assert bool(((free.item_NT - theta_NT).abs().amax(1)[1:UNCHOSEN] > 0.01).all())
 
 
-def test_an_item_that_nobody_chose_is_its_topics_and_counts_in_nobodys_row(world: World) -> None:
+def test_an_item_that_nobody_chose_is_its_topics_and_counts_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs: list[float] = []
+    original = CTR.objective
+
+    def watched(self: CTR, *tables: Tensor) -> Tensor:
+        costs.append(float(original(self, *tables)))
+        return torch.tensor(costs[-1])
+
+    monkeypatch.setattr(CTR, "objective", watched)
     model = solved(world, item_ridge=0.1)
     assert torch.equal(model.item_NT[UNCHOSEN], world.catalog.vector("topics")[UNCHOSEN])
     other_NT = world.catalog.vector("topics").clone()
     other_NT[UNCHOSEN] = other_NT[UNCHOSEN].flip(0)
+    before, costs[:] = costs.copy(), []
     again = solved(world, other_NT, item_ridge=0.1)
     assert torch.equal(again.user_UT, model.user_UT)
+    assert costs == before
     assert not torch.equal(again.item_NT, model.item_NT)
 
 
@@ -216,11 +258,34 @@ def test_the_loss_by_hand(world: World) -> None:
     torch.testing.assert_close(found, torch.stack([score[4], score[7]]))
 
 
+@torch.no_grad()
+def test_the_loss_of_several_pairs_and_drawn_items_is_their_mean(world: World) -> None:
+    """Of each triple (u, i, j): softplus(score_j - score_i) + lambda_v/2 (|eps_i|^2 + |eps_j|^2) + lambda_u/2 |u|^2."""
+    model = form(world, "at_once", user_ridge=0.2, item_ridge=0.3)
+    for parameter in model.parameters():
+        parameter += torch.randn_like(parameter)
+    user = model.user_UT.double().numpy()
+    apart, bias = model.apart_NT.double().numpy(), model.bias_N.double().numpy()
+    item = world.catalog.vector("topics").double().numpy() + apart
+    losses = []
+    for u, i, drawn in ((1, 4, (7, 9)), (5, 8, (3, 2))):
+        for j in drawn:
+            behind = user[u] @ item[j] + bias[j] - user[u] @ item[i] - bias[i]
+            squares = 0.3 * (apart[i] @ apart[i] + apart[j] @ apart[j]) + 0.2 * user[u] @ user[u]
+            losses.append(np.log1p(np.exp(behind)) + squares / 2)
+    batch = row([], [4], negative_BLK=torch.tensor([[[7, 9]], [[3, 2]]]))
+    batch = batch.but(user_B=torch.tensor([1, 5]), target_BL=torch.tensor([[4], [8]]))
+    assert model.loss(batch).item() == pytest.approx(np.mean(losses), rel=1e-5)
+
+
 def test_while_items_are_held_users_alone_are_learnt(world: World) -> None:
     model = form(world, held=3, item_ridge=0.1)
     assert [(p.name, p.epochs, p.selected) for p in model.phases] == [("held", 3, False), ("free", None, True)]
     assert [p.name for p in form(world, "at_once").phases] == ["free"]
+    assert [model.needs.negatives, form(world, "at_once").needs.negatives] == [1, 3]
     batch = rows(world, model.needs, targets=True)
+    model.loss(batch).backward()
+    assert model.apart_NT.grad is not None  # until a phase is entered it is in its last
     for phase, learns in (("held", False), ("free", True)):
         model.enter(phase)
         model.zero_grad()
@@ -240,6 +305,8 @@ def test_topics_sum_to_the_score(name: str, world: World) -> None:
     (reason,) = model.explain(batch, item_B)  # type: ignore[operator]
     bias_B = model.bias_N[item_B] if isinstance(model, CTRBPR) else 0.0
     torch.testing.assert_close(reason.value.sum(1) + bias_B, model.score(batch, item_B[:, None])[:, 0])
+    user_BT, item_NT = (model.user_UT[batch.user_B], model.keys()[:, :4])  # type: ignore[operator, index]
+    torch.testing.assert_close(reason.value, user_BT * item_NT[item_B])  # each in its place
     assert [reason.over, reason.kind, reason.faithful, reason.value.shape[1]] == ["topic", "signed", True, 4]
 
 

@@ -11,6 +11,7 @@ from engine.training.batch import Batch
 from engine.training.needs import Needs
 from models.dream import DREAM
 from models.gru4rec import GRU4Rec
+from tests.models.doubled import Doubled
 from tests.models.world import World, built, rows, section
 
 
@@ -44,6 +45,39 @@ def test_the_recurrence_by_hand(variant: str, f: object, world: World) -> None:
     for item in (3, 5, 2):
         state_D = f(x_DD @ model.embedding.weight[item] + r_DD @ state_D + c_D)  # type: ignore[operator]
     close(model.score_all(row([3, 5, 2], [0, 0, 0]))[0], model.embedding.weight @ state_D)
+
+
+def test_what_is_dropped_is_what_is_read_and_scored_and_not_what_is_carried(world: World) -> None:
+    """Doubled where it is dropped: h = tanh(X 2b + R h + c), score = 2h . E; between layers it is torch's."""
+    model = dream("tanh", world)
+    model.dropout = Doubled()  # type: ignore[assignment]
+    cell = model.cell
+    state_D = torch.zeros(model.config.dim)
+    for item in (3, 5, 2):
+        read_D = 2 * model.embedding.weight[item]
+        state_D = torch.tanh(
+            cell.weight_ih_l0 @ read_D + cell.weight_hh_l0 @ state_D + cell.bias_ih_l0 + cell.bias_hh_l0
+        )
+    close(model.score_all(row([3, 5, 2], [0, 0, 0]))[0], model.embedding.weight @ (2 * state_D))
+    deep = dream("tanh", world, layers=3, dropout=0.25)
+    assert [deep.cell.num_layers, deep.cell.dropout, deep.dropout.p] == [3, 0.25, 0.25]
+
+
+def test_two_layers_by_hand(world: World) -> None:
+    model = dream("relu", world)
+    state_ND = [torch.zeros(model.config.dim)] * 2
+    for item in (3, 5, 2):
+        given_D = model.embedding.weight[item]
+        for n, (x_DD, r_DD, c_D, d_D) in enumerate(model.cell.all_weights):
+            given_D = state_ND[n] = F.relu(x_DD @ given_D + r_DD @ state_ND[n] + c_D + d_D)
+    close(model.score_all(row([3, 5, 2], [0, 0, 0]))[0], model.embedding.weight @ given_D)
+
+
+def test_items_start_small_and_padding_at_zero(world: World) -> None:
+    weight_ND = dream("bpr", world, dim=200).embedding.weight
+    assert 0.099 < weight_ND.abs().max().item() <= 0.1
+    assert weight_ND[1:].std().item() == pytest.approx(0.1 / 3**0.5, rel=0.05)
+    assert not weight_ND[0].any()
 
 
 def test_bpr_by_hand(world: World) -> None:

@@ -4,12 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
+import models
+from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
+from models.blocks.transformer import PostNorm, PreNorm
 from models.fdsa import FDSA, Features, Named
 from models.sasrec import SASRec
-from tests.models.world import World, built, rows
+from tests.models.world import World, built, rows, section
 
 
 def model_of(world: World, variant: str) -> FDSA:
@@ -21,10 +24,14 @@ def model_of(world: World, variant: str) -> FDSA:
     return model
 
 
-def test_without_the_second_transformer_it_is_sasrec(world: World) -> None:
-    """W = [I 0] and b = 0: the same scores and, at the same seed, the same first numbers."""
-    model, plain = built("fdsa", "categories", world).eval(), built("sasrec", "chunked", world).eval()
+@pytest.mark.parametrize("variant", ["categories", "post", "bce"])
+def test_without_the_second_transformer_it_is_sasrec(world: World, variant: str) -> None:
+    """W = [I 0] and b = 0: the same scores and the same loss."""
+    model = built("fdsa", variant, world).eval()
     assert isinstance(model, FDSA)
+    objective, norm = model.config.objective, model.config.norm
+    settings = section("sasrec", "chunked").settings | {"objective": objective, "norm": norm}
+    plain = models.build(Choice(name="sasrec", settings=settings), world.catalog, world.users).eval()
     assert isinstance(plain, SASRec)
     with torch.no_grad():
         model.join.weight.copy_(torch.cat([torch.eye(16), torch.zeros(16, 16)], 1))
@@ -67,6 +74,39 @@ def test_the_order_of_features_is_none_of_the_model_s_business(world: World) -> 
     assert torch.equal(one.score_all(batch), other.eval().score_all(batch))  # type: ignore[operator]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["all", "post", "views"])
+def test_the_score_by_hand(world: World, variant: str) -> None:
+    """(W [O_i ; O_f] + b) . E, where O_i is of the items' rows and O_f of the sum of all that each item's features are
+    weighed to; each transformer is of the norm that is asked.
+    """
+    model = model_of(world, variant)
+    item_L = torch.tensor([3, 2, 5, 4])  # item 2 has no features
+    f_LD = model.features(item_L)[0].sum(0)
+    assert f_LD[1].tolist() == [0.0] * 16
+    of_items_LD, of_features_LD = model.items(model.embedding.weight[item_L][None])[0], model.second(f_LD[None])[0]
+    state_D = model.join.weight @ torch.cat([of_items_LD[-1], of_features_LD[-1]]) + model.join.bias
+    batch = Batch(torch.tensor([1]), item_L[None], torch.tensor([4]), item_L[None])
+    torch.testing.assert_close(model.score_all(batch)[0], model.embedding.weight @ state_D)
+    kinds = {type(block) for encoder in (model.items, model.second) for block in encoder.blocks}
+    assert kinds == {PostNorm if variant == "post" else PreNorm}
+
+
+@torch.no_grad()
+def test_the_attention_among_views_and_categories_by_hand(world: World) -> None:
+    """One softmax over the picture, the text and each category of item 4."""
+    features = model_of(world, "all").features
+    part_VUD, share_VU = features(torch.tensor([5, 4]))
+    assert features.named is not None
+    image_D, text_D = (view(torch.tensor([4]))[0][0] for view in features.views)
+    names = world.catalog.categories.names
+    row_CD = features.named.row.weight[[names.index(name) + 1 for name in ("all", "kind 1", "own 0")]]
+    alpha = (torch.stack([image_D, text_D, *row_CD]) @ features.vote.weight[0]).softmax(0)
+    expected_VD = torch.stack([alpha[0] * image_D, alpha[1] * text_D, alpha[2:] @ row_CD])
+    torch.testing.assert_close(part_VUD[:, 1], expected_VD)
+    torch.testing.assert_close(share_VU[:, 1], torch.stack([alpha[0], alpha[1], alpha[2:].sum()]))
+
+
 @pytest.mark.parametrize("variant", ["categories", "views"])
 def test_a_past_item_s_features_count_and_a_candidate_s_do_not(world: World, variant: str) -> None:
     model = model_of(world, variant)
@@ -99,4 +139,29 @@ def test_its_reasons_show_the_views_attention(world: World) -> None:
     assert views.value.shape == (*batch.item_BL.shape, 2)
     _, share_VU = model.features(torch.tensor([int(batch.item_BL[0, 0])]))
     torch.testing.assert_close(views.value[0, 0], share_VU[:2, 0])
+    assert not views.valid[batch.item_BL == 2].any()  # it has neither
+    assert views.valid[(batch.item_BL > 0) & (batch.item_BL != 2)].all()
     assert len(model_of(world, "categories").explain(batch, batch.item_BL[:, 0])) == 1
+    settings = section("fdsa", "all").settings | {"features": ["text", "categories"]}
+    told = models.build(Choice(name="fdsa", settings=settings), world.catalog, world.users)
+    assert isinstance(told, FDSA)
+    views = told.eval().explain(batch, batch.item_BL[:, 0])[1]
+    assert not views.valid[..., 0].any()  # the picture's place is the first, whatever is read
+    assert views.valid[..., 1].any()
+
+
+@torch.no_grad()
+def test_the_history_s_attention_is_the_items_transformer_s(world: World) -> None:
+    model = model_of(world, "categories")
+    batch = rows(world, model.needs)
+    before = model.explain(batch, batch.item_BL[:, 0])[0].value
+    for parameter in [*model.second.parameters(), *model.features.parameters()]:
+        parameter.add_(torch.randn_like(parameter))
+    assert torch.equal(model.explain(batch, batch.item_BL[:, 0])[0].value, before)
+
+
+def test_what_is_asked_of_the_catalogue_are_the_features(world: World) -> None:
+    views = {variant: set(built("fdsa", variant, world).needs.views) for variant in ("categories", "views", "all")}
+    all_of_them = {"categories", "image", "text"}
+    assert views == {"categories": {"categories"}, "views": {"image", "text"}, "all": all_of_them}
+    assert model_of(world, "views").features.named is None

@@ -1,5 +1,6 @@
 """JRL: its terms by hand, eJRL's likeness, what weights switch off, what its parts add up to."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -65,6 +66,66 @@ def test_the_joint_terms_by_hand(world: World) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("variant", ["apart", "nce_apart"])
+def test_apart_is_the_sum_of_each_view_s_own_term_by_hand(variant: str, world: World) -> None:
+    """Of both blocks by themselves, each with the items' bias: eJRL's loss of two purchases and one drawn item."""
+    model = jrl(world, variant, regularisation=0.2, noise=3.0)
+    user, item = model.user_UD.double().numpy(), model.item_NE.double().numpy()
+    batch = row([], [4], negative_BLK=torch.tensor([[[7]], [[7]]]), shared_S=torch.tensor([7]))
+    batch = batch.but(user_B=torch.tensor([1, 5]), target_BL=torch.tensor([[4], [8]]))
+    expected = 0.0
+    for block in (slice(0, 4), slice(4, 8)):
+        for u, own in ((1, 4), (5, 8)):
+            score = {i: user[u, block] @ item[i, block] + item[i, -1] for i in (own, 7)}
+            square = {i: item[i, block] @ item[i, block] + item[i, -1] ** 2 for i in (own, 7)}
+            square_u = user[u, block] @ user[u, block]
+            if variant == "apart":
+                each = np.log1p(np.exp(score[7] - score[own])) + 0.1 * (square_u + square[own] + square[7])
+            else:
+                each = np.log1p(np.exp(-score[own])) + 3.0 * np.log1p(np.exp(score[7]))
+                each += 0.1 * (square_u + square[own])
+            expected += each / 2
+    assert batch.target_BL is not None
+    assert model._joint(batch, batch.target_BL[:, 0]).item() == pytest.approx(expected, rel=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["words", "vector"])
+def test_each_view_is_foretold_from_its_own_block_of_people_and_of_items(variant: str, world: World) -> None:
+    model = jrl(world, variant, words=50)
+    batch = rows(world, model.needs, targets=True)
+    assert batch.target_BL is not None
+    own_B = batch.target_BL[:, 0]
+    torch.manual_seed(6)
+    found = model.loss(batch) - model._joint(batch, own_B)
+    torch.manual_seed(6)
+    expected = torch.zeros(())
+    for block, part in zip((slice(0, 4), slice(4, 8)), model.readers, strict=True):  # pictures, texts
+        for table in (model.user_UD[batch.user_B], model.item_NE[own_B]):
+            expected = expected + part(table[:, block], own_B)
+    torch.testing.assert_close(found, expected)
+    image, text = model.readers
+    assert isinstance(image, Decoder)
+    assert torch.equal(image.table_NC, world.catalog.vector("image"))
+    if variant == "vector":
+        assert isinstance(text, Decoder)
+        assert torch.equal(text.table_NC, world.catalog.vector("text"))
+
+
+@torch.no_grad()
+def test_vectors_start_near_zero_and_biases_at_it(world: World) -> None:
+    torch.manual_seed(1)
+    model = models.build(Choice(name="jrl", settings={"dim": 200, "hidden": 17}), world.catalog, world.users)
+    assert isinstance(model, JRL)
+    for table in (model.user_UD, model.item_NE[:, :-1]):
+        assert table.std().item() == pytest.approx(0.01, rel=0.05)
+    assert model.item_NE[:, -1].tolist() == [0.0] * 16
+    decoder = reader(model, Decoder)
+    assert isinstance(decoder, Decoder)
+    assert decoder.layers[0].weight.shape == (17, 200)
+
+
+@torch.no_grad()
 def test_the_picture_s_loss_by_hand(world: World) -> None:
     model = jrl(world, "image", picture=0.6)
     decoder, vector_SD = reader(model, Decoder), torch.randn(3, 4)
@@ -111,6 +172,7 @@ def test_words_are_drawn_from_the_item_s_own_and_all_of_them(world: World, monke
         start, stop = words.ragged.offset_N[item : item + 2].tolist()
         assert set(place_W.tolist()) == set(range(start, stop))
     assert len(set(asked[1].tolist())) > 20
+    assert asked[1].min() < len(words.ragged.value_XD) / 4 < 3 * len(words.ragged.value_XD) / 4 < asked[1].max()
 
 
 def test_without_its_weight_a_view_is_learnt_by_the_joint_term_alone(world: World) -> None:
@@ -148,6 +210,9 @@ def test_parts_sum_to_the_score_and_words_are_told_beside_it(world: World) -> No
     parts, words = model.explain(batch, item_B)
     torch.testing.assert_close(parts.value.sum(1), model.score(batch, item_B[:, None])[:, 0])
     assert parts.valid.all()
+    for place, block in enumerate((slice(0, 4), slice(4, 8))):  # the picture's, the text's
+        own_B = (model.user_UD[batch.user_B, block] * model.item_NE[item_B, block]).sum(1)
+        torch.testing.assert_close(parts.value[:, place], own_B)
     assert [words.over, words.faithful] == ["word", False]
     assert not words.valid[WORDLESS - 1].any()
     kept = reader(model, Words)

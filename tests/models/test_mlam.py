@@ -12,6 +12,7 @@ from engine.evaluation.erasure import blanked
 from engine.tables.settings import Choice
 from models.blocks.attraction import Level, Picture, Story, isr, padded
 from models.mlam import MLAM
+from tests.models.doubled import Doubled
 from tests.models.test_cards import row
 from tests.models.world import World, rows, section
 
@@ -96,6 +97,82 @@ def test_someone_of_whom_nothing_is_known_reads_evenly() -> None:
         torch.randn(1, 4, 3), torch.tensor([[True, True, True, False]]), torch.zeros(1, 1, dtype=torch.long)
     )[1]
     torch.testing.assert_close(share_QIX[0, 0], torch.tensor([1.0, 1.0, 1.0, 0.0]) / 3)
+
+
+@torch.no_grad()
+def test_what_is_dropped_are_both_pools() -> None:
+    """tanh(W [2 own ; 2 alike] + b), the shares as without."""
+    some, value_IXD, user_QI = level((1.0, 4.0)), torch.randn(1, 3, 3), torch.tensor([[2]])
+    valid_IX = torch.ones(1, 3, dtype=torch.bool)
+    before_QID, share_QIX = some(value_IXD, valid_IX, user_QI)
+    some.dropout = Doubled()
+    after_QID, again_QIX = some(value_IXD, valid_IX, user_QI)
+    bias_D = some.of_alike.bias
+    torch.testing.assert_close(after_QID.atanh() - bias_D, 2 * (before_QID.atanh() - bias_D), rtol=1e-3, atol=1e-4)
+    assert torch.equal(again_QIX, share_QIX)
+
+
+@torch.no_grad()
+def test_each_bound_is_of_its_own_level(world: World) -> None:
+    model = mlam(world, bounds={"image": 2.0, "word": 3.0, "sentence": 5.0, "personal": 7.0})
+    picture, text = model.readers
+    assert isinstance(picture, Picture)
+    assert isinstance(text, Story)
+    assert text.sentences is not None
+    bounds = [(each.own, each.alike) for each in (picture.level, text.words, text.sentences)]
+    assert bounds == [(7.0, 2.0), (7.0, 3.0), (7.0, 5.0)]
+    assert story(mlam(world, "one_sentence")).sentences is None
+    assert story(mlam(world, sentence=1)).sentences is not None  # each word is a sentence
+
+
+@torch.no_grad()
+def test_regions_pass_a_tanh_and_words_do_not(world: World) -> None:
+    """Given ones are standardised and go through a layer; of an item alone there is no padding."""
+    model, user_QI = mlam(world, sentence=0), torch.tensor([[3]])
+    picture, text = model.readers
+    assert isinstance(picture, Picture)
+    assert isinstance(text, Story)
+    for reader, of, bend in ((picture, picture.level, torch.tanh), (text, text.words, torch.nn.Identity())):
+        ragged, dense = reader.ragged, reader.parts.dense
+        given_XC = ragged.value_XD.float()
+        given_XC = (given_XC - given_XC.mean(0)) / given_XC.std(0, correction=0)
+        own = slice(int(ragged.offset_N[4]), int(ragged.offset_N[5]))
+        made_XD = bend(given_XC[own] @ dense.weight.T + dense.bias)
+        expected = of(made_XD[None], torch.ones(1, len(made_XD), dtype=torch.bool), user_QI)
+        found = reader(user_QI, torch.tensor([4]))
+        torch.testing.assert_close(found[:2], expected)
+
+
+@torch.no_grad()
+def test_the_score_is_e_u_with_picture_text_and_row(world: World) -> None:
+    model, users = mlam(world), (3, 5)
+    batch = row([], [4]).but(user_B=torch.tensor(users))
+    found_BK = model.score(batch, torch.tensor([[4, 9], [9, 4]]))
+    assert model.row_ND is not None
+    for place, user in enumerate(users):
+        for k, item in enumerate(((4, 9), (9, 4))[place]):
+            asked = torch.tensor([[user]]), torch.tensor([item])
+            parts = [reader(*asked)[0][0, 0] for reader in model.readers]  # picture, text
+            each = model.user_UE[user].view(3, -1) * torch.stack([*parts, model.row_ND[item]])
+            torch.testing.assert_close(found_BK[place, k], each.sum())
+            (reason, *_) = model.explain(row([], [4]).but(user_B=asked[0][0]), asked[1])
+            torch.testing.assert_close(reason.value[0], each.sum(1))  # each part's in its place
+
+
+@torch.no_grad()
+def test_how_wide_it_starts(world: World) -> None:
+    torch.manual_seed(1)
+    settings = section("mlam", "whole").settings | {"dim": 300}
+    model = models.build(Choice(name="mlam", settings=settings), world.catalog, world.users)
+    assert isinstance(model, MLAM)
+    assert model.row_ND is not None
+    levels = [module for module in model.modules() if isinstance(module, Level)]
+    for table in (model.row_ND, model.user_UE, *(each.user_UD for each in levels)):
+        assert table.std().item() == pytest.approx(0.1, rel=0.05)
+    for each in levels:
+        for dense in (each.of_own, each.of_alike):  # Glorot's: uniform within sqrt(6 / (inputs + outputs)) = 0.1
+            assert dense.weight.abs().max().item() == pytest.approx(0.1, rel=1e-3)
+            assert dense.weight.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.01)
 
 
 @torch.no_grad()
@@ -204,9 +281,11 @@ def test_the_picture_comes_first_where_it_is_trained_before(world: World) -> Non
         again = mlam(world, variant, pretrain=4 * (variant != "whole"))
         assert [p.name for p in again.phases] == ["whole"]
     batch = rows(world, model.needs, targets=True)
+    whole_BN = model.score_all(batch)
     model.enter("picture")
     model.loss(batch).backward()
     moved = {name for name, p in model.named_parameters() if p.grad is not None and bool((p.grad.abs() > 1e-9).any())}
+    assert "row_ND" in moved
     assert any(name.startswith("readers.0") for name in moved)
     assert not any(name.startswith("readers.1") for name in moved)
     words = story(model).ragged
@@ -216,6 +295,7 @@ def test_the_picture_comes_first_where_it_is_trained_before(world: World) -> Non
         assert torch.equal(model.score_all(batch), silent)
         model.enter("whole")
         assert not torch.allclose(model.score_all(batch), silent)
+        assert torch.equal(model.score_all(batch), whole_BN)  # a new model is in its last phase; entering keeps numbers
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.loop import Loop
 from models.ncf import GMF, MLP, NCF
+from tests.models.doubled import Doubled
 from tests.models.world import World, rows, section, train
 
 
@@ -44,9 +45,9 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 def test_the_logit_by_hand(world: World) -> None:
     """The concatenation, each layer and both outputs, pair by pair."""
-    model, batch = ncf("neumf", world), rows(world, ncf("neumf", world).needs)
+    model, batch = ncf("neumf", world, dim=8), rows(world, ncf("neumf", world).needs)
     gmf, mlp = towers(model)
-    assert [tuple(layer.weight.shape) for layer in mlp.layers] == [(4, 8), (2, 4)]  # type: ignore[union-attr, operator]
+    assert [tuple(layer.weight.shape) for layer in mlp.layers] == [(16, 32), (8, 16)]  # type: ignore[union-attr, operator]
     found = model.score(batch, torch.tensor([[3, 7]]).expand(world.users, -1))
     for row, item in ((0, 3), (5, 7)):
         user = int(batch.user_B[row])
@@ -54,8 +55,44 @@ def test_the_logit_by_hand(world: World) -> None:
         value = torch.cat([mlp.user_UE[user], mlp.item_NE[item]])
         for layer in mlp.layers:
             value = torch.relu(layer.weight @ value + layer.bias)  # type: ignore[operator]
+        assert value.any()  # or nothing is tried
         expected = product_D @ gmf.out.weight[0] + gmf.out.bias + value @ mlp.out.weight[0] + mlp.out.bias
         close(found[row, int(item == 7)], expected[0])
+
+
+@torch.no_grad()
+def test_what_is_dropped_are_vectors_and_each_layer_s_input(world: World) -> None:
+    """Doubled where it is dropped: p, q, [p'; q'], x_1 and x_2."""
+    model, batch = ncf("neumf", world, dim=8), rows(world, ncf("neumf", world).needs)
+    gmf, mlp = towers(model)
+    gmf.dropout = mlp.dropout = Doubled()
+    found = model.score(batch, torch.tensor([[7]]).expand(world.users, -1))
+    for row in (0, 5):
+        user = int(batch.user_B[row])
+        value = torch.cat([mlp.user_UE[user], mlp.item_NE[7]])
+        for layer in mlp.layers:
+            value = torch.relu(layer.weight @ (2 * value) + layer.bias)  # type: ignore[operator]
+        assert value.any()
+        product_D = (2 * gmf.user_UD[user]) * (2 * gmf.item_ND[7])
+        expected = product_D @ gmf.out.weight[0] + gmf.out.bias + 2 * value @ mlp.out.weight[0] + mlp.out.bias
+        close(found[row, 0], expected[0])
+
+
+@torch.no_grad()
+def test_how_wide_it_starts(world: World) -> None:
+    """GMF's vectors by 0.1, the MLP's by 0.01, layers by Glorot, outputs by LeCun, biases at 0."""
+    gmf, mlp = towers(ncf("neumf", world, shake=0.0, dim=100))
+    for table, width in ((gmf.user_UD, 0.1), (gmf.item_ND, 0.1), (mlp.user_UE, 0.01), (mlp.item_NE, 0.01)):
+        assert table.std().item() == pytest.approx(width, rel=0.1)
+    for layer in mlp.layers:
+        bound = (6 / sum(layer.weight.shape)) ** 0.5  # type: ignore[operator, arg-type, union-attr]
+        assert layer.weight.abs().max().item() == pytest.approx(bound, rel=0.01)  # type: ignore[operator, union-attr]
+        assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)  # type: ignore[operator, union-attr]
+        assert not layer.bias.any()  # type: ignore[operator, union-attr]
+    for out in (gmf.out, mlp.out):
+        assert 0.155 < out.weight.abs().max().item() <= (3 / 100) ** 0.5  # 0.173
+        assert out.weight.std().item() == pytest.approx(0.1, rel=0.2)
+        assert out.bias.tolist() == [0.0]
 
 
 def test_neumf_whose_tower_says_nothing_is_gmf(world: World) -> None:
@@ -92,9 +129,11 @@ class Rising:
 
 def test_pre_trained_it_starts_as_the_mean_of_both_towers(world: World, tmp_path: Path) -> None:
     """What is entered last is half of each logit; before it gmf is learnt as `towers: gmf` is."""
-    model, batch = ncf("pretrained", world, shake=0.0), rows(world, ncf("gmf", world).needs)
+    model, batch = ncf("pretrained", world), rows(world, ncf("gmf", world).needs)
     assert [phase.name for phase in model.phases] == ["gmf", "mlp", "both"]
     assert [phase.lr for phase in model.phases] == [None, None, 0.01]
+    assert [[p.name for p in ncf(v, world).phases] for v in ("gmf", "mlp", "neumf")] == [["gmf"], ["mlp"], ["both"]]
+    assert [ncf(variant, world).needs.negatives for variant in ("gmf", "mlp")] == [4, 2]
     model.enter("gmf")
     gmf_BK = model.score(batch, every(world))
     model.enter("mlp")

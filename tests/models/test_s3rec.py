@@ -49,16 +49,18 @@ def test_pre_training_changes_what_fine_tuning_starts_from(world: World, tmp_pat
     model = built("s3rec", "whole", world)
     assert isinstance(model, S3Rec)
     first = model.embedding.weight.detach().clone()
-    assert [(p.name, p.epochs, p.selected) for p in model.phases] == [
-        ("pre-training", 2, False),
-        ("fine-tuning", None, True),
+    assert [(p.name, p.epochs, p.selected, p.lr) for p in model.phases] == [
+        ("pre-training", 2, False, 0.001),
+        ("fine-tuning", None, True, None),
     ]
     started = []
     entered = model.enter
 
     def enter(phase: str) -> None:
-        started.append(model.embedding.weight.detach().clone())
+        before = model.embedding.weight.detach().clone()
         entered(phase)
+        started.append(model.embedding.weight.detach().clone())
+        assert torch.equal(before, started[-1])
 
     model.enter = enter  # type: ignore[method-assign]
     done = fit(model, world.interactions(1), Reading(), train(3), 1, tmp_path / "run.pt")
@@ -96,6 +98,26 @@ def test_attributes_by_hand(world: World) -> None:
         )
     assert goals.attributes("map", state_PD, item_P).item() == pytest.approx(expected, rel=1e-5)
     assert goals.attributes("aap", state_PD, item_P).item() != pytest.approx(expected, rel=1e-3)  # a map of its own
+
+
+def test_fine_tuning_by_hand(world: World) -> None:
+    """`objective: bce`: of each position its next item and what is drawn beside it."""
+    model = built("s3rec", "bce", world).eval()
+    assert isinstance(model, S3Rec)
+    batch = row([3, 5]).but(target_BL=torch.tensor([[0, 9]]), negative_BLK=torch.tensor([[[1, 1, 1], [2, 4, 7]]]))
+    own, *other = model.score(batch, torch.tensor([[9, 2, 4, 7]]))[0]
+    expected = F.softplus(-own) + sum(F.softplus(s) for s in other)
+    torch.testing.assert_close(model.loss(batch), expected)
+
+
+@torch.no_grad()
+def test_its_reasons_are_the_causal_attention(world: World) -> None:
+    """What the last state attends to, in a row that goes on as in one that ends there."""
+    model = built("s3rec", "whole", world).eval()
+    assert isinstance(model, S3Rec)
+    (reason,) = model.explain(row([3, 5, 4]), torch.tensor([1]))
+    seen_BLL = model.encoder.shares(model.embedding(torch.tensor([[3, 5, 4, 7]])))
+    torch.testing.assert_close(reason.value[0], seen_BLL[0, 2, :3])
 
 
 @pytest.mark.parametrize("variant", ["whole", "printed"])
@@ -168,6 +190,70 @@ def test_what_is_taught_is_the_weighed_sum_of_the_goals(world: World) -> None:
         found[goal] = model.eval().loss(batch).item()
     assert found[""] == pytest.approx(sum(found[name] for name in ("aap", "mip", "map", "sp")), rel=1e-4)
     assert min(found.values()) > 0
+
+
+@torch.no_grad()
+def test_the_goals_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a given prefix of three rows, what is hidden in it and its segments: each row is read from both sides."""
+    weight = {"aap": 0.3, "mip": 0.5, "map": 0.7, "sp": 0.9}
+    settings = section("s3rec", "whole").settings | {"pretraining": {"epochs": 2, "mask": 0.35, **weight}}
+    torch.manual_seed(1)
+    model = models.build(Choice(name="s3rec", settings=settings), world.catalog, world.users).eval()
+    assert isinstance(model, S3Rec)
+    for parameter in model.parameters():
+        parameter += 0.3 * torch.randn_like(parameter)
+    model.enter("pre-training")
+    items, hidden = [[3, 5, 4, 9], [7, 6], [8]], [[1, 3], [1], [0]]
+    drawn, cut = [[1, 10, 2, 11], [12, 13], [14]], [([1, 2], [6, 8]), ([0], [3]), ([], [])]
+
+    def wide(rows: list[list[int]]) -> torch.Tensor:
+        return torch.tensor([values + [0] * (4 - len(values)) for values in rows])
+
+    def marked(places: list[list[int]]) -> torch.Tensor:
+        return torch.tensor([[place in row for place in range(4)] for row in places])
+
+    batch = Batch(torch.arange(3), wide(items), torch.tensor([4, 2, 1]), wide(items), target_BL=wide(items))
+    batch = batch.but(negative_BLK=wide(drawn)[..., None])
+    foreign_BL = torch.full((3, 4), 1)
+    foreign_BL[0, 1:3], foreign_BL[1, 0] = torch.tensor([6, 8]), 3
+    asked: list[object] = []
+    monkeypatch.setattr("models.s3rec.prefixes", lambda whole, share: (asked.append(share), (batch, marked(hidden)))[1])
+    monkeypatch.setattr(
+        "models.s3rec.segments",
+        lambda of: (asked.append(of is batch), (marked([inside for inside, _ in cut]), foreign_BL))[1],
+    )
+    found = model.loss(batch).item()
+    assert asked == [0.35, True]
+
+    goals, vector_ND = model.goals, model.embedding.weight
+    assert goals is not None
+    maps, names, mask_D = goals.maps, world.catalog.categories.names, goals.mask_D
+
+    def read(vectors: list[torch.Tensor]) -> torch.Tensor:
+        return model.encoder(torch.stack(vectors)[None], torch.ones(1, len(vectors), dtype=torch.bool))[0]
+
+    def attributes(goal: str, state_D: torch.Tensor, item: int) -> float:
+        has = {"all", f"kind {item % 3}", f"own {item % 4}"}
+        score_C = (goals.attribute_CD @ maps[goal](state_D)).tolist()
+        return sum(math.log1p(math.exp(-s if n in has else s)) for s, n in zip(score_C, names, strict=True))
+
+    total = dict.fromkeys(weight, 0.0)
+    for row, hid, others, (inside, foreign) in zip(items, hidden, drawn, cut, strict=True):
+        state_LD = read([mask_D if place in hid else vector_ND[item] for place, item in enumerate(row)])
+        for place, item in enumerate(row):
+            if place not in hid:
+                total["aap"] += attributes("aap", state_LD[place], item)
+                continue
+            total["map"] += attributes("map", state_LD[place], item)
+            apart_D = vector_ND[others[place]] - vector_ND[item]
+            total["mip"] += F.softplus(maps["mip"](state_LD[place]) @ apart_D).item()
+        if inside:
+            around_D = read([mask_D if place in inside else vector_ND[item] for place, item in enumerate(row)])[-1]
+            own_D = read([vector_ND[item] if place in inside else mask_D for place, item in enumerate(row)])[-1]
+            other = {place: vector_ND[item] for place, item in zip(inside, foreign, strict=True)}
+            other_D = read([other.get(place, mask_D) for place in range(len(row))])[-1]
+            total["sp"] += F.softplus(maps["sp"](around_D) @ (other_D - own_D)).item()
+    assert found == pytest.approx(sum(weight[goal] * total[goal] for goal in weight) / 3, rel=1e-4)
 
 
 def test_pre_training_does_not_hang_on_padding(world: World) -> None:
