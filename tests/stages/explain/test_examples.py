@@ -19,7 +19,7 @@ import models
 from engine.evaluation.rank import rank
 from engine.evaluation.readings import LEADING, Question, read
 from engine.measures.ranking import positions
-from engine.tables import schemas, store
+from engine.tables import files, schemas, store
 from engine.tables.arrays import case_columns
 from engine.tables.params import read_yaml
 from engine.training.batch import Batch
@@ -419,3 +419,35 @@ def test_the_command_says_where_an_example_is_wrong(
 def test_a_name_wider_than_its_column_is_refused() -> None:
     with pytest.raises(ValidationError, match="at most 14 characters"):
         example({"a": shown("fism", {"the contribution": INFLUENCE})})
+
+
+EXAMPLES = {n: Example.model_validate(of) for n, of in read_yaml(ROOT / "papers/figures.yaml")["examples"].items()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_of_a_paper_s_cells_whose_models_have_such_weights(name: str) -> None:
+    listed, params = read_yaml(ROOT / "papers/cells.yaml"), read_yaml(ROOT / "params.yaml")
+    of = EXAMPLES[name]
+    for series, cell in cells_of(of, listed, params, ROOT / "papers").items():
+        assert name.startswith(listed["cells"][cell.name]["paper"])
+        own = {weight.reading for weight in of.series[series].weights.values()} - {"influence"}
+        assert own, "the model's own weights are what the paper shows"
+        assert any(weight.reading == "influence" for weight in of.series[series].weights.values())
+        models.configure(cell.choice)
+
+
+def test_dvc_knows_which_cells_and_tables_the_examples_read(world: Path, tmp_path: Path) -> None:
+    deps = read_yaml(ROOT / "papers/dvc.yaml")["stages"]["examples"]["deps"]
+    used = {shown.cell for of in EXAMPLES.values() for shown in of.series.values()}
+    assert {dep.removeprefix("cells/") for dep in deps if dep.startswith("cells/")} == used
+    listed = read_yaml(ROOT / "papers/cells.yaml")["cells"]
+    protocols = {listed[cell]["protocol"] for cell in used}
+    prepared = {dep.removeprefix("data/${dataset}/") for dep in deps if dep.startswith("data/")}
+    assert prepared == protocols
+    known = [str(Path("papers", dep)).replace("papers/../", "").replace("${dataset}", "tiny") for dep in deps]
+    known += ["papers/data/tiny/temporal", "papers/cells/iris_own"]
+    root = Path(shutil.copytree(world, tmp_path / "world"))
+    made(root, tmp_path, example({"IRIS": shown("iris_own")}, recommended=1))
+    opened = {str(Path(path).relative_to(root)) for path in files.opened()["read"] if path.startswith(f"{root}/")}
+    assert {"data/tiny/users.parquet", "papers/cells/iris_own/model/weights.pt"} <= opened
+    assert {path for path in opened if not any(path.startswith(dep) for dep in known)} == set()
