@@ -54,7 +54,7 @@ def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
 
 def test_no_two_cells_are_the_same() -> None:
     for cells in (CELLS, TUNED):
-        assert len({(c["paper"], c["model"], *given(c)) for c in cells.values()}) == len(cells)
+        assert len({(c["paper"], c["protocol"], c["model"], *given(c)) for c in cells.values()}) == len(cells)
     assert not CELLS.keys() & TUNED.keys()  # they lie in one folder
 
 

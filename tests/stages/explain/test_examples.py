@@ -35,7 +35,7 @@ from tests.stages.explain.conftest import START, frame
 
 ROOT = Path(__file__).parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
-ITEMS, PEOPLE = 12, 9
+ITEMS, PEOPLE, RIVALS = 12, 9, 6
 TINY: dict[str, dict[str, Any]] = {
     "iarn": {"dim": 4, "hidden": 4, "inner": 4, "item_length": 3, "features": "none"},
     "iris": {"dim": 4, "hidden": 4},
@@ -48,6 +48,7 @@ CELLS = {
     "iarn_own": ("iarn", ""),
     "iarn_tagm": ("iarn", "++models.iarn.gate=own ++models.iarn.item_length=2"),
     "iarn_rnn": ("iarn", "++models.iarn.gate=none"),
+    "iarn_ranked": ("iarn", "++models.iarn.loss=ranking"),
     "iris_own": ("iris", ""),
     "nais": ("nais", ""),
     "fism": ("fism", ""),
@@ -89,7 +90,8 @@ def write_world(root: Path) -> None:
     last = split.filter(pl.col("part") == "test").select(
         pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"), "part", "user", "position", target="item"
     )
-    cases = last.with_columns(candidates=pl.lit(None, pl.List(pl.UInt32)))
+    rivals = [[i for i in range(1, ITEMS + 1) if i != target][:RIVALS] for target in last["target"]]
+    cases = last.with_columns(candidates=pl.Series(rivals, dtype=pl.List(pl.UInt32)))
     store.write(cases, prepared / "cases.parquet", schemas.CASES)
     params = {"models": TINY, "protocols": {p: {"seen": "excluded"} for p in ("temporal", "random_one")}}
     listed = {
@@ -203,6 +205,21 @@ def test_gates_of_both_sides_are_the_models_own_for_one_person_and_item(world: P
         close([float(rows[0][f"{series} score"])], model.score(batch, torch.tensor([[item]]))[0].tolist())
 
 
+def test_a_model_that_scores_no_catalogue_compares_with_what_it_ranks_first(world: Path, tmp_path: Path) -> None:
+    rows = made(world, tmp_path, example({"IARN": shown("iarn_ranked")}, people=["person-7"]))
+    (cell,) = cells(world, "iarn_ranked")
+    item = int(rows[0]["item"])
+    model, data, batch = asked(cell, "person-7", item)
+    with torch.no_grad():
+        score_N = model.score(batch, torch.arange(1, ITEMS + 1)[None])[0]
+    unseen = [i for i in range(1, ITEMS + 1) if i not in batch.item_BL[0].tolist()]
+    among = torch.tensor([sorted(unseen, key=lambda i: -float(score_N[i - 1]))[:10]])
+    question = Question(model, batch, torch.tensor([item]), data.catalog, among)
+    expected = read(question, LEADING, ("history",))[0].value[0]
+    assert float(expected.abs().max()) > 0
+    close(column([row for row in rows if row["of"] == "person"], "IARN influence"), expected.tolist())
+
+
 def test_each_act_has_its_time_title_and_rating(world: Path, tmp_path: Path) -> None:
     rows = made(world, tmp_path, example({"IARN": shown("iarn_own", GATES)}, least_item_acts=3))
     events = {(u, i): (p, t, r) for u, p, i, t, _, r in acts().iter_rows()}
@@ -276,6 +293,7 @@ def test_the_person_is_the_best_ranked_with_enough_acts(world: Path, tmp_path: P
         assert found["user"].to_list() == [user for _, acts, user in order if acts >= least][:2]
     rows = made(world, tmp_path, example({"FISM": shown("fism")}))
     assert (float(rows[0]["FISM rank"]), rows[0]["person"]) == (order[0][0], f"person-{order[0][2]}")
+    assert f"FISM: rank {order[0][0]:g} among {RIVALS + 1}, score" in (tmp_path / "one.1.svg").read_text()
 
 
 def test_acts_on_the_item_are_counted_before_the_case(world: Path) -> None:
