@@ -10,9 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages.explain.display_text import shortened, visible
 from stages.explain.examples.rows import Act, Key, Told
 from stages.explain.examples.settings import Example
+from stages.explain.reasons import INFLUENCE
 
-LEFT, COLUMN, ROW = 300, 106, 20  # in pixels: what acts are called, a column, a row
-VALUE, TRACK = 46, 52  # within a column: where its figure ends, and how wide its bars may be
+LEFT, COLUMN, ROW = 300, 112, 20  # in pixels: what acts are called, a column, a row
+VALUE, TRACK = 52, 52  # within a column: where its figure ends, and how wide its bars may be
+LEAST = 760  # pixels of the whole, as wide as what stands below
 NAME, HEADING = 30, 64  # letters
 
 
@@ -50,11 +52,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Picture:
-    """`heads`: x, series and its number; `columns`: x and what the weight is called."""
+    """`heads`: x, series, its number; `columns`: x, what the weight is called; `influences`: those that are one."""
 
     title: str
     heads: list[tuple[float, str, int]]
     columns: list[tuple[float, str]]
+    influences: list[str]
     blocks: list[Block]
     width: float
     height: float
@@ -89,7 +92,10 @@ def picture(example: Example, told: Sequence[Told]) -> Picture:
             blocks.append(Block(y, shortened(heading, HEADING), told_of, rows))
             y += 44 + ROW * len(rows) + 26
     columns = [(x, name) for (_, name), x in at.items()]
-    return Picture(example.title, heads, columns, blocks, LEFT + COLUMN * len(keys) + 12, y + 14)
+    weights = [pair for shown in example.series.values() for pair in shown.weights.items()]
+    influences = list(dict.fromkeys(name for name, weight in weights if weight.reading == INFLUENCE))
+    width = max(LEFT + COLUMN * len(keys) + 12, LEAST)
+    return Picture(example.title, heads, columns, influences, blocks, width, y + 14)
 
 
 def shown_acts(example: Example, acts: Sequence[Act], first: Key) -> list[Act]:
@@ -108,8 +114,11 @@ def _sides(example: Example, one: Told) -> list[tuple[str, str, Sequence[Act]]]:
         f"{series}: rank {stand.rank:g} among {stand.rivals + 1}, score {stand.score:.3g}"
         for series, stand in one.stands.items()
     )
-    found: list[tuple[str, str, Sequence[Act]]] = [(f"{one.title}, after what {one.person} did", stands, one.acts)]
-    return found + ([(f"{one.title}, after acts of others on it", "", one.others)] if one.others else [])
+    how = "recommended to" if example.recommended else "what came next for"
+    found: list[tuple[str, str, Sequence[Act]]] = [(f"{one.title}, {how} {one.person}", stands, one.acts)]
+    return found + (
+        [(f"{one.title}, acts of others on it", "in training, before then", one.others)] if one.others else []
+    )
 
 
 def _rows(example: Example, acts: Sequence[Act], at: dict[Key, float], top: float) -> list[Row]:
@@ -133,7 +142,7 @@ def _bar(value: float, among: Sequence[float], x: float) -> Bar:
     room = TRACK / 2 if signed else float(TRACK)
     zero = x + VALUE + 4 + (room if signed else 0.0)
     width = room * abs(value) / most
-    digits = min(max(1 - math.floor(math.log10(most)), 0), 5)
+    digits = min(max(2 - math.floor(math.log10(most)), 0), 5)
     return Bar(zero - width if value < 0 else zero, width, zero, f"{value:.{digits}f}", value < 0)
 
 
