@@ -12,9 +12,9 @@ from stages.explain.examples.rows import Act, Key, Told
 from stages.explain.examples.settings import Example
 from stages.explain.reasons import INFLUENCE
 
-LEFT, COLUMN, ROW = 300, 112, 20  # in pixels: what acts are called, a column, a row
+LEFT, COLUMN, ROW = 312, 112, 20  # in pixels: what acts are called, a column, a row
 VALUE, TRACK = 52, 52  # within a column: where its figure ends, and how wide its bars may be
-LEAST = 760  # pixels of the whole, as wide as what stands below
+LEAST = 660  # pixels of the whole, as wide as what stands below
 NAME, HEADING = 30, 64  # letters
 
 
@@ -95,7 +95,7 @@ def picture(example: Example, told: Sequence[Told]) -> Picture:
     weights = [pair for shown in example.series.values() for pair in shown.weights.items()]
     influences = list(dict.fromkeys(name for name, weight in weights if weight.reading == INFLUENCE))
     width = max(LEFT + COLUMN * len(keys) + 12, LEAST)
-    return Picture(example.title, heads, columns, influences, blocks, width, y + 14)
+    return Picture(example.title, heads, columns, influences, blocks, width, y + 30)
 
 
 def shown_acts(example: Example, acts: Sequence[Act], first: Key) -> list[Act]:

@@ -72,6 +72,6 @@ def _acts_on_target(cases: pl.DataFrame, split: pl.DataFrame, cell: Cell) -> pl.
     train = train.with_columns(count=pl.int_range(1, pl.len() + 1).over("target"))
     moment = split.select("user", "position", "time")
     asked = cases.select("case", "user", "position", "target").join(moment, on=["user", "position"]).sort("time")
-    before = asked.join_asof(train, on="time", by="target", strategy="backward", allow_exact_matches=False)
+    before = asked.join_asof(train, on="time", by="target", allow_exact_matches=False, check_sortedness=False)
     counted = cases.select("case").join(before.select("case", "count"), on="case", how="left", maintain_order="left")
     return counted["count"].fill_null(0)
