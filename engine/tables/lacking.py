@@ -4,6 +4,4 @@ STATUS = 3  # with which a stage ends
 
 
 class Lacking(KeyError):
-    """The data set, or what was searched on it, has not what the chosen model or protocol needs; the message says what
-    would do.
-    """
+    """The data set, or what was searched on it, has not what the chosen model needs; the message says what would do."""
