@@ -169,6 +169,7 @@ class MIN(Learner, Factored, Explainer):
 
         Where attention is all there is (`inner: 0`) the events' parts sum to the score too; else only shares are told,
         through both attentions and as their mean over the parts, and they are not the whole of how the score came.
+        Beside them what is attended to in each sequence, of pictures, texts and rows (figure 7).
         """
         part, there, _ = self._met(batch)
         key, known, _ = self._told(item_B)
@@ -182,7 +183,10 @@ class MIN(Learner, Factored, Explainer):
             views, known_BV = self.config.views, torch.stack(known, 1)
             found = [Weights(spread(score_BV, views), "view", "signed", True, spread(known_BV, views), item_B)]
         traced = self.sequence.traced(part, there, (batch.length_B - 1).clamp(min=0))  # type: ignore[operator]
-        return found + self._history(batch, traced, goal) if traced and batch.item_BL.shape[1] else found
+        if not traced or not batch.item_BL.shape[1]:
+            return found
+        sequences = crossing.of_sequences(traced, there, batch.item_BL, self.config.views)
+        return found + self._history(batch, traced, goal) + sequences
 
     def _history(self, batch: Batch, traced: list[crossing.Traced], goal: list[Tensor]) -> list[Weights]:
         valid_BL = batch.valid_BL

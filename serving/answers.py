@@ -50,13 +50,15 @@ class Part:
 @dataclass(frozen=True)
 class Reading:
     """Weights over acts, words, regions, views, topics or others, the parts in their order. `kind`: share, gate or
-    signed; `faithful`: the score was computed from these very weights.
+    signed; `faithful`: the score was computed from these very weights; `name`: what the model calls them where its kind
+    alone does not say it.
     """
 
     over: str
     kind: str
     faithful: bool
     parts: tuple[Part, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Reader:
             number = at[-1] + 1 if weights.part is None else int(weights.part[(0, *at)])
             best = number if word_of is None else int(word_of[(0, *at)]) + 1
             parts.append(self._part(weights, at, number, best, float(value[(0, *at)])))
-        return Reading(weights.over, weights.kind, weights.faithful, tuple(parts))
+        return Reading(weights.over, weights.kind, weights.faithful, tuple(parts), weights.name)
 
     def _part(self, weights: Weights, at: list[int], number: int, word: int, weight: float) -> Part:
         """`number`: of the part, from 1; `word`: of the word that labels it."""

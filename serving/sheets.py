@@ -42,7 +42,8 @@ def _explained(console: Console, asked: str, found: dict[str, Any], parts: int) 
             heaviest = sorted(reading["parts"], key=lambda part: -abs(part["weight"]))[:parts]
             told = "used by the score" if reading["faithful"] else "drawn afterwards"
             count = f"{len(heaviest)} of {len(reading['parts'])}"
-            title = f"{about} over {reading['over']}: {reading['kind']}, {told}, {count}"
+            kind = f"{reading['kind']}, {reading['name']}" if reading["name"] else reading["kind"]
+            title = f"{about} over {reading['over']}: {kind}, {told}, {count}"
             console.print(_sheet(title, ("label", "weight", "place", "item", "part"), heaviest))
 
 

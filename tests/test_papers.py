@@ -54,7 +54,7 @@ def test_a_cell_is_a_model_with_settings_that_it_has(name: str) -> None:
 
 def test_no_two_cells_are_the_same() -> None:
     for cells in (CELLS, TUNED):
-        assert len({(c["paper"], c["model"], *given(c)) for c in cells.values()}) == len(cells)
+        assert len({(c["paper"], c["protocol"], c["model"], *given(c)) for c in cells.values()}) == len(cells)
     assert not CELLS.keys() & TUNED.keys()  # they lie in one folder
 
 
@@ -115,6 +115,24 @@ def test_a_cell_that_the_data_cannot_have_leaves_the_others(tmp_path: Path) -> N
         line = f"{guard[1].replace('${key}', key)} echo evaluated"
         done = subprocess.run(line, shell=True, cwd=tmp_path / "papers", capture_output=True, text=True, check=True)
         assert done.stdout == said
+
+
+def test_a_protocol_that_the_data_cannot_have_leaves_the_others(tmp_path: Path) -> None:
+    """Where the split ends with status 3 nothing goes on; where it is there all does; where it fails all fails."""
+    split, topics = STAGES["prepare"]["do"]["cmd"][1:]
+    commands = [split, topics, STAGES["cell"]["do"]["cmd"][1]]
+    named = [re.sub(r"\$\{item(\.protocol)?\}", "p", c).replace("${dataset}", "tiny") for c in commands]
+    lines = [re.sub(r"\$\{[\w.]+\}", "", c) for c in named]
+    folder = tmp_path / "papers/data/tiny/p"
+    folder.mkdir(parents=True)
+    for status, there, said in ((3, False, ["split"]), (1, False, ["split"]), (0, True, ["split", "topics", "train"])):
+        cases = f"touch {folder}/cases.parquet; " if there else ""
+        fake = f'python() {{ echo "${{2#stages.}}"; {cases}return {status}; }}\n'
+        where: dict[str, Any] = {"cwd": tmp_path / "papers", "capture_output": True, "text": True, "check": False}
+        done = [subprocess.run(["bash", "-c", fake + line], **where) for line in lines]
+        assert "".join(one.stdout for one in done).split() == said
+        assert done[0].returncode == (1 if status == 1 else 0)
+        assert all(one.returncode == 0 for one in done[1:])
 
 
 def test_what_was_found_is_what_models_have() -> None:

@@ -22,7 +22,8 @@ class Weights:
     "topic": at whose events the profile is weighed [B, L, T]). It is
     None where the parts are the history's events [B, L] or the topics [B, T] themselves. `part`, of the shape of
     `value`, gives the parts' own codes where the batch does not: the users in an asked item's history, its categories.
-    "gate" and "item_gate" are the gates of the two histories' steps, which the weights over them were made from.
+    "gate" and "item_gate" are the gates of the two histories' steps, or the shares of their events in each view, which
+    the weights over them were made from.
     `faithful`: this very score was computed from these very weights. `name`: what the weights are called where their
     kind alone does not say it (a share is mostly attention, a gate a gate, a signed weight a contribution).
     """

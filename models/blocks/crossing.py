@@ -6,17 +6,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.training.contract import Weights
+from engine.training.needs import View
 from models.blocks import masked
+
+SEQUENCES = {"image": "attention to pictures", "text": "attention to texts", "row": "attention to rows"}
 
 
 @dataclass(frozen=True)
 class Traced:
-    """Where one part's state after the last event comes from: share_BL of each event, and, where the state is exactly
-    the sum of shares times values, value_BLD.
+    """Where one part's state after the last event comes from: share_BL of each event's part number `of`, and, where
+    the state is exactly the sum of shares times values, value_BLD.
     """
 
     share_BL: Tensor
     value_BLD: Tensor | None
+    of: int
+
+
+def of_sequences(traced: list[Traced], there: list[Tensor], item_BL: Tensor, views: tuple[View, ...]) -> list[Weights]:
+    """What each event's picture, text and row is given in the state that is read from that sequence."""
+    names, ordered = [SEQUENCES[part] for part in (*views, "row")], sorted(traced, key=lambda one: one.of)
+    return [
+        Weights(one.share_BL, "gate", "share", False, there_BL, part=item_BL, name=name)
+        for one, there_BL, name in zip(ordered, there, names, strict=True)
+    ]
 
 
 class Attend(nn.Module):
@@ -93,7 +107,8 @@ class SelfAndCross(nn.Module):
             for to, (of, attend) in enumerate(zip((1, 0), self.cross, strict=True)):
                 last[to] = (attend.shares(own[to], own[of], seen[of])[row_B, last_B][:, None] @ share[of])[:, 0]  # type: ignore[operator]
             value = [self.cross[0].value(value[1]), self.cross[1].value(value[0]), value[2]]  # type: ignore[operator]
-        return [Traced(s, v if self.plain else None) for s, v in zip(last, value, strict=True)]
+        source = (1, 0, 2) if self.cross else range(len(part))
+        return [Traced(s, v if self.plain else None, of) for s, v, of in zip(last, value, source, strict=True)]
 
     def _placed(self, part: list[Tensor]) -> list[Tensor]:
         return [part_BLD + self.slot_LD[: part_BLD.shape[1]] for part_BLD in part]

@@ -20,6 +20,13 @@ from stages.explain.person import PageTables
 from stages.explain.posters import posters
 
 
+def titles(layout: Layout) -> pl.DataFrame:
+    """Each item's title, of the data or else of the catalog: item, title."""
+    items, catalog = store.read(layout.items, ITEMS), store.read(layout.catalog, CATALOG)
+    both = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
+    return both.select("item", pl.coalesce("title", "other").alias("title"))
+
+
 @dataclass(frozen=True)
 class DisplayTables:
     """The tables as read; `trends` are topic shares by user and window, `window` is how long one is."""
@@ -38,16 +45,14 @@ class DisplayTables:
     @staticmethod
     def read(layout: Layout) -> "DisplayTables":
         """The tables under a layout."""
-        catalog, items = store.read(layout.catalog, CATALOG), store.read(layout.items, ITEMS)
         truth = store.read(layout.truth, TRUTH)
         if not store.meta(layout.split).get("in_order", True):  # the truth goes by an event's place in time
             truth = truth.clear()
         topics = topic_labels(store.read(layout.topic_words, TOPIC_WORDS), 4)
-        titles = items.select("item", "title").join(catalog.select("item", other="title"), on="item", how="left")
         return DisplayTables(
             names=dict(store.read(layout.users, USERS).iter_rows()),
-            catalog=catalog,
-            titles=titles.select("item", pl.coalesce("title", "other").alias("title")),
+            catalog=store.read(layout.catalog, CATALOG),
+            titles=titles(layout),
             words=store.read(layout.words, WORDS, ["item", "token", "span"]),
             regions=store.read(layout.regions, REGIONS, ["item", "box"]),
             topics={t: shortened(words, LABEL) for t, words in topics.items()},

@@ -31,6 +31,17 @@ class Recommendations:
     reasons: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The items to explain after each case's history (0: none), their scores, and the items that a model which scores
+    no whole catalogue compares them with.
+    """
+
+    item_BK: Tensor
+    score_BK: Tensor
+    among_BK: Tensor
+
+
 @torch.no_grad()
 def recommend_with_reasons(
     model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen, catalog: Catalog, labels: Labels
@@ -38,20 +49,26 @@ def recommend_with_reasons(
     """The `top` recommendations after each case's history, each with its influences and the model's own weights."""
     model.eval()
     item_BK, score_BK = best_items(model, events, cases, top, seen)
+    table = reason_rows(model, events, cases, Asked(item_BK, score_BK, item_BK), catalog)
+    return Recommendations(item_BK, score_BK, with_labels(table, labels))
+
+
+@torch.no_grad()
+def reason_rows(model: Recommender, events: Interactions, cases: Cases, asked: Asked, catalog: Catalog) -> pl.DataFrame:
+    """A REASONS table without labels (`COLUMNS`), in the order of the cases; an item's rank is its place in `asked`."""
     frames = [pl.DataFrame(schema=COLUMNS)]
     for first in range(0, len(cases), ROWS):
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
         position_BL = positions_of(events, batch)
-        for k in range(item_BK.shape[1]):
-            item_B, score_B = item_BK[some, k], score_BK[some, k]
-            for reading, found in readings(model, batch, item_B, catalog, item_BK[some]):
+        for k in range(asked.item_BK.shape[1]):
+            item_B, score_B = asked.item_BK[some, k], asked.score_BK[some, k]
+            for reading, found in readings(model, batch, item_B, catalog, asked.among_BK[some]):
                 rows = _reason_rows(found, batch, position_BL, item_B, score_B, k + 1)
                 frames.append(rows.with_columns(reading=pl.lit(reading)).select(list(COLUMNS)))
     table = pl.concat(frames).filter(pl.col("item") > 0)
     place = pl.DataFrame({"user": cases.user_C.cpu().numpy()}, schema={"user": pl.UInt32}).with_row_index("case")
-    table = table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
-    return Recommendations(item_BK, score_BK, with_labels(table, labels))
+    return table.join(place, on="user", maintain_order="left").sort("case", "rank", maintain_order=True).drop("case")
 
 
 def readings(

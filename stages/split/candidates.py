@@ -8,6 +8,7 @@ import polars as pl
 from numba import njit
 
 from engine.tables import arrays
+from engine.tables.lacking import Lacking
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ def sample_candidates(cases: pl.DataFrame, split: pl.DataFrame, items: int, coun
     """Uniform candidates, without replacement, that the user never acted on: exact, and a case costs what it draws.
 
     Raises:
-        ValueError: a user has left too few items alone; names the user.
+        Lacking: a user has left too few items alone; names the user.
     """
     acted = split.select("user", "item").unique().sort("user", "item")
     user, item = acted["user"].to_numpy(), acted["item"].to_numpy()
@@ -26,7 +27,7 @@ def sample_candidates(cases: pl.DataFrame, split: pl.DataFrame, items: int, coun
     last = np.searchsorted(user, cases["user"].to_numpy(), "right")
     free = items - (last - first)
     if cases.height and free.min() < count:
-        raise ValueError(
+        raise Lacking(
             f"user {cases['user'][int(free.argmin())]} has acted on all but {free.min()} of {items} items: "
             "candidates can be at most that"
         )

@@ -329,3 +329,34 @@ def test_a_softmax_over_what_is_compared_is_one_over_the_catalog(world: World) -
     torch.testing.assert_close(full, sampled)
     logit = model.states(batch)[0] @ model.keys()[1:].T
     torch.testing.assert_close(full, F.cross_entropy(logit, torch.tensor([3, 8])))
+
+
+@torch.no_grad()
+def test_the_attention_to_a_sequence_is_that_through_which_the_other_view_asked_it(world: World) -> None:
+    """Figure 7: the texts' is of the state that pictures ask texts with, and the pictures' of the other."""
+    model = net(world, "printed_attention")
+    batch = row([3, 5, 4], [0] * 3)
+    part, there, _ = model._met(batch)
+    placed = [p + model.sequence.slot_LD[:3] for p in part]  # type: ignore[index]
+    own, cross = model.sequence.own, model.sequence.cross
+    state = [layer(x, x, t) for layer, x, t in zip(own, placed, there, strict=True)]  # type: ignore[arg-type]
+    told = {r.name: r for r in model.explain(batch, torch.tensor([7])) if r.over == "gate"}
+    assert list(told) == ["attention to pictures", "attention to texts", "attention to rows"]
+    for name, asking, of in (("attention to texts", 0, 1), ("attention to pictures", 1, 0)):
+        within_L = cross[asking].shares(state[asking], state[of], there[of])[0, -1]  # type: ignore[index]
+        through_L = within_L @ own[of].shares(placed[of], placed[of], there[of])[0]  # type: ignore[index]
+        torch.testing.assert_close(told[name].value[0], through_L)
+        mixed_D = through_L @ cross[asking].value(own[of].value(placed[of]))[0]  # type: ignore[index]
+        torch.testing.assert_close(mixed_D, model.states(batch)[0, -1].chunk(3)[asking])
+    assert not torch.allclose(told["attention to texts"].value, told["attention to pictures"].value)
+
+
+def test_an_item_without_a_view_is_not_in_its_sequence(world: World) -> None:
+    reasons = net(world).explain(row([3, 2, 4], [0] * 3), torch.tensor([7]))
+    told = {r.name: r for r in reasons if r.over == "gate"}
+    for view in ("pictures", "texts"):
+        assert told[f"attention to {view}"].valid.tolist() == [[True, False, True]]
+        assert told[f"attention to {view}"].value[0, 1] == 0
+    assert told["attention to rows"].valid.all()
+    one = {r.name for r in net(world, "no_image").explain(row([3, 4], [0] * 2), torch.tensor([7])) if r.over == "gate"}
+    assert one == {"attention to texts", "attention to rows"}

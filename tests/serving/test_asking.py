@@ -272,6 +272,16 @@ def test_vectors_make_the_scores(shop: Shop) -> None:
         shop.fitted("ease").similar("f3")
 
 
+def test_own_weights_of_one_kind_are_told_apart_by_their_names(shop: Shop) -> None:
+    asked = shop.fitted("min_net")
+    history = asked.person("p2")
+    found = asked.explain(history, asked.recommend(history, 1)[0].item)
+    names = [reading.name for reading in found.own if reading.over == "gate"]
+    assert names == ["attention to pictures", "attention to texts", "attention to rows"]
+    assert {reading.name for reading in found.influence} == {""}
+    assert [one["name"] for one in as_json(found)["own"]][-3:] == names
+
+
 def test_own_weights_stand_beside_influence(shop: Shop) -> None:
     asked = shop.fitted("iarn", "ranking")
     history = asked.person("p2")

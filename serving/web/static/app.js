@@ -218,7 +218,7 @@ function reasons({ explanation, places }) {
   if (explanation.own.length) {
     const own = explanation.own.filter((reading) => reading.parts.length);
     const inside = own.map((reading) =>
-      made("div", {}, made("span", { class: "mark" }, `${OWN[reading.kind]} over ${OVER[reading.over] || reading.over} · ${reading.faithful ? "used by the score" : "drawn afterwards"}`), table(reading.parts, (part) => titled(part, places))),
+      made("div", {}, made("span", { class: "mark" }, `${reading.name || OWN[reading.kind]} over ${OVER[reading.over] || reading.over} · ${reading.faithful ? "used by the score" : "drawn afterwards"}`), table(reading.parts, (part) => titled(part, places))),
     );
     node.append(made("details", {}, made("summary", {}, "The model's own weights"), ...inside));
   }

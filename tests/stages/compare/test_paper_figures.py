@@ -155,4 +155,6 @@ def test_a_figure_is_of_cells_that_there_are_and_as_it_says(name: str) -> None:
 def test_a_cell_for_figures_is_in_one() -> None:
     groups = [of.values() if isinstance(of, dict) else [of] for f in FIGURES.values() for of in f.series.values()]
     drawn_cells = {cell for group in groups for cell in group}
+    examples = read_yaml(ROOT / "papers/figures.yaml")["examples"].values()
+    drawn_cells |= {shown["cell"] for example in examples for shown in example["series"].values()}
     assert {name for name, cell in CELLS.items() if cell.get("shown") == "figures"} <= drawn_cells

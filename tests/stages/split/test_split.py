@@ -186,7 +186,7 @@ def test_frozen_candidates_are_never_what_the_user_touched(tmp_path: Path) -> No
 
 
 def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="user 1 has acted on all but 5 of 10 items"):
+    with pytest.raises(Lacking, match="user 1 has acted on all but 5 of 10 items"):
         run(tmp_path, [[1, 2, 3, 4, 5]], 10, rule="leave_one_out", candidates=6)
 
 
