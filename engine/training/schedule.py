@@ -113,9 +113,10 @@ class Progressed:
     @property
     def risen(self) -> float:
         """How much better the best of the last quarter of epochs reads than the best before, as a share of that."""
-        early = [value for epoch, value in self.readings if epoch <= self.epoch * 0.75]
-        late = [value for epoch, value in self.readings if epoch > self.epoch * 0.75]
-        return (max(late) - max(early)) / abs(max(early)) if early and late and max(early) else 0.0
+        border = self.epoch * 0.75
+        early = max((value for epoch, value in self.readings if epoch <= border), default=0.0)
+        late = max((value for epoch, value in self.readings if epoch > border), default=0.0)
+        return (late - early) / abs(early) if early and late else 0.0
 
     def stale(self, patience: int) -> bool:
         """Whether the last `patience` validations brought nothing better."""
