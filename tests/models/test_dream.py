@@ -89,7 +89,11 @@ def test_bpr_by_hand(world: World) -> None:
         asked = row([3, 5][: place + 1], [0] * (place + 1))
         own_1, other_K = model.score(asked, torch.tensor([[own, *negative_BLK[0, place].tolist()]]))[0].split([1, 2])
         losses.append(F.softplus(other_K - own_1).mean())
-    close(model.loss(batch), torch.stack(losses).mean())
+    found, expected = model.loss(batch), torch.stack(losses).mean()
+    close(found, expected)
+    weight_ND = model.embedding.weight  # learns as what is read, as what is next and as what is drawn
+    slopes = [torch.autograd.grad(loss, weight_ND, retain_graph=True)[0] for loss in (found, expected)]
+    close(slopes[0], slopes[1])
 
 
 @pytest.mark.parametrize("objective", ["full", "chunked"])

@@ -26,7 +26,7 @@ def model_of(world: World, variant: str) -> FDSA:
 
 @pytest.mark.parametrize("variant", ["categories", "post", "bce"])
 def test_without_the_second_transformer_it_is_sasrec(world: World, variant: str) -> None:
-    """W = [I 0] and b = 0: the same scores and the same loss."""
+    """W = [I 0] and b = 0: the same scores, the same loss and the same way for items to learn by it."""
     model = built("fdsa", variant, world).eval()
     assert isinstance(model, FDSA)
     objective, norm = model.config.objective, model.config.norm
@@ -40,7 +40,11 @@ def test_without_the_second_transformer_it_is_sasrec(world: World, variant: str)
     plain.embedding.load_state_dict(model.embedding.state_dict())
     batch = rows(world, model.needs, targets=True)
     torch.testing.assert_close(model.score_all(batch), plain.score_all(batch))
-    torch.testing.assert_close(model.loss(batch), plain.loss(batch))
+    losses = model.loss(batch), plain.loss(batch)
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(model.embedding.weight.grad, plain.embedding.weight.grad)
 
 
 def test_the_attention_among_categories_by_hand() -> None:

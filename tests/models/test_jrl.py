@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 import models
 from engine.tables.settings import Choice
+from engine.training.needs import View
 from models.jrl import JRL, Decoder, Words
 from tests.models.test_cards import row
 from tests.models.world import World, rows, section
@@ -126,14 +127,15 @@ def test_vectors_start_near_zero_and_biases_at_it(world: World) -> None:
 
 
 @torch.no_grad()
-def test_the_picture_s_loss_by_hand(world: World) -> None:
-    model = jrl(world, "image", picture=0.6)
-    decoder, vector_SD = reader(model, Decoder), torch.randn(3, 4)
+@pytest.mark.parametrize("view", ["image", "text"])
+def test_the_loss_of_a_vector_by_hand(view: View, world: World) -> None:
+    model = jrl(world, "vector", picture=0.6, said=0.1)
+    decoder, vector_SD = model.readers[["image", "text"].index(view)], torch.randn(3, 4)
     assert isinstance(decoder, Decoder)
     found = decoder(vector_SD, torch.tensor([4, WORDLESS, 9]))
-    image = world.catalog.vector("image")
-    known = image[world.catalog.present("image")]
-    goal = (image[[4, 9]] - known.mean(0)) / known.std(0, correction=0)
+    given = world.catalog.vector(view)
+    known = given[world.catalog.present(view)]
+    goal = (given[[4, 9]] - known.mean(0)) / known.std(0, correction=0)
     first, _, last = decoder.layers
     made = F.elu(vector_SD[[0, 2]] @ first.weight.T + first.bias) @ last.weight.T + last.bias
     torch.testing.assert_close(found, 0.3 * (made - goal).square().mean())

@@ -192,7 +192,6 @@ def test_what_is_taught_is_the_weighed_sum_of_the_goals(world: World) -> None:
     assert min(found.values()) > 0
 
 
-@torch.no_grad()
 def test_the_goals_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a given prefix of three rows, what is hidden in it and its segments: each row is read from both sides."""
     weight = {"aap": 0.3, "mip": 0.5, "map": 0.7, "sp": 0.9}
@@ -200,8 +199,9 @@ def test_the_goals_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     torch.manual_seed(1)
     model = models.build(Choice(name="s3rec", settings=settings), world.catalog, world.users).eval()
     assert isinstance(model, S3Rec)
-    for parameter in model.parameters():
-        parameter += 0.3 * torch.randn_like(parameter)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
     model.enter("pre-training")
     items, hidden = [[3, 5, 4, 9], [7, 6], [8]], [[1, 3], [1], [0]]
     drawn, cut = [[1, 10, 2, 11], [12, 13], [14]], [([1, 2], [6, 8]), ([0], [3]), ([], [])]
@@ -222,7 +222,7 @@ def test_the_goals_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
         "models.s3rec.segments",
         lambda of: (asked.append(of is batch), (marked([inside for inside, _ in cut]), foreign_BL))[1],
     )
-    found = model.loss(batch).item()
+    found = model.loss(batch)
     assert asked == [0.35, True]
 
     goals, vector_ND = model.goals, model.embedding.weight
@@ -232,28 +232,32 @@ def test_the_goals_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     def read(vectors: list[torch.Tensor]) -> torch.Tensor:
         return model.encoder(torch.stack(vectors)[None], torch.ones(1, len(vectors), dtype=torch.bool))[0]
 
-    def attributes(goal: str, state_D: torch.Tensor, item: int) -> float:
+    def attributes(goal: str, state_D: torch.Tensor, item: int) -> torch.Tensor:
         has = {"all", f"kind {item % 3}", f"own {item % 4}"}
-        score_C = (goals.attribute_CD @ maps[goal](state_D)).tolist()
-        return sum(math.log1p(math.exp(-s if n in has else s)) for s, n in zip(score_C, names, strict=True))
+        sign_C = torch.tensor([-1.0 if name in has else 1.0 for name in names])
+        return F.softplus(sign_C * (goals.attribute_CD @ maps[goal](state_D))).sum()
 
-    total = dict.fromkeys(weight, 0.0)
+    total = {goal: torch.zeros(()) for goal in weight}
     for row, hid, others, (inside, foreign) in zip(items, hidden, drawn, cut, strict=True):
         state_LD = read([mask_D if place in hid else vector_ND[item] for place, item in enumerate(row)])
         for place, item in enumerate(row):
             if place not in hid:
-                total["aap"] += attributes("aap", state_LD[place], item)
+                total["aap"] = total["aap"] + attributes("aap", state_LD[place], item)
                 continue
-            total["map"] += attributes("map", state_LD[place], item)
+            total["map"] = total["map"] + attributes("map", state_LD[place], item)
             apart_D = vector_ND[others[place]] - vector_ND[item]
-            total["mip"] += F.softplus(maps["mip"](state_LD[place]) @ apart_D).item()
+            total["mip"] = total["mip"] + F.softplus(maps["mip"](state_LD[place]) @ apart_D)
         if inside:
             around_D = read([mask_D if place in inside else vector_ND[item] for place, item in enumerate(row)])[-1]
             own_D = read([vector_ND[item] if place in inside else mask_D for place, item in enumerate(row)])[-1]
             other = {place: vector_ND[item] for place, item in zip(inside, foreign, strict=True)}
             other_D = read([other.get(place, mask_D) for place in range(len(row))])[-1]
-            total["sp"] += F.softplus(maps["sp"](around_D) @ (other_D - own_D)).item()
-    assert found == pytest.approx(sum(weight[goal] * total[goal] for goal in weight) / 3, rel=1e-4)
+            total["sp"] = total["sp"] + F.softplus(maps["sp"](around_D) @ (other_D - own_D))
+    expected = torch.stack([weight[goal] * total[goal] for goal in weight]).sum() / 3
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
+    learns = [vector_ND, mask_D, goals.attribute_CD]
+    slopes = [torch.autograd.grad(loss, learns, retain_graph=True) for loss in (found, expected)]
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-3, atol=1e-5)
 
 
 def test_pre_training_does_not_hang_on_padding(world: World) -> None:
