@@ -63,10 +63,8 @@ class Named(nn.Module):
 
     def forward(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
         """vector_YD of each category of each item, and the place in `item_U`, place_Y."""
-        path_YD, row_Y = self.categories.rows(item_U)
-        some = path_YD > 0
-        pair_Y2 = torch.unique(torch.stack([row_Y[:, None].expand_as(path_YD)[some], path_YD[some]], 1), dim=0)
-        return self.row(pair_Y2[:, 1]), pair_Y2[:, 0]
+        place_Y, category_Y = self.categories.once(item_U)
+        return self.row(category_Y), place_Y
 
 
 class Features(nn.Module):

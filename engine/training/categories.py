@@ -40,3 +40,12 @@ class Categories:
         row_Y = torch.repeat_interleave(torch.arange(len(item_U), device=item_U.device), count_U)
         step_Y = torch.arange(len(row_Y), device=item_U.device) - (count_U.cumsum(0) - count_U)[row_Y]
         return self.path_ZD[start_U[row_Y] + step_Y], row_Y
+
+    def once(self, item_U: Tensor) -> tuple[Tensor, Tensor]:
+        """Each category of some items once, whatever paths it stands in: the place in `item_U`, rising, and the
+        category, row_P and category_P.
+        """
+        path_YD, row_Y = self.rows(item_U)
+        pair_X2 = torch.stack([row_Y[:, None].expand_as(path_YD), path_YD], 2)[path_YD > 0]
+        row_P, category_P = torch.unique(pair_X2, dim=0).unbind(1)
+        return row_P, category_P

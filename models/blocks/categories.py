@@ -45,12 +45,9 @@ class Features(nn.Module):
 
 def flat(categories: Categories, matrix_CDD: Tensor, item_V: Tensor) -> Tensor:
     """Eq. 11: the sum over an item's categories, each once."""
-    path_YD, row_Y = categories.rows(item_V)
-    some = path_YD > 0
-    pair_P2 = torch.unique(torch.stack([row_Y[:, None].expand_as(path_YD)[some], path_YD[some]], 1), dim=0)
+    row_P, category_P = categories.once(item_V)
     total_VDD = matrix_CDD.new_zeros(len(item_V), *matrix_CDD.shape[1:])
-    total_VDD = total_VDD.index_add(0, pair_P2[:, 0], matrix_CDD[pair_P2[:, 1] - 1])
-    return _or_identity(total_VDD, row_Y)
+    return _or_identity(total_VDD.index_add(0, row_P, matrix_CDD[category_P - 1]), row_P)
 
 
 def hierarchical(categories: Categories, matrix_CDD: Tensor, item_V: Tensor) -> Tensor:

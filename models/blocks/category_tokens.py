@@ -21,14 +21,13 @@ class CategoryTokens:
     @staticmethod
     def of(categories: Categories, items: int, common: float) -> "CategoryTokens":
         """Each category of an item once, but those of more than `common` of the items that have any."""
-        path_YD, row_Y = categories.rows(torch.arange(items + 1, device=categories.path_ZD.device))
-        pair_X2 = torch.stack([row_Y[:, None].expand_as(path_YD), path_YD], 2)[path_YD > 0]
-        pair_X2 = torch.unique(pair_X2, dim=0).cpu().numpy()
-        having = len(np.unique(pair_X2[:, 0]))
-        rare_C = np.bincount(pair_X2[:, 1], minlength=len(categories.names) + 1) <= common * having
-        pair_X2 = pair_X2[rare_C[pair_X2[:, 1]]]
-        offset_N = np.searchsorted(pair_X2[:, 0], np.arange(items + 2))
-        return CategoryTokens(items + pair_X2[:, 1], offset_N, items + 1 + len(categories.names))
+        pairs = categories.once(torch.arange(items + 1, device=categories.path_ZD.device))
+        item_X, category_X = (part_X.cpu().numpy() for part_X in pairs)
+        having = len(np.unique(item_X))
+        rare_C = np.bincount(category_X, minlength=len(categories.names) + 1) <= common * having
+        kept_X = rare_C[category_X]
+        offset_N = np.searchsorted(item_X[kept_X], np.arange(items + 2))
+        return CategoryTokens(items + category_X[kept_X], offset_N, items + 1 + len(categories.names))
 
     @property
     def size_N(self) -> np.ndarray:

@@ -153,3 +153,12 @@ def test_what_is_not_knocked_out_stays() -> None:
             knocked = catalog.knocked(view, how, 1)  # type: ignore[arg-type]
             assert knocked.categories is tree
             assert (knocked.items, knocked.topics, knocked.width("text"), knocked.width("words")) == (2, 4, 5, 2)
+
+
+def test_a_category_that_stands_in_several_paths_is_met_once() -> None:
+    """Items 1 {a > b, c > a}, 2 none, 3 {b}, asked in another order and one of them twice."""
+    tree = Categories.of(np.array([1, 1, 3]), [["a", "b"], ["c", "a"], ["b"]], 3)
+    row_P, category_P = tree.once(torch.tensor([3, 2, 1, 3]))
+    named = [tree.names[category - 1] for category in category_P.tolist()]
+    assert list(zip(row_P.tolist(), named, strict=True)) == [(0, "b"), (2, "a"), (2, "b"), (2, "c"), (3, "b")]
+    assert [len(found) for found in tree.once(torch.tensor([0, 2]))] == [0, 0]
