@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS), metavar="model")
     parser.add_argument("--rates", nargs="*", type=float, default=[1.0], help="times a model's own learning rate")
     parser.add_argument("--epochs", type=int, default=300, help="at most")
-    parser.add_argument("--patience", type=int, default=8, help="validations without a gain that end a run")
+    parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
     parser.add_argument("--cases", type=int, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--rare", type=int, default=10, help="training events under which an item is rare")
     parser.add_argument("--keep", type=Path, default=Path("build/contents"))

@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--models", nargs="*", default=list(sections), choices=list(sections), metavar="model")
     parser.add_argument("--epochs", type=int, default=300, help="at most")
-    parser.add_argument("--patience", type=int, default=8, help="validations without a gain that end a run")
+    parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
     parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where cells are kept")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("overrides", nargs="*", metavar="key=value")

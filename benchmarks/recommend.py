@@ -99,15 +99,17 @@ def main() -> None:
     parser.add_argument("--protocol", default="temporal")
     parser.add_argument("params", nargs="*", metavar="key=value")
     given = parser.parse_intermixed_args()
+    prepared = Layout(given.folder / "data", given.protocol).topic_history.exists()
     params = ["dataset=table", "content=none", f"protocol={given.protocol}", f"model={given.model}", *given.params]
     if given.made:
-        log = given.folder / "events.csv"
+        log = given.folder / f"events-{given.made[0]}-{given.made[1]}.csv"
         if not log.exists():
+            if prepared:
+                sys.exit(f"{given.folder} was prepared of another log than --made {given.made}: name another folder")
             files.write_text(made(*given.made).write_csv(), log)
         params += [f"datasets.table.events={log.resolve()}", "datasets.table.items="]
         params += [f"datasets.table.{name}={name}" for name in ("user", "item", "time")]
-    layout = Layout(given.folder / "data", given.protocol)
-    if not layout.topic_history.exists():
+    if not prepared:
         for stage in PREPARED:
             timed(stage, given.folder, given.protocol, params)
     timed("train", given.folder, given.protocol, params)

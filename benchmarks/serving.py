@@ -150,7 +150,7 @@ def killed(
     started(given.port, again)
     seconds = round(time.monotonic() - begun, 1)
     same = asked(given.port, "POST", "/recommend", question) == before
-    return again, {"lost_when_killed": len(asking.lost), "again_after_s": seconds, "same_answer": same}
+    return again, {"again_after_s": seconds, "same_answer": same}
 
 
 def told(asking: Asking, spent: float, memory: list[float]) -> dict[str, object]:
