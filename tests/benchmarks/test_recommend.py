@@ -17,7 +17,7 @@ def test_a_drawn_log_has_everyone_and_own_groups() -> None:
     assert log.equals(recommend.made(400, 900))
     times_of_an_item = np.bincount(log["item"].to_numpy(), minlength=900)
     assert np.sort(times_of_an_item)[-90:].sum() > 2 * len(log) * 90 / 900  # some are chosen far oftener
-    assert times_of_an_item[:90].sum() > 0.14 * len(log)  # three acts of ten are of what is popular, the first items
+    assert times_of_an_item[:90].sum() > 0.2 * len(log)  # three acts of ten are of what is popular, the first items
 
 
 def test_a_stage_that_fails_is_said(tmp_path: Path) -> None:
