@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.evaluation import counting
 from engine.evaluation.scores import Factors, blocks, finite, left_out, within
 from engine.training.batch import Batch
-from engine.training.cases import Cases, Seen
+from engine.training.cases import Cases, Seen, by_length
 from engine.training.contract import CatalogScorer, Factored, Recommender
 from engine.training.interactions import Interactions
 
@@ -36,9 +36,8 @@ def rank(model: Recommender, cases: Cases, events: Interactions, seen: Seen = "e
     """
     model.eval()
     keys = model.keys() if isinstance(model, Factored) and cases.candidate_CK is None else None
-    found = []
-    for first in range(0, len(cases), rows):
-        part = slice(first, first + rows)
+    count_3C = torch.zeros(3, len(cases), dtype=torch.int64, device=cases.user_C.device)
+    for part in by_length(cases.position_C, model.needs.length, rows):
         batch = events.before(cases.user_C[part], cases.position_C[part], model.needs)
         target_B = cases.target_C[part]
         if cases.candidate_CK is not None:
@@ -46,9 +45,8 @@ def rank(model: Recommender, cases: Cases, events: Interactions, seen: Seen = "e
         else:
             known = left_out(events, cases.user_C[part], cases.position_C[part], target_B, seen)
             counts = _all(model, batch, target_B, known, events.items, keys)
-        found.append(torch.stack(counts).cpu())
-    greater, ties, others = torch.cat(found, dim=1).numpy() if found else np.zeros((3, 0), dtype=np.int64)
-    return Counts(greater, ties, others)
+        count_3C[:, part] = torch.stack(counts)
+    return Counts(*count_3C.cpu().numpy())
 
 
 def _among(model: Recommender, batch: Batch, target_B: Tensor, item_BK: Tensor) -> tuple[Tensor, Tensor, Tensor]:

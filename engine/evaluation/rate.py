@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.measures.rating import absolute_error, rmse, squared_error
+from engine.training.cases import by_length
 from engine.training.contract import Rater, Recommender
 from engine.training.interactions import Interactions
 
@@ -21,15 +22,16 @@ def rate(model: Rater, events: Interactions, place_E: Tensor) -> np.ndarray:
         FloatingPointError: a rating is not a number.
     """
     model.eval()
-    found = [np.zeros(0, dtype=np.float32)]
-    for place_B in torch.split(place_E, ROWS):
-        user_B = events.user_E[place_B]
-        batch = events.before(user_B, place_B - events.offset_U[user_B], model.needs)
+    rating_E = torch.zeros(len(place_E), device=place_E.device)
+    position_E = place_E - events.offset_U[events.user_E[place_E]]
+    for part in by_length(position_E, model.needs.length, ROWS):
+        place_B = place_E[part]
+        batch = events.before(events.user_E[place_B], position_E[part], model.needs)
         rating_B = model.rate(batch, events.item_E[place_B]).float()
         if not bool(torch.isfinite(rating_B).all()):
             raise FloatingPointError("a predicted rating is not a finite number: train with a lower lr")
-        found.append(rating_B.cpu().numpy())
-    return np.concatenate(found)
+        rating_E[part] = rating_B
+    return rating_E.cpu().numpy()
 
 
 @dataclass(frozen=True)

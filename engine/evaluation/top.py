@@ -5,7 +5,7 @@ from torch import Tensor
 
 from engine.evaluation.scores import blocks, finite, left_out, within
 from engine.training.batch import Batch
-from engine.training.cases import Seen
+from engine.training.cases import Seen, by_length
 from engine.training.contract import Factored, Recommender
 from engine.training.interactions import Interactions
 
@@ -25,15 +25,14 @@ def top(
     """
     model.eval()
     keys = model.keys() if isinstance(model, Factored) else None
-    found = []
-    for first in range(0, len(user_C), ROWS):
-        user_B, position_B = user_C[first : first + ROWS], position_C[first : first + ROWS]
+    item_CK = user_C.new_zeros(len(user_C), count)
+    score_CK = torch.zeros(len(user_C), count, device=user_C.device)
+    for part in by_length(position_C, model.needs.length, ROWS):
+        user_B, position_B = user_C[part], position_C[part]
         batch = events.before(user_B, position_B, model.needs)
         known = left_out(events, user_B, position_B, None, seen)
-        found.append(top_of(model, batch, known, events.items, count, keys))
-    if not found:
-        return user_C.new_zeros(0, count), torch.zeros(0, count, device=user_C.device)
-    return torch.cat([item_BK for item_BK, _ in found]), torch.cat([score_BK for _, score_BK in found])
+        item_CK[part], score_CK[part] = top_of(model, batch, known, events.items, count, keys)
+    return item_CK, score_CK
 
 
 @torch.no_grad()

@@ -34,3 +34,10 @@ class Cases:
         )
         candidates = torch.from_numpy(columns["candidates"]).to(device) if "candidates" in columns else None
         return Cases(user_C, position_C, target_C, candidates)
+
+
+def by_length(position_C: Tensor, length: int, rows: int) -> tuple[Tensor, ...]:
+    """The cases 0..C-1 in blocks of `rows` whose histories, of which the last `length` events are read, are about as
+    long: a block is as wide as its longest, and the rest of it is padding.
+    """
+    return torch.split(position_C.clamp(max=length).argsort(stable=True), rows)

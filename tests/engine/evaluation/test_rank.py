@@ -15,7 +15,7 @@ from engine.measures.ranking import hr, positions
 from engine.tables.arrays import case_columns, event_columns
 from engine.tables.schemas import SPLIT
 from engine.training.batch import Batch
-from engine.training.cases import Cases
+from engine.training.cases import Cases, by_length
 from engine.training.contract import CatalogScorer, Factored, Recommender
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
@@ -65,8 +65,7 @@ class Whole(CatalogScorer):
         return self.dot.score(batch, item_BK)
 
 
-@final
-class Asked(Recommender):
+class Wrapped(Recommender):
     def __init__(self, dot: Dot):
         super().__init__()
         self.dot = dot
@@ -77,6 +76,11 @@ class Asked(Recommender):
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         return self.dot.score(batch, item_BK)
+
+
+@final
+class Asked(Wrapped):
+    pass
 
 
 def whole_numbers(generator: np.random.Generator) -> Tensor:
@@ -135,3 +139,24 @@ def test_a_score_that_is_no_number_stops_the_ranking() -> None:
     events = Interactions.of(event_columns(split([[1, 2, 3]])), 99)
     with pytest.raises(FloatingPointError, match="not a finite number"):
         rank(Dot(torch.full((100, 2), float("nan"))), Cases(*(torch.tensor([v]) for v in (1, 3, 50))), events)
+
+
+def test_histories_of_like_length_are_read_together() -> None:
+    """A long history among short ones makes one block wide, not all; what is longer than is read counts as read."""
+    histories = [[1] * n for n in (1, 3, 1, 9, 1, 3)]
+    events = Interactions.of(event_columns(split(histories)), ITEMS)
+    blocks = by_length(torch.tensor([1, 3, 1, 9, 1, 3]), 3, 2)
+    assert [block.tolist() for block in blocks] == [[0, 2], [4, 1], [3, 5]]
+    assert [block.tolist() for block in by_length(torch.tensor([5, 1, 3]), 0, 2)] == [[0, 1], [2]]
+    widths = []
+
+    @final
+    class Watched(Wrapped):
+        def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+            widths.append(batch.item_BL.shape[1])
+            return super().score(batch, item_BK)
+
+    user_C = torch.arange(1, 7)
+    cases = Cases(user_C, torch.tensor([1, 3, 1, 9, 1, 3]), user_C + 9, (user_C + 10)[:, None])
+    rank(Watched(Dot(torch.ones(ITEMS + 1, 2))), cases, events, rows=2)
+    assert widths == [1, 3, 3]

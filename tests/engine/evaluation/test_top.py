@@ -22,7 +22,12 @@ def models(key_ND: torch.Tensor) -> list[Recommender]:
 
 @pytest.mark.parametrize("kind", range(3))
 @pytest.mark.parametrize("seen", ["excluded", "kept"])
-def test_the_first_are_those_of_a_plain_sort_ties_by_code(kind: int, seen: str) -> None:
+@pytest.mark.parametrize("rows", [1024, 2])
+def test_the_first_are_those_of_a_plain_sort_ties_by_code(
+    kind: int, seen: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where people of like length, not neighbours, are read together."""
+    monkeypatch.setattr("engine.evaluation.top.ROWS", rows)
     generator = torch.Generator().manual_seed(1)
     key_ND = torch.randint(-3, 4, (ITEMS + 1, 2), generator=generator).float()  # whole numbers: many ties
     key_ND[0] = 0
