@@ -36,6 +36,7 @@ class File:
     models: tuple[str, ...]
     published: dict[str, tuple[float, float]]
     settings: dict[str, str] = field(default_factory=dict)
+    shuffled: bool = False  # each person's events, by a fixed seed: what is left without their order
 
 
 SETTINGS: dict[str, File] = {
@@ -74,6 +75,13 @@ SETTINGS: dict[str, File] = {
             "BERT4Rec": (0.5783, 0.3674),
         },
     ),
+    "cell_phones_shuffled": File(
+        data={"file": "amazon_cell_phones/sequences.txt"},
+        protocol="leave_one_out_100",
+        shuffled=True,
+        models=("popularity", "item_knn", "ease", "gru4rec", "caser", "sasrec", "bert4rec"),
+        published={},
+    ),
 }
 
 
@@ -81,6 +89,8 @@ def prepare(name: str, folder: Path, out: Path, threads: int) -> list[str]:
     """The file's tables under out/name/data; gives the params that all its commands share."""
     one = SETTINGS[name]
     paths = {key: str(folder / value) if "/" in value else value for key, value in one.data.items()}
+    if one.shuffled:
+        paths["file"] = str(shuffled(Path(paths["file"]), out / name / "sequences.txt"))
     params = ["dataset=sequences", "content=none", *(f"{key}={value}" for key, value in one.settings.items())]
     params += [f"datasets.sequences.{key}={value}" for key, value in paths.items()]
     params.append(f"protocol={one.protocol}")
@@ -90,6 +100,17 @@ def prepare(name: str, folder: Path, out: Path, threads: int) -> list[str]:
             command(stage, out / name / "data", one.protocol, params, threads)
         files.write_text("\n".join(params), done)
     return params
+
+
+def shuffled(file: Path, copy: Path) -> Path:
+    """A copy of sequences in which each person's items are in a drawn order."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for line in file.read_text().splitlines():
+        person, *items = line.split()
+        lines.append(" ".join([person, *rng.permutation(items)]))
+    files.write_text("\n".join(lines) + "\n", copy)
+    return copy
 
 
 def readings(cell: Path, data: Path, protocol: str) -> dict[str, float]:

@@ -73,7 +73,7 @@ def test_a_file_is_learnt_ranked_and_laid_beside_what_was_published(
     assert 0 < kept["ndcg"] < kept["hr"]
 
 
-@pytest.mark.parametrize("name", ["beauty", "cell_phones", "lastfm"])
+@pytest.mark.parametrize("name", ["beauty", "cell_phones", "cell_phones_shuffled", "lastfm"])
 def test_the_files_that_are_named_are_read_as_they_are(
     name: str, tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +85,16 @@ def test_the_files_that_are_named_are_read_as_they_are(
     items = store.read(tmp_path / "out" / name / "data" / "items.parquet", ITEMS)
     told = items["categories"].is_not_null()
     assert told.all() if name == "lastfm" else not told.any()  # what S3-Rec is taught first
+
+
+def test_a_shuffled_file_has_the_same_items_a_person_in_another_order(tmp_path: Path) -> None:
+    published(tmp_path / "some" / "sequences.txt")
+    copy = outside.shuffled(tmp_path / "some" / "sequences.txt", tmp_path / "copy.txt")
+    both = (tmp_path / "some" / "sequences.txt", copy)
+    given, found = ([line.split() for line in path.read_text().splitlines()] for path in both)
+    assert [line[0] for line in given] == [line[0] for line in found]
+    assert [sorted(line[1:]) for line in given] == [sorted(line[1:]) for line in found]
+    assert sum(one != other for one, other in zip(given, found, strict=True)) > 10
 
 
 def test_a_row_is_a_mean_with_its_spread_and_says_where_a_run_ended_at_its_cap() -> None:

@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def warn_many(lost: int, whole: int, message: str, many: float = MANY) -> None:
-    """EventLog `message` as a warning where `lost` is more than a share `many` of `whole`."""
+    """Log `message` as a warning where `lost` is more than a share `many` of `whole`."""
     if whole and lost / whole > many:
         log.warning("%s", message)
 

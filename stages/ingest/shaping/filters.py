@@ -11,7 +11,7 @@ from stages.ingest.reading.shares import refuse_all, warn_many
 from stages.ingest.shaping.coded_tables import code_tables
 from stages.ingest.shaping.event_log import EventLog, Mask, to_event_log
 from stages.ingest.shaping.parallel import count_codes, gather
-from stages.ingest.shaping.plausible import compare_items, warn_density
+from stages.ingest.shaping.plausible import compare_items, warn_density, warn_sorted_ids
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 
 
@@ -35,6 +35,8 @@ def finish(raw: SourceTables, steps: ShapingSettings, seed: int) -> tuple[Source
         log.take(_long(log, steps, report))
     else:
         _order(log, raw.ordered, seed, _long(log, steps, report), steps.ties)
+    if (rising := warn_sorted_ids(log)) is not None:
+        report["rising_ids"] = round(rising, 3)
     return code_tables(log, raw, steps.catalogue, report), report
 
 

@@ -1,15 +1,22 @@
-"""Events that cannot be what was meant: ids that do not match, that are all one, that a spreadsheet has rounded."""
+"""Events that cannot be what was meant: ids that do not match, that are all one, that a spreadsheet has rounded, that
+are sorted where an order in time should be.
+"""
 
 import logging
 
+import numpy as np
 import polars as pl
 
 from stages.ingest.reading.shares import refuse_all, warn_many
+from stages.ingest.shaping.event_log import EventLog
 
 log = logging.getLogger(__name__)
 
 _ROUNDED = r"^\d\.\d+[eE]\+\d+$"
 _HARDLY = 0.01  # fewer of the events' items than this share among those that are listed: two lists that do not belong
+_SORTED = 0.9  # of the steps from one event to the next go up in item id (or down): no order in time does that
+_STEPS = 100  # steps that are enough to tell
+_LOOKED = 1_000_000  # events that are looked through
 
 
 def refuse_one_item(events: pl.DataFrame, path: str) -> None:
@@ -65,3 +72,32 @@ def warn_density(pairs: int, events: int, users: int, items: int) -> None:
             "%d events of %d users and %d items: each pair comes %.1f times; are the ids whole?",
             events, users, items, events / pairs,
         )  # fmt: skip
+
+
+def warn_sorted_ids(events: EventLog) -> float | None:
+    """The share of steps from one event to a user's next that go up in item id, of the first million events in order;
+    None where there are too few. Warn where nearly all go one way: the file was sorted by item, not by time.
+
+    Steps to or from an item that nobody had before are left out, since ids may be numbered as they first appear.
+    """
+    user, item = events.user[:_LOOKED], events.item[:_LOOKED]
+    first = np.zeros(len(events.items), dtype=np.int64)
+    first[item[::-1]] = np.arange(len(item))[::-1]
+    known = user[first[item]] != user
+    step = (user[1:] == user[:-1]) & known[1:] & known[:-1] & (item[1:] != item[:-1])
+    if np.count_nonzero(step) < _STEPS:
+        return None
+    number = events.items.cast(pl.Int64, strict=False)
+    order = np.arange(len(events.items)) if number.null_count() else number.to_numpy()
+    share = float((order[item[1:][step]] > order[item[:-1][step]]).mean())
+    if not 1 - _SORTED < share < _SORTED:
+        place = int(step.argmax())
+        some = [str(events.items[int(code)]) for code in item[user == user[place]][:6]]
+        log.warning(
+            "item ids go %s in %.1f %% of %d steps from one event of a user to the next, e.g. user %s: %s. The events "
+            "look sorted by item, not by time: what comes next can be read from the ids, and models of sequences read "
+            "too high. Sort each user's events by time",
+            "up" if share > 0.5 else "down", 100 * max(share, 1 - share), np.count_nonzero(step),
+            events.users[int(user[place])], " ".join(some),
+        )  # fmt: skip
+    return share

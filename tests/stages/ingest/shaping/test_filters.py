@@ -1,4 +1,6 @@
+import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -272,3 +274,66 @@ def test_zero_is_no_minimum_even_below_zero() -> None:
     assert [r for *_, r in found] == [-5.0, 0.0, 4.0]
     assert report["dropped_minimum_rating"] == 0
     assert [r for *_, r in done(raw(rows), minimum_rating=-1)[0]] == [0.0, 4.0]
+
+
+def in_order(histories: list[list[Any]]) -> SourceTables:
+    """Events without times, in this order."""
+    tables = raw([(user, place, 0.0, 0) for user, h in enumerate(histories, 1) for place, _ in enumerate(h)], False)
+    items = pl.Series("item", [item for history in histories for item in history])
+    return replace(
+        tables,
+        events=tables.events.with_columns(items),
+        items=tables.items.cast({"item": items.dtype}),
+        catalog=tables.catalog.cast({"item": items.dtype}),
+    )
+
+
+def drawn(users: int = 40, items: int = 60, each: int = 9) -> list[list[int]]:
+    rng = np.random.default_rng(1)
+    return [(rng.permutation(items)[:each] + 5).tolist() for _ in range(users)]
+
+
+@pytest.mark.parametrize(
+    ("histories", "way"),
+    [
+        ([sorted(h) for h in drawn()], "up"),
+        ([sorted(h, reverse=True) for h in drawn()], "down"),
+        ([[str(i) for i in sorted(h)] for h in drawn()], "up"),  # 9 before 10, whatever letters say
+        ([sorted(f"B{i:02}" for i in h) for h in drawn()], "up"),
+        ([[*sorted(h[:13]), h[13]] for h in drawn(each=14)], "up"),  # all but the last
+        ([sorted([*h, *h]) for h in drawn()], "up"),  # to the same again is neither
+    ],
+)
+def test_events_in_the_order_of_their_ids_are_warned_of(
+    histories: list[list[Any]], way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, _, report = done(in_order(histories))
+    assert f"item ids go {way} in " in caplog.text
+    user, first = re.findall(r"e\.g\. user (\d+): (.+?)\. ", caplog.text)[0]
+    assert first.split() == list(map(str, histories[int(user) - 1][:6]))
+    assert report["rising_ids"] > 0.9 if way == "up" else report["rising_ids"] == 0
+
+
+@pytest.mark.parametrize(
+    "histories",
+    [
+        drawn(),
+        [[*sorted(h[:6]), *h[6:]] for h in drawn()],  # .8
+        [list(range(n * 4, n * 4 + 6)) for n in range(80)],  # numbered as they appear, two of each six twice
+    ],
+)
+def test_events_in_another_order_are_not(histories: list[list[int]], caplog: pytest.LogCaptureFixture) -> None:
+    done(in_order(histories))
+    assert "item ids go" not in caplog.text
+
+
+def test_a_few_steps_tell_nothing_of_an_order(caplog: pytest.LogCaptureFixture) -> None:
+    _, _, report = done(in_order([sorted(h) for h in drawn(users=11)]))  # 80 steps at most
+    assert "rising_ids" not in report
+    assert not caplog.text
+
+
+def test_times_that_follow_the_ids_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(user, item, 3.0, 10 * item) for user, h in enumerate(drawn(), 1) for item in h]
+    done(raw(rows))
+    assert "item ids go up in 100.0 % of " in caplog.text
