@@ -6,7 +6,9 @@ reads a data set that `dvc repro` prepared and params.yaml as it stands. Every m
 --patience validations brought nothing better, at a rate that does not fall, so that no row hangs on a number of epochs;
 one that --epochs ended all the same is marked and proves nothing. Solvers choose among the settings of their section on
 validation. Test cases are ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row.
-Cells are kept under --out, so that a run that was cut short goes on. Rows in order of NDCG@10, then RMSE.
+What was read is kept under --kept, a file a model with the settings that gave it, so that a run that was cut short
+goes on, and a row whose settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10,
+then RMSE.
 """
 
 import argparse
@@ -33,19 +35,20 @@ def stopping(model: str, epochs: int, patience: int, section: dict[str, Any]) ->
 
 def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
     """The cell's readings, or under `refused` why the model cannot be had on this data."""
-    cell = given.out / model
-    kept = cell / "every_model.json"
+    cell, kept = given.out / model, given.kept / f"{model}.json"
+    chosen = [f"model={model}", *stopping(model, given.epochs, given.patience, section), *given.overrides]
+    asked = {"protocol": given.protocol, "settings": chosen, "section": section}
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
-        return found
-    chosen = [f"model={model}", *stopping(model, given.epochs, given.patience, section), *given.overrides]
+        if asked.items() <= found.items():
+            return found
     try:
         for stage in ("train", "evaluate"):
             command(stage, given.data, given.protocol, chosen, given.threads, cell)
     except Lacking as error:
         return {"refused": str(error.args[0])}
     test = metrics(cell, "test")
-    found = {name: test[name] for name in READINGS if name in test} | costs(cell)
+    found = asked | {name: test[name] for name in READINGS if name in test} | costs(cell)
     files.write_json(found, kept)
     return found
 
@@ -78,14 +81,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(sections), choices=list(sections), metavar="model")
     parser.add_argument("--epochs", type=int, default=300, help="at most")
     parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
-    parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where cells are kept")
+    parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where models learn")
+    parser.add_argument("--kept", type=Path, help="where rows are kept; --out if not given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     given = parser.parse_intermixed_args()
+    given.kept = given.kept or given.out
     found = {}
     for model in given.models:
         found[model] = measured(model, given, sections[model])
-        print(f"{model}: {found[model]}", file=sys.stderr, flush=True)
+        print(" | ".join(row(model, found[model])), file=sys.stderr, flush=True)
         files.write_text(table(found) + "\n", given.out / "table.md")
     print(table(found))
 

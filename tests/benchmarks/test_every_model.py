@@ -62,6 +62,24 @@ def test_rows_stand_by_quality_with_their_costs_and_marks(
     asked.clear()
     assert table(monkeypatch, capsys, *words) == lines
     assert [each[1] for each in asked] == ["model=mahn"], "what was refused is tried again, nothing else"
+    asked.clear()
+    table(monkeypatch, capsys, *words, "--patience", "9")
+    assert [each[1] for each in asked if each[0] == "train"] == ["model=mahn", "model=sasrec"], "of another rule"
+
+
+def test_kept_rows_lie_apart_and_change_with_their_section(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--out", str(tmp_path / "out"), "--kept", str(tmp_path / "kept"), "--models", "ease")
+    lines = table(monkeypatch, capsys, *words)
+    kept = tmp_path / "kept" / "ease.json"
+    assert [path.name for path in kept.parent.iterdir()] == ["ease.json"]
+    (tmp_path / "out" / "ease" / "metrics" / "test.json").unlink()
+    assert table(monkeypatch, capsys, *words) == lines
+    known = json.loads(kept.read_text())
+    kept.write_text(json.dumps(known | {"section": known["section"] | {"penalty": 7}, "ndcg@10": 0.9}))
+    assert table(monkeypatch, capsys, *words) == lines, "of another section, so read anew"
+    assert [each[0] for each in asked] == ["train", "evaluate"] * 2
 
 
 def test_an_error_that_no_stage_said_stops_the_table(
