@@ -6,17 +6,17 @@ the rows, what is drawn is drawn alike in all, and the first one validates and s
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from rich.progress import Progress
 from torch import Tensor
 
 from engine.training import checkpoint
+from engine.training.accelerator import processes
+from engine.training.average import Average
 from engine.training.batch import Batch
 from engine.training.contract import Learner
 from engine.training.interactions import Interactions
@@ -27,7 +27,7 @@ from engine.training.steps import Steps
 
 log = logging.getLogger(__name__)
 
-KEPT = ("progress", "model", "best", "optimizer", "epochs")  # of a run, in its checkpoint
+KEPT = ("progress", "model", "best", "optimizer", "epochs", "average")  # of a run, in its checkpoint
 APART = 1_000_000_007  # between the seeds of processes, so that their dropouts differ
 
 
@@ -50,22 +50,13 @@ class Loop:
         self.watch = watch or (lambda epoch, value: None)
         self.train, self.settings, self.seed, self.checkpoint = train, settings, seed, checkpoint
         self.selected = selected
-        world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.fabric = Fabric(
-            accelerator=train.item_E.device.type,
-            devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-            num_nodes=max(world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1),
-            # a process whose rows have no history, or no words, leaves parameters out that others use
-            strategy="ddp_find_unused_parameters_true" if world > 1 else "auto",
-            precision=settings.precision,
-        )
-        if world > 1:
-            self.fabric.launch()
+        self.fabric = processes(train.item_E.device.type, settings.precision)
         self.first = self.fabric.global_rank == 0
         self.model = model
         self.steps = Steps(train, model.needs, settings.batch_size, self.fabric.global_rank, self.fabric.world_size)
         self.wrapped, self.optimizer = self.fabric.setup(model, adam(model, settings, train.item_E.device.type))
         self.wrapped.mark_forward_method("loss")
+        self.average = Average(model, settings.average)
         self.state = Progressed()
         self.best_state: dict[str, Tensor] = {}
         self.plateaus: Sequence[int] = ()  # of an earlier run, where nothing validates
@@ -87,10 +78,11 @@ class Loop:
             raise
         if self.selected:
             if not self.best_state:
-                self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
+                self._validate(reading)
             self.model.load_state_dict(self.best_state)
         else:
             self.state.best_epoch = self.state.epoch
+            self.average.take()
         self.model.eval()
         return self.state
 
@@ -106,7 +98,7 @@ class Loop:
                 self._epoch(self.state.epoch + 1)
                 last = self.state.epoch == end
                 if self.selected and (last or self.state.epoch % settings.every == 0):
-                    self._validate(self.fabric.broadcast(reading() if self.first else 0.0))
+                    self._validate(reading)
                 if interrupt.asked or last or time.monotonic() - saved >= settings.save:
                     saved, kept = self._save(), self.state.epoch
                 if interrupt.asked:
@@ -155,22 +147,26 @@ class Loop:
             self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.settings.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.average.update()
         return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean")), count  # type: ignore[arg-type]
 
-    def _validate(self, value: float) -> None:
-        self.state.readings.append((self.state.epoch, value))
+    def _validate(self, reading: Callable[[], float]) -> None:
+        with self.average.taken():
+            value = self.fabric.broadcast(reading() if self.first else 0.0)
+            self.state.readings.append((self.state.epoch, value))
+            if value > self.state.best:
+                self.state.best, self.state.best_epoch = value, self.state.epoch
+                self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         if self.first:
             log.info("epoch %d: validation %.4f", self.state.epoch, value)
-        if value > self.state.best:
-            self.state.best, self.state.best_epoch = value, self.state.epoch
-            self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.watch(self.state.epoch, value)
 
     def _save(self) -> float:
         """Keep the run as it is, and say when."""
-        parts = (self.state.__dict__, self.model.state_dict(), self.best_state, self.optimizer.state_dict())
+        learnt = (self.state.__dict__, self.model.state_dict(), self.best_state, self.optimizer.state_dict())
+        parts = (*learnt, self.settings.epochs, self.average.state())
         if self.first:
-            checkpoint.save(dict(zip(KEPT, (*parts, self.settings.epochs), strict=True)), self.checkpoint)
+            checkpoint.save(dict(zip(KEPT, parts, strict=True)), self.checkpoint)
         return time.monotonic()
 
     def _resume(self, end: int) -> None:
@@ -189,6 +185,7 @@ class Loop:
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.average.resume(state["average"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise ValueError(f"{self.checkpoint}: of another model ({error}); remove it to start anew") from error
         self.best_state, self.state = state["best"], progress

@@ -29,6 +29,9 @@ class Train(Record):
         description="how the rate falls: not, along a cosine to the last epoch, by half every 10 epochs, or to a third "
         "after every 4 validations without a gain",
     )
+    average: float = Field(
+        0.0, ge=0, le=1, description="what is validated and kept is the mean over this last share of the steps; 0: not"
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field("32-true", description="of the numbers")
     save: float = Field(10.0, ge=0, description="seconds between checkpoints; 0: one an epoch")
     validated: str = Field("", description="where nothing validates: the git revision whose run chose the epochs")

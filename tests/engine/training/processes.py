@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ class Killed(Exception):
 class Mortal(Loop):
     """A run that dies after its second validation."""
 
-    def _validate(self, value: float) -> None:
-        super()._validate(value)
+    def _validate(self, reading: Callable[[], float]) -> None:
+        super()._validate(reading)
         if len(self.state.readings) == 2:
             self._save()
             raise Killed
@@ -56,8 +57,9 @@ class Mortal(Loop):
 
 def settings(save: float = 1e9) -> Train:
     return Train(
-        epochs=EPOCHS, batch_size=ROWS, lr=0.02, weight_decay=0.01, clip=0.5, patience=EPOCHS, every=1, save=save
-    )
+        epochs=EPOCHS, batch_size=ROWS, lr=0.02, weight_decay=0.01, clip=0.5, patience=EPOCHS, every=1, save=save,
+        average=0.5,
+    )  # fmt: skip
 
 
 def prepared(run: str, given: World) -> Learner:

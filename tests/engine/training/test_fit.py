@@ -258,7 +258,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
 
 def test_a_misspelt_setting_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"train\.epoch: .*known keys: batch_size"):
+    with pytest.raises(ValueError, match=r"train\.epoch: .*known keys: average, batch_size"):
         train(epoch=3)
 
 
