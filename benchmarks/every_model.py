@@ -3,8 +3,9 @@
     python -m benchmarks.every_model data/movielens --protocol temporal [--models ease sasrec] [key=value …]
 
 reads a data set that `dvc repro` prepared and params.yaml as it stands. Every model that learns by epochs goes on until
---patience validations brought nothing better, at a rate that does not fall, so that no row hangs on a number of epochs;
-one that --epochs ended all the same is marked and proves nothing. Solvers choose among the settings of their section on
+--patience validations brought nothing better, at a rate that does not fall, and is validated as the mean of its weights
+over the last tenth of its steps, so that no row hangs on a number of epochs; one that --epochs ended all the same is
+marked and proves nothing. Solvers choose among the settings of their section on
 validation. Test cases are ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row.
 What was read is kept under --kept, a file a model with the settings that gave it, so that a run that was cut short
 goes on, and a row whose settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10,
@@ -29,7 +30,7 @@ SHOWN = {"seconds_an_epoch": "{:.2f}", "seconds_to_the_best": "{:.0f}", "peak_gi
 
 def stopping(model: str, epochs: int, patience: int, section: dict[str, Any]) -> list[str]:
     """The one rule, as settings of a model that learns by epochs."""
-    rule = {"epochs": epochs, "patience": patience, "decay": "none"}
+    rule = {"epochs": epochs, "patience": patience, "decay": "none", "average": 0.1}
     return [f"++models.{model}.train.{key}={value}" for key, value in rule.items()] if "train" in section else []
 
 

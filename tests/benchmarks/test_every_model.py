@@ -56,7 +56,7 @@ def test_rows_stand_by_quality_with_their_costs_and_marks(
     assert "| 1 | 0.50" in lines[4], "counting ends at no cap"
     assert "| 0.9000 | 6 |" in lines[5]
     assert "| mahn | train: no view 'regions' |" in lines[6]
-    rule = [f"++models.sasrec.train.{each}" for each in ("epochs=300", "patience=20", "decay=none")]
+    rule = [f"++models.sasrec.train.{each}" for each in ("epochs=300", "patience=20", "decay=none", "average=0.1")]
     assert ["train", "model=sasrec", *rule, "dataset=x"] in asked
     assert ["train", "model=ease", "dataset=x"] in asked, "what is solved for has no epochs to stop"
     asked.clear()
