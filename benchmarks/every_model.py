@@ -5,11 +5,10 @@
 reads a data set that `dvc repro` prepared and params.yaml as it stands. Every model that learns by epochs goes on until
 --patience validations brought nothing better, at a rate that does not fall, and is validated as the mean of its weights
 over the last tenth of its steps, so that no row hangs on a number of epochs; one that --epochs ended all the same is
-marked and proves nothing. Solvers choose among the settings of their section on
-validation. Test cases are ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row.
-What was read is kept under --kept, a file a model with the settings that gave it, so that a run that was cut short
-goes on, and a row whose settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10,
-then RMSE.
+marked and proves nothing. Solvers choose among the settings of their section on validation. Test cases are ranked
+(ratings: predicted) once. A model that needs what the data lacks says so in its row. What was read is kept under
+--kept, a file a model with the settings that gave it, so that a run that was cut short goes on, and a row whose
+settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10, then RMSE.
 """
 
 import argparse
