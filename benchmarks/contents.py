@@ -65,7 +65,7 @@ def trained(task: tuple[str, float, argparse.Namespace]) -> Found:
     name, rate, given = task
     params = read_yaml(Path("params.yaml"))
     section = params["models"][model_of(name)]
-    for assignment in [*stopping(model_of(name), given.epochs, given.patience, section), *given.overrides]:
+    for assignment in [*stopping(model_of(name), given, section), *given.overrides]:
         override(params, assignment)
     if learns := "train" in section:
         section["train"]["lr"] = rate * section["train"].get("lr", params["train"]["lr"])
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="*", type=float, default=[1.0], help="times a model's own learning rate")
     parser.add_argument("--epochs", type=int, default=300, help="at most")
     parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
+    parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
     parser.add_argument("--cases", type=int, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--rare", type=int, default=10, help="training events under which an item is rare")
     parser.add_argument("--keep", type=Path, default=Path("build/contents"))

@@ -3,10 +3,10 @@
     python -m benchmarks.every_model data/movielens --protocol temporal [--models ease sasrec] [key=value …]
 
 reads a data set that `dvc repro` prepared and params.yaml as it stands. Every model that learns by epochs goes on until
---patience validations brought nothing better, at a rate that does not fall, and is validated as the mean of its weights
-over the last tenth of its steps, so that no row hangs on a number of epochs; one that --epochs ended all the same is
-marked and proves nothing. Solvers choose among the settings of their section on validation. Test cases are ranked
-(ratings: predicted) once. A model that needs what the data lacks says so in its row. What was read is kept under
+--patience validations brought nothing better, at a rate that does not fall; what is validated is the mean of its
+weights over the last --average of its steps. So no row hangs on a number of epochs; one that --epochs ended all the
+same is marked and proves nothing. Solvers choose among the settings of their section on validation. Test cases are
+ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row. What was read is kept under
 --kept, a file a model with the settings that gave it, so that a run that was cut short goes on, and a row whose
 settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10, then RMSE.
 """
@@ -27,16 +27,16 @@ HEAD = ["model", *READINGS, "epochs", "seconds an epoch", "seconds to the best",
 SHOWN = {"seconds_an_epoch": "{:.2f}", "seconds_to_the_best": "{:.0f}", "peak_gib": "{:.2f}", "parameters": "{:,}"}
 
 
-def stopping(model: str, epochs: int, patience: int, section: dict[str, Any]) -> list[str]:
+def stopping(model: str, given: argparse.Namespace, section: dict[str, Any]) -> list[str]:
     """The one rule, as settings of a model that learns by epochs."""
-    rule = {"epochs": epochs, "patience": patience, "decay": "none", "average": 0.1}
+    rule = {"epochs": given.epochs, "patience": given.patience, "decay": "none", "average": given.average}
     return [f"++models.{model}.train.{key}={value}" for key, value in rule.items()] if "train" in section else []
 
 
 def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
     """The cell's readings, or under `refused` why the model cannot be had on this data."""
     cell, kept = given.out / model, given.kept / f"{model}.json"
-    chosen = [f"model={model}", *stopping(model, given.epochs, given.patience, section), *given.overrides]
+    chosen = [f"model={model}", *stopping(model, given, section), *given.overrides]
     asked = {"protocol": given.protocol, "settings": chosen, "section": section}
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(sections), choices=list(sections), metavar="model")
     parser.add_argument("--epochs", type=int, default=300, help="at most")
     parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
+    parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
     parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where models learn")
     parser.add_argument("--kept", type=Path, help="where rows are kept; --out if not given")
     parser.add_argument("--threads", type=int, default=2)

@@ -80,8 +80,8 @@ def test_all_that_learn_go_by_one_rule(
     tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told(monkeypatch, capsys, "--patience", "9", "--epochs", "77", "--rivals", *RIVALS, "--keep", str(tmp_path))
-    rules = {(train["epochs"], train["patience"], train["decay"]) for _, train in asked if train}
-    assert rules == {(77, 9, "none")}
+    rules = {(train["epochs"], train["patience"], train["decay"], train["average"]) for _, train in asked if train}
+    assert rules == {(77, 9, "none", 0.1)}
     own = read_yaml(ROOT / "params.yaml")["models"]["mahn"]["train"]["lr"]
     assert {train["lr"] for name, train in asked if name == FORMS["whole"]} == {own}
 
@@ -92,7 +92,9 @@ def test_every_form_says_a_setting_that_its_model_has(
 ) -> None:
     monkeypatch.chdir(ROOT)
     (tmp_path / "data").mkdir()
-    given = Namespace(dataset="x", protocol="leave_one_out", epochs=2, patience=1, overrides=[], keep=tmp_path, cases=0)
+    given = Namespace(
+        dataset="x", protocol="leave_one_out", epochs=2, patience=1, average=0.1, overrides=[], keep=tmp_path, cases=0
+    )
     for form in forms.values():
         with pytest.raises(FileNotFoundError):  # the settings hold; the data set is not there
             contents.trained((form, 1.0, given))
