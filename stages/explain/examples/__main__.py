@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from engine.tables import files
 from engine.tables.command import command
 from engine.tables.params import read_yaml
@@ -65,19 +63,23 @@ def make(name: str, example: Example, papers: Path, out: Path) -> list[str]:
 
 
 def main() -> None:
-    """Make all examples, and say which cells of each were not run."""
+    """Make all examples that can be, say which cells of each were not run, and end with those that were refused."""
     parser = argparse.ArgumentParser(prog="python -m stages.explain.examples", description=__doc__)
     parser.add_argument("papers", type=Path, help="the folder of figures.yaml, cells.yaml and the cells that were run")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with command("explain"):
+        refused = []
         for name, section in read_yaml(given.papers / "figures.yaml")["examples"].items():
             try:
                 absent = make(name, Example.model_validate(section), given.papers, given.out)
-            except (ValueError, ValidationError) as error:
-                raise ValueError(f"figures.yaml, examples.{name}: {error}") from error
-            print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
+            except ValueError as error:
+                refused.append(f"figures.yaml, examples.{name}: {error}")
+            else:
+                print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
+        if refused:
+            raise ValueError("\n".join(refused))
 
 
 if __name__ == "__main__":

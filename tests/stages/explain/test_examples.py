@@ -427,16 +427,19 @@ def test_the_command_says_where_an_example_is_wrong(
     root = tmp_path / "world"
     shutil.copytree(world, root)
     good = example({"a": shown("fism"), "b": shown("not_run")}).model_dump(mode="json", exclude_none=True)
-    for name, of in (("good", good), ("bad", good | {"people": ["nobody"]})):
+    bad, worse = good | {"people": ["nobody"]}, good | {"series": {"a": good["series"]["a"] | {"cell": "unknown"}}}
+    monkeypatch.setattr("sys.argv", ["x", str(root / "papers"), str(root / "papers/examples")])
+    for listed, why in (({"good": good}, ""), ({"bad": bad, "worse": worse, "good": good}, "refused")):
         with (root / "papers/figures.yaml").open("w") as file:
-            YAML().dump({"figures": {}, "examples": {name: of}}, file)
-        monkeypatch.setattr("sys.argv", ["x", str(root / "papers"), str(root / "papers/examples")])
-        if name == "good":
+            YAML().dump({"figures": {}, "examples": listed}, file)
+        if why:
+            with pytest.raises(
+                SystemExit, match=r"(?s)^explain: figures\.yaml, examples\.bad: nobody in.*\.worse: .*unknown"
+            ):
+                examples.main()
+        else:
             examples.main()
-            assert capsys.readouterr().out == "good: not run: not_run\n"
-            continue
-        with pytest.raises(SystemExit, match=r"^explain: figures\.yaml, examples\.bad: nobody in"):
-            examples.main()
+        assert capsys.readouterr().out == "good: not run: not_run\n", "also after those that are refused"
 
 
 def test_a_name_wider_than_its_column_is_refused() -> None:
