@@ -1,9 +1,8 @@
-"""Where a model runs, and in how many processes."""
+"""Where a model runs."""
 
 import os
 
 import torch
-from lightning_fabric import Fabric
 
 
 def accelerator(device: str) -> str:
@@ -25,19 +24,3 @@ def accelerator(device: str) -> str:
             )
         torch.cuda.set_device(place)
     return found
-
-
-def processes(device: str, precision: str) -> Fabric:
-    """This process alone, or all that torchrun started, ready to take steps together."""
-    world, own = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    fabric = Fabric(
-        accelerator=device,
-        devices=own,
-        num_nodes=max(world // own, 1),
-        # a process whose rows have no history, or no words, leaves parameters out that others use
-        strategy="ddp_find_unused_parameters_true" if world > 1 else "auto",
-        precision=precision,  # type: ignore[arg-type]
-    )
-    if world > 1:
-        fabric.launch()
-    return fabric

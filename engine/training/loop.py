@@ -15,13 +15,13 @@ from rich.progress import Progress
 from torch import Tensor
 
 from engine.training import checkpoint
-from engine.training.accelerator import processes
 from engine.training.average import Average
 from engine.training.batch import Batch
 from engine.training.contract import Learner
 from engine.training.interactions import Interactions
 from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
+from engine.training.processes import processes
 from engine.training.schedule import Progressed, Train
 from engine.training.steps import Steps
 
