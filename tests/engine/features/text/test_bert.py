@@ -126,7 +126,8 @@ def test_in_half_precision_the_same_whatever_the_batch(one_thread: None, monkeyp
             assert other is not None
             pairs = (one.vector_D[None], other.vector_D[None]), (one.word_ND, other.word_ND)
             for a_XD, b_XD in ((a_XD.astype(float), b_XD.astype(float)) for a_XD, b_XD in pairs):
-                assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 1e-3 * np.linalg.norm(a_XD, axis=1)).all()
+                # half a step of bf16: which kernel multiplies hangs on where in memory a batch lies
+                assert (np.linalg.norm(a_XD - b_XD, axis=1) <= 2**-8 * np.linalg.norm(a_XD, axis=1)).all()
     assert asked == [1024, 1100, 2000], "a batch is filled up to that many anyway"
 
 
