@@ -1,10 +1,10 @@
 """Which readings of a model's reasons find true causes, which stand up to erasure, and what each costs.
 
-    python -m benchmarks.reasons data/demo --protocol temporal ante_rnn sasrec gru4rec
+    python -m benchmarks.reasons data/demo --protocol temporal ante_rnn sasrec gru4rec [key=value …]
 
-Each model is trained with the settings of params.yaml, once: its weights are kept in .cache/reasons by the digest of
-all that made them; `--weights model=path` takes others, and more than one path of a model tells how its reasons hold
-over seeds. Three tables follow.
+Each model is trained with the settings of params.yaml and the overrides, once: its weights are kept in .cache/reasons
+by the digest of all that made them; `--weights model=path` takes others, and more than one path of a model tells how
+its reasons hold over seeds. A model that reads no history, or lacks something here, says so. Three tables follow.
 
 Causes, where the data is a made world with its truth: the act that came next in --causes test cases, drawn by the
 seed, is explained from the history before it, and counted is how often what weighs most is a true cause. Words and
@@ -38,8 +38,9 @@ from engine.evaluation.readings import READINGS, Question, Reading, rankings, re
 from engine.measures import faithfulness
 from engine.tables import store
 from engine.tables.files import cache
+from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
-from engine.tables.params import read_yaml
+from engine.tables.params import override, read_yaml
 from engine.tables.schemas import REGIONS, TRUTH, WORDS
 from engine.tables.settings import Choice
 from engine.training.cases import Cases, Seen
@@ -167,19 +168,24 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--protocol", required=True)
-    parser.add_argument("models", nargs="+")
+    parser.add_argument("models", nargs="+", metavar="model or key=value")
     parser.add_argument("--weights", action="append", default=[], metavar="model=path")
     parser.add_argument("--causes", type=int, default=1600, help="cases held against known causes")
     parser.add_argument("--inside", type=int, default=400, help="of these, with the dear readings inside of items")
     parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
-    return parser.parse_args()
+    given = parser.parse_intermixed_args()
+    given.overrides = [word for word in given.models if "=" in word]
+    given.models = [word for word in given.models if "=" not in word]
+    return given
 
 
 def main() -> None:
     """The tables, printed again after each model."""
     given = _arguments()
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
+    for assignment in given.overrides:
+        override(params, assignment)
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
     causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
     seed, seen, readings = params["seed"], params["protocols"][given.protocol]["seen"], tuple(given.readings)
@@ -187,12 +193,17 @@ def main() -> None:
     claim_table = [["model", "ranking", *MEASURES, "seeds", "beats", "says"]]
     cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), "gradient, all"]]
     for name in given.models:
-        paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
-        some, data = zip(*(restored(name, layout, params, path) for path in paths), strict=True)
-        model, where = some[0], data[0]
-        if not model.needs.length:
-            cause_table.append([name, "reads no history"])
+        asked_model = models.configure(Choice(name=name, settings=params["models"][name]))
+        if not asked_model.needs.length:
+            claim_table.append([name, "reads no history"])
             continue
+        paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
+        try:
+            some, data = zip(*(restored(name, layout, params, path) for path in paths), strict=True)
+        except Lacking as error:
+            claim_table.append([name, f"cannot be had: {error.args[0]}"])
+            continue
+        model, where = some[0], data[0]
         acts: dict[Reading, tuple[str, ...]] = dict.fromkeys(readings, ("history",))
         asked = drawn_cases(where, given.causes, seed)
         hits = cause_hits(model, where, asked, causes, acts | {"gradient": ("history", "word", "region")})

@@ -10,7 +10,6 @@ from engine.tables.params import lookup, override, read_yaml
 from engine.tables.settings import Choice, checked
 from engine.training.accelerator import accelerator
 from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
-from serving.export import export
 from serving.history import Act, History, Muted, Refused
 from serving.made import made_history
 from serving.model import Model
@@ -134,6 +133,8 @@ class Predictor:
 
     def export(self, folder: Path) -> Exported:
         """Write vectors and encoder of a factored model for other programs (docs/serving.md)."""
+        from serving.export import export  # torch's exporter takes longer to import than an answer to give
+
         return export(self._model, folder)
 
 

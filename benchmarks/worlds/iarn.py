@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.worlds.made import Codes, Made, Numbers, Row, World
+from benchmarks.worlds.made import Codes, Flags, Made, Numbers, Row, World
 from engine.training.catalog import Catalog
 from engine.training.categories import Categories
 
@@ -58,6 +58,12 @@ class Rule:
             mean_S = kept_S * (mean_S + gain_SU @ (rating_U - found[-1]))
             cov_SS = kept_S[:, None] * (cov_SS - gain_SU @ with_SU.T) * kept_S + np.diag((1 - kept_S**2) * drawn_S)
         return np.stack(found, 1)
+
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: the ratings of items of the asked one's kind."""
+        kind_UL = catalog.categories.path_ZD[:, 0].numpy()[item_UL - 1]
+        same: Flags = kind_UL[:, :, None] == kind_UL[:, None]
+        return same
 
 
 def made(seed: int, shape: Shape = Shape()) -> Made:

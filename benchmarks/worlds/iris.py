@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.worlds.made import Codes, Made, Numbers, Row, World, drawn, view
+from benchmarks.worlds.made import Codes, Flags, Made, Numbers, Row, World, drawn, view
 from engine.training.catalog import Catalog
 
 
@@ -88,6 +88,12 @@ class Rule:
             found.append(self.chance(belief_UZK * own + (1 - belief_UZK) * other, theme_N))
             count_UZK = self.counted(count_UZK, item_U, theme_N)
         return np.stack(found, 1)
+
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: the acts of act l's theme and colour."""
+        kind_UL = self.themes(catalog)[item_UL] * self.shape.colours + self.colour_N[item_UL]
+        same: Flags = kind_UL[:, :, None] == kind_UL[:, None]
+        return same
 
 
 def made(seed: int, shape: Shape = Shape()) -> Made:

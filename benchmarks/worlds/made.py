@@ -18,6 +18,7 @@ VALID, TEST = 3, 8  # of each person's last acts
 ALIKE = 1e-12  # chances that differ by less are one
 
 Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
 
@@ -41,6 +42,10 @@ class Rule(Protocol):
         """
         ...
 
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: which earlier acts m made each act l likelier than another."""
+        ...
+
 
 @runtime_checkable
 class RatingRule(Protocol):
@@ -50,6 +55,10 @@ class RatingRule(Protocol):
         """expected_UL of each rating to one who knows the rule and the items' kinds and has seen the ratings of all
         moments before.
         """
+        ...
+
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: which earlier ratings m tell of each rating l."""
         ...
 
 
@@ -100,6 +109,17 @@ class Made:
             columns |= {"time": np.tile(np.arange(length), people), "rating": rating_E}
         return Interactions.of(columns, self.catalog.items)
 
+    def causes(self) -> Flags:
+        """cause_ULM: which earlier acts each act hangs on. None where it was no likelier, to one who knows the rule,
+        than any item.
+        """
+        cause_ULM = self.rule.causes(self.item_UL, self.catalog) & earlier(self.item_UL.shape[1])
+        if isinstance(self.rule, RatingRule):
+            return cause_ULM
+        chance_ULN = self.rule.knows(self.item_UL, self.catalog)
+        own_UL1 = np.take_along_axis(chance_ULN, self.item_UL[:, :, None], 2)
+        return cause_ULM & (own_UL1 > 1 / self.catalog.items + ALIKE)
+
     def best(self, catalog: Catalog | None = None) -> Numbers:
         """What one who knows the rule comes to at each test case: the rank of its target, ties by lot, or the squared
         error of its rating. By another catalog where one is given.
@@ -147,6 +167,11 @@ class World:
     rates: Sequence[float] = (0.01, 0.004)
     rated: bool = False  # its cases are ratings
     blind: tuple[str, Callable[[Catalog, int], Catalog]] = BLIND  # the oracle that reads another catalog
+
+
+def earlier(acts: int) -> Flags:
+    """[L, M]: whether act m comes before act l."""
+    return np.tri(acts, k=-1, dtype=bool)
 
 
 def view(value_ND: Numbers) -> Tensor:

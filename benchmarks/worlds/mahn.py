@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.worlds.made import Codes, Made, Numbers, Row, World, drawn, mixed, nearest, view
+from benchmarks.worlds.made import Codes, Flags, Made, Numbers, Row, World, drawn, mixed, nearest, view
 from engine.training.catalog import Catalog
 
 BRIGHT, NONE = 1, 2  # moods; 0 is dark
@@ -72,6 +72,26 @@ class Rule:
         for item_U in item_UL.T:
             found.append(self.chance(state, traits))
             state = self.after(item_U, state, traits)
+        return np.stack(found, 1)
+
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: the last act that led on, where act l is of the chapter that was to come; and, where its light is
+        the mood, the last act whose text said one.
+        """
+        traits, state = self.traits(catalog), self.begin(len(item_UL))
+        chapter_N, light_N, said_N = traits
+        led_U, said_U = (np.full(len(item_UL), -1) for _ in range(2))
+        place_M = np.arange(item_UL.shape[1])
+        found = []
+        for place, item_U in enumerate(item_UL.T):
+            mood_U, come_U = state
+            led_UM, said_UM = led_U[:, None] == place_M, said_U[:, None] == place_M
+            found.append(
+                (led_UM | said_UM & (light_N[item_U] == mood_U)[:, None]) & (chapter_N[item_U] == come_U)[:, None]
+            )
+            state = self.after(item_U, state, traits)
+            led_U = np.where(light_N[item_U] == state[0], place, led_U)
+            said_U = np.where(said_N[item_U] < NONE, place, said_U)
         return np.stack(found, 1)
 
 

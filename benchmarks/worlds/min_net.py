@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.worlds.made import Codes, Made, Numbers, Row, World, drawn, view
+from benchmarks.worlds.made import Codes, Flags, Made, Numbers, Row, World, drawn, view
 from engine.training.catalog import Catalog
 
 BACK = 2  # acts
@@ -67,6 +67,11 @@ class Rule:
         none_UT = np.zeros((len(item_UL), self.shape.traits), np.int64)
         past = [none_UT] * BACK + [trait_NT[item_U] for item_U in item_UL.T[:-BACK]]
         return np.stack([self.chance(past_UT, trait_NT) for past_UT in past], 1)
+
+    def causes(self, item_UL: Codes, catalog: Catalog) -> Flags:
+        """cause_ULM: the act before the last."""
+        people, acts = item_UL.shape
+        return np.broadcast_to(np.eye(acts, k=-BACK, dtype=bool), (people, acts, acts))
 
 
 def made(seed: int, shape: Shape = Shape()) -> Made:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from models.blocks.ragged import Parts
 
 Where = tuple[Tensor, Tensor]  # offset_U and place_V
-FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums in any order; nan stays nan
 LARGEST = 30.0  # of a query: beyond it the two exponents no longer make up for each other in 32 bits
 
 
@@ -45,7 +43,9 @@ class _Compiled(torch.autograd.Function):
         """text_VD; the shares are written to their place."""
         parts = (word_XD, (word_XD @ (2 * weight_DD).T).exp_(), (2 * query_VD).exp_(), out_D)
         text_VD = torch.zeros_like(query_VD)
-        _attend(_arrays(*parts), _arrays(*where), share_VN.numpy(), text_VD.numpy())
+        from models.blocks import reading_loops  # numba's import takes longer than a person's answer
+
+        reading_loops.attend(_arrays(*parts), _arrays(*where), share_VN.numpy(), text_VD.numpy())
         ctx.save_for_backward(*parts, *where, share_VN, weight_DD)
         return text_VD
 
@@ -58,7 +58,9 @@ class _Compiled(torch.autograd.Function):
         of_word = word_XD if learns else word_XD[:0]
         by_word, by_key, by_query, by_out = grads = [torch.zeros_like(t) for t in (of_word, key_XD, query_VD, out_D)]
         given = _arrays(word_XD, key_XD, query_VD, out_D, share_VN, grad_VD)
-        _learn(given, _arrays(offset_U, place_V), _arrays(*grads), learns)
+        from models.blocks import reading_loops
+
+        reading_loops.learn(given, _arrays(offset_U, place_V), _arrays(*grads), learns)
         slope_D = 4 * out_D  # the same for all pairs
         if learns:
             by_word.addmm_(by_key, slope_D[:, None] * weight_DD)
@@ -68,66 +70,3 @@ class _Compiled(torch.autograd.Function):
 
 def _arrays(*tensors: Tensor) -> tuple[np.ndarray, ...]:
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
-
-
-@njit(fastmath=FAST, cache=True, error_model="numpy")
-def _attend(parts, where, share_VN, text_VD):  # type: ignore[no-untyped-def]
-    """Adds to text_VD and writes share_VN."""
-    word_XD, key_XD, query_VD, out_D = parts
-    offset_U, place_V = where
-    one, two = np.float32(1), np.float32(2)
-    for v in range(len(place_V)):
-        start, stop = offset_U[place_V[v]], offset_U[place_V[v] + 1]
-        query_D, text_D, share_N = query_VD[v], text_VD[v], share_VN[v]
-        most, whole = np.float32(-np.inf), np.float32(0)
-        for n in range(stop - start):
-            total = np.float32(0)
-            for d in range(len(out_D)):
-                total += out_D[d] / (one + key_XD[start + n, d] * query_D[d])
-            share_N[n] = -two * total
-            most = max(most, share_N[n])
-        for n in range(stop - start):
-            share_N[n] = np.exp(share_N[n] - most)
-            whole += share_N[n]
-        for n in range(stop - start):
-            share_N[n] /= whole
-            for d in range(len(text_D)):
-                text_D[d] += share_N[n] * word_XD[start + n, d]
-
-
-@njit(fastmath=FAST, cache=True, error_model="numpy")
-def _learn(given, where, grads, learns):  # type: ignore[no-untyped-def]
-    """Adds the gradients: of out over -2, of what keys' and queries' exponents were taken of, halved, over 4 out.
-
-    Each inner loop writes one row: with more of them the compiler gives up on proving that they are apart.
-    """
-    word_XD, key_XD, query_VD, out_D, share_VN, grad_VD = given
-    by_word_XD, by_key_XD, by_query_VD, by_out_D = grads
-    offset_U, place_V = where
-    one = np.float32(1)
-    r_D, slope_D, pull_N = np.empty_like(out_D), np.empty_like(out_D), np.empty(share_VN.shape[1], np.float32)
-    for v in range(len(place_V)):
-        start, stop = offset_U[place_V[v]], offset_U[place_V[v] + 1]
-        query_D, share_N, grad_D, by_query_D = query_VD[v], share_VN[v], grad_VD[v], by_query_VD[v]
-        mean = np.float32(0)
-        for n in range(stop - start):
-            total = np.float32(0)
-            for d in range(len(grad_D)):
-                total += word_XD[start + n, d] * grad_D[d]
-            pull_N[n] = total
-            mean += share_N[n] * total
-        for n in range(stop - start):
-            pull = share_N[n] * (pull_N[n] - mean)
-            for d in range(len(out_D)):
-                r_D[d] = one / (one + key_XD[start + n, d] * query_D[d])
-            for d in range(len(out_D)):
-                by_out_D[d] += pull * r_D[d]
-            for d in range(len(out_D)):
-                slope_D[d] = pull * (r_D[d] - r_D[d] * r_D[d])
-            for d in range(len(out_D)):
-                by_query_D[d] += slope_D[d]
-            for d in range(len(out_D)):
-                by_key_XD[start + n, d] += slope_D[d]
-            if learns:
-                for d in range(len(grad_D)):
-                    by_word_XD[start + n, d] += share_N[n] * grad_D[d]

@@ -8,6 +8,7 @@ from models.blocks import masked, reading
 from models.blocks.ragged import Parts
 
 HEARD = 26  # topics up to which torch's first weights make a query heard beside the words
+FEW = 512  # events of an answer that plain tensors read in less time than it takes to load the compiled loop
 CHUNK = 1 << 22  # floats of [events, words, width] at a time: what stays in cache costs less than what it saves
 
 
@@ -25,10 +26,10 @@ class TopicalAttention(nn.Module):
     def forward(self, word: Parts, place_V: Tensor, topic_VT: Tensor) -> tuple[Tensor, Tensor]:
         """text_VD and share_VN of events v, each with item place_V of the items u and its topics.
 
-        On a CPU in 32 bits by a compiled loop.
+        On a CPU in 32 bits by a compiled loop, but for the few events of one person's answer.
         """
         query_VD = self.topic(topic_VT)
-        if reading.able(word, query_VD):
+        if (self.training or len(place_V) > FEW) and reading.able(word, query_VD):
             return reading.attend(word, place_V, self.word.weight, query_VD, self.out.weight[0])
         word_UND, valid_UN = word.padded_UXD, word.valid_UX
         key_UND = self.word(word_UND)

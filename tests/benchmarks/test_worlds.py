@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.worlds import __main__ as command
-from benchmarks.worlds import gates, iarn, iris, mahn, min_net, trial
+from benchmarks.worlds import causes, gates, iarn, iris, mahn, min_net, trial
 from benchmarks.worlds.made import TEST, VALID, VIEWS, Made, Numbers, Row, Rule, World, shuffled
 from benchmarks.worlds.table import outcomes, readings
 from benchmarks.worlds.trial import Trained, cell, kept
+from engine.evaluation.readings import Question, read
 from engine.measures.ranking import ndcg
 from engine.measures.significance import t_test
 from models.mahn import MAHN
+from stages.explain.cause_hits import Hits
 
 SHAPES = {
     "mahn": mahn.Shape(people=300),
@@ -271,3 +274,81 @@ def test_the_command_prints_rows_oracle_and_claims(
     assert lines["mahn over popularity"].endswith("not tested: a row ended at its cap |")
     assert lines["oracle"].count("|") == lines["popularity"].count("|")
     assert len(list((tmp_path / "mahn").iterdir())) == 2 * (2 + 1)  # two rates for what learns
+
+
+def item_of(traits: tuple[NDArray[np.int64], ...], *wanted: int) -> int:
+    """The first item with these traits."""
+    fits_N = np.all([trait_N == one for trait_N, one in zip(traits, wanted, strict=True)], axis=0)
+    assert fits_N[1:].any()
+    return int(fits_N[1:].argmax()) + 1
+
+
+def test_in_mahns_world_an_act_hangs_on_the_one_that_led_on_and_on_the_mood() -> None:
+    world = mahn.made(1, mahn.Shape(people=1, acts=2, items=4000))
+    rule = world.rule
+    assert isinstance(rule, mahn.Rule)
+    traits, dark = rule.traits(world.catalog), 0
+    acts = [
+        (3, mahn.BRIGHT, mahn.NONE),  # bright is the mood before any text: leads on to chapter 4
+        (9, mahn.BRIGHT, dark),  # says dark, and is bright: stops
+        (4, dark, mahn.NONE),  # of the chapter that was to come, and of the mood: leads on to 5
+        (7, mahn.BRIGHT, mahn.NONE),  # stops
+        (5, mahn.BRIGHT, mahn.NONE),  # of the chapter to come, not of the mood
+        (11, dark, mahn.NONE),  # any
+    ]
+    item_UL = np.array([[item_of(traits, *act) for act in acts]])
+    found = Made(item_UL, world.catalog, rule).causes()[0]
+    expected = [set(), set(), {0, 1}, set(), {2}, set()]
+    assert [set(np.flatnonzero(row).tolist()) for row in found] == expected
+
+
+def test_in_the_other_worlds_an_act_hangs_on_what_the_rule_asks() -> None:
+    """min_net: the act before the last; iris: the acts of its theme and colour; iarn: the ratings of its kind."""
+    for world in (small("min_net"), small("iris"), drifting()):
+        found = world.causes()
+        acts = world.item_UL.shape[1]
+        assert not (found & ~np.tri(acts, k=-1, dtype=bool)).any()
+        for person in range(3):
+            for act in range(acts):
+                assert set(np.flatnonzero(found[person, act])) in ({*wanted(world, person, act)}, set())
+        assert found[:, -1].any(1).mean() > (0.99 if isinstance(world.rule, iarn.Rule) else 0.4)
+
+
+def wanted(world: Made, person: int, act: int) -> list[int]:
+    """The causes, one earlier act after another."""
+    item_L, rule = world.item_UL[person], world.rule
+    if isinstance(rule, iarn.Rule):
+        return [other for other in range(act) if item_L[other] % 3 == item_L[act] % 3]
+    if isinstance(rule, min_net.Rule):
+        return [act - 2] if act >= 2 else []
+    assert isinstance(rule, iris.Rule)
+    theme_N = rule.themes(world.catalog)
+    same = [theme_N[item_L[other]] == theme_N[item_L[act]] for other in range(act)]
+    return [m for m in range(act) if same[m] and rule.colour_N[item_L[m]] == rule.colour_N[item_L[act]]]
+
+
+def test_readings_find_the_act_before_the_last_and_the_newest_never_is_it() -> None:
+    world, seed, hits = small("min_net"), 1, Hits()
+    model, _ = trial.learnt(world, min_net.WORLD.rows["min_net"], seed, RATE["min_net"])
+    part = world.part("test")
+    some = causes.drawn(part.cases, 300, seed)
+    causes.found_causes(world, part, some, model, ("gradient", "integrated", "leave_one_out"), hits, seed)
+    found = hits.table()["history"]
+    assert found["newest"][0] == 0
+    assert found["chance"][0] == pytest.approx(1 / 12, abs=0.01)
+    assert 150 < found["chance"][2] <= 300
+    for reading in ("integrated", "leave_one_out"):
+        assert found[reading][0] > 0.3
+        assert hits.tests("history", seed)[reading, "chance"] < 0.01
+
+
+def test_of_ratings_the_size_of_a_weight_counts() -> None:
+    """A low past rating lowers what is expected: it tells as much as a high one."""
+    world = drifting(people=40)
+    model, _ = trial.learnt(world, Row("iarn", iarn.SAME, 128), 1, 0.02)
+    part = world.part("test")
+    batch = part.events.before(part.cases.user_C[:20], part.cases.position_C[:20], model.needs)
+    question = Question(model, batch, part.cases.target_C[:20], world.catalog)
+    weights = dict(causes.weighed(model, question, ("gradient",)))
+    assert (weights["gradient"] >= 0).all()
+    assert (read(question, "gradient", ("history",))[0].value < 0).any()
