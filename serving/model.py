@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import cached_property
 
 import models
+from engine.evaluation.wording import Wording
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.settings import Choice
+from engine.tables.terms import naming
 from engine.training.batch import Batch
 from engine.training.cases import Seen
 from engine.training.catalog import Catalog
@@ -23,7 +25,6 @@ from serving.names import Names
 from serving.own_rows import has_own_rows
 from serving.rows import Rows
 from serving.topics import Topics
-from stages.recommend.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Model:
     @cached_property
     def wording(self) -> Wording:
         """What reasons are called."""
-        return Wording.of(self.layout, self.needs, self.words.picture, self.device)
+        return Wording.of(*naming(self.layout, self.needs.views), self.words.picture, self.device)
 
     @cached_property
     def own_rows(self) -> bool:

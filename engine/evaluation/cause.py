@@ -10,17 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, log_probability, presence
 from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.taken_away import PICTURE, TEXT, TakenAway, terms_of
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Weights
-from engine.training.presence import Presence
 
 NAMED = 2  # words at most
 TRIED = 3  # acts at most, the heaviest first
-PICTURE, TEXT = 0, 1  # of the view axis
 
 
 @dataclass(frozen=True)
@@ -56,97 +53,79 @@ def causes(
     0 for those that are not to be named (None: no words are).
     """
     asked = Question(model, batch, item_B, catalog, among_BK)
-    found = {one.over: one for one in read(asked, LEADING, ("history", "word", "view"))}
+    if not model.needs.length or not batch.item_BL.shape[1]:
+        return nothing(item_B)
+    telling = Telling.of(asked, term_X)
+    return telling.inside(telling.first())
+
+
+def nothing(item_B: Tensor) -> Causes:
+    """No act to name."""
     none_B = torch.zeros_like(item_B, dtype=torch.bool)
     none_BW = item_B.new_zeros(len(item_B), NAMED)
-    nothing = Causes(torch.full_like(item_B, -1), none_BW, none_BW, none_B, none_B)
-    if "history" not in found or not batch.item_BL.shape[1]:
-        return nothing
-    check = _Check(model, batch, item_B, catalog, among_BK)
-    place_B = _act(found["history"], check)
-    named_B, place_B = place_B >= 0, place_B.clamp(min=0)
-    row_B = torch.arange(len(item_B), device=item_B.device)
-    weight_B2 = found["view"].value[row_B, place_B] if "view" in found else check.whole_B.new_zeros(len(item_B), 2)
-    shown_B = named_B & (weight_B2[:, PICTURE] > weight_B2[:, TEXT].clamp(min=0))
-    read_B = named_B & ~shown_B & (weight_B2[:, TEXT] > 0)
-    picture_B = shown_B & check.without_view(place_B, "image") if bool(shown_B.any()) else none_B
-    term_BW, acts_BW = none_BW, none_BW
-    if "word" in found and found["word"].value.shape[2] and term_X is not None and bool(read_B.any()):
-        term_BW = _terms(found["word"], batch, catalog, place_B, term_X) * read_B[:, None]
-        term_BW = term_BW * check.without_terms(place_B, term_BW, term_X)[:, None]
-        acts_BW = _acts(batch, catalog, term_BW, term_X)
-    read_B = read_B & (term_BW[:, 0] == 0)
-    text_B = read_B & check.without_view(place_B, "text") if bool(read_B.any()) else none_B
-    return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B)
+    return Causes(torch.full_like(item_B, -1), none_BW, none_BW, none_B, none_B)
 
 
-def _act(reason: Weights, check: "_Check") -> Tensor:
-    """The place of the heaviest act without which the item's log-probability is lower, place_B; -1 none."""
-    weight_BL = reason.value.masked_fill(~reason.valid, -torch.inf)
-    weight_BA, act_BA = weight_BL.topk(min(TRIED, weight_BL.shape[1]), dim=1)
-    place_B = torch.full_like(act_BA[:, 0], -1)
-    for weight_B, act_B in zip(weight_BA.T, act_BA.T, strict=True):
-        row_R = ((place_B < 0) & (weight_B > 0)).nonzero()[:, 0]
-        if not len(row_R):
-            break
-        lower_R = check.of(row_R).without_act(act_B[row_R])
-        place_B[row_R[lower_R]] = act_B[row_R[lower_R]]
-    return place_B
+@dataclass(frozen=True)
+class Telling:
+    """What the leading reading weighs of some histories of an act or more, by what it is over, and what was checked."""
 
+    found: dict[str, Weights]
+    away: TakenAway
+    term_X: Tensor | None
 
-class _Check:
-    """Whether an item's log-probability falls when something of a row's history is taken away."""
+    @staticmethod
+    def of(asked: Question, term_X: Tensor | None) -> "Telling":
+        """The reading, asked."""
+        weights = read(asked, LEADING, ("history", "word", "view"))
+        return Telling({one.over: one for one in weights}, TakenAway(asked), term_X)
 
-    def __init__(self, model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor):
-        self.model, self.batch, self.item_B, self.catalog, self.among_BK = model, batch, item_B, catalog, among_BK
-        self.whole_B = log_probability(model, batch, item_B, among_BK)
+    @property
+    def weight_BL(self) -> Tensor:
+        """Of the acts; -inf on padding."""
+        acts = self.found["history"]
+        return acts.value.masked_fill(~acts.valid, -torch.inf)
 
-    def of(self, row_R: Tensor) -> "_Check":
-        """The same for some rows."""
-        if len(row_R) == len(self.item_B):
-            return self
-        rows = select_rows(self.batch, row_R)
-        return _Check(self.model, rows, self.item_B[row_R], self.catalog, self.among_BK[row_R])
+    def first(self, fall_BL: Tensor | None = None) -> Tensor:
+        """The place of the heaviest act without which the item's log-probability is lower, of the first `TRIED` that
+        speak for it, place_B; -1 none. `fall_BL`: falls that are known already, of these acts at least.
+        """
+        weight_BL = self.weight_BL
+        weight_BA, act_BA = weight_BL.topk(min(TRIED, weight_BL.shape[1]), dim=1)
+        place_B = torch.full_like(act_BA[:, 0], -1)
+        for weight_B, act_B in zip(weight_BA.T, act_BA.T, strict=True):
+            row_R = ((place_B < 0) & (weight_B > 0)).nonzero()[:, 0]
+            if not len(row_R):
+                break
+            act_R = act_B[row_R]
+            fall_R = self.away.of(row_R).act(act_R) if fall_BL is None else fall_BL[row_R, act_R]
+            place_B[row_R[fall_R > 0]] = act_R[fall_R > 0]
+        return place_B
 
-    def without_act(self, place_B: Tensor) -> Tensor:
-        """The act at a place left out."""
-        gone_BL = F.one_hot(place_B, self.batch.item_BL.shape[1]).bool()
-        return self._lower(erase_events(self.batch, gone_BL))
-
-    def without_view(self, place_B: Tensor, view: str) -> Tensor:
-        """What a view gives to the act at a place silenced."""
-        ones = [one for one in all_present(self.model, self.batch, self.item_B, self.catalog) if one.over == "view"]
+    def inside(self, place_B: Tensor) -> Causes:
+        """What may be said of the act at a place (-1: nothing), whose own absence was checked."""
+        batch, catalog, away = self.away.asked.batch, self.away.asked.catalog, self.away
+        named_B, place_B = place_B >= 0, place_B.clamp(min=0)
         row_B = torch.arange(len(place_B), device=place_B.device)
-        value_BL2 = ones[0].value.detach().clone()
-        value_BL2[row_B, place_B, PICTURE if view == "image" else TEXT] = 0
-        parts = presence([Weights(value_BL2, "view", "signed", False, ones[0].valid)])
-        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
-
-    def without_terms(self, place_B: Tensor, term_BW: Tensor, term_X: Tensor) -> Tensor:
-        """All places of some words in the text of the act at a place silenced."""
-        term_BLP = _words_of(self.batch.item_BL, self.catalog, term_X)
-        here_BL = F.one_hot(place_B, self.batch.item_BL.shape[1]).bool()
-        gone_BLP = (term_BLP[..., None] == term_BW[:, None, None]).any(-1) & (term_BLP > 0) & here_BL[..., None]
-        parts = Presence(part_presence={"words": (~gone_BLP).to(self.whole_B.dtype)})
-        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
-
-    def _lower(self, changed: Batch) -> Tensor:
-        return log_probability(self.model, changed, self.item_B, self.among_BK) < self.whole_B
-
-
-def _words_of(item_X: Tensor, catalog: Catalog, term_X: Tensor) -> Tensor:
-    """The numbers of the words of some items, term_XP: as wide as the longest text; 0 padding."""
-    offset_N = catalog.ragged("words").offset_N
-    length_X = offset_N.diff()[item_X]
-    step_P = torch.arange(max(int(length_X.max()), 1), device=item_X.device)
-    place_XP = (offset_N[item_X][..., None] + step_P).clamp(max=max(len(term_X) - 1, 0))
-    valid_XP = step_P < length_X[..., None]
-    return term_X[place_XP] * valid_XP if len(term_X) else torch.zeros_like(place_XP)
+        none = nothing(place_B)
+        has_views = "view" in self.found
+        weight_B2 = self.found["view"].value[row_B, place_B] if has_views else away.whole_B.new_zeros(len(place_B), 2)
+        shown_B = named_B & (weight_B2[:, PICTURE] > weight_B2[:, TEXT].clamp(min=0))
+        read_B = named_B & ~shown_B & (weight_B2[:, TEXT] > 0)
+        picture_B = shown_B & (away.view(place_B, PICTURE) > 0) if bool(shown_B.any()) else none.picture_B
+        term_BW, acts_BW, words = none.term_BW, none.acts_BW, self.found.get("word")
+        if words is not None and words.value.shape[2] and self.term_X is not None and bool(read_B.any()):
+            term_BW = _terms(words, batch, catalog, place_B, self.term_X) * read_B[:, None]
+            term_BW = term_BW * (away.terms(place_B, term_BW, self.term_X) > 0)[:, None]
+            acts_BW = _acts(batch, catalog, term_BW, self.term_X)
+        read_B = read_B & (term_BW[:, 0] == 0)
+        text_B = read_B & (away.view(place_B, TEXT) > 0) if bool(read_B.any()) else none.text_B
+        return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B)
 
 
 def _terms(words: Weights, batch: Batch, catalog: Catalog, place_B: Tensor, term_X: Tensor) -> Tensor:
     """The words of the greatest influence by all their places in the act's text, if it is for the item; 0 none."""
-    term_BP = _words_of(batch.item_BL.gather(1, place_B[:, None])[:, 0], catalog, term_X)
+    term_BP = terms_of(batch.item_BL.gather(1, place_B[:, None])[:, 0], catalog, term_X)
     row_B = torch.arange(len(place_B), device=place_B.device)
     weight_BP = words.value[row_B, place_B][:, : term_BP.shape[1]]
     same_BPP = term_BP[:, :, None] == term_BP[:, None, :]
@@ -161,6 +140,6 @@ def _terms(words: Weights, batch: Batch, catalog: Catalog, place_B: Tensor, term
 
 def _acts(batch: Batch, catalog: Catalog, term_BW: Tensor, term_X: Tensor) -> Tensor:
     """In the texts of how many acts of its row each word stands."""
-    term_BLP = _words_of(batch.item_BL, catalog, term_X)
+    term_BLP = terms_of(batch.item_BL, catalog, term_X)
     counts = [(term_BLP == term_B[:, None, None]).any(-1).sum(1) for term_B in term_BW.T]
     return torch.stack(counts, 1) * (term_BW > 0)

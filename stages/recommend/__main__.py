@@ -14,17 +14,18 @@ from torch import Tensor
 import models
 from engine.evaluation.cause import causes
 from engine.evaluation.top import top
+from engine.evaluation.wording import Wording
 from engine.tables import files, store
 from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
 from engine.tables.settings import Choice, Record
+from engine.tables.terms import naming
 from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, load
-from stages.recommend.wording import Wording
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, models.configure(params.model).needs, "test", device)
     model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     names = store.read(layout.users, USERS, ["user", "raw"])
-    wording = Wording.of(layout, model.needs, params.words.picture, device)
+    wording = Wording.of(*naming(layout, model.needs.views), params.words.picture, device)
     chosen = people(names, settings.people)
     user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]

@@ -1,10 +1,8 @@
-"""What words are worth naming, and whose they are."""
+"""What words are worth naming."""
 
 import polars as pl
-import torch
 
-from engine.evaluation.cause import Causes
-from stages.recommend.wording import Wording, terms
+from engine.tables.terms import terms
 
 
 def words(*texts: list[str]) -> pl.DataFrame:
@@ -26,20 +24,3 @@ def test_a_table_without_words_has_none() -> None:
     named, term_X = terms(words([], []))
     assert named == [""]
     assert term_X.tolist() == []
-
-
-def test_sentences_take_titles_and_words_by_number() -> None:
-    wording = Wording(["", "Heat", "The Exam"], ["", "exam", "pupil"], None, "poster")
-    yes, no = torch.tensor([True, False, False]), torch.tensor([False, False, False])
-    found = Causes(
-        place_B=torch.tensor([0, 1, -1]),
-        term_BW=torch.tensor([[0, 0], [2, 1], [1, 0]]),
-        acts_BW=torch.tensor([[0, 0], [1, 4], [1, 0]]),
-        picture_B=yes,
-        text_B=no,
-    )
-    assert wording.sentences(found, torch.tensor([[1, 2], [1, 2], [1, 2]])) == [
-        "because of Heat, for its poster",
-        "because of The Exam, for its words “pupil” and “exam”",
-        None,
-    ]
