@@ -8,6 +8,7 @@ from rich.console import Console
 
 import models
 from engine.evaluation.readings import Reading
+from engine.evaluation.wording import Wording
 from engine.tables import files, store
 from engine.tables.arrays import case_columns
 from engine.tables.command import run
@@ -15,10 +16,12 @@ from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.schemas import REASONS
 from engine.tables.settings import Choice, Record
+from engine.tables.terms import naming
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import load
+from stages.explain.checked_acts import checked_acts
 from stages.explain.display_tables import DisplayTables
 from stages.explain.explained_cases import last_cases, with_recommendations
 from stages.explain.faithfulness_metrics import faithfulness_metrics
@@ -26,6 +29,7 @@ from stages.explain.known_causes import KnownCauses
 from stages.explain.page import About, render
 from stages.explain.person import person_section
 from stages.explain.reasons import recommend_with_reasons
+from stages.explain.trust import trust
 
 
 class Explain(Record):
@@ -72,18 +76,22 @@ def main(params: Params, layout: Layout) -> None:
     cases = Cases.of(case_columns(rows), device)
     asked = (settings.top, params.seen, data.catalog, tables.labels())
     recommended = recommend_with_reasons(model, data.events, cases, *asked)
+    wording = Wording.of(*naming(layout, model.needs.views), params.words.picture, device)
+    to_check = (recommended.item_BK, data.catalog, wording, settings.history)
+    checked = checked_acts(model, data.events, cases, *to_check)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
     counts = (settings.cases, settings.erase, settings.inside, settings.causes)
     found = faithfulness_metrics(model, data, causes, counts, settings.readings, (params.seen, params.seed))
     users = {"users": float(rows.height)}
     explained = with_recommendations(model, data.events, rows, recommended, params.seen)
     shown, reasons = tables.of_people(layout.images, explained, settings.picture, params.words), recommended.reasons
+    lengths = (settings.history, settings.topics)
     people = [
-        person_section(shown, case, reasons.filter(pl.col("user") == case.user), settings.history, settings.topics)
+        person_section(shown, case, reasons.filter(pl.col("user") == case.user), checked, *lengths)
         for case in explained
     ]
     about = About(params.model.name, isinstance(model, Explainer), params.words)
-    html = render(people, about, users | found.flat)
+    html = render(people, about, trust(found.explain, found.claims))
     store.write(reasons, layout.reasons, REASONS)
     files.write_json(users | found.explain, layout.metric("explain"))
     files.write_json(found.claims, layout.metric("claims"))

@@ -1,22 +1,26 @@
 """A person's past as the page shows it: the events that weigh most for a recommendation, with their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from stages.explain.inside import ItemCard, WeighedViews
+from stages.explain.checked_acts import Checked
+from stages.explain.inside import WeighedViews
 from stages.explain.item_cards import ItemContents, item_card, weighed_views
 from stages.explain.page_contents import HistoryEvent
 from stages.explain.weighed import Reading, Reason, Reasons, Whole
 
 HISTORY = ("history", "gate")  # what weighs the events of the past
 DETAILED = 3  # events of the history whose own words and regions are shown
-WORDS = 3  # of an event that are named beside it
 
 Past = Sequence[tuple[int, datetime | None]]  # item and time, in the order of time
 
 
-def heaviest_events(past: Past, reason: Reason | None, count: int) -> list[tuple[int, int, float | None]]:
+def heaviest_events(
+    past: Past, reason: Reason | None, count: int, also: Collection[int] = ()
+) -> list[tuple[int, int, float | None]]:
     """The `count` heaviest events in order (the last ones where nothing weighs): position, item, weight.
+
+    `also`: positions of some that are shown in any case.
 
     Raises:
         ValueError: a reason weighs an event that is not in the history.
@@ -26,7 +30,7 @@ def heaviest_events(past: Past, reason: Reason | None, count: int) -> list[tuple
     if beyond:
         raise ValueError(f"a reason weighs event {beyond[0]} of a history of {len(past)}")
     order = sorted(range(len(past)), key=lambda n: (n in weights, abs(weights.get(n, 0.0)), n))
-    return [(n, past[n][0], weights.get(n)) for n in sorted(order[-count:])]
+    return [(n, past[n][0], weights.get(n)) for n in sorted({*order[-count:], *also})]
 
 
 def time_label(time: datetime | None, place: int) -> str:
@@ -35,28 +39,21 @@ def time_label(time: datetime | None, place: int) -> str:
 
 
 def weighed_events(
-    contents: ItemContents, past: Past, reasons: Reasons, count: int
+    contents: ItemContents, past: Past, reasons: Reasons, count: int, checked: Checked | None = None
 ) -> tuple[list[Reading], list[HistoryEvent]]:
     """The readings of a history, and the `count` events that weigh most in the first of them, in order."""
     several = [reason for over in HISTORY for reason in reasons.get(Whole(over), [])]
     weights = [reason.weights for reason in several]
-    shown = heaviest_events(past, several[0] if several else None, count)
+    tried = checked or Checked(None, {}, {})
+    shown = heaviest_events(past, several[0] if several else None, count, tried.named)
     most = max((abs(weight) for _, _, weight in shown if weight is not None), default=0.0) or 1.0
     events = []
     for n, item, weight in shown:
         card = item_card(contents, item, reasons, n)
         bar = 100 * abs(weight or 0.0) / most
-        events.append(
-            HistoryEvent(card, time_label(past[n][1], n), [w.get(n) for w in weights], bar, heaviest_words(card))
-        )
+        each = [w.get(n) for w in weights]
+        events.append(HistoryEvent(card, time_label(past[n][1], n), each, bar, tried.falls.get(n), tried.named.get(n)))
     return [reason.reading for reason in several], events
-
-
-def heaviest_words(card: ItemCard) -> list[str]:
-    """The words inside an item that speak most for a recommendation, in the first reading that weighs words."""
-    told = [words for inside in card.open for words in inside.words]
-    speaking = [word for word, weight in told[0].heaviest if weight > 0] if told else []
-    return list(dict.fromkeys(speaking))[:WORDS]
 
 
 def detailed(events: list[HistoryEvent]) -> list[HistoryEvent]:

@@ -11,11 +11,15 @@ from stages.explain.weighed import Mark, Reading
 
 @dataclass(frozen=True)
 class WeighedWords:
-    """A text in the shades of its words, and the heaviest of `count` words in figures; `even`: they are shares."""
+    """A text in the shades of its words, and all `count` words in figures; `even`: they are shares.
+
+    `heaviest`: the first few, with their weights. `figures`: all, the heaviest first, those of one figure together.
+    """
 
     name: str
     text: list[drawing.TextSpan]
     heaviest: list[tuple[str, float]]
+    figures: list[tuple[str, str]]
     count: int
     even: bool
 

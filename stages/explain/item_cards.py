@@ -9,7 +9,7 @@ from stages.explain.inside import Inside, ItemCard, WeighedRegions, WeighedViews
 from stages.explain.posters import Poster
 from stages.explain.weighed import MARKS, Reason, Reasons, Whole
 
-FIGURES = 12  # words whose weights are told in figures
+HEAVIEST = 3  # words that are told where all are folded
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,17 @@ def weighed_inside(
 
 
 def weighed_words(contents: ItemContents, item: int, reason: Reason) -> WeighedWords:
-    """A text in the shades of its words, and the heaviest words in figures."""
+    """A text in the shades of its words, and all of its words in figures, the heaviest first."""
     text, spans = contents.text(item), [span for span in contents.spans.get(item, []) if span[1] < TEXT]
     painted = drawing.text_spans(text, spans, reason.weights, reason.kind)
     told = [(span.text, span.weight) for span in painted if span.weight is not None]
     heaviest = sorted(told, key=lambda pair: -abs(pair[1]))
-    return WeighedWords(reason.reading.name, painted, heaviest[:FIGURES], len(told), reason.kind == "share")
+    by_figure: dict[str, list[str]] = {}
+    for word, weight in heaviest:
+        by_figure.setdefault(f"{round(weight, 3) + 0.0:.3f}", []).append(word)  # + 0: no -0.000
+    figures = [(figure, ", ".join(words)) for figure, words in by_figure.items()]
+    even = reason.kind == "share"
+    return WeighedWords(reason.reading.name, painted, heaviest[:HEAVIEST], figures, len(told), even)
 
 
 def weighed_views(reasons: Sequence[Reason]) -> WeighedViews:

@@ -9,11 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from engine.evaluation.cause import TRIED
 from engine.tables.domain_words import DomainWords
 from stages.explain import drawing
 from stages.explain.display_text import visible
 from stages.explain.inside import Inside
 from stages.explain.page_contents import Person
+from stages.explain.trust import Trust
 
 SCRIPT = Path(__file__).with_name("page.js")
 
@@ -62,7 +64,7 @@ def unindented(name: str) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def render(people: Sequence[Person], about: About, metrics: dict[str, float]) -> str:
+def render(people: Sequence[Person], about: About, trust: Trust) -> str:
     """The page; every text in it is escaped, and no script but its own is run."""
     environment = Environment(
         loader=FunctionLoader(unindented),
@@ -78,9 +80,10 @@ def render(people: Sequence[Person], about: About, metrics: dict[str, float]) ->
         people=people,
         about=about,
         terms=about.words,
-        metrics=metrics,
+        trust=trust,
         posters=posters,
         levels=drawing.LEVELS,
+        tried=TRIED,
         legend=legend(people),
         script=Markup(script),
         allowed="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

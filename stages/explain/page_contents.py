@@ -5,28 +5,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.explain import drawing
+from stages.explain.checked_acts import ACT, Checked, NamedAct
 from stages.explain.inside import ItemCard, WeighedViews
 from stages.explain.weighed import Reading
-
-LED = 3  # acts of a recommendation that are shown with their pictures and words
 
 
 @dataclass(frozen=True)
 class HistoryEvent:
     """Something that a person did: when (as text), its weight in each reading (None: not weighed), and its bar in
-    percent of the heaviest. `words`: the heaviest inside it.
+    percent of the heaviest. `fall`: of a recommendation's log-probability without this act alone (None: not tried);
+    `named`: what may be said of it where that speaks for the recommendation.
     """
 
     card: ItemCard
     when: str
     weights: list[float | None]
     bar: float
-    words: list[str]
+    fall: float | None = None
+    named: NamedAct | None = None
 
     @property
     def weight(self) -> float | None:
         """In the first reading."""
         return self.weights[0] if self.weights else None
+
+    @property
+    def unconfirmed(self) -> bool:
+        """It speaks for the recommendation, whose log-probability is no lower without it alone."""
+        return self.fall is not None and self.fall <= 0 and (self.weight or 0.0) > 0
 
 
 @dataclass(frozen=True)
@@ -46,23 +52,40 @@ class OtherWeights:
 
 @dataclass(frozen=True)
 class Recommended:
-    """A recommended item, and the acts that weigh most for it, the heaviest first, by one or more `readings`."""
+    """A recommended item, and the acts that weigh most for it, the heaviest first, by one or more `readings`.
+
+    `checked`: what leaving each of them out does; None where the model reads no history.
+    """
 
     card: ItemCard
     score: float
     readings: list[Reading]
     acts: list[HistoryEvent]
     others: list[OtherWeights]
+    checked: Checked | None
 
     @property
     def because(self) -> list[HistoryEvent]:
-        """The acts that speak most for it, the first few."""
-        return [event for event in self.acts if (event.weight or 0.0) > 0][:LED]
+        """The acts that speak most for it, of those without which its score falls."""
+        return [event for event in self.acts if event.named]
+
+    @property
+    def sentence(self) -> tuple[str, str] | None:
+        """What stands before and after the name of the first of `because`."""
+        if self.checked is None or self.checked.sentence is None:
+            return None
+        before, after = self.checked.sentence.split(ACT)
+        return before[:1].upper() + before[1:], after
+
+    @property
+    def speaking(self) -> int:
+        """How many acts were tried of those that speak for it."""
+        return sum((event.weight or 0.0) > 0 and event.fall is not None for event in self.acts)
 
     @property
     def against(self) -> HistoryEvent | None:
-        """The act that speaks most against it."""
-        return next((event for event in self.acts if (event.weight or 0.0) < 0), None)
+        """The act that speaks most against it, of those without which its score rises."""
+        return next((event for event in self.acts if (event.weight or 0.0) < 0 and (event.fall or 0.0) < 0), None)
 
 
 @dataclass(frozen=True)

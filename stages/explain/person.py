@@ -1,11 +1,13 @@
 """Tables to a person's section of the page: the acts that weigh most, the recommendations and what led to each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from engine.tables.domain_words import DomainWords
+from stages.explain.checked_acts import Checked
 from stages.explain.display_text import LABEL, TITLE, shortened
 from stages.explain.explained_cases import ExplainedCase
 from stages.explain.history import HISTORY, Past, detailed, history_views, time_label, weighed_events
@@ -16,6 +18,8 @@ from stages.explain.weighed import Reading, Reason, Reasons, Whole, group_reason
 
 INSIDE = frozenset({"word", "region", "word_region", "view"})
 HEAVIEST = 6  # of what else is weighed
+
+CheckedOf = Mapping[tuple[int, int], Checked]  # by user and rank
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,23 @@ def _part_name(over: str, part: int, label: str | None, names: dict[int, str]) -
     return shortened(label or (display_name(names[part]) if person else f"{over} {part}"), LABEL)
 
 
-def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, shown: int, lines: int) -> Person:
+def recommendations(
+    tables: PageTables, case: ExplainedCase, past: Past, by_rank: Mapping[int, Reasons], checked: CheckedOf, shown: int
+) -> list[Recommended]:
+    """What is recommended, each with the `shown` events that weigh most for it, the heaviest first."""
+    found = []
+    for rank, (item, score) in enumerate(case.recommended, 1):
+        reasons, tried = by_rank.get(rank, {}), checked.get((case.user, rank))
+        readings, acts = weighed_events(tables.contents, past, reasons, shown, tried)
+        acts.sort(key=lambda event: -abs(event.weight or 0.0))
+        card, others = item_card(tables.contents, item, reasons), other_weights(reasons, tables.names, tables.words)
+        found.append(Recommended(card, score, readings, acts if readings else [], others, tried))
+    return found
+
+
+def person_section(
+    tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, checked: CheckedOf, shown: int, lines: int
+) -> Person:
     """One person's section, of `shown` events and `lines` topics; `rows` are the person's of the REASONS table."""
     by_rank, contents = group_reasons(rows), tables.contents
     own = tables.events.filter(pl.col("user") == case.user).sort("position")
@@ -85,14 +105,6 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
     until = own.filter(pl.col("position") == case.position)["time"].item()
     first = by_rank.get(1, {})
     readings, history = weighed_events(contents, past, first, shown)
-    recommended = []
-    for rank, (item, score) in enumerate(case.recommended, 1):
-        reasons = by_rank.get(rank, {})
-        own_readings, acts = weighed_events(contents, past, reasons, shown)
-        acts.sort(key=lambda event: -abs(event.weight or 0.0))
-        others = other_weights(reasons, tables.names, tables.words)
-        led = acts if own_readings else []
-        recommended.append(Recommended(item_card(contents, item, reasons), score, own_readings, led, others))
     windows = windows_before(tables.trends.filter(pl.col("user") == case.user), until, tables.window)
     profile = next((one for one in first.get(Whole("topic"), []) if one.kind == "share"), None)
     topics, rest, chart = topic_trends(windows, tables.topics, profile.weights if profile else {}, lines)
@@ -102,7 +114,7 @@ def person_section(tables: PageTables, case: ExplainedCase, rows: pl.DataFrame, 
         when=time_label(past[-1][1], len(past) - 1) if past else "",
         readings=readings,
         history=history,
-        recommended=recommended,
+        recommended=recommendations(tables, case, past, by_rank, checked, shown),
         detailed=detailed(history),
         topics=topics,
         rest=rest,

@@ -20,6 +20,11 @@ class Reading:
     name: str
     mark: Mark
 
+    @property
+    def late(self) -> bool:
+        """Drawn afterwards: folded away."""
+        return self.mark == "after"
+
 
 @dataclass(frozen=True)
 class Reason:

@@ -89,7 +89,7 @@ def test_the_keyboard_alone_reaches_the_weights_of_words(opened: Opened) -> None
         tab.keyboard.press("Tab")
     tab.keyboard.press("Space")
     told = tab.locator("details.folded[open] details.figures[open] .told").first
-    assert told.inner_text().startswith("Two 0.700")
+    assert told.inner_text().startswith("0.700 Two")
 
 
 def test_a_hostile_title_is_text_and_nothing_is_wider_than_a_phone(opened: Opened) -> None:

@@ -1,0 +1,119 @@
+"""What may be said of each recommendation: the acts without which its score falls, what of them, and a sentence."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from engine.evaluation.cause import TRIED, Causes, Telling
+from engine.evaluation.readings import Question
+from engine.evaluation.wording import Wording
+from engine.training.cases import Cases
+from engine.training.catalog import Catalog
+from engine.training.contract import Recommender
+from engine.training.interactions import Interactions
+from stages.explain.reasons import ROWS, positions_of
+
+LED = 3  # acts of a recommendation that are shown with their pictures and words
+ACT = "\N{OBJECT REPLACEMENT CHARACTER}"  # in a sentence, where the act that it names is called
+
+
+@dataclass(frozen=True)
+class NamedAct:
+    """Of an act: words of its text, or else its "picture" or "text" as `view`, without which alone the score falls."""
+
+    words: list[str]
+    view: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was tried of one recommendation.
+
+    `falls`: by the act's position, how far the item's log-probability falls without this act alone, of those that
+    weigh most. `named`: the first of those that speak for it and without which it falls, the heaviest first.
+    `sentence`: made of the first of them, `ACT` in the place of its title; None where the heaviest do not lower it.
+    """
+
+    sentence: str | None
+    falls: dict[int, float]
+    named: dict[int, NamedAct]
+
+
+@torch.no_grad()
+def checked_acts(
+    model: Recommender,
+    events: Interactions,
+    cases: Cases,
+    item_BK: Tensor,
+    catalog: Catalog,
+    wording: Wording,
+    shown: int,
+) -> dict[tuple[int, int], Checked]:
+    """By user and rank; `shown`: acts tried of each. Nothing where the model reads no history."""
+    found: dict[tuple[int, int], Checked] = {}
+    model.eval()
+    unnamed = replace(wording, title_N=[ACT] * len(wording.title_N))
+    for first in range(0, len(cases) if model.needs.length else 0, ROWS):
+        some = slice(first, first + ROWS)
+        batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
+        position_BL, user_B = positions_of(events, batch), cases.user_C[some].tolist()
+        for k in range(item_BK.shape[1] if batch.item_BL.shape[1] else 0):
+            item_B = item_BK[some, k]
+            asked = Question(model, batch, item_B.clamp(min=1), catalog, item_BK[some])
+            rows = _rows(Telling.of(asked, wording.term_X), position_BL, unnamed, shown)
+            for user, item, row in zip(user_B, item_B.tolist(), rows, strict=True):
+                if item:
+                    found[user, k + 1] = row
+    return found
+
+
+def _rows(telling: Telling, position_BL: Tensor, wording: Wording, shown: int) -> list[Checked]:
+    """Each row's; `wording` calls every act `ACT`."""
+    fall_BL = _falls(telling, shown)
+    first_B = telling.first(fall_BL)
+    lead_BA = _speaking(telling.weight_BL, fall_BL, first_B)
+    inside = [telling.inside(place_B) for place_B in lead_BA.T]
+    said = wording.sentences(replace(inside[0], place_B=first_B), telling.away.asked.batch.item_BL)
+    named = [_named(causes, wording) for causes in inside]
+    tried_BL = ~fall_BL.isnan()
+    return [
+        Checked(
+            sentence=said[row],
+            falls=dict(zip(position_L[tried_L].tolist(), fall_L[tried_L].tolist(), strict=True)),
+            named={int(position_L[p]): named[a][row] for a, p in enumerate(lead_A.tolist()) if p >= 0},
+        )
+        for row, (position_L, fall_L, tried_L, lead_A) in enumerate(
+            zip(position_BL, fall_BL, tried_BL, lead_BA, strict=True)
+        )
+    ]
+
+
+def _falls(telling: Telling, shown: int) -> Tensor:
+    """fall_BL of the acts that weigh most for or against, and of those that a sentence may name; nan of the others."""
+    weight_BL = telling.weight_BL
+    there_BL, places = weight_BL.isfinite(), weight_BL.shape[1]
+    heavy_BA = weight_BL.abs().masked_fill(~there_BL, -1.0).topk(min(shown, places), dim=1).indices
+    place_BA = torch.cat([weight_BL.topk(min(TRIED, places), dim=1).indices, heavy_BA], 1)
+    fall_BL = torch.full_like(weight_BL, torch.nan)
+    for place_B in place_BA.T:
+        fall_BL = fall_BL.scatter(1, place_B[:, None], telling.away.act(place_B)[:, None].to(fall_BL.dtype))
+    return fall_BL.masked_fill(~there_BL, torch.nan)
+
+
+def _speaking(weight_BL: Tensor, fall_BL: Tensor, first_B: Tensor) -> Tensor:
+    """The places of the heaviest acts that speak for the item and lower it by their absence, lead_BA; -1 no more."""
+    key_BL = weight_BL.masked_fill(~((weight_BL > 0) & (fall_BL > 0)), -torch.inf)
+    row_R = (first_B >= 0).nonzero()[:, 0]
+    key_BL[row_R, first_B[row_R]] = torch.inf  # the act of the sentence leads
+    key_BA, place_BA = key_BL.topk(min(LED, key_BL.shape[1]), dim=1)
+    return place_BA.masked_fill(key_BA == -torch.inf, -1)
+
+
+def _named(causes: Causes, wording: Wording) -> list[NamedAct]:
+    """One a row."""
+    rows = zip(causes.term_BW.tolist(), causes.picture_B.tolist(), causes.text_B.tolist(), strict=True)
+    return [
+        NamedAct([wording.words[term] for term in terms if term], "picture" if picture else "text" if text else "")
+        for terms, picture, text in rows
+    ]

@@ -1,0 +1,110 @@
+"""How far the reasons can be trusted, as the page shows it: the reading that it leads with first, beside its rivals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.evaluation.readings import LEADING
+from engine.measures.claims import SHARES
+
+NAMES = {
+    "newest": "the newest acts, whatever they weigh",
+    "random": "acts at random",
+    "own_share": "the model's own attention",
+    "own_signed": "the model's own contributions",
+    "own_gate": "the model's own gates",
+    "gradient": "gradient × input",
+    "integrated": "the mean slope",
+    "leave_one_out": "leaving each out",
+    "shapley": "Shapley values",
+} | {LEADING: "the influence that this page leads with"}
+OVER = {
+    "history": "an earlier act",
+    "word": "a word of an earlier act",
+    "region": "a region of an earlier act",
+    "next_word": "a word of the next item",
+    "next_region": "a region of the next item",
+}
+JUDGED = "comprehensiveness"
+Sections = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrustRow:
+    """A ranking by name, its figure, and what is to be said of it."""
+
+    name: str
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class KnownCauses:
+    """How often each ranking's heaviest part is a true cause, in how many cases, and how often a blind draw's is."""
+
+    over: str
+    rows: list[TrustRow]
+    chance: float
+    cases: int
+
+
+@dataclass(frozen=True)
+class Trust:
+    """`erased`: how far the score falls without the heaviest acts by each ranking, in `cases` cases, the mean over
+    `shares`; `untested`: the reading that leads is not among them. `own`: falls by what is erased, for the model's own
+    weights alone.
+    """
+
+    cases: int
+    erased: list[TrustRow]
+    untested: bool
+    own: dict[str, list[TrustRow]]
+    known: list[KnownCauses]
+    shares: str = ", ".join(f"{100 * share:g}" for share in SHARES)
+
+
+def trust(explain: Sections, claims: Sections) -> Trust:
+    """From the sections of metrics/explain.json and metrics/claims.json."""
+    acts = claims.get("acts", {})
+    return Trust(
+        cases=int(claims.get("tested", {}).get("cases", 0)),
+        erased=[TrustRow(NAMES[name], acts[name][JUDGED], _note(name, acts[name])) for name in in_order(acts)],
+        untested=bool(acts) and LEADING not in acts,
+        own=_own(explain.get("drop", {})),
+        known=[
+            KnownCauses(
+                called,
+                [TrustRow(NAMES[name], found[name]) for name in in_order(found)],
+                found["chance"],
+                int(found["cases"]),
+            )
+            for over, called in OVER.items()
+            if (found := explain.get("truth", {}).get(over))
+        ],
+    )
+
+
+def in_order(found: Sections) -> list[str]:
+    """The rankings among some names: the one that leads, what it has to beat, the others."""
+    own = sorted(name for name in found if name.startswith("own_"))
+    order = list(dict.fromkeys([LEADING, "newest", "random", *own, *NAMES]))
+    return [name for name in order if name in found]
+
+
+def _note(name: str, section: Sections) -> str:
+    if name in ("newest", "random") or not section["says_nothing"]:
+        return ""
+    return "explains nothing here: no better than a random draw, or the same for a model of redrawn parameters"
+
+
+def _own(drop: Sections) -> dict[str, list[TrustRow]]:
+    """Falls by what is erased of the model's own weights: one act, one word or region of every act."""
+    found = {}
+    ways = {"heaviest": "the heaviest", "random": "one at random", "lightest": "the lightest"}
+    for over, prefix in (("act", ""), ("word", "word_"), ("region", "region_")):
+        rows = [TrustRow(name, drop[prefix + way]) for way, name in ways.items() if prefix + way in drop]
+        if over == "act" and "leave_one_out" in drop:
+            rows.append(TrustRow("the one whose absence costs most", drop["leave_one_out"]))
+        if rows:
+            found[over] = rows
+    return found
