@@ -87,6 +87,17 @@ def drawn_features(layout: Layout, draws: np.random.Generator) -> None:
     store.write(pl.DataFrame(names, dict(TOPIC_WORDS.columns), orient="row"), layout.topic_words, TOPIC_WORDS)
 
 
+def words_in_figures(page: str) -> int:
+    """The texts whose words are weighed, each of which tells the weights of all of them where they unfold."""
+    texts = re.findall(r'<details class="figures"><summary>(.*?)</summary>\n<p class="told">(.*?)</p>', page, re.DOTALL)
+    assert len(texts) == page.count('<details class="figures">')
+    for summary, told in texts:
+        count = int(re.findall(r'class="muted">of (\d+)', summary)[0])
+        groups = re.findall(r"-?\d\.\d{3} <i>(.*?)</i>", told)
+        assert sum(len(group.split(", ")) for group in groups) == count > 12
+    return len(texts)
+
+
 @pytest.mark.timeout(300)
 def test_fifty_people_stay_under_five_megabytes(fifty: Layout) -> None:
     params = read_yaml(ROOT / "params.yaml")
@@ -109,4 +120,6 @@ def test_fifty_people_stay_under_five_megabytes(fifty: Layout) -> None:
     recommended = page.count('<li class="hero')
     assert recommended == PEOPLE * asked["top"]
     assert page.count('<span class="what">Topics</span>') == recommended, "one table each, not one an act"
+    assert page.count('<p class="said') == recommended, "a sentence each, or that there is none"
+    assert words_in_figures(page) > recommended
     assert len(page.encode()) < LARGEST

@@ -1,0 +1,111 @@
+"""The section on trust: the reading that leads comes first, its rivals next; also for a model without own weights."""
+
+import html
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import models
+from engine.training.batch import Batch
+from engine.training.contract import CatalogScorer
+from engine.training.needs import Needs
+from stages.explain.__main__ import main
+from stages.explain.trust import NAMES, trust
+from tests.stages.explain.conftest import Toy
+from tests.stages.explain.test_explain import params
+
+
+class Plain(CatalogScorer):
+    """The toy's scores without reasons of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.toy = Toy()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=4)
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        return self.toy.score(batch, item_BK)
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return self.toy.score_all(batch)
+
+
+def section(area: float, says_nothing: bool = False) -> dict[str, float]:
+    return {"comprehensiveness": area, "says_nothing": float(says_nothing)}
+
+
+CLAIMS: dict[str, Any] = {
+    "acts": {
+        "own_share": section(0.5, says_nothing=True),
+        "gradient": section(1.5),
+        "integrated": section(2.0),
+        "newest": section(1.0, says_nothing=True),
+        "random": section(0.1, says_nothing=True),
+    },
+    "tested": {"cases": 7.0},
+}
+
+
+def test_the_reading_that_leads_stands_first_and_its_rivals_next() -> None:
+    found = trust({}, CLAIMS)
+    assert [row.name for row in found.erased] == [
+        NAMES[name] for name in ("integrated", "newest", "random", "own_share", "gradient")
+    ]
+    assert [row.value for row in found.erased] == [2.0, 1.0, 0.1, 0.5, 1.5]
+    assert found.cases == 7
+    assert not found.untested
+    assert found.shares == "1, 5, 10, 20, 50"
+
+
+def test_only_a_reading_is_told_that_it_explains_nothing() -> None:
+    notes = {row.name: row.note for row in trust({}, CLAIMS).erased}
+    told = [name for name, note in notes.items() if note]
+    assert told == [NAMES["own_share"]], "the newest acts and a draw know nothing of the model anyway"
+
+
+def test_where_the_reading_that_leads_was_not_tested_that_is_said() -> None:
+    acts = {name: value for name, value in CLAIMS["acts"].items() if name != "integrated"}
+    assert trust({}, {"acts": acts}).untested
+    assert not trust({}, {}).untested
+
+
+def test_known_causes_are_told_by_kind_with_chance_and_cases() -> None:
+    truth = {
+        "word": {"own_share": 0.9, "gradient": 0.8, "chance": 0.1, "cases": 3},
+        "history": {"own_share": 0.7, "integrated": 0.94, "newest": 0.69, "chance": 0.13, "cases": 5},
+    }
+    acts, words = trust({"truth": truth}, {}).known
+    assert (acts.over, acts.chance, acts.cases) == ("an earlier act", 0.13, 5)
+    assert [row.value for row in acts.rows] == [0.94, 0.69, 0.7]
+    assert (words.over, [row.value for row in words.rows]) == ("a word of an earlier act", [0.9, 0.8])
+
+
+def test_falls_of_own_weights_are_told_by_what_was_erased() -> None:
+    drop = {"heaviest": 0.6, "random": 0.1, "lightest": 0.0, "leave_one_out": 1.0, "word_heaviest": 0.4}
+    own = trust({"drop": drop | {"keep_heaviest": 0.9, "heaviest_random_p": 0.01}}, {}).own
+    assert [row.value for row in own["act"]] == [0.6, 0.1, 0.0, 1.0]
+    assert [row.value for row in own["word"]] == [0.4]
+    assert set(own) == {"act", "word"}
+
+
+@pytest.mark.parametrize("model", [Toy(), Plain()])
+def test_every_model_that_reads_histories_has_figures_of_erasing(
+    model: CatalogScorer, small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "configure", lambda choice: model)
+    monkeypatch.setattr(models, "restore", lambda *args: model)
+    torch.manual_seed(1)
+    main(params(), small.layout)
+    erased = html.unescape(small.page.split('<section class="erased">')[1].split("</section>")[0])
+    first = erased.split('<th scope="row">')[1]
+    assert first.startswith(NAMES["integrated"])
+    assert NAMES["newest"] in erased
+    assert (NAMES["own_share"] in erased) == isinstance(model, Toy)
+    assert ("The model's own weights by one act" in erased) == isinstance(model, Toy)
+    main(params(readings=["gradient"]), small.layout)
+    assert "was not tested: explain.readings does not name it" in small.page
