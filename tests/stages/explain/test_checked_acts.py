@@ -27,16 +27,16 @@ from tests.stages.explain.test_explain import Page, params
 
 
 class Spoilt(Toy):
-    """Gives much more to item 4 as soon as one of some items was never acted on, whatever their presence."""
+    """Gives `gain` to item 4 as soon as one of some items was never acted on, whatever their presence."""
 
-    def __init__(self, *items: int) -> None:
+    def __init__(self, *items: int, gain: float = 9.0) -> None:
         super().__init__()
-        self.items = items
+        self.items, self.gain = items, gain
 
     def score_all(self, batch: Batch) -> Tensor:
         score_BN = super().score_all(batch)
         for item in self.items:
-            score_BN[:, 4] += 9.0 * (batch.item_BL != item).all(1)
+            score_BN[:, 4] += self.gain * (batch.item_BL != item).all(1)
         return score_BN
 
 
@@ -158,6 +158,17 @@ def test_an_act_that_lowers_nothing_by_its_absence_is_not_named(small: Small, mo
     row = spoilt.split('<table class="acts">')[1].split("<bdi>Silent</bdi>")[1].split("<tr>")[0]
     assert "not confirmed" in row
     assert row.count("<td>") == 3
+
+
+def test_an_act_that_speaks_against_is_named_where_the_score_rises_without_it(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = stage(small, monkeypatch, Toy(), users=["person-1"], top=1)
+    assert influences(small)[0] < 0
+    assert "Most against it speaks <bdi>Storm</bdi>" in page
+    page = stage(small, monkeypatch, Spoilt(1, gain=-9.0), users=["person-1"], top=1)
+    assert influences(small)[0] < 0
+    assert "Most against it speaks" not in page
 
 
 def test_where_no_act_alone_lowers_the_score_the_page_says_so(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
