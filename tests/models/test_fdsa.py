@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from torch.nn import functional as F
 from torch import Tensor
+from torch.nn import functional as F
 
 import models
 from engine.tables.settings import Choice
@@ -83,8 +83,8 @@ def test_the_order_of_features_is_none_of_the_model_s_business(world: World) -> 
 @torch.no_grad()
 @pytest.mark.parametrize("variant", ["all", "post", "views"])
 def test_the_score_by_hand(world: World, variant: str) -> None:
-    """LN(W [O_i ; O_f] + b) . E, where O_i is of the items' rows and O_f of the sum of all that each item's features are
-    weighed to; each transformer is of the norm that is asked.
+    """LN(W [O_i ; O_f] + b) . E, where O_i is of the items' rows and O_f of the sum of all that each item's features
+    are weighed to; each transformer is of the norm that is asked.
     """
     model = model_of(world, variant)
     item_L = torch.tensor([3, 2, 5, 4])  # item 2 has no features
