@@ -33,11 +33,14 @@ def stopping(model: str, given: argparse.Namespace, section: dict[str, Any]) -> 
     return [f"++models.{model}.train.{key}={value}" for key, value in rule.items()] if "train" in section else []
 
 
-def measured(model: str, given: argparse.Namespace, section: dict[str, Any]) -> dict[str, Any]:
+def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> dict[str, Any]:
     """The cell's readings, or under `refused` why the model cannot be had on this data."""
+    section = params["models"][model]
     cell, kept = given.out / model, given.kept / f"{model}.json"
     chosen = [f"model={model}", *stopping(model, given, section), *given.overrides]
     asked = {"protocol": given.protocol, "settings": chosen, "section": section}
+    if "train" in section:
+        asked["train"] = params["train"]
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
         if asked.items() <= found.items():
@@ -74,7 +77,8 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Train, rank, and print the table after each model."""
-    sections = read_yaml(Path("params.yaml"))["models"]
+    params = read_yaml(Path("params.yaml"))
+    sections = params["models"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the data set's folder, prepared")
     parser.add_argument("--protocol", required=True)
@@ -90,7 +94,7 @@ def main() -> None:
     given.kept = given.kept or given.out
     found = {}
     for model in given.models:
-        found[model] = measured(model, given, sections[model])
+        found[model] = measured(model, given, params)
         print(" | ".join(row(model, found[model])), file=sys.stderr, flush=True)
         files.write_text(table(found) + "\n", given.out / "table.md")
     print(table(found))

@@ -54,7 +54,7 @@ from stages.explain.faithfulness_metrics import drawn_cases
 from stages.explain.known_causes import KnownCauses
 
 ROWS = 64
-SHOWN = ("chance", "newest", "own_share", "own_signed", *READINGS)
+SHOWN = ("chance", "newest", "own_share", "own_signed", "own_gate", *READINGS)
 MEASURES = ("comprehensiveness", "sufficiency", "rank", "necessity", "sufficiency_of_few", "deciding", "silenced")
 MEASURES += ("another", "others_in_the_mean", "redrawn", "nearby", "gini", "entropy")
 

@@ -22,10 +22,12 @@ from torch.nn import functional as F
 
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
-from engine.training.contract import Explainer, Factored, Learner, Weights
+from engine.training.contract import Explainer, Factored, Prepared, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from models.blocks.cloze import masked
 from models.blocks.objective import Rivals, compare
+from models.blocks.popular_start import start_at_popularity
 from models.blocks.transformer import Block, Encoder, Layers, embedded, stacked
 
 
@@ -49,7 +51,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "BERT4Rec":
 
 
 @final
-class BERT4Rec(Learner, Factored, Explainer):
+class BERT4Rec(Prepared, Factored, Explainer):
     """The output's bias is folded into queries (a 1) and keys."""
 
     def __init__(self, config: Config, items: int, blocks: list[Block]):
@@ -64,6 +66,9 @@ class BERT4Rec(Learner, Factored, Explainer):
     @property
     def needs(self) -> Needs:
         return self.config.needs
+
+    def prepare(self, train: Interactions) -> None:
+        start_at_popularity(self.bias_N, train, self.config.objective, self.config.negatives)
 
     def loss(self, batch: Batch) -> Tensor:
         masked_BL = masked(batch, self.config.mask, self.config.last)

@@ -25,9 +25,11 @@ from torch.nn import functional as F
 
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
-from engine.training.contract import Explainer, Factored, Learner, Weights
+from engine.training.contract import Explainer, Factored, Prepared, Weights
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 from models.blocks.objective import DRAWN, against
+from models.blocks.popular_start import start_at_popularity
 from models.blocks.shared_settings import Dim, Dropout, Length, Negatives, Shared
 
 
@@ -70,7 +72,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "Caser":
 
 
 @final
-class Caser(Learner, Factored, Explainer):
+class Caser(Prepared, Factored, Explainer):
     """An event of presence 0 keeps its place, with zeros in it."""
 
     def __init__(self, config: Config, items: int, users: int):
@@ -84,7 +86,7 @@ class Caser(Learner, Factored, Explainer):
         self.ages = nn.Conv1d(1, config.vertical, config.window) if config.vertical else None
         self.dense = nn.Linear(config.vertical * dim + config.horizontal * len(heights), dim)
         nn.init.xavier_uniform_(self.dense.weight)
-        self.person_UD = nn.Parameter(torch.randn(users + 1, dim) * spread) if config.person else None
+        self.person_UD = nn.Parameter(torch.randn(users + 1, dim) / dim) if config.person else None
         self.output_NE = nn.Parameter(torch.randn(items + 1, dim * (1 + config.person)) * spread)
         self.bias_N = nn.Parameter(torch.zeros(items + 1))
         self.dropout = nn.Dropout(config.dropout)
@@ -92,6 +94,9 @@ class Caser(Learner, Factored, Explainer):
     @property
     def needs(self) -> Needs:
         return self.config.needs
+
+    def prepare(self, train: Interactions) -> None:
+        start_at_popularity(self.bias_N, train, self.config.objective, self.config.negatives)
 
     def states(self, batch: Batch) -> Tensor:
         """[z; P_u; 1] after each event, state_BLF."""

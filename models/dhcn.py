@@ -7,13 +7,14 @@ a_j = q . sigmoid(W2 tanh(W1 [p, x_j] + b1) + b2 + W3 s), theta = sum_j a_j x_j,
 (`contrast` > 0) joins the rows of a batch by how many items they share (Jaccard, D^-1 (A + I)), averages their mean
 rows of E over `layers` of it, and asks theta to know its own average from that of a shuffled theta.
 
-**Departs from the paper:** one hyperedge a person, of all their training events, not one a prefix: as a sample's longer
-sibling holds its label. What validation and test hold is in no edge. Every position of a window is a target in one
-pass, as if each prefix were a row; the contrast is of whole rows alone. It is a mean over rows: the code's sum makes
-its weight hang on the batch (their beta .01 at 100 rows is `contrast: 1`). The averages do not learn (`detached`), as
-in the code, which passes them through numpy; false is the paper as it is written. `positions: false` leaves p out, as
-the code does for Tmall. Products are taken as means over an edge's items, then over an item's edges: their matrix,
-which is dense with long histories, is never made. There is a dropout.
+**Departs from the paper:** a hyperedge is a person's last `length` training events, the `length` before them, and so
+on, not one a prefix: as a sample's longer sibling holds its label. The paper's sessions are short: over a history of
+hundreds a mean tells nothing of any item. What validation and test hold is in no edge. Every position of a window is a
+target in one pass, as if each prefix were a row; the contrast is of whole rows alone. It is a mean over rows: the
+code's sum makes its weight hang on the batch (their beta .01 at 100 rows is `contrast: 1`). The averages do not learn
+(`detached`), as in the code, which passes them through numpy; false is the paper as it is written. `positions: false`
+leaves p out, as the code does for Tmall. Products are taken as means over an edge's items, then over an item's edges:
+their matrix, which is dense with long histories, is never made. There is a dropout.
 """
 
 from typing import Literal, final
@@ -58,7 +59,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "DHCN":
 
 @final
 class DHCN(Prepared, Factored, Explainer):
-    """`graph`: items by people."""
+    """`graph`: items by stretches of people's histories."""
 
     def __init__(self, config: Config, items: int, users: int):
         super().__init__()
@@ -80,7 +81,11 @@ class DHCN(Prepared, Factored, Explainer):
         return self.config.needs
 
     def prepare(self, train: Interactions) -> None:
-        self.graph.fill(train.item_E, train.user_E, len(self.graph.degrees), len(self.graph.sizes))
+        length, count_U = self.config.length, train.offset_U.diff()
+        edges_U = (count_U + length - 1) // length
+        after_E = train.offset_U[train.user_E + 1] - 1 - torch.arange(len(train), device=train.item_E.device)
+        edge_E = (edges_U.cumsum(0) - edges_U)[train.user_E] + after_E // length
+        self.graph.fill(train.item_E, edge_E, len(self.graph.degrees), int(edges_U.sum()))
 
     def keys(self, item_U: Tensor | None = None) -> Tensor:
         """X of some items, or of all. One that is in no edge has its own vector alone, in the first of the layers."""

@@ -2,7 +2,7 @@
 
 f_i = sum_k alpha_k a_k over the item's features (each of its categories, its picture, its text), where alpha =
 softmax of w . a_k over them. Two causal transformers read E[i] and f_i, each with slots of its own; score =
-(W [O_i; O_f] + b) . E[i].
+drop(LN(W [O_i; O_f] + b)) . E[i].
 
 **Departs from the paper:** a reconstruction, as the source could not be read. Every position of a window is learnt
 from, not one prefix a row. Each category of an item is a feature by itself, so that attention has something to choose
@@ -109,7 +109,8 @@ class FDSA(Learner, Factored, Explainer):
         super().__init__()
         self.config, self.embedding, self.features = config, embedding, features
         self.items, self.second = items, second
-        self.join = nn.Linear(2 * config.dim, config.dim)
+        self.join, self.norm = nn.Linear(2 * config.dim, config.dim), nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
 
     @property
     def needs(self) -> Needs:
@@ -119,7 +120,7 @@ class FDSA(Learner, Factored, Explainer):
         """The state after each event, state_BLD. One of presence 0 keeps its slots, and its share of attention."""
         item_BLD = batch.present(self.embedding(batch.item_BL))
         both_BLE = torch.cat([self.items(item_BLD), self.second(self._told(batch)[0])], -1)
-        state_BLD: Tensor = self.join(both_BLE)
+        state_BLD: Tensor = self.dropout(self.norm(self.join(both_BLE)))
         return state_BLD
 
     def _told(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -19,9 +19,11 @@ from torch.nn import functional as F
 
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
-from engine.training.contract import Factored, Learner
+from engine.training.contract import Factored, Prepared
+from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from models.blocks.objective import Rivals, compare
+from models.blocks.popular_start import start_at_popularity
 from models.blocks.shared_settings import Dim, Dropout, Length
 
 
@@ -52,7 +54,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "GRU4Rec":
 
 
 @final
-class GRU4Rec(Learner, Factored):
+class GRU4Rec(Prepared, Factored):
     """The output's bias is folded into queries (a 1) and keys."""
 
     def __init__(self, config: Config, items: int):
@@ -69,6 +71,9 @@ class GRU4Rec(Learner, Factored):
     @property
     def needs(self) -> Needs:
         return self.config.needs
+
+    def prepare(self, train: Interactions) -> None:
+        start_at_popularity(self.bias_N, train, self.config.objective, self.config.negatives)
 
     def states(self, batch: Batch) -> Tensor:
         """The state after each event, state_BLE, its last column 1. One of presence 0 is a step too, on zeros."""

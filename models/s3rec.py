@@ -35,7 +35,9 @@ from models.blocks.transformer import Encoder, Layers, embedded, stacked
 class Before(Record):
     """What is taught before the next item is; the weights are those of the paper's sums."""
 
-    epochs: int = Field(100, ge=0, description="epochs of pre-training; 0: none, which makes a SASRec of it")
+    epochs: int = Field(
+        100, ge=0, description="epochs of pre-training; 0, or no weights: none, which makes a SASRec of it"
+    )
     lr: float = Field(0.001, gt=0, description="learning rate of pre-training")
     mask: float = Field(0.2, ge=0, lt=1, description="chance of an event to be masked; a row's last one always is")
     aap: float = Field(0.2, ge=0, description="weight of the attributes of events that are seen")
@@ -45,6 +47,11 @@ class Before(Record):
     contrast: Literal["logistic", "printed"] = Field(
         "logistic", description="of MIP and SP: on scores, or on their sigmoids as in the authors' code"
     )
+
+    @property
+    def teaches(self) -> bool:
+        """Whether there is anything to it: epochs, and a goal with a weight."""
+        return bool(self.epochs and (self.aap or self.mip or self.map or self.sp))
 
 
 class Config(Layers, Rivals):
@@ -57,7 +64,7 @@ class Config(Layers, Rivals):
 
     @property
     def needs(self) -> Needs:
-        views = frozenset[View](["categories"] if self.pretraining.epochs else [])
+        views = frozenset[View](["categories"] if self.pretraining.teaches else [])
         return self.draws(self.objective, self.length, views=views)
 
 
@@ -66,7 +73,7 @@ def build(config: Config, catalog: Catalog, users: int) -> "S3Rec":
     blocks = stacked(config, "post")
     embedding = embedded(catalog.items, config.dim)
     encoder = Encoder(config, blocks, "post")
-    goals = Goals(catalog.categories, config) if config.pretraining.epochs else None
+    goals = Goals(catalog.categories, config) if config.pretraining.teaches else None
     return S3Rec(config, embedding, encoder, goals)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.cells import markdown
-from benchmarks.reasons import hits_rows
+from benchmarks.reasons import SHOWN, hits_rows
 from benchmarks.worlds.__main__ import WORLDS
 from benchmarks.worlds.made import Made, Numbers, Part, Row
 from benchmarks.worlds.trial import learnt
@@ -30,7 +30,6 @@ from stages.explain.reasons import positions_of
 
 RIVALS = ("gru4rec", "sasrec", "fism", "LSTM")
 ROWS = 64
-HEAD = ("chance", "newest", "own_share", "own_signed", *READINGS)
 
 
 def best(world: Made, row: Row, seed: int, learning: Sequence[float]) -> Recommender:
@@ -105,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
     given = parser.parse_args(arguments)
     logging.disable(logging.INFO)
-    table = [["world", "model", "of", "cases", *HEAD]]
+    table = [["world", "model", "of", "cases", *SHOWN]]
     for name in given.worlds:
         for line in lines(name, given.seeds, given.cases, given.readings):
             table.append(line)

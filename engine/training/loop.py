@@ -23,7 +23,7 @@ from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
 from engine.training.processes import processes
 from engine.training.schedule import Progressed, Train
-from engine.training.steps import Steps
+from engine.training.steps import Steps, units
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class Loop:
         self.fabric = processes(train.item_E.device.type, settings.precision)
         self.first = self.fabric.global_rank == 0
         self.model = model
-        self.steps = Steps(train, model.needs, settings.batch_size, self.fabric.global_rank, self.fabric.world_size)
+        rows = settings.rows(units(train, model.needs))
+        self.steps = Steps(train, model.needs, rows, self.fabric.global_rank, self.fabric.world_size)
         self.wrapped, self.optimizer = self.fabric.setup(model, adam(model, settings, train.item_E.device.type))
         self.wrapped.mark_forward_method("loss")
         self.average = Average(model, settings.average)

@@ -12,6 +12,12 @@ POOL = 16  # steps' worth of windows that are sorted by length together
 CELLS = 2**26  # a table of all pairs is looked up at once, a longer one is searched in
 
 
+def windows_of(train: Interactions, length: int, ahead: int = 1) -> int:
+    """How many windows an epoch has."""
+    inputs_U = (train.offset_U.diff() - ahead).clamp(min=0)
+    return int(((inputs_U + length - 1) // length).sum())
+
+
 def windows(train: Interactions, length: int, generator: torch.Generator, ahead: int = 1) -> tuple[Tensor, Tensor]:
     """Cut every user's events into windows of at most `length` inputs, as few as can be, with random borders.
 

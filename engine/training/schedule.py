@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from engine.tables.settings import Record
 
 HALVED = 10  # epochs, as MAHN's authors have it
+FEW = 16  # rows in a step that are not made fewer
 PLATEAU, FALL = 4, 1 / 3  # validations, and what is left of the rate after them
 
 
@@ -19,6 +20,9 @@ class Train(Record):
 
     epochs: int = Field(40, ge=1, description="epochs at most")
     batch_size: int = Field(64, ge=1, description="rows a step: windows of history, or pairs where a model takes none")
+    steps: int = Field(
+        0, ge=0, description=f"steps an epoch at least: small data is learnt in smaller batches, down to {FEW}; 0: any"
+    )
     lr: float = Field(0.001, gt=0, description="learning rate of the first epoch")
     weight_decay: float = Field(0.0, ge=0, description="half the weight of the squared matrices beside the loss")
     clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0: any")
@@ -39,6 +43,10 @@ class Train(Record):
     def of(self, epochs: int | None, lr: float | None) -> "Train":
         """These settings with other epochs and another rate, where they are given."""
         return self.model_copy(update={"epochs": epochs or self.epochs, "lr": lr or self.lr})
+
+    def rows(self, units: int) -> int:
+        """Rows a step where an epoch has so many windows or pairs."""
+        return min(self.batch_size, max(units // self.steps, FEW)) if self.steps else self.batch_size
 
     @model_validator(mode="after")
     def _falls_before_it_ends(self) -> Self:

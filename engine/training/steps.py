@@ -8,7 +8,14 @@ from torch import Tensor
 from engine.training.batch import Batch
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
-from engine.training.sampling import Negatives, Shared, batches
+from engine.training.sampling import Negatives, Shared, batches, windows_of
+
+
+def units(train: Interactions, needs: Needs) -> int:
+    """Windows of an epoch, or pairs where a model takes none."""
+    if not needs.length or needs.pairs:
+        return len(train)
+    return windows_of(train, needs.length, needs.ahead)
 
 
 class Steps:

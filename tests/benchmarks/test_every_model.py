@@ -91,3 +91,18 @@ def test_an_error_that_no_stage_said_stops_the_table(
     monkeypatch.setattr(every_model, "command", killed)
     with pytest.raises(RuntimeError, match="Killed"):
         table(monkeypatch, capsys, "--out", str(tmp_path), "--models", "ease")
+
+
+def test_what_all_models_learn_by_counts_too(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--out", str(tmp_path / "out"), "--kept", str(tmp_path / "kept"), "--models", "ease", "sasrec")
+    table(monkeypatch, capsys, *words)
+    for model in ("ease", "sasrec"):
+        kept = tmp_path / "kept" / f"{model}.json"
+        known = json.loads(kept.read_text())
+        assert ("train" in known) == (model == "sasrec")
+        kept.write_text(json.dumps(known | {"train": {"steps": 7}} if model == "sasrec" else known))
+    asked.clear()
+    table(monkeypatch, capsys, *words)
+    assert [each[1] for each in asked if each[0] == "train"] == ["model=sasrec"]

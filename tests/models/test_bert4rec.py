@@ -111,3 +111,17 @@ def test_the_first_loss_is_that_of_chance(world: World) -> None:
 def test_rows_are_whole_and_what_is_drawn_is_asked_for() -> None:
     assert models.configure(section("bert4rec", "chunked")).needs == Needs(length=8, ahead=0)
     assert models.configure(section("bert4rec", "gbce")).needs == Needs(length=8, ahead=0, negatives=8)
+
+
+def test_what_is_read_is_what_is_scored_and_the_mask_is_neither_item_nor_score(world: World) -> None:
+    """One table for both; no column of scores for the mask."""
+    model = model_of(world)
+    with torch.no_grad():
+        model.embedding.weight[3] += 1
+    torch.testing.assert_close(model.keys()[3, :-1], model.embedding.weight[3])
+    assert model.score_all(row([3, 5])).shape == (1, world.items + 1)
+    before = model.keys().detach().clone()
+    with torch.no_grad():
+        model.mask_D += 1
+    assert torch.equal(model.keys(), before)
+    assert [name for name, _ in model.named_parameters() if name.startswith("embedding")] == ["embedding.weight"]

@@ -1,6 +1,7 @@
 """DHCN: its convolution and weights on numbers, what is in its graph, and what it reduces to."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -51,7 +52,8 @@ def test_a_convolution_by_hand() -> None:
 
 
 def test_layers_are_powers_of_the_dense_matrix(world: World) -> None:
-    model = dhcn(world, layers=3)
+    """Of histories that are one edge each."""
+    model = dhcn(world, layers=3, length=50)
     e_ND, a_NN = model.embedding.weight, matrix(world)
     expected = (e_ND + a_NN @ e_ND + a_NN @ a_NN @ e_ND + a_NN @ a_NN @ a_NN @ e_ND) / 4
     torch.testing.assert_close(model.keys(), expected)
@@ -67,12 +69,19 @@ def test_vectors_that_are_all_alike_stay(world: World) -> None:
     torch.testing.assert_close(model.keys()[in_edges], model.embedding.weight[in_edges])
 
 
-def test_an_edge_is_a_person_and_what_follows_training_is_in_none(world: World) -> None:
-    model = dhcn(world)
-    events = world.interactions(1)
+@pytest.mark.parametrize("length", [4, 12])
+def test_an_edge_is_a_stretch_of_a_history_and_what_follows_training_is_in_none(length: int, world: World) -> None:
+    """The last events together, those before them, and so on."""
+    model = dhcn(world, length=length)
+    events, expected = world.interactions(1), []
     for user in range(1, world.users + 1):
-        members = model.graph.thing_Z[model.graph.set_offset[user] : model.graph.set_offset[user + 1]]
-        assert members.tolist() == sorted(set(events.item_E[events.user_E == user].tolist()))
+        item_L = events.item_E[events.user_E == user].tolist()
+        stops = range(len(item_L), 0, -length)
+        expected += [sorted(set(item_L[max(stop - length, 0) : stop])) for stop in stops]
+    border = model.graph.set_offset.tolist()
+    found = [model.graph.thing_Z[a:b].tolist() for a, b in pairwise(border)]
+    assert found == expected
+    assert (max(map(len, found)) > 4) == (length > 4)
     before = model.state_dict()
     model.prepare(world.interactions())
     assert any(not torch.equal(before[name], value) for name, value in model.state_dict().items())

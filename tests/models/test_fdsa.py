@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import models
 from engine.tables.settings import Choice
@@ -26,7 +27,7 @@ def model_of(world: World, variant: str) -> FDSA:
 
 @pytest.mark.parametrize("variant", ["categories", "post", "bce"])
 def test_without_the_second_transformer_it_is_sasrec(world: World, variant: str) -> None:
-    """W = [I 0] and b = 0: the same scores, the same loss and the same way for items to learn by it."""
+    """W = [I 0], b = 0 and no norm: the same scores, the same loss and the same way for items to learn by it."""
     model = built("fdsa", variant, world).eval()
     assert isinstance(model, FDSA)
     objective, norm = model.config.objective, model.config.norm
@@ -36,6 +37,7 @@ def test_without_the_second_transformer_it_is_sasrec(world: World, variant: str)
     with torch.no_grad():
         model.join.weight.copy_(torch.cat([torch.eye(16), torch.zeros(16, 16)], 1))
         model.join.bias.zero_()
+    model.norm = torch.nn.Identity()  # type: ignore[assignment]
     plain.encoder.load_state_dict(model.items.state_dict())
     plain.embedding.load_state_dict(model.embedding.state_dict())
     batch = rows(world, model.needs, targets=True)
@@ -81,8 +83,8 @@ def test_the_order_of_features_is_none_of_the_model_s_business(world: World) -> 
 @torch.no_grad()
 @pytest.mark.parametrize("variant", ["all", "post", "views"])
 def test_the_score_by_hand(world: World, variant: str) -> None:
-    """(W [O_i ; O_f] + b) . E, where O_i is of the items' rows and O_f of the sum of all that each item's features are
-    weighed to; each transformer is of the norm that is asked.
+    """LN(W [O_i ; O_f] + b) . E, where O_i is of the items' rows and O_f of the sum of all that each item's features
+    are weighed to; each transformer is of the norm that is asked.
     """
     model = model_of(world, variant)
     item_L = torch.tensor([3, 2, 5, 4])  # item 2 has no features
@@ -90,6 +92,7 @@ def test_the_score_by_hand(world: World, variant: str) -> None:
     assert f_LD[1].tolist() == [0.0] * 16
     of_items_LD, of_features_LD = model.items(model.embedding.weight[item_L][None])[0], model.second(f_LD[None])[0]
     state_D = model.join.weight @ torch.cat([of_items_LD[-1], of_features_LD[-1]]) + model.join.bias
+    state_D = F.layer_norm(state_D, (16,), model.norm.weight, model.norm.bias)
     batch = Batch(torch.tensor([1]), item_L[None], torch.tensor([4]), item_L[None])
     torch.testing.assert_close(model.score_all(batch)[0], model.embedding.weight @ state_D)
     kinds = {type(block) for encoder in (model.items, model.second) for block in encoder.blocks}

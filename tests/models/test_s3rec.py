@@ -30,11 +30,12 @@ def row(items: list[int], width: int = 0) -> Batch:
     return Batch(torch.tensor([1]), item_BL, torch.tensor([len(items)]), item_BL, target_BL=item_BL)
 
 
-def test_without_pre_training_it_is_its_sasrec(world: World, tmp_path: Path) -> None:
-    """The same numbers at the start and, at the same seed, after learning."""
+@pytest.mark.parametrize("none", [{"epochs": 0}, {"epochs": 2, "aap": 0.0, "mip": 0.0, "map": 0.0, "sp": 0.0}])
+def test_without_pre_training_it_is_its_sasrec(none: dict[str, float], world: World, tmp_path: Path) -> None:
+    """The same numbers at the start and, at the same seed, after learning; without epochs as without weights."""
     shared = {k: v for k, v in section("s3rec", "without").settings.items() if k != "pretraining"}
     choices = [section("s3rec", "without"), Choice(name="sasrec", settings=shared | {"norm": "post", "dropout": 0.1})]
-    choices[0] = Choice(name="s3rec", settings=choices[0].settings | {"dropout": 0.1})
+    choices[0] = Choice(name="s3rec", settings=choices[0].settings | {"dropout": 0.1, "pretraining": none})
     states = []
     for choice in choices:
         torch.manual_seed(1)

@@ -184,3 +184,15 @@ def test_what_drifts_is_found_and_kept_with_the_weights() -> None:
     )
     again.load_state_dict(daily.state_dict())
     assert wrong(again) == wrong(daily)
+
+
+def test_drift_that_does_not_move_is_svdpp_bit_for_bit() -> None:
+    """With alpha, days and bins left at 0 and c_u at 1 the steps by the clock are those without it."""
+    events = events_of(ROWS)
+    settings = {"items": 3, "users": 2, "dim": 3, "epochs": 6, "penalty": 0.05}
+    plain = solved(events, "timesvd", drift="none", **settings)
+    still, drifting = (solved(events, "timesvd", drift="daily", drift_rate=rate, **settings) for rate in (0.0, 0.5))
+    place = torch.arange(5)
+    found = [m.rate(events.pairs(place, m.needs), events.item_E) for m in (plain, still, drifting)]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])

@@ -1,5 +1,7 @@
 """Windows hold each target once; negatives are never training items; draws have the counts they say."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,10 +11,14 @@ from hypothesis import strategies as st
 
 from engine.tables.arrays import event_columns
 from engine.training import sampling
+from engine.training.contract import Learner
 from engine.training.interactions import Interactions
+from engine.training.loop import Loop
 from engine.training.needs import Needs
-from engine.training.sampling import Negatives, Shared, batches, windows
-from engine.training.steps import Steps
+from engine.training.sampling import Negatives, Shared, batches, windows, windows_of
+from engine.training.schedule import Train
+from engine.training.steps import Steps, units
+from tests.models.world import World, built
 
 histories = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=15), min_size=1, max_size=6)
 
@@ -161,3 +167,37 @@ def test_a_step_draws_by_the_power_that_is_asked() -> None:
         batch, _ = next(iter(Steps(train, needs, 4).epoch(seeded())))
         assert batch.shared_S is not None
         assert float((batch.shared_S == 2).float().mean()) == pytest.approx(share, abs=0.02)
+
+
+@given(histories, st.integers(1, 6), st.integers(1, 3))
+def test_windows_are_counted_before_they_are_cut(histories: list[list[int]], length: int, ahead: int) -> None:
+    train = events(histories)
+    assert windows_of(train, length, ahead) == len(windows(train, length, seeded(), ahead)[0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [({}, 64), ({"steps": 100}, 27), ({"steps": 1000}, 16), ({"steps": 10}, 64), ({"steps": 100, "batch_size": 8}, 8)],
+)
+def test_small_data_is_learnt_in_smaller_batches(asked: dict[str, int], rows: int) -> None:
+    assert Train(**asked).rows(2_750) == rows
+
+
+def test_an_epoch_has_the_steps_asked_for() -> None:
+    """Of windows where a model reads histories, of events where it reads none."""
+    train = events([[1, 2, 3, 4, 5] for _ in range(200)])
+    for needs, there in ((Needs(length=2), 400), (Needs(negatives=1), 1000)):
+        assert units(train, needs) == there
+        steps = list(Steps(train, needs, Train(steps=20, batch_size=200).rows(there)).epoch(seeded()))
+        assert len(steps) == 20
+
+
+def test_the_loop_takes_the_smaller_batches(tmp_path: Path) -> None:
+    world = World([[1, 2, 3, 4, 5] for _ in range(200)], 5)
+    model = built("bpr_mf", "plain", world)
+    assert isinstance(model, Learner)
+    loops = [
+        Loop(model, world.interactions(), Train(steps=steps, batch_size=200), 1, tmp_path / "run.pt")
+        for steps in (0, 20)
+    ]
+    assert [loop.steps.size for loop in loops] == [200, 50]
