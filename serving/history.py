@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+
+EARLIEST, LATEST = (
+    datetime(2, 1, 1, tzinfo=UTC),
+    datetime(9998, 12, 31, tzinfo=UTC),
+)  # in every zone a time of years 1 to 9999
 
 
 class Refused(ValueError):
@@ -82,11 +87,13 @@ class Muted:
 
 
 def timed(time: datetime) -> datetime:
-    """The time, which must have a zone.
+    """The time, which must have a zone and lie in the years 2 to 9998.
 
     Raises:
-        Refused: it has none.
+        Refused: it has none, or lies elsewhere.
     """
     if time.tzinfo is None:
         raise Refused(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
+    if not EARLIEST <= time <= LATEST:
+        raise Refused(f"{time.isoformat()} is too far away: times lie in the years {EARLIEST.year} to {LATEST.year}")
     return time

@@ -91,7 +91,7 @@ def test_somebody_new_is_told_by_titles(client: TestClient, predictors: dict[str
 
 
 def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
-    assert client.get("/health").json() == {"status": "ok", "models": ["ante_rnn", "ease"]}
+    assert client.get("/health").json() == {"status": "ok", "models": ["ante_rnn", "ease"], "waiting": 0}
     assert client.get("/search", params={"text": "heatw"}).json()["items"] == [{"item": "f6", "title": "Heatwave"}]
     assert client.get("/people", params={"text": "p1"}).json()["people"] == ["p1", "p10", "p11", "p12"]
     person = client.get("/person", params={"user": "p2"}).json()
