@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from serving.history import Act
+from serving.history import WHOLE, Act
 
 Rank = Annotated[int, Field(ge=1, description="from 1")]
 Place = Annotated[int, Field(ge=0, description="of an act in the history, from 0")]
@@ -26,6 +26,8 @@ class Item:
 @dataclass(frozen=True)
 class Recommendation(Item):
     """An item at its rank, from 1. `because`: a sentence that was checked, or None where none could be."""
+
+    __pydantic_config__ = WHOLE
 
     rank: Rank
     score: float
@@ -47,6 +49,8 @@ class Part:
     right, bottom of a region, in 0..1.
     """
 
+    __pydantic_config__ = WHOLE
+
     label: str
     weight: float
     place: Place | None = None
@@ -66,6 +70,8 @@ class Reading:
     signed; `faithful`: the score was computed from these very weights; `name`: what the model calls them where its kind
     alone does not say it.
     """
+
+    __pydantic_config__ = WHOLE
 
     over: Over
     kind: Literal["share", "gate", "signed"]

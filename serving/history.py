@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from pydantic import ConfigDict
+
 EARLIEST, LATEST = (
     datetime(2, 1, 1, tzinfo=UTC),
     datetime(9998, 12, 31, tzinfo=UTC),
 )  # in every zone a time of years 1 to 9999
+
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all of its fields
 
 
 class Refused(ValueError):
@@ -21,6 +25,8 @@ class Refused(ValueError):
 @dataclass(frozen=True)
 class Act:
     """One thing that was done: the item's raw id and title, when (with a time zone), and the rating that was given."""
+
+    __pydantic_config__ = WHOLE
 
     item: str
     title: str

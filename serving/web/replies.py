@@ -81,4 +81,4 @@ class Wrong:
     """Why there is no answer; `nearest`: names that may have been meant."""
 
     error: str
-    nearest: tuple[str, ...] = ()
+    nearest: tuple[str, ...]

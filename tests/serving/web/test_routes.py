@@ -152,12 +152,6 @@ def test_nothing_comes_from_elsewhere_and_nobody_asks_by_another_name(client: Te
         assert other.get("/person", params={"user": "p2"}).status_code == 400
 
 
-def test_openapi_names_the_routes_of_a_shop(client: TestClient) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    shop = {"/recommend", "/explain", "/why_not", "/history", "/search", "/people", "/person", "/health"}
-    assert set(paths) == shop
-
-
 def test_fifty_questions_at_once_lose_none(client: TestClient) -> None:
     alone = {f"p{n}": asked(client, "/recommend", {"history": {"user": f"p{n}"}, "top": 3}) for n in range(1, 13)}
 
