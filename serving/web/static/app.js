@@ -233,7 +233,7 @@ function regionPicture(shown, places) {
     const about = { type: "button", class: "small", "aria-label": `Mute region ${part.part} of ${title}`, click };
     return made("button", about, `mute region ${part.part} (${signed(part.weight)})`);
   });
-  return made("div", {}, made("p", { class: "muted" }, `${terms.picture} of ${title}`), frame, made("div", { class: "words" }, ...buttons));
+  return made("div", { class: "pictured" }, made("p", { class: "muted" }, `${terms.picture} of ${title}`), frame, made("div", { class: "words" }, ...buttons));
 }
 
 // The heaviest of the picture that has the heaviest of all; folded, every region of every picture.
