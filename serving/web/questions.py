@@ -50,9 +50,12 @@ class AskedHistory(Question):
     moved: Annotated[list[Moved], Field(max_length=ACTS)] = []
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "AskedHistory":
+    def _without_contradiction(self) -> "AskedHistory":
         if (self.user is None) == (self.acts is None):
             raise ValueError("either `user` or `acts`")
+        places = [moved.place for moved in self.moved]
+        if len(places) != len(set(places)):
+            raise ValueError("`moved` names an act twice")
         return self
 
 
