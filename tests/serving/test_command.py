@@ -17,6 +17,9 @@ from serving.arguments import parsed
 from tests.serving.shop import Shop
 
 
+TWICE = ("--set", "models.ante_rnn.dim=x", "--set", "models.ante_rnn.length=y")
+
+
 @pytest.fixture
 def ask(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     """The command in the folder of a model's params.yaml; gives what it printed."""
@@ -93,7 +96,7 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
         (("recommend", "--user", "p1", "--protocol", "sideways"), "params.yaml has no 'sideways'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dimm=3"), "params.yaml has no 'dimm'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dim=x"), "models.ante_rnn.dim"),
-        (("recommend", "--user", "p1", "--set", "models.ante_rnn.dim=x", "--set", "models.ante_rnn.length=y"), "; models"),
+        (("recommend", "--user", "p1", *TWICE), "; models.ante_rnn.length"),
         (("recommend", "--user", "p1", "--set", "protocols.temporal.seen=maybe"), "excluded or kept; found 'maybe'"),
         (("recommend", "--history", "f3", "--at", "0001-01-01"), "times lie in the years 2 to 9998"),
         (("recommend", "--history", "f3", "--at", "0002-01-01T12:00"), "before the year 2: give them times"),
