@@ -16,7 +16,6 @@ from serving.argument_types import moment, region
 from serving.arguments import parsed
 from tests.serving.shop import Shop
 
-
 TWICE = ("--set", "models.ante_rnn.dim=x", "--set", "models.ante_rnn.length=y")
 
 
