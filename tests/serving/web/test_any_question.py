@@ -80,6 +80,19 @@ def test_any_value_in_any_place(client: TestClient, route: str, data: st.DataObj
 
 
 @quick
+@given(place=st.sampled_from([path for path in places(QUESTION) if path[-1] in ("time", "at")]), time=TIMES)
+def test_any_time_in_any_place(client: TestClient, place: list[Any], time: datetime) -> None:
+    question = copy.deepcopy(QUESTION)
+    inside = question
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = time.isoformat()
+    answer = client.post("/recommend", json=question | MORE["/recommend"])
+    told(answer)
+    assert answer.status_code == 422 or EARLIEST <= time <= LATEST
+
+
+@quick
 @given(body=st.binary(max_size=50) | st.text(max_size=50).map(str.encode) | st.just(b"[" * 200_000))
 def test_any_body(client: TestClient, body: bytes) -> None:
     told(client.post("/recommend", content=body, headers={"content-type": "application/json"}))
