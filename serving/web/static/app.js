@@ -261,6 +261,7 @@ function summed(parts) {
   return [...sums].map(([label, weight]) => ({ label, weight }));
 }
 
+const LEADING = ["history", "word", "region"]; // the order of what is shown first
 const OVER = { history: "acts", item_history: "acts of others", word: "words", region: "regions", view: "views", topic: "topics", gate: "gates", item_gate: "gates of others", word_region: "words and regions", category: "categories" };
 const OWN = { share: "attention", gate: "gate", signed: "contribution" };
 
@@ -271,7 +272,8 @@ function titled(part, places) {
 
 function reasons({ explanation, places }) {
   const node = made("div", { class: "why" }, made("span", { class: "mark used" }, "influence"));
-  for (const { over, parts } of explanation.influence) {
+  const order = ({ over }) => (LEADING.includes(over) ? LEADING.indexOf(over) : LEADING.length);
+  for (const { over, parts } of [...explanation.influence].sort((a, b) => order(a) - order(b))) {
     if (!parts.length) continue;
     if (over === "word") node.append(...wordReasons(parts));
     else if (over === "region") node.append(...regionReasons(parts, places));
