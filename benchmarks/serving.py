@@ -1,9 +1,10 @@
 """The web app under many questions at once: `python -m benchmarks.serving [--seconds 60] [--at-once 50] …`.
 
 Starts `python -m serving web` with the arguments after `--`, asks /recommend for people and models in turn, and prints
-JSON: how many were answered and lost, questions a second, median and 99th percentile of the seconds that one takes, and
-the server's memory before, halfway and after. With --killed it is then killed with -9 while it is asked, and started
-again: seconds until it answers, and whether it answers the same. The server is ended.
+JSON: how many were answered, refused as busy (503; asked again when told to) and lost, questions a second, median and
+99th percentile of the seconds that one takes, the server's seconds of processor an answer, how long /health took beside
+all this, and the server's memory before, halfway and after. With --killed it is then killed with -9 while it is asked,
+and started again: seconds until it answers, and whether it answers the same. The server is ended.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import psutil
 
 START = 120  # seconds until the server has to answer
 MEGA = 2**20
+HEALTH = 0.25  # seconds between two times that /health is asked
 KILLED = 4.0  # seconds of questions, in the middle of which it is killed
 
 
@@ -46,11 +48,16 @@ def main() -> None:
         server.wait()
 
 
+class Refused(Exception):
+    """The server is busy; seconds until it is to be asked again."""
+
+
 def asked(port: int, method: str, path: str, body: object = None) -> dict[str, object]:
     """One answer, over a connection of its own.
 
     Raises:
         OSError: it was lost, or is not an answer.
+        Refused: too many wait.
     """
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
@@ -58,6 +65,8 @@ def asked(port: int, method: str, path: str, body: object = None) -> dict[str, o
         line.request(method, path, data, {"content-type": "application/json"} if data else {})
         answer = line.getresponse()
         text = answer.read()
+        if answer.status == 503:
+            raise Refused(int(answer.getheader("retry-after") or 1))
         if answer.status != 200:
             raise OSError(f"{path}: {answer.status} {text[:200]!r}")
         found: dict[str, object] = json.loads(text)
@@ -89,6 +98,8 @@ class Asking:
     questions: list[dict[str, object]]
     took: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    health: list[float] = field(default_factory=list)
 
     def ask(self, first: int, every: int, end: float) -> None:
         """One of several: question `first` and every so many after it."""
@@ -97,11 +108,22 @@ class Asking:
             begun = time.monotonic()
             try:
                 asked(self.port, "POST", "/recommend", self.questions[turn % len(self.questions)])
+            except Refused as refused:
+                self.refused.append(seconds := refused.args[0])
+                time.sleep(max(min(seconds, end - time.monotonic()), 0))
+                continue
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.lost.append(repr(error))  # a list's append is one step for all threads
             else:
                 self.took.append(time.monotonic() - begun)
             turn += every
+
+    def ask_health(self, end: float) -> None:
+        """Beside the others."""
+        while (begun := time.monotonic()) < end:
+            asked(self.port, "GET", "/health")
+            self.health.append(time.monotonic() - begun)
+            time.sleep(HEALTH)
 
 
 def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str, object]:
@@ -116,17 +138,19 @@ def measured(given: argparse.Namespace, pid: int, models: list[str]) -> dict[str
         asked(given.port, "POST", "/recommend", question)
     process, asking = psutil.Process(pid), Asking(given.port, questions)
     memory, begun = [process.memory_info().rss / MEGA], time.monotonic()
-    end = begun + given.seconds
+    end, spent = begun + given.seconds, sum(process.cpu_times()[:2])
     threads = [threading.Thread(target=asking.ask, args=(n, given.at_once, end)) for n in range(given.at_once)]
+    threads.append(threading.Thread(target=asking.ask_health, args=(end,)))
     for thread in threads:
         thread.start()
     time.sleep(given.seconds / 2)
     memory.append(process.memory_info().rss / MEGA)
     for thread in threads:
         thread.join()
-    spent = time.monotonic() - begun
+    lasted = time.monotonic() - begun
     memory.append(process.memory_info().rss / MEGA)
-    return {"models": models, "at_once": given.at_once, "seconds": round(spent, 1)} | told(asking, spent, memory)
+    found = {"models": models, "at_once": given.at_once, "seconds": round(lasted, 1)} | told(asking, lasted, memory)
+    return found | {"processor_s_each": round((sum(process.cpu_times()[:2]) - spent) / len(asking.took), 4)}
 
 
 def killed(
@@ -158,11 +182,13 @@ def told(asking: Asking, spent: float, memory: list[float]) -> dict[str, object]
     took = sorted(asking.took)
     return {
         "answered": len(took),
+        "refused": len(asking.refused),
         "lost": len(asking.lost),
         "first_lost": asking.lost[:1],
         "a_second": round(len(took) / spent, 2),
         "median_s": round(statistics.median(took), 3),
         "p99_s": round(took[int(0.99 * (len(took) - 1))], 3),
+        "health_s": {"median": round(statistics.median(asking.health), 3), "most": round(max(asking.health), 3)},
         "memory_mb": {name: round(value) for name, value in zip(("before", "halfway", "after"), memory, strict=True)},
     }
 

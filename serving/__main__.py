@@ -6,13 +6,14 @@ import os
 import sys
 from typing import Any
 
-from engine.tables.printing import printable_lines
+from serving.argument_types import one_line
 from serving.arguments import parsed
 
 
 def main() -> None:
-    """Answer one question as a table or as JSON."""
+    """Answer one question as a table or as JSON, or serve."""
     given = parsed()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: a question's tensors are too small to share out
     try:
         if given.command == "web":
             from serving.web.server import serve
@@ -30,7 +31,7 @@ def main() -> None:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f"serving: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)")
+        sys.exit(f"serving: {one_line(str(message))}")
     except KeyboardInterrupt:
         sys.exit(130)
 

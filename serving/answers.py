@@ -2,9 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from serving.history import Act
+from pydantic import Field
+
+from serving.history import WHOLE, Act
+
+Rank = Annotated[int, Field(ge=1, description="from 1")]
+Place = Annotated[int, Field(ge=0, description="of an act in the history, from 0")]
+Count = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=1, description="of the word, region, topic or view, from 1")]
+Box = Annotated[tuple[float, ...], Field(min_length=4, max_length=4, description="left, top, right, bottom")]
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,9 @@ class Item:
 class Recommendation(Item):
     """An item at its rank, from 1. `because`: a sentence that was checked, or None where none could be."""
 
-    rank: int
+    __pydantic_config__ = WHOLE
+
+    rank: Rank
     score: float
     because: str | None = None
 
@@ -28,7 +38,7 @@ class Recommendation(Item):
 class Similar(Item):
     """An item by the cosine between its vector and the asked one's."""
 
-    rank: int
+    rank: Rank
     cosine: float
 
 
@@ -39,12 +49,19 @@ class Part:
     right, bottom of a region, in 0..1.
     """
 
+    __pydantic_config__ = WHOLE
+
     label: str
     weight: float
-    place: int | None = None
+    place: Place | None = None
     item: str | None = None
-    part: int | None = None
-    box: tuple[float, ...] | None = None
+    part: Number | None = None
+    box: Box | None = None
+
+
+Over = Literal[
+    "history", "item_history", "word", "region", "word_region", "topic", "view", "category", "gate", "item_gate"
+]
 
 
 @dataclass(frozen=True)
@@ -54,8 +71,10 @@ class Reading:
     alone does not say it.
     """
 
-    over: str
-    kind: str
+    __pydantic_config__ = WHOLE
+
+    over: Over
+    kind: Literal["share", "gate", "signed"]
     faithful: bool
     parts: tuple[Part, ...]
     name: str = ""
@@ -67,7 +86,7 @@ class Explanation(Item):
     `own`: the weights that the model itself gives, under their own names.
     """
 
-    rank: int
+    rank: Rank
     score: float
     because: str | None
     influence: tuple[Reading, ...]
@@ -82,13 +101,13 @@ class WhyNot(Item):
     without them, by scoring again; `told`: the same as a sentence.
     """
 
-    rank: int
+    rank: Rank
     score: float
-    top: int
+    top: Rank
     found: bool
-    places: tuple[int, ...]
+    places: tuple[Place, ...]
     acts: tuple[Act, ...]
-    rank_without: int | None
+    rank_without: Rank | None
     told: str
 
 
@@ -98,9 +117,9 @@ class Exported:
 
     folder: str
     files: tuple[str, ...]
-    people: int
-    items: int
-    width: int
+    people: Count
+    items: Count
+    width: Count
     encoder: str
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.params import lookup, override, read_yaml
 from engine.tables.settings import Choice, checked
 from engine.training.accelerator import accelerator
+from engine.training.cases import Seen
 from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
 from serving.history import Act, History, Muted, Refused
 from serving.made import made_history
@@ -46,6 +48,10 @@ def load(
     name = model or str(found["model"])
     choice = Choice(name=name, settings=lookup(found, f"models.{name}"))
     seen = lookup(found, f"protocols.{layout.protocol}.seen")
+    if seen not in get_args(Seen):
+        raise ValueError(
+            f"params.yaml: protocols.{layout.protocol}.seen is {' or '.join(get_args(Seen))}; found {seen!r}"
+        )
     section = found.get("datasets", {}).get(layout.root.name, {}).get("words", {})
     words = checked(DomainWords, section, f"datasets.{layout.root.name}.words")
     return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"])), words))
@@ -80,11 +86,11 @@ class Predictor:
 
     def people(self, text: str = "", limit: int = 20) -> tuple[str, ...]:
         """Raw ids of people that begin with a text."""
-        return self._model.names.people(text, limit)
+        return self._model.names.people(text, _counted(limit, "limit"))
 
     def search(self, text: str, limit: int = 20) -> tuple[Item, ...]:
         """Items by words of their titles."""
-        return self._model.names.search(text, limit)
+        return self._model.names.search(text, _counted(limit, "limit"))
 
     def code(self, item: str) -> int:
         """An item's code in the tables, by raw id or title. Raises Refused where nothing is called so."""

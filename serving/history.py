@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+
+from pydantic import ConfigDict
+
+EARLIEST, LATEST = (
+    datetime(2, 1, 1, tzinfo=UTC),
+    datetime(9998, 12, 31, tzinfo=UTC),
+)  # in every zone a time of years 1 to 9999
+
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all of its fields
 
 
 class Refused(ValueError):
@@ -16,6 +25,8 @@ class Refused(ValueError):
 @dataclass(frozen=True)
 class Act:
     """One thing that was done: the item's raw id and title, when (with a time zone), and the rating that was given."""
+
+    __pydantic_config__ = WHOLE
 
     item: str
     title: str
@@ -82,11 +93,13 @@ class Muted:
 
 
 def timed(time: datetime) -> datetime:
-    """The time, which must have a zone.
+    """The time, which must have a zone and lie in the years 2 to 9998.
 
     Raises:
-        Refused: it has none.
+        Refused: it has none, or lies elsewhere.
     """
     if time.tzinfo is None:
         raise Refused(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
+    if not EARLIEST <= time <= LATEST:
+        raise Refused(f"{time.isoformat()} is too far away: times lie in the years {EARLIEST.year} to {LATEST.year}")
     return time

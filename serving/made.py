@@ -1,10 +1,11 @@
 """Histories of people who are not in the data, from titles or ids."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
 from serving.events import Events
-from serving.history import Act, History, Refused, timed
+from serving.history import EARLIEST, Act, History, Refused, timed
 from serving.names import Names
 
 
@@ -22,7 +23,8 @@ def made_history(
     before the moment `at`, or before the last event of the data.
 
     Raises:
-        Refused: an item is not known, or there are not as many times or ratings as items.
+        Refused: an item is not known, there are not as many times or ratings as items, a rating is no finite number, or
+            a time is too far away.
     """
     given = [name for name in items.split(";") if name.strip()] if isinstance(items, str) else list(items)
     found = [names.item(names.code(name)) for name in given]
@@ -33,11 +35,15 @@ def made_history(
             raise Refused(f"there are {len(values)} {what} for {len(found)} items; give one each, or none")
     if times is not None and not events.timed:
         raise Refused("this data has no times: leave them out")
+    if not all(map(math.isfinite, ratings or ())):
+        raise Refused(f"a rating is a finite number; found {', '.join(map(str, ratings or ()))}")
     moments: list[datetime | None] = [None] * len(found)
     if times is not None:
         moments = [timed(time) for time in times]
     elif events.timed:
         last = events.last if at is None else timed(at)
+        if (last - EARLIEST) / events.pause < len(found):
+            raise Refused(f"{len(found)} acts, {events.pause} apart, would begin before the year 2: give them times")
         moments = [last - events.pause * (len(found) - place) for place in range(len(found))]
     rated = list(ratings) if ratings is not None else [None] * len(found)
     acts = [Act(one.item, one.title, time, rating) for one, time, rating in zip(found, moments, rated, strict=True)]

@@ -25,6 +25,7 @@ from serving.names import Names
 from serving.own_rows import has_own_rows
 from serving.rows import Rows
 from serving.topics import Topics
+from serving.weights import restored
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Model:
         names = Names(layout)
         events, needs = Events(layout, names), models.configure(choice).needs
         catalog = read_catalog(layout, needs, events.items, device)
-        net = models.restore(choice, catalog, events.users, layout.weights, device)
+        net = restored(choice, catalog, events.users, layout, device)
         rows = Rows(names, events, Topics(layout, events), needs, device)
         return Model(choice, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout), words)
 

@@ -56,7 +56,7 @@ def explained(model: Model, history: History, code: int, at: datetime | None, mu
 
 def _first(model: Model, history: History, batch: Batch, top: int, at: datetime | None) -> tuple[Tensor, Tensor]:
     known = model.rows.left_out([history.before(at)], model.seen)
-    item_BK, score_BK = top_of(model.net, batch, known, model.events.items, top)
+    item_BK, score_BK = top_of(model.net, batch, known, model.events.items, min(top, model.events.items))
     there_K = item_BK[0] > 0
     return item_BK[0][there_K], score_BK[0][there_K]
 

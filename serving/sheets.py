@@ -13,6 +13,11 @@ COLUMNS = {
     "similar": ("similar", ("rank", "item", "title", "cosine")),
     "search": ("items", ("item", "title")),
 }
+EMPTY = {
+    "recommend": "nothing is left to recommend",
+    "similar": "there is no other item",
+    "search": "no title has these words, and none is written like them",
+}
 
 
 def show(command: str, answer: dict[str, Any], parts: int) -> None:
@@ -22,7 +27,9 @@ def show(command: str, answer: dict[str, Any], parts: int) -> None:
     asked = f"{answer['model']}" + (f": {who}, {answer['acts']} acts" if "acts" in answer else "")
     if command in COLUMNS:
         key, columns = COLUMNS[command]
-        console.print(_sheet(_said(asked), columns, answer[key]))
+        console.print(
+            _sheet(_said(asked), columns, answer[key]) if answer[key] else f"{_said(asked)}: {EMPTY[command]}"
+        )
     elif command == "explain":
         _explained(console, asked, answer["explanation"], parts)
     elif command == "export":

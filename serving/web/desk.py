@@ -1,29 +1,28 @@
-"""The models that are asked, one question at a time: what a question says becomes a history, an answer plain JSON."""
+"""The models that are asked: what a question says becomes a history, and the answer a reply."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from serving.api import Act, History, Predictor, Refused, as_json
+from serving.api import Act, History, Predictor, Refused
 from serving.web.questions import Asked, AskedExplain, AskedHistory, AskedRecommend, AskedWhyNot
+from serving.web.replies import Edited, Explained, Found, People, Person, Recommended, WhyNotReply
 
 T = TypeVar("T")
 
 
 class Desk:
-    """Predictors by name, the first of which answers where a question names none. Models share the processor, so that
-    questions are worked on in turn, by one thread: memory stays that of one.
+    """Predictors by name, the first of which answers where a question names none. They share the processor and its
+    memory: one thread asks them (`line.Line`).
     """
 
     def __init__(self, predictors: Mapping[str, Predictor]):
         self._predictors = dict(predictors)
-        self._worker = ThreadPoolExecutor(1, "models")
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> tuple[str, ...]:
         """Of the models."""
-        return list(self._predictors)
+        return tuple(self._predictors)
 
     @property
     def reads(self) -> dict[str, list[str]]:
@@ -37,71 +36,55 @@ class Desk:
             Refused: there is none; says which there are.
         """
         if name is not None and name not in self._predictors:
-            raise Refused(f"no model is called {name!r} here; there are {', '.join(self.names)}", tuple(self.names))
+            raise Refused(f"no model is called {name!r} here; there are {', '.join(self.names)}", self.names)
         return self._predictors[name or self.names[0]]
 
-    def person(self, user: str) -> dict[str, Any]:
+    def person(self, user: str) -> Person:
         """What a person of the data did."""
-        return {"user": user, "acts": as_json(self._in_turn(lambda: self.predictor(None).person(user).acts))}
+        return Person(user, self.predictor(None).person(user).acts)
 
-    def history(self, asked: AskedHistory) -> dict[str, Any]:
+    def history(self, asked: AskedHistory) -> Edited:
         """The acts of a history as it is asked about, and the place of each before any change."""
+        history, places = edited(self.predictor(None), asked)
+        return Edited(history.user, history.acts, places)
 
-        def ask() -> dict[str, Any]:
-            history, places = edited(self.predictor(None), asked)
-            return {"user": history.user, "acts": as_json(history.acts), "places": places}
-
-        return self._in_turn(ask)
-
-    def people(self, text: str, limit: int) -> dict[str, Any]:
+    def people(self, text: str, limit: int) -> People:
         """Raw ids that begin with a text."""
-        return {"people": list(self._in_turn(lambda: self.predictor(None).people(text, limit)))}
+        return People(self.predictor(None).people(text, limit))
 
-    def search(self, text: str, limit: int) -> dict[str, Any]:
+    def search(self, text: str, limit: int) -> Found:
         """Items by words of their titles."""
-        return {"items": as_json(self._in_turn(lambda: self.predictor(None).search(text, limit)))}
+        return Found(self.predictor(None).search(text, limit))
 
-    def recommend(self, asked: AskedRecommend) -> dict[str, Any]:
+    def recommend(self, asked: AskedRecommend) -> Recommended:
         """The first items."""
+        muted = asked.muted.muted()
+        return Recommended(
+            *self._answered(asked, lambda to, acts: to.recommend(acts, asked.top, asked.at, muted, asked.reasons))
+        )
 
-        def answer(model: Predictor, history: History) -> Any:
-            return model.recommend(history, asked.top, asked.at, asked.muted.muted(), asked.reasons)
-
-        return self._answered(asked, "recommendations", answer)
-
-    def explain(self, asked: AskedExplain) -> dict[str, Any]:
+    def explain(self, asked: AskedExplain) -> Explained:
         """Why an item has its score."""
+        muted = asked.muted.muted()
+        return Explained(*self._answered(asked, lambda to, acts: to.explain(acts, asked.item, asked.at, muted)))
 
-        def answer(model: Predictor, history: History) -> Any:
-            return model.explain(history, asked.item, asked.at, asked.muted.muted())
-
-        return self._answered(asked, "explanation", answer)
-
-    def why_not(self, asked: AskedWhyNot) -> dict[str, Any]:
+    def why_not(self, asked: AskedWhyNot) -> WhyNotReply:
         """An item's rank, and the acts that keep it out of the first, or in."""
+        muted = asked.muted.muted()
+        return WhyNotReply(
+            *self._answered(
+                asked, lambda to, acts: to.why_not(acts, asked.item, asked.limit, asked.top, asked.at, muted)
+            )
+        )
 
-        def answer(model: Predictor, history: History) -> Any:
-            return model.why_not(history, asked.item, asked.limit, asked.top, asked.at, asked.muted.muted())
-
-        return self._answered(asked, "why_not", answer)
-
-    def _answered(self, asked: Asked, name: str, answer: Callable[[Predictor, History], Any]) -> dict[str, Any]:
-        """An answer beside the model's name and, for each act of the history as it was asked about, its place before
-        any change: the places of an answer count in this list.
-        """
+    def _answered(self, asked: Asked, answer: Callable[[Predictor, History], T]) -> tuple[str, tuple[int, ...], T]:
+        """The model's name, the place of each act before any change, and the answer."""
         model = self.predictor(asked.model)
-
-        def ask() -> dict[str, Any]:
-            history, places = edited(model, asked.history)
-            return {"model": asked.model or self.names[0], "places": places, name: as_json(answer(model, history))}
-
-        return self._in_turn(ask)
-
-    def _in_turn(self, ask: Callable[[], T]) -> T:
-        return self._worker.submit(ask).result()
+        history, places = edited(model, asked.history)
+        return asked.model or self.names[0], places, answer(model, history)
 
 
-def edited(model: Predictor, asked: AskedHistory) -> tuple[History, list[int]]:
+def edited(model: Predictor, asked: AskedHistory) -> tuple[History, tuple[int, ...]]:
     """The history that is asked about, and the place of each of its acts before any change.
 
     Raises:
@@ -118,7 +101,7 @@ def edited(model: Predictor, asked: AskedHistory) -> tuple[History, list[int]]:
     kept = [(n, replace(act, time=times.get(n, act.time))) for n, act in enumerate(history.acts) if n not in gone]
     if times:  # what was moved stands after what was at the same time
         kept.sort(key=lambda one: (_seconds(one[1]), one[0] in times))
-    return replace(history, acts=tuple(act for _, act in kept)), [n for n, _ in kept]
+    return replace(history, acts=tuple(act for _, act in kept)), tuple(n for n, _ in kept)
 
 
 def _told(model: Predictor, asked: AskedHistory) -> History:

@@ -2,14 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from serving.history import Muted
+from serving.history import EARLIEST, LATEST, Muted, timed
 
 ACTS, TOP, TAKEN, MUTED = 2000, 100, 10, 200
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Place = Annotated[int, Field(ge=0, lt=ACTS)]
+Time = Annotated[
+    AwareDatetime,
+    AfterValidator(timed),
+    Field(description=f"in the years {EARLIEST.year} to {LATEST.year}, with a zone"),
+]
 
 
 class Question(BaseModel):
@@ -22,15 +27,15 @@ class AskedAct(Question):
     """An act of somebody new: raw id or title of the item; acts have times all or none."""
 
     item: Name
-    time: AwareDatetime | None = None
-    rating: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None
+    time: Time | None = None
+    rating: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] | None = None
 
 
 class Moved(Question):
     """An act, by its place in the history as it was, at another time."""
 
     place: Place
-    time: AwareDatetime
+    time: Time
 
 
 class AskedHistory(Question):
@@ -45,9 +50,12 @@ class AskedHistory(Question):
     moved: Annotated[list[Moved], Field(max_length=ACTS)] = []
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "AskedHistory":
+    def _without_contradiction(self) -> "AskedHistory":
         if (self.user is None) == (self.acts is None):
             raise ValueError("either `user` or `acts`")
+        places = [moved.place for moved in self.moved]
+        if len(places) != len(set(places)):
+            raise ValueError("`moved` names an act twice")
         return self
 
 
@@ -76,7 +84,7 @@ class Asked(Question):
 
     history: AskedHistory
     muted: AskedMuted = AskedMuted()
-    at: AwareDatetime | None = None
+    at: Time | None = None
     model: Name | None = None
 
 

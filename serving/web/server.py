@@ -1,7 +1,9 @@
 """`python -m serving web`: models behind HTTP on this machine."""
 
 import argparse
+import contextlib
 import logging
+import socket
 from pathlib import Path
 
 import uvicorn
@@ -14,23 +16,47 @@ from serving.web.pictures import Pictures
 
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]
 EVERYWHERE = ("0.0.0.0", "::")
-WAITING = 2048  # connections that the system holds until one is taken
+CONNECTIONS = 2048  # connections that the system holds until one is taken
 
 
 def serve(given: argparse.Namespace) -> None:
-    """Load the models, then answer until stopped.
+    """Take the port, load the models, then answer until stopped.
 
     Raises:
+        OSError: the address cannot be had, as another program has it.
         ValueError: there are not as many folders of results as models.
     """
     logging.basicConfig(level="INFO", format="%(message)s")
-    predictors = models(given)
-    pictures = Pictures(next(iter(predictors.values())), Layout(given.data, "").images)
-    hosts = ["*"] if given.host in EVERYWHERE else [*LOCAL, given.host]
-    words = next(iter(predictors.values())).words
-    app = application(Desk(predictors), pictures, words, hosts)
-    logging.info("%s on http://%s:%d (stop with Ctrl-C)", ", ".join(predictors), given.host, given.port)
-    uvicorn.run(app, host=given.host, port=given.port, backlog=WAITING, log_level="warning", server_header=False)
+    with bound(given.host, given.port) as taken:
+        predictors = models(given)
+        first = next(iter(predictors.values()))
+        pictures = Pictures(first, Layout(given.data, "").images)
+        hosts = ["*"] if given.host in EVERYWHERE else [*LOCAL, given.host]
+        app = application(Desk(predictors), pictures, first.words, hosts, given.waiting)
+        where = f"[{given.host}]" if ":" in given.host else given.host
+        logging.info("%s on http://%s:%d (stop with Ctrl-C)", ", ".join(predictors), where, given.port)
+        config = uvicorn.Config(app, backlog=CONNECTIONS, log_level="warning", server_header=False)
+        uvicorn.Server(config).run(sockets=[taken])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that has an address, so that nothing is loaded, and no address told, where it cannot be had.
+
+    Raises:
+        OSError: it cannot; says why.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with contextlib.ExitStack() as closing:
+            taken = closing.enter_context(socket.socket(kind))
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(address)
+            closing.pop_all()
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; --port and --host name another"
+        ) from None
+    return taken
 
 
 def models(given: argparse.Namespace) -> dict[str, Predictor]:

@@ -16,6 +16,7 @@ from engine.tables.schemas import SPLIT, TOPIC_ITEMS
 from engine.training.contract import Prepared, Solver
 from engine.training.source import load as load_data
 from serving.api import Muted, Refused, as_json, load
+from serving.history import EARLIEST, LATEST
 from serving.own_rows import has_own_rows
 from tests.models.variants import CASES
 from tests.models.world import built, section
@@ -303,3 +304,20 @@ def test_what_is_not_there_is_named(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match=r"no 'sosrec' in 'models\.sosrec'"):
         load(shop.layout.root, params=shop.params, model="sosrec")
     assert models.find("sasrec")
+
+
+@pytest.mark.parametrize("name", ["ante_rnn", "caser", "hievh", "hyperrec", "iarn", "sasrec", "timesvd"])
+def test_times_as_far_away_as_may_be_are_answered_or_refused(shop: Shop, name: str) -> None:
+    asked = shop.fitted(name, next(variant for model, variant in CASES if model == name))
+    history = asked.person("p2")
+    for far in (EARLIEST, LATEST):
+        for edited, at in ((history.moved(3, far), None), (history, far)):
+            try:
+                assert len(asked.recommend(edited, 2, at)) == 2
+            except Refused as refused:
+                assert "an act at least before 0002" in str(refused) or "row of its own" in str(refused)  # noqa: PT017
+    for far in (EARLIEST - timedelta(seconds=1), LATEST + timedelta(seconds=1)):
+        with pytest.raises(Refused, match="times lie in the years 2 to 9998"):
+            history.moved(3, far)
+        with pytest.raises(Refused, match="times lie in the years 2 to 9998"):
+            asked.recommend(history, 2, far)

@@ -1,15 +1,22 @@
 """`python -m serving`: tables and JSON, what is refused, and that no slow library is pulled in for one answer."""
 
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from serving import __main__ as command
-from serving.arguments import moment, parsed, region
+from serving.argument_types import moment, region
+from serving.arguments import parsed
 from tests.serving.shop import Shop
+
+TWICE = ("--set", "models.ante_rnn.dim=x", "--set", "models.ante_rnn.length=y")
 
 
 @pytest.fixture
@@ -87,12 +94,83 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
         (("explain", "--user", "p1", "--item", "the twin"), "is the title of 2 items"),
         (("recommend", "--user", "p1", "--protocol", "sideways"), "params.yaml has no 'sideways'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dimm=3"), "params.yaml has no 'dimm'"),
+        (("recommend", "--user", "p1", "--set", "models.ante_rnn.dim=x"), "models.ante_rnn.dim"),
+        (("recommend", "--user", "p1", *TWICE), "; models.ante_rnn.length"),
+        (("recommend", "--user", "p1", "--set", "protocols.temporal.seen=maybe"), "excluded or kept; found 'maybe'"),
+        (("recommend", "--history", "f3", "--at", "0001-01-01"), "times lie in the years 2 to 9998"),
+        (("recommend", "--history", "f3", "--at", "0002-01-01T12:00"), "before the year 2: give them times"),
+        (("recommend", "--history", "f3", "--times", "9999-12-31T23:00-14:00"), "times lie in the years 2 to 9998"),
+        (("recommend", "--user", "p1", "--at", "0001-01-01T00:00+14:00"), "times lie in the years 2 to 9998"),
+        (("recommend", "--user", "p1", "--without", "7"), "there is no act 7"),
+        (("recommend", "--user", "p1", "--model", "sasrec"), "does not hold models.sasrec as it is set: of its"),
+        (("recommend", "--user", "p1", "--model", "sasrec"), "--results names their folder"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_told_in_a_line(ask, given: tuple[str, ...], told: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(SystemExit) as ended:
         ask(*given)
     assert told in str(ended.value)
+    assert str(ended.value).startswith("serving: ")
+    assert "\n" not in str(ended.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("recommend", "--user", "p1", "--times", "2018-05-01"), "--times and --ratings are of the items of --history"),
+        (("why-not", "--user", "p1", "--item", "f1", "--ratings", "3"), "--times and --ratings are of the items"),
+        (("recommend", "--history", "f3", "--ratings", "nan"), "'nan' is no finite number"),
+        (("recommend", "--history", "f3", "--ratings", "3; -inf"), "'-inf' is no finite number"),
+        (("recommend", "--history", "f3", "--at", "soon"), "'soon' is no moment"),
+        (("recommend", "--user", "p1", "--top", "0"), "a number 1 or more is taken; found 0"),
+        (("recommend", "--user", "p1", "--top", "2.5"), "'2.5' is no whole number"),
+        (("recommend", "--user", "p1", "--without", "-1"), "a number 0 or more is taken; found -1"),
+        (("recommend", "--user", "p1", "--mute-region", "f3:0"), "is no region"),
+        (("explain", "--user", "p1", "--item", "f1", "--parts", "-1"), "a number 0 or more is taken; found -1"),
+        (("search", "heat", "--limit", "-1"), "a number 1 or more is taken; found -1"),
+        (("similar", "--item", "f1", "--top", "-3"), "a number 1 or more is taken; found -3"),
+        (("why-not", "--user", "p1", "--item", "f1", "--limit", "0"), "a number 1 or more is taken; found 0"),
+        (("web", "--port", "99999"), "a number from 1 to 65535 is taken; found 99999"),
+        (("web", "--waiting", "0"), "a number 1 or more is taken; found 0"),
+        (("recommend",), "one of the arguments --user --history is required"),
+        (("recomend",), "invalid choice: 'recomend'"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], given: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(list(given))
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("serving: ")
+    assert told in said
+    assert said.index("\n") == len(said) - 1
+
+
+def test_an_answer_of_nothing_says_so(ask) -> None:  # type: ignore[no-untyped-def]
+    assert "no title has these words, and none is written like them" in ask("search", "zzzz")
+    assert json.loads(ask("search", "zzzz", "--json"))["items"] == []
+    assert "nothing is left to recommend" in ask("recommend", "--history", "; ".join(f"f{n}" for n in range(1, 16)))
+
+
+def test_more_than_there_is_gives_all_there_is(ask) -> None:  # type: ignore[no-untyped-def]
+    found = json.loads(ask("recommend", "--user", "p1", "--top", str(10**12), "--json", "--no-reasons"))
+    assert len(found["recommendations"]) == 10
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for host, family in (("127.0.0.1", socket.AF_INET), ("nowhere.invalid", None)):
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            port = str(held.getsockname()[1])
+            where = ["--data", "nowhere", "--host", host, "--port", port]
+            monkeypatch.setattr(sys, "argv", ["serving", "web", *where])
+            with pytest.raises(SystemExit) as ended:
+                command.main()
+        assert re.fullmatch(rf"serving: cannot listen on {host}, port {port}: [^\n]+name another", str(ended.value))
+        assert capsys.readouterr() == ("", ""), family
 
 
 def test_arguments_are_read_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,22 +180,38 @@ def test_arguments_are_read_or_refused(capsys: pytest.CaptureFixture[str]) -> No
     given = parsed(["recommend", "--history", "a", "--ratings", "3; 4.5", "--mute-region", "f3:1"])
     assert given.ratings == [3.0, 4.5]
     assert given.mute_region == [("f3", 1)]
-    for wrong in (["--at", "soon"], ["--mute-region", "f3"], ["--user", "p1"], ["--ratings", "good"]):
+    for wrong in (["--mute-region", "f3"], ["--user", "p1"], ["--ratings", "good"]):
         with pytest.raises(SystemExit):
             parsed(["recommend", "--history", "a", *wrong])
-    assert "soon" in capsys.readouterr().err
     for name in ("recommend", "explain", "why-not", "similar", "search", "export"):
         with pytest.raises(SystemExit) as ended:
             parsed([name, "--help"])
         assert ended.value.code == 0
 
 
-def test_one_answer_needs_no_slow_library() -> None:
-    """Cold starts count: what trains, draws features or runs the pipeline is not imported; for help not even torch."""
+def test_one_answer_needs_one_thread_and_no_slow_library(shop: Shop) -> None:
+    """Cold starts count: what trains, draws features or runs the pipeline is not imported, nor what compiles; for help
+    not even torch. Threads that wait for work spin on a processor that others want."""
     slow = ("lightning_fabric", "transformers", "sklearn", "dvc", "gensim", "ray", "pandas", "torchvision", "onnx")
-    code = "import sys, {}; print([name for name in {!r} if name in sys.modules])"
-    for module, names in (("serving.api", slow), ("serving.__main__", ("torch", "polars", *slow))):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(module, names)], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.strip() == "[]", module
+    slow = (*slow, "numba", "scipy", "optuna", "matplotlib", "fastapi", "uvicorn", "torch._dynamo", "torch.onnx")
+    shop.fitted("ante_rnn", "whole")
+    results = shop.layout.root / "results" / "ante_rnn-whole"
+    where = ["--data", str(shop.layout.root), "--results", str(results), "--device", "cpu"]
+    given = ["serving", "recommend", "--user", "p2", *where]
+    named = "print([name for name in {!r} if name in sys.modules])"
+    answer = f"import sys; sys.argv = {given}; from serving.__main__ import main; main(); {named.format(slow)}"
+    answer += "; import torch; print(torch.get_num_threads())"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    environment["PYTHONPATH"] = str(Path(command.__file__).parents[1])
+    for threads, more in (("1", {}), ("2", {"OMP_NUM_THREADS": "2"})):  # what is set already is kept
+        said = _printed(answer, environment | more, results)
+        assert said[-2:] == ["[]", threads]
+    quick = f"import sys, serving.__main__; {named.format(('torch', 'polars', *slow))}"
+    assert _printed(quick, environment, results) == ["[]"]
+
+
+def _printed(code: str, environment: dict[str, str], folder: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=folder
+    )
+    return done.stdout.strip().split("\n")

@@ -9,6 +9,7 @@ let acts = [];
 let turn = 0;
 let choices = 0; // of a person or somebody new
 let missing = "";
+let stop = new AbortController(); // of the questions that are under way
 const open = new Set(); // recommendations whose reasons are shown, as "model\nitem"
 
 const at = (id) => document.getElementById(id);
@@ -30,9 +31,9 @@ function drawn(name, about) {
   return node;
 }
 
-async function answer(path, body) {
+async function answer(path, body, signal) {
   const given = body
-    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
+    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal }
     : {};
   const response = await fetch(path, given);
   const found = await response.json();
@@ -65,35 +66,58 @@ function picture(item, large = false) {
   return made("div", { class: large ? "picture large" : "picture" }, image);
 }
 
+// When an act was: another time can be given; what was moved says so, and goes back.
+function timeOf(act, place, gone) {
+  const known = whole(act.time);
+  const time = made("input", { type: "datetime-local", value: whole(asked.moved.get(place)) || known });
+  time.setAttribute("aria-label", `when (UTC) ${act.title}`);
+  time.disabled = gone;
+  const back = made("button", { type: "button", class: "small" }, "Put back its time");
+  back.setAttribute("aria-label", `Put back the time of ${act.title}`);
+  const mark = made("span", { class: "mark" }, `moved from ${known.replace("T", " ")}`);
+  const moved = made("div", { class: "words moved" }, mark, back);
+  moved.hidden = !asked.moved.has(place);
+  const move = () => {
+    if (!time.value) return;
+    if (time.value === known) asked.moved.delete(place);
+    else asked.moved.set(place, `${time.value}:00Z`);
+    moved.hidden = !asked.moved.has(place);
+    countPast();
+    recommend();
+  };
+  time.addEventListener("change", move);
+  back.addEventListener("click", () => {
+    time.value = known;
+    time.focus(); // the pressed button goes
+    move();
+  });
+  return [time, moved];
+}
+
 function actRow(act, place) {
   const gone = asked.without.has(place);
   const inside = made("div", {}, made("b", {}, act.title));
-  if (act.time) {
-    const time = made("input", { type: "datetime-local", value: asked.moved.get(place)?.slice(0, 16) || whole(act.time) });
-    time.setAttribute("aria-label", `when (UTC) ${act.title}`);
-    time.disabled = gone;
-    time.addEventListener("change", () => {
-      if (!time.value) return;
-      asked.moved.set(place, `${time.value}:00Z`);
-      recommend();
-    });
-    inside.append(time);
-  }
+  if (act.time) inside.append(...timeOf(act, place, gone));
   const toggle = () => {
     if (gone) asked.without.delete(place);
     else asked.without.add(place);
     showPast(place);
     recommend();
   };
-  const button = made("button", { type: "button", class: "small", click: toggle }, gone ? "Put back" : "Take away");
+  const button = made("button", { type: "button", class: "small take", click: toggle }, gone ? "Put back" : "Take away");
   button.setAttribute("aria-label", `${gone ? "Put back" : "Take away"} ${act.title}`);
   inside.append(button);
   return made("li", { class: gone ? "gone" : "", "data-place": place }, picture(act.item), inside);
 }
 
-function showPast(focus = null) {
+function countPast() {
   const whose = asked.user === null ? "Somebody new" : asked.user;
-  at("past-title").textContent = `What ${whose} ${terms.act}: ${acts.length - asked.without.size} of ${acts.length}`;
+  const moved = asked.moved.size ? `, ${asked.moved.size} moved` : "";
+  at("past-title").textContent = `What ${whose} ${terms.act}: ${acts.length - asked.without.size} of ${acts.length}${moved}`;
+}
+
+function showPast(focus = null) {
+  countPast();
   at("adding").hidden = asked.user !== null;
   at("acts").replaceChildren(...acts.map(actRow).reverse());
   const chips = [...asked.words].map((word) => [`word ${word}`, () => asked.words.delete(word)]);
@@ -110,7 +134,7 @@ function showPast(focus = null) {
       return made("li", {}, made("button", { type: "button", class: "small", click }, `muted: ${name} ✕`));
     }),
   );
-  if (focus !== null) at("acts").querySelector(`[data-place="${focus}"] button`)?.focus();
+  if (focus !== null) at("acts").querySelector(`[data-place="${focus}"] .take`)?.focus();
 }
 
 async function choose(user) {
@@ -161,39 +185,83 @@ function mute(add) {
   recommend();
 }
 
-function wordButtons(parts) {
-  const best = new Map();
-  for (const part of parts) if (part.weight > (best.get(part.label) || 0)) best.set(part.label, part.weight);
-  const shown = [...best].sort((a, b) => b[1] - a[1]).slice(0, 8);
+const signed = (weight) => weight.toFixed(3);
+
+// What is folded is made when it is unfolded: there may be a thousand buttons in it.
+function fold(name, inside) {
+  const node = made("details", {}, made("summary", {}, name));
+  node.addEventListener("toggle", () => node.open && node.children.length === 1 && node.append(...inside()));
+  return node;
+}
+
+const heaviestFirst = (some, weight) => [...some].sort((a, b) => Math.abs(weight(b)) - Math.abs(weight(a)));
+
+function wordButtons(words) {
   return made(
     "div",
     { class: "words" },
-    ...shown.map(([word, weight]) =>
-      made("button", { type: "button", class: "small", "aria-label": `Mute the word ${word}`, click: () => mute(() => asked.words.add(word)) }, `${word} ${weight.toFixed(3)}`),
+    ...words.map(([word, weight]) =>
+      made("button", { type: "button", class: "small", "aria-label": `Mute the word ${word}`, click: () => mute(() => asked.words.add(word)) }, `${word} ${signed(weight)}`),
     ),
   );
 }
 
-function regionPicture(parts, places) {
-  const heaviest = [...parts].filter((part) => part.box).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
-  if (!heaviest.length) return "";
-  const whose = heaviest[0].place;
-  const shown = heaviest.filter((part) => part.place === whose).slice(0, 3);
-  const title = acts[places[whose]]?.title || "";
+// A word is muted wherever it stands, so that its influence is the sum over its places.
+function wordReasons(parts) {
+  const sums = new Map();
+  for (const { label, weight, place } of parts) {
+    const [word, sum] = sums.get(label.toLowerCase()) || [label, 0];
+    if (place !== null) sums.set(label.toLowerCase(), [word, sum + weight]);
+  }
+  const all = heaviestFirst([...sums.values()].filter(([, weight]) => weight), ([, weight]) => weight);
+  const first = all.filter(([, weight]) => weight > 0).slice(0, 8);
+  const said = first.length ? "words that speak for it; press one to mute it" : "no word speaks for it";
+  return [made("p", { class: "muted" }, said), wordButtons(first), fold(`all ${all.length} words, those against it too`, () => [wordButtons(all)])];
+}
+
+function regionPicture(shown, places) {
+  const title = acts[places[shown[0].place]]?.title || "";
   const frame = picture(shown[0].item, true);
   const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
   for (const { box, weight } of shown) {
-    svg.append(drawn("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1], class: weight < 0 ? "against" : "" }));
+    if (box) svg.append(drawn("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1], class: weight < 0 ? "against" : "" }));
   }
   frame.append(svg);
   const buttons = shown.map((part) => {
     const region = { item: part.item, number: part.part, title };
     const click = () => mute(() => asked.regions.set(`${part.item}\n${part.part}`, region));
-    return made("button", { type: "button", class: "small", click }, `mute region ${part.part} (${part.weight.toFixed(3)})`);
+    const about = { type: "button", class: "small", "aria-label": `Mute region ${part.part} of ${title}`, click };
+    return made("button", about, `mute region ${part.part} (${signed(part.weight)})`);
   });
-  return made("div", {}, made("p", { class: "muted" }, `${terms.picture} of ${title}`), frame, made("div", { class: "words" }, ...buttons));
+  return made("div", { class: "pictured" }, made("p", { class: "muted" }, `${terms.picture} of ${title}`), frame, made("div", { class: "words" }, ...buttons));
 }
 
+// The heaviest of the picture that has the heaviest of all; folded, every region of every picture.
+function regionReasons(parts, places) {
+  const heaviest = heaviestFirst(parts.filter((part) => part.weight && part.place !== null), (part) => part.weight);
+  if (!heaviest.length) return [];
+  const pictures = new Map();
+  for (const part of heaviest) pictures.set(part.item, [...(pictures.get(part.item) || []), part]);
+  const [first] = pictures.values();
+  const all = () => [...pictures.values()].map((some) => regionPicture(once(some), places));
+  return [regionPicture(once(first).slice(0, 3), places), fold(`all regions of ${pictures.size} pictures`, all)];
+}
+
+// An item that was acted on twice has its regions twice, and they are muted together.
+function once(parts) {
+  const sums = new Map();
+  for (const part of parts) sums.set(part.part, { ...part, weight: part.weight + (sums.get(part.part)?.weight || 0) });
+  return heaviestFirst(sums.values(), (part) => part.weight);
+}
+
+// Of parts that are weighed at every act: one sum each.
+function summed(parts) {
+  const sums = new Map();
+  for (const { label, weight } of parts) sums.set(label, (sums.get(label) || 0) + weight);
+  return [...sums].map(([label, weight]) => ({ label, weight }));
+}
+
+const LEADING = ["history", "word", "region"]; // the order of what is shown first
 const OVER = { history: "acts", item_history: "acts of others", word: "words", region: "regions", view: "views", topic: "topics", gate: "gates", item_gate: "gates of others", word_region: "words and regions", category: "categories" };
 const OWN = { share: "attention", gate: "gate", signed: "contribution" };
 
@@ -204,16 +272,16 @@ function titled(part, places) {
 
 function reasons({ explanation, places }) {
   const node = made("div", { class: "why" }, made("span", { class: "mark used" }, "influence"));
-  const by = Object.fromEntries(explanation.influence.map((reading) => [reading.over, reading.parts]));
-  if (by.history?.length) node.append(table(by.history, (part) => part.label));
-  if (by.word?.length) node.append(made("p", { class: "muted" }, "words that speak for it; press one to mute it"), wordButtons(by.word));
-  if (by.region?.length) node.append(regionPicture(by.region, places));
-  if (by.view?.length) {
-    const views = new Map();
-    for (const part of by.view) views.set(part.label, (views.get(part.label) || 0) + part.weight);
-    node.append(table([...views].map(([label, weight]) => ({ label, weight })), (part) => part.label));
+  const order = ({ over }) => (LEADING.includes(over) ? LEADING.indexOf(over) : LEADING.length);
+  for (const { over, parts } of [...explanation.influence].sort((a, b) => order(a) - order(b))) {
+    if (!parts.length) continue;
+    if (over === "word") node.append(...wordReasons(parts));
+    else if (over === "region") node.append(...regionReasons(parts, places));
+    else {
+      if (over !== "history") node.append(made("p", { class: "muted" }, OVER[over] || over));
+      node.append(table(over === "history" ? parts : summed(parts), (part) => part.label));
+    }
   }
-  if (by.item_history?.length) node.append(made("p", { class: "muted" }, OVER.item_history), table(by.item_history, (part) => part.label));
   if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history: nothing in it can be said to lead here."));
   if (explanation.own.length) {
     const own = explanation.own.filter((reading) => reading.parts.length);
@@ -227,20 +295,20 @@ function reasons({ explanation, places }) {
 
 async function explain(model, item, row, button) {
   const key = `${model}\n${item}`;
-  const now = turn;
+  const [now, { signal }] = [turn, stop];
   if (!open.has(key)) {
     row.querySelector(".why")?.remove();
     button.setAttribute("aria-expanded", "false");
     return;
   }
   try {
-    const found = await answer("/explain", question(model, { item }));
+    const found = await answer("/explain", question(model, { item }), signal);
     if (now !== turn || !open.has(key)) return;
     row.querySelector(".why")?.remove();
     row.append(reasons(found));
     button.setAttribute("aria-expanded", "true");
   } catch (error) {
-    say(error.message);
+    if (!signal.aborted) say(error.message);
   }
 }
 
@@ -262,6 +330,9 @@ function itemRow(model, found) {
 
 async function recommend() {
   const now = ++turn;
+  stop.abort(); // what was asked before is no longer waited for
+  stop = new AbortController();
+  const { signal } = stop;
   const columns = models.map((model) => {
     const column = made("section", { class: "model", "data-model": model }, made("h3", {}, model), made("p", { class: "muted" }, "asking …"));
     column.setAttribute("aria-label", model);
@@ -278,10 +349,10 @@ async function recommend() {
     const deaf = [["words", asked.words], ["regions", asked.regions]].filter(([part, some]) => some.size && !reads[model].includes(part));
     if (deaf.length) shown.push(made("p", { class: "muted deaf" }, `reads no ${deaf.map(([part]) => part).join(" and no ")}: nothing of them is muted here`));
     try {
-      const found = await answer("/recommend", question(model, { top: 10 }));
+      const found = await answer("/recommend", question(model, { top: 10 }), signal);
       if (now !== turn) return;
       shown.push(made("ol", {}, ...found.recommendations.map((one) => itemRow(model, one))));
-      if (missing) shown.splice(-1, 0, await whyNot(model));
+      if (missing) shown.splice(-1, 0, await whyNot(model, signal));
     } catch (error) {
       shown.push(made("p", { class: "answer" }, error.message));
     }
@@ -292,9 +363,9 @@ async function recommend() {
   before.dataset.turn = now;
 }
 
-async function whyNot(model) {
+async function whyNot(model, signal) {
   try {
-    const { why_not: found } = await answer("/why_not", question(model, { item: missing, top: 10 }));
+    const { why_not: found } = await answer("/why_not", question(model, { item: missing, top: 10 }), signal);
     return made("p", { class: "answer" }, made("b", {}, found.title), `: ${found.told}`);
   } catch (error) {
     return made("p", { class: "answer" }, error.message);

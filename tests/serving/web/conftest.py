@@ -53,7 +53,7 @@ def predictors(stocked: Shop) -> dict[str, Predictor]:
 def app(stocked: Shop, predictors: dict[str, Predictor]) -> FastAPI:
     """As `python -m serving web` makes it for this machine alone."""
     pictures = Pictures(predictors["ante_rnn"], stocked.layout.images)
-    return application(Desk(predictors), pictures, WORDS, ["127.0.0.1", "localhost"])
+    return application(Desk(predictors), pictures, WORDS, ["127.0.0.1", "localhost"], 64)
 
 
 @pytest.fixture

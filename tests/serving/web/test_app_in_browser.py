@@ -1,5 +1,6 @@
 """The web app in a real browser: an act taken away, moved, a word muted, why not, two models, the keyboard alone."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -95,6 +96,15 @@ def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictor
     later = last.time.replace(second=0, microsecond=0, year=last.time.year + 1)
     opened.tab.locator('[data-place="0"] input').fill(later.strftime("%Y-%m-%dT%H:%M"))
     opened.shown("ante_rnn", [one.title for one in model.recommend(history.moved(0, later))])
+    row = opened.tab.locator('[data-place="0"]')
+    row.get_by_text(first.time.strftime("moved from %Y-%m-%d %H:%M")).wait_for()
+    assert opened.tab.get_by_text("moved from").locator("visible=true").count() == 1
+    assert "10 of 10, 1 moved" in opened.tab.locator("#past-title").inner_text()
+    opened.tab.get_by_role("button", name=f"Put back the time of {first.title}", exact=True).click()
+    opened.shown("ante_rnn", titles(model, "p2"))
+    assert row.locator("input").input_value() == first.time.strftime("%Y-%m-%dT%H:%M")
+    assert opened.tab.get_by_text("moved from").locator("visible=true").count() == 0
+    assert opened.tab.locator("#past-title").inner_text().endswith("10 of 10")
 
 
 def test_reasons_are_shown_and_a_word_and_a_region_can_be_muted(
@@ -124,6 +134,64 @@ def test_reasons_are_shown_and_a_word_and_a_region_can_be_muted(
     tab.locator("#muted li").nth(1).get_by_role("button").click()
     tab.locator("#muted li").nth(0).get_by_role("button").click()
     opened.shown("ante_rnn", titles(model, "p2"))
+
+
+def test_every_word_and_every_region_that_has_an_influence_can_be_muted(
+    opened: Opened, predictors: dict[str, Predictor]
+) -> None:
+    model, tab = predictors["ante_rnn"], opened.tab
+    opened.shown("ante_rnn", titles(model, "p2"))
+    column = tab.locator("[data-model=ante_rnn]")
+    column.get_by_role("button", name="Why").first.click()
+    why = column.locator(".why").first
+    explained = model.explain(model.person("p2"), model.recommend(model.person("p2"))[0].item)
+    by = {reading.over: reading.parts for reading in explained.influence}
+    words: Counter[str] = Counter()
+    for part in by["word"]:
+        words[part.label.casefold()] += part.weight  # type: ignore[assignment]
+    assert len({part.label.casefold() for part in by["word"] if part.weight}) == 7
+    assert min(words.values()) < 0, "none speaks against it, so that none is folded away"
+    why.get_by_text("all 7 words").click()
+    folded = why.locator("details", has_text="all 7 words").get_by_role("button")
+    folded.nth(6).wait_for()
+    order = sorted(words, key=lambda word: -abs(words[word]))
+    shown = [f"{word} {words[word]:.3f}".replace("-0.000", "0.000") for word in order]
+    assert [one.lower().replace("-0.000", "0.000") for one in folded.all_inner_texts()] == shown
+    against = min(words, key=lambda word: words[word])
+    folded.nth(order.index(against)).click()
+    opened.shown("ante_rnn", titles(model, "p2", muted=Muted((against,))))
+    tab.locator("#muted button").click()
+    opened.shown("ante_rnn", titles(model, "p2"))
+    regions = {(part.item, part.part) for part in by["region"] if part.weight}
+    assert len({item for item, _ in regions}) > 1
+    why.get_by_text("all regions of").click()
+    buttons = why.locator("details", has_text="all regions of").get_by_role("button", name="Mute region")
+    buttons.last.wait_for()
+    assert buttons.count() == len(regions)
+    said = str(buttons.last.get_attribute("aria-label"))
+    number, title = said.removeprefix("Mute region ").split(" of ", 1)
+    (item,) = {act.item for act in model.person("p2").acts if act.title == title}
+    buttons.last.click()
+    opened.shown("ante_rnn", titles(model, "p2", muted=Muted(regions=((item, int(number)),))))
+
+
+def test_influence_of_every_kind_is_shown(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    model, tab = predictors["ante_rnn"], opened.tab
+    opened.shown("ante_rnn", titles(model, "p2"))
+    tab.locator("[data-model=ante_rnn]").get_by_role("button", name="Why").first.click()
+    why = tab.locator("[data-model=ante_rnn] .why").first
+    why.wait_for()
+    explained = model.explain(model.person("p2"), model.recommend(model.person("p2"))[0].item)
+    by = {reading.over: reading.parts for reading in explained.influence}
+    assert set(by) == {"history", "word", "region", "view", "topic"}
+    for over, told in (("view", "views"), ("topic", "topics")):
+        sums: Counter[str] = Counter()
+        for part in by[over]:
+            sums[part.label] += part.weight  # type: ignore[assignment]
+        table = why.locator(f"p:text-is('{told}') + table")
+        heaviest = max(sums, key=lambda label: abs(sums[label]))
+        assert table.locator("th").first.inner_text() == heaviest
+        assert float(table.locator(".figure").first.inner_text()) == pytest.approx(sums[heaviest], abs=6e-4)
 
 
 def test_why_not_is_answered_for_each_model(opened: Opened, predictors: dict[str, Predictor]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.explain import page
+from tests.contrast import colour, contrast, over, schemes
 
 CSS = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
 LEAST = 4.5
@@ -18,41 +19,6 @@ PAIRS = [(text, ground) for text in ("ink", "soft", "hit", "miss") for ground in
     ("pin-ink", "plus"),
 ]
 
-Colour = tuple[float, float, float]
-
-
-def schemes() -> dict[str, dict[str, str]]:
-    """The variables of both schemes; the dark one changes some of the light one's."""
-    light, dark = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
-    named = [dict(re.findall(r"--([\w-]+): ([^;]+);", block)) for block in (light, dark)]
-    return {"light": named[0], "dark": named[0] | named[1]}
-
-
-def colour(text: str) -> Colour:
-    """Red, green and blue from 0 to 255 of `#rrggbb` or `r, g, b`."""
-    if text.startswith("#"):
-        red, green, blue = (int(text[at : at + 2], 16) for at in (1, 3, 5))
-        return red, green, blue
-    red, green, blue = (float(part) for part in text.split(","))  # type: ignore[assignment]
-    return red, green, blue
-
-
-def over(above: Colour, share: float, below: Colour) -> Colour:
-    """A colour of some opacity on another."""
-    red, green, blue = (share * a + (1 - share) * b for a, b in zip(above, below, strict=True))
-    return red, green, blue
-
-
-def contrast(one: Colour, other: Colour) -> float:
-    """The ratio of WCAG 2.2."""
-
-    def light(of: Colour) -> float:
-        linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in of]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    high, low = sorted((light(one), light(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
 
 def test_contrast_is_that_of_the_standard() -> None:
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
@@ -62,14 +28,14 @@ def test_contrast_is_that_of_the_standard() -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("text", "ground"), PAIRS)
 def test_text_stands_out(scheme: str, text: str, ground: str) -> None:
-    named = schemes()[scheme]
+    named = schemes(CSS)[scheme]
     assert contrast(colour(named[text]), colour(named[ground])) >= LEAST
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_words_stand_out_from_their_shades(scheme: str, ground: str) -> None:
-    named = schemes()[scheme]
+    named = schemes(CSS)[scheme]
     shades = [over(colour(named["plus"]), float(named[f"a{level}"]), colour(named[ground])) for level in range(1, 6)]
     shades.append(over(colour(named["minus"]), 0.16, colour(named[ground])))
     assert "rgba(var(--minus), 0.16)" in CSS
