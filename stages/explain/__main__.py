@@ -40,8 +40,8 @@ class Explain(Record):
     topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")
-    inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
-    causes: int = Field(1600, ge=0, description="test cases held against known causes, where there are any; 0: all")
+    inside: int = Field(60, ge=0, description="probed cases in which words and regions of the acts are silenced too")
+    causes: int = Field(2400, ge=0, description="test cases held against known causes, where there are any; 0: all")
     readings: tuple[Reading, ...] = Field(
         ("gradient", "integrated", "leave_one_out"),
         description="readings of the score that are tested beside the model's own weights",
