@@ -98,7 +98,7 @@ class Model:
     @cached_property
     def wording(self) -> Wording:
         """What reasons are called."""
-        return Wording.of(self.layout, self.needs, self.words.picture, self.device)
+        return Wording.of(self.layout, self.needs, self.words, self.device)
 
     @cached_property
     def own_rows(self) -> bool:

@@ -1,26 +1,40 @@
-"""What speaks most for an item, checked: the past act, and of it the words, the picture or the text.
+"""What speaks most for an item, checked: a past act and of it the words, the picture or the text; or what is wider.
 
 Found by the reading that leads (`readings.LEADING`); each thing that is named was taken away, and the item's
 log-probability fell.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, log_probability, presence
+from engine.evaluation.absence import PICTURE, TEXT, Absence
+from engine.evaluation.erasure import select_rows
+from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
 from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.wide_cause import WideCauses, wide_causes
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Weights
-from engine.training.presence import Presence
 
-NAMED = 2  # words at most
 TRIED = 3  # acts at most, the heaviest first
-PICTURE, TEXT = 0, 1  # of the view axis
+
+
+@dataclass(frozen=True)
+class Nameable:
+    """What there are names for. term_X: the number of each word of the catalog's flat table, 0 for those that are not
+    to be named (None: no words are); category_N: of each item, 0 none (None: none has one); topics, regions: whether
+    they can be named.
+    """
+
+    term_X: Tensor | None = None
+    category_N: Tensor | None = None
+    topics: bool = False
+    regions: bool = False
+
+
+ACT_ALONE = Nameable()
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,8 @@ class Causes:
 
     place_B: the place of the act in the row's history; -1 where there is none to name. term_BW: of its item the words
     that count most, the heaviest first, by their numbers, 0 none; acts_BW: in the texts of how many acts of the row
-    each stands. picture_B, text_B: whether its picture, or its text where no word is named, may be named.
+    each stands. picture_B, text_B: whether its picture, or its text where no word is named, may be named; region_B: the
+    region of that picture, from 0, -1 none. wide: what outweighs the act and is to be said in its place.
     """
 
     place_B: Tensor
@@ -37,6 +52,8 @@ class Causes:
     acts_BW: Tensor
     picture_B: Tensor
     text_B: Tensor
+    region_B: Tensor
+    wide: WideCauses
 
 
 @torch.no_grad()
@@ -46,23 +63,23 @@ def causes(
     item_B: Tensor,
     catalog: Catalog,
     among_BK: Tensor,
-    term_X: Tensor | None = None,
+    names: Nameable = ACT_ALONE,
 ) -> Causes:
-    """The act of the greatest influence on each row's item, and what of the act counts most.
+    """The act of the greatest influence on each row's item, and what of the act counts most; or what is wider.
 
     An act is named only if leaving it out lowers the item's log-probability: else the next heaviest, of the first
-    three that speak for the item. Words, picture and text are held to the same. `among_BK`: items among which those
-    are compared that a model can only score one by one. `term_X`: the number of each word of the catalog's flat table,
-    0 for those that are not to be named (None: no words are).
+    three that speak for the item. Words, picture and its region, text, and what is wider are held to the same.
+    `among_BK`: items among which those are compared that a model can only score one by one.
     """
     asked = Question(model, batch, item_B, catalog, among_BK)
-    found = {one.over: one for one in read(asked, LEADING, ("history", "word", "view"))}
+    over = ["history", "item_history", "word", "view", *(["topic"] if names.topics else [])]
+    found = {one.over: one for one in read(asked, LEADING, over)}
     none_B = torch.zeros_like(item_B, dtype=torch.bool)
     none_BW = item_B.new_zeros(len(item_B), NAMED)
-    nothing = Causes(torch.full_like(item_B, -1), none_BW, none_BW, none_B, none_B)
+    no_B = torch.full_like(item_B, -1)
     if "history" not in found or not batch.item_BL.shape[1]:
-        return nothing
-    check = _Check(model, batch, item_B, catalog, among_BK)
+        return Causes(no_B, none_BW, none_BW, none_B, none_B, no_B, WideCauses.none(item_B))
+    check = Absence(model, batch, item_B, catalog, among_BK)
     place_B = _act(found["history"], check)
     named_B, place_B = place_B >= 0, place_B.clamp(min=0)
     row_B = torch.arange(len(item_B), device=item_B.device)
@@ -70,17 +87,20 @@ def causes(
     shown_B = named_B & (weight_B2[:, PICTURE] > weight_B2[:, TEXT].clamp(min=0))
     read_B = named_B & ~shown_B & (weight_B2[:, TEXT] > 0)
     picture_B = shown_B & check.without_view(place_B, "image") if bool(shown_B.any()) else none_B
+    region_B = _region(asked, check, place_B, picture_B) if names.regions else no_B
     term_BW, acts_BW = none_BW, none_BW
-    if "word" in found and found["word"].value.shape[2] and term_X is not None and bool(read_B.any()):
-        term_BW = _terms(found["word"], batch, catalog, place_B, term_X) * read_B[:, None]
-        term_BW = term_BW * check.without_terms(place_B, term_BW, term_X)[:, None]
-        acts_BW = _acts(batch, catalog, term_BW, term_X)
+    if "word" in found and found["word"].value.shape[2] and names.term_X is not None and bool(read_B.any()):
+        term_BW = heaviest_words(found["word"], batch, catalog, place_B, names.term_X) * read_B[:, None]
+        term_BW = term_BW * check.without_terms(place_B, term_BW, names.term_X)[:, None]
+        acts_BW = acts_with(batch, catalog, term_BW, names.term_X)
     read_B = read_B & (term_BW[:, 0] == 0)
     text_B = read_B & check.without_view(place_B, "text") if bool(read_B.any()) else none_B
-    return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B)
+    act_B = torch.where(named_B, found["history"].value[row_B, place_B], 0)
+    wide = wide_causes(found, check, act_B, names.category_N)
+    return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B, region_B, wide)
 
 
-def _act(reason: Weights, check: "_Check") -> Tensor:
+def _act(reason: Weights, check: Absence) -> Tensor:
     """The place of the heaviest act without which the item's log-probability is lower, place_B; -1 none."""
     weight_BL = reason.value.masked_fill(~reason.valid, -torch.inf)
     weight_BA, act_BA = weight_BL.topk(min(TRIED, weight_BL.shape[1]), dim=1)
@@ -94,73 +114,17 @@ def _act(reason: Weights, check: "_Check") -> Tensor:
     return place_B
 
 
-class _Check:
-    """Whether an item's log-probability falls when something of a row's history is taken away."""
-
-    def __init__(self, model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor):
-        self.model, self.batch, self.item_B, self.catalog, self.among_BK = model, batch, item_B, catalog, among_BK
-        self.whole_B = log_probability(model, batch, item_B, among_BK)
-
-    def of(self, row_R: Tensor) -> "_Check":
-        """The same for some rows."""
-        if len(row_R) == len(self.item_B):
-            return self
-        rows = select_rows(self.batch, row_R)
-        return _Check(self.model, rows, self.item_B[row_R], self.catalog, self.among_BK[row_R])
-
-    def without_act(self, place_B: Tensor) -> Tensor:
-        """The act at a place left out."""
-        gone_BL = F.one_hot(place_B, self.batch.item_BL.shape[1]).bool()
-        return self._lower(erase_events(self.batch, gone_BL))
-
-    def without_view(self, place_B: Tensor, view: str) -> Tensor:
-        """What a view gives to the act at a place silenced."""
-        ones = [one for one in all_present(self.model, self.batch, self.item_B, self.catalog) if one.over == "view"]
-        row_B = torch.arange(len(place_B), device=place_B.device)
-        value_BL2 = ones[0].value.detach().clone()
-        value_BL2[row_B, place_B, PICTURE if view == "image" else TEXT] = 0
-        parts = presence([Weights(value_BL2, "view", "signed", False, ones[0].valid)])
-        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
-
-    def without_terms(self, place_B: Tensor, term_BW: Tensor, term_X: Tensor) -> Tensor:
-        """All places of some words in the text of the act at a place silenced."""
-        term_BLP = _words_of(self.batch.item_BL, self.catalog, term_X)
-        here_BL = F.one_hot(place_B, self.batch.item_BL.shape[1]).bool()
-        gone_BLP = (term_BLP[..., None] == term_BW[:, None, None]).any(-1) & (term_BLP > 0) & here_BL[..., None]
-        parts = Presence(part_presence={"words": (~gone_BLP).to(self.whole_B.dtype)})
-        return self._lower(self.batch.but(**vars(self.batch.dimmed(parts))))
-
-    def _lower(self, changed: Batch) -> Tensor:
-        return log_probability(self.model, changed, self.item_B, self.among_BK) < self.whole_B
-
-
-def _words_of(item_X: Tensor, catalog: Catalog, term_X: Tensor) -> Tensor:
-    """The numbers of the words of some items, term_XP: as wide as the longest text; 0 padding."""
-    offset_N = catalog.ragged("words").offset_N
-    length_X = offset_N.diff()[item_X]
-    step_P = torch.arange(max(int(length_X.max()), 1), device=item_X.device)
-    place_XP = (offset_N[item_X][..., None] + step_P).clamp(max=max(len(term_X) - 1, 0))
-    valid_XP = step_P < length_X[..., None]
-    return term_X[place_XP] * valid_XP if len(term_X) else torch.zeros_like(place_XP)
-
-
-def _terms(words: Weights, batch: Batch, catalog: Catalog, place_B: Tensor, term_X: Tensor) -> Tensor:
-    """The words of the greatest influence by all their places in the act's text, if it is for the item; 0 none."""
-    term_BP = _words_of(batch.item_BL.gather(1, place_B[:, None])[:, 0], catalog, term_X)
-    row_B = torch.arange(len(place_B), device=place_B.device)
-    weight_BP = words.value[row_B, place_B][:, : term_BP.shape[1]]
-    same_BPP = term_BP[:, :, None] == term_BP[:, None, :]
-    sum_BP = (same_BPP * weight_BP[:, None, :]).sum(-1)
-    step_P = torch.arange(term_BP.shape[1], device=term_BP.device)
-    first_BP = same_BPP.long().argmax(-1) == step_P  # a word that stands in several places is named once
-    sum_BP = sum_BP.masked_fill(~(first_BP & (term_BP > 0)), -torch.inf)
-    some = min(NAMED, sum_BP.shape[1])
-    most_BW, place_BW = sum_BP.topk(some, dim=1)
-    return F.pad(term_BP.gather(1, place_BW) * (most_BW > 0), (0, NAMED - some))
-
-
-def _acts(batch: Batch, catalog: Catalog, term_BW: Tensor, term_X: Tensor) -> Tensor:
-    """In the texts of how many acts of its row each word stands."""
-    term_BLP = _words_of(batch.item_BL, catalog, term_X)
-    counts = [(term_BLP == term_B[:, None, None]).any(-1).sum(1) for term_B in term_BW.T]
-    return torch.stack(counts, 1) * (term_BW > 0)
+def _region(asked: Question, check: Absence, place_B: Tensor, picture_B: Tensor) -> Tensor:
+    """Of the pictures that are named, the region that speaks most for the item, from 0; -1 none."""
+    region_B, row_R = torch.full_like(place_B, -1), picture_B.nonzero()[:, 0]
+    if not len(row_R):
+        return region_B
+    among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
+    rows = replace(asked, batch=select_rows(asked.batch, row_R), item_B=asked.item_B[row_R], among_BK=among_RK)
+    for one in read(rows, LEADING, ("region",)):
+        at_R = torch.arange(len(row_R), device=row_R.device)
+        weight_RM = one.value[at_R, place_B[row_R]].masked_fill(~one.valid[at_R, place_B[row_R]], -torch.inf)
+        most_R, best_R = weight_RM.max(1)
+        lower_R = (most_R > 0) & check.of(row_R).without_region(place_B[row_R], best_R)
+        region_B[row_R[lower_R]] = best_R[lower_R]
+    return region_B
