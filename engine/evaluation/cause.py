@@ -58,12 +58,7 @@ class Causes:
 
 @torch.no_grad()
 def causes(
-    model: Recommender,
-    batch: Batch,
-    item_B: Tensor,
-    catalog: Catalog,
-    among_BK: Tensor,
-    names: Nameable = ACT_ALONE,
+    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor, names: Nameable = ACT_ALONE
 ) -> Causes:
     """The act of the greatest influence on each row's item, and what of the act counts most; or what is wider.
 
