@@ -3,16 +3,19 @@
     python -m benchmarks.reasons data/demo --protocol temporal ante_rnn sasrec gru4rec [key=value …]
 
 Each model is trained with the settings of params.yaml and the overrides, once: its weights are kept in .cache/reasons
-by the digest of all that made them; `--weights model=path` takes others, and more than one path of a model tells how
-its reasons hold over seeds. A model that reads no history, or lacks something here, says so. Three tables follow.
+by the digest of all that made them; `--weights model=path` takes others. More than one path of a model, or --seeds,
+which trains it again, tells how its reasons hold over seeds. A model that reads no history, or lacks something here,
+says so. Three tables follow.
 
 Causes, where the data is a made world with its truth: the act that came next in --causes test cases, drawn by the
 seed, is explained from the history before it, and counted is how often what weighs most is a true cause. Words and
-regions are those of the acts that are true causes; the dear readings are asked inside of --inside cases. A star: better
-than chance, than the newest act and than the model's own weights, by paired tests over people with Holm's correction,
-each where there is one. ± is half of a 95 % interval, in which the cases of a person are one draw.
+regions are those of the acts that are true causes, by the readings that cost little there; --inside cases are asked by
+the others too. A star: better than chance, than the newest act and than the model's own weights, by paired tests over
+people with Holm's correction, each where there is one; the line below has p of the leading reading against the others.
+± is half of a 95 % interval, in which the cases of a person are one draw.
 
-Claims: the item that the model puts first in --cases test cases, and the acts before it: docs/explanations.md.
+Claims: the item that the model puts first in --cases test cases, and the acts before it; words and regions inside the
+acts in half as many: docs/explanations.md.
 
 Cost: processor milliseconds a case.
 """
@@ -33,8 +36,9 @@ import models
 from benchmarks.cells import markdown
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.influence import influence, log_probability
-from engine.evaluation.readings import READINGS, Question, Reading, rankings, read
+from engine.evaluation.influence import log_probability
+from engine.evaluation.part_erasure import VIEWS, examine_parts
+from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Question, Reading, rankings, read
 from engine.measures import faithfulness
 from engine.tables import store
 from engine.tables.files import cache
@@ -48,15 +52,15 @@ from engine.training.contract import CatalogScorer, Explainer, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, digest, load
 from stages import train
-from stages.explain.cause_hits import Hits, cause_hits, every_item
-from stages.explain.claims import against, means, says_nothing
-from stages.explain.faithfulness_metrics import drawn_cases
+from stages.explain.cause_hits import Hits, cause_hits, every_item, is_rival
+from stages.explain.claims import SECTIONS, against, means, says_nothing
+from stages.explain.faithfulness_metrics import asked_over, drawn_cases
 from stages.explain.known_causes import KnownCauses
 
 ROWS = 64
 SHOWN = ("chance", "newest", "own_share", "own_signed", "own_gate", *READINGS)
 MEASURES = ("comprehensiveness", "sufficiency", "rank", "necessity", "sufficiency_of_few", "deciding", "silenced")
-MEASURES += ("another", "others_in_the_mean", "redrawn", "nearby", "gini", "entropy")
+MEASURES += ("another", "others_in_the_mean", "mean_item", "redrawn", "nearby", "gini", "entropy")
 
 
 def restored(name: str, layout: Layout, params: dict[str, Any], weights: str | None) -> tuple[Recommender, Data]:
@@ -95,15 +99,23 @@ def hits_rows(name: str, hits: Hits, seed: int) -> Iterator[list[str]]:
             if one not in names:
                 return "–"
             mean, half, _ = names[one]
-            rivals = [other for first, other in better if first == one]
+            rivals = [other for first, other in better if first == one and is_rival(other)]
             won = rivals and all(better[one, r] < 0.05 and mean > names[r][0] for r in rivals)
             return f"{mean:.3f} ± {half:.3f}{' *' if won else ''}"
 
         yield [name, over, f"{names['chance'][2]:,}", *(cell(one) for one in SHOWN)]
 
 
-def claims_rows(name: str, tests: RankingTests, seeds: dict[str, float], seed: int) -> Iterator[list[str]]:
-    """The model's lines of the table of claims."""
+def leading_rows(name: str, hits: Hits, seed: int) -> Iterator[list[str]]:
+    """p of the leading reading against each other one."""
+    for over in hits.found:
+        p = {other: p for (one, other), p in hits.tests(over, seed).items() if one == LEADING and not is_rival(other)}
+        if p:
+            yield [name, f"{over}, p", "", *(f"{p[one]:.2g}" if one in p else "–" for one in SHOWN)]
+
+
+def claims_rows(name: str, of: str, tests: RankingTests, seeds: dict[str, float], seed: int) -> Iterator[list[str]]:
+    """The model's lines of the table of claims about acts, words or regions."""
     p = against(tests, seed)
     mean = {one: means(tests, one) for one in tests.found}
     for one, found in mean.items():
@@ -113,7 +125,7 @@ def claims_rows(name: str, tests: RankingTests, seeds: dict[str, float], seed: i
         nothing = says_nothing(found | {f"p_{other}": value for other, value in rivals.items()})
         cells = [f"{found[measure]:.3f}" if measure in found else "–" for measure in MEASURES]
         over_seeds = f"{seeds[one]:.3f}" if one in seeds else "–"
-        yield [name, one, *cells, over_seeds, ", ".join(beats) or "–", "nothing" if nothing else ""]
+        yield [name, of, one, *cells, over_seeds, ", ".join(beats) or "–", "nothing" if nothing else ""]
 
 
 @torch.no_grad()
@@ -139,12 +151,11 @@ def over_seeds(
 
 
 def costs(model: Recommender, data: Data, cases: Cases, readings: tuple[Reading, ...]) -> list[str]:
-    """Processor milliseconds a case: a score, own weights, each reading over acts, and gradient over all."""
+    """Processor milliseconds a case: a score, own weights, each reading over acts, some inside, gradient over all."""
     ways: dict[str, Callable[[Question], Any]] = {"score": _score, "own weights": _own}
     ways |= {f"{r}, acts": lambda asked, r=r: read(asked, r, ("history",)) for r in readings}
-    ways["gradient, all"] = lambda asked: influence(
-        *(getattr(asked, n) for n in ("model", "batch", "item_B", "catalog"))
-    )
+    ways |= {f"{r}, words and regions": lambda asked, r=r: read(asked, r, tuple(VIEWS)) for r in INSIDE}
+    ways["gradient, all"] = lambda asked: read(asked, "gradient")
     spent = dict.fromkeys(ways, 0.0)
     for _, asked in blocks(data, cases, model):
         for name, way in ways.items():
@@ -171,13 +182,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("models", nargs="+", metavar="model or key=value")
     parser.add_argument("--weights", action="append", default=[], metavar="model=path")
     parser.add_argument("--causes", type=int, default=1600, help="cases held against known causes")
-    parser.add_argument("--inside", type=int, default=400, help="of these, with the dear readings inside of items")
+    parser.add_argument("--inside", type=int, default=400, help="of these, where what costs much is asked inside acts")
     parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[], help="seeds to train the model with again")
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
     given = parser.parse_intermixed_args()
     given.overrides = [word for word in given.models if "=" in word]
     given.models = [word for word in given.models if "=" not in word]
     return given
+
+
+def written(table: list[list[str]]) -> str:
+    """In Markdown, without columns in which nothing was found."""
+    filled = [place for place, cells in enumerate(zip(*table, strict=True)) if {*cells[1:]} - {"–", ""}]
+    return markdown([[line[place] for place in filled] for line in table])
 
 
 def main() -> None:
@@ -189,37 +207,43 @@ def main() -> None:
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
     causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
     seed, seen, readings = params["seed"], params["protocols"][given.protocol]["seen"], tuple(given.readings)
+    costly = tuple(one for one in readings if one not in (*INSIDE, *ACTS_ALONE))
     cause_table = [["model", "of", "cases", *SHOWN]]
-    claim_table = [["model", "ranking", *MEASURES, "seeds", "beats", "says"]]
-    cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), "gradient, all"]]
+    claim_table = [["model", "of", "ranking", *MEASURES, "seeds", "beats", "says"]]
+    inside = [f"{r}, words and regions" for r in INSIDE]
+    cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), *inside, "gradient, all"]]
+    blank = [""] * (len(claim_table[0]) - 2)
     for name in given.models:
         asked_model = models.configure(Choice(name=name, settings=params["models"][name]))
         if not asked_model.needs.length:
-            claim_table.append([name, "reads no history"])
+            claim_table.append([name, "reads no history", *blank])
             continue
         paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
+        learnt = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
         try:
-            some, data = zip(*(restored(name, layout, params, path) for path in paths), strict=True)
+            some, data = zip(*(restored(name, layout, how, path) for how, path in learnt), strict=True)
         except Lacking as error:
-            claim_table.append([name, f"cannot be had: {error.args[0]}"])
+            claim_table.append([name, f"cannot be had: {error.args[0]}", *blank])
             continue
         model, where = some[0], data[0]
-        acts: dict[Reading, tuple[str, ...]] = dict.fromkeys(readings, ("history",))
-        asked = drawn_cases(where, given.causes, seed)
-        hits = cause_hits(model, where, asked, causes, acts | {"gradient": ("history", "word", "region")})
-        cause_table += hits_rows(name, hits, seed)
-        if {"words", "regions"} & model.needs.views and causes.by_event and given.inside:
+        hits = cause_hits(model, where, drawn_cases(where, given.causes, seed), causes, asked_over(readings))
+        cause_table += [*hits_rows(name, hits, seed), *leading_rows(name, hits, seed)]
+        if costly and {"words", "regions"} & model.needs.views and causes.by_event and given.inside:
             few = drawn_cases(where, given.inside, seed)
-            inside = cause_hits(model, where, few, causes, {r: ("word", "region") for r in readings if r != "shapley"})
-            for over in set(inside.found) - {"word", "region"}:
-                del inside.found[over]
-            cause_table += hits_rows(name, inside, seed)
-        probed = drawn_cases(where, given.cases, seed)
-        tests = examine(model, (where.events, where.catalog), probed, seen, readings, seed)
+            within = cause_hits(model, where, few, causes, dict.fromkeys((*INSIDE, *costly), tuple(VIEWS)))
+            for over in set(within.found) - set(VIEWS):
+                del within.found[over]
+            cause_table += [*hits_rows(name, within, seed), *leading_rows(name, within, seed)]
+        probed, world = drawn_cases(where, given.cases, seed), (where.events, where.catalog)
+        tests = examine(model, world, probed, seen, readings, seed)
         if tests is not None:
-            claim_table += claims_rows(name, tests, over_seeds(list(some), where, probed, readings, seen), seed)
+            claim_table += claims_rows(name, "acts", tests, over_seeds(list(some), where, probed, readings, seen), seed)
+        half = drawn_cases(where, -(-given.cases // 2), seed)
+        for over, called in SECTIONS.items():
+            tests = examine_parts(model, world, half, seen, readings, over, seed)
+            claim_table += [] if tests is None else claims_rows(name, called, tests, {}, seed)
         cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
-        print("\n\n".join(map(markdown, (cause_table, claim_table, cost_table))), flush=True)
+        print("\n\n".join(map(written, (cause_table, claim_table, cost_table))), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,5 +18,5 @@ def sentences(model: Model, batch: Batch, item_K: Tensor, among_M: Tensor) -> li
         return []
     each = select_rows(batch, torch.zeros_like(item_K))
     among_KM = among_M.expand(len(item_K), -1)
-    found = causes(model.net, each, item_K, model.catalog, among_KM, model.wording.term_X)
-    return model.wording.sentences(found, each.item_BL)
+    found = causes(model.net, each, item_K, model.catalog, among_KM, model.wording.nameable)
+    return model.wording.sentences(found, each.item_BL, item_K)

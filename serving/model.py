@@ -9,8 +9,8 @@ import models
 from engine.evaluation.wording import Wording
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
+from engine.tables.naming import naming
 from engine.tables.settings import Choice
-from engine.tables.terms import naming
 from engine.training.batch import Batch
 from engine.training.cases import Seen
 from engine.training.catalog import Catalog
@@ -100,7 +100,7 @@ class Model:
     @cached_property
     def wording(self) -> Wording:
         """What reasons are called."""
-        return Wording.of(*naming(self.layout, self.needs.views), self.words.picture, self.device)
+        return Wording(naming(self.layout, self.needs.views, self.needs.topics), self.words, self.device)
 
     @cached_property
     def own_rows(self) -> bool:

@@ -1,23 +1,40 @@
-"""What speaks most for an item, checked: the past act, and of it the words, the picture or the text.
+"""What speaks most for an item, checked: the past act, and of it the words, the picture or the text; or what is wider.
 
 Found by the reading that leads (`readings.LEADING`); each thing that is named was taken away, and the item's
 log-probability fell.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from engine.evaluation.erasure import select_rows
+from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
 from engine.evaluation.readings import LEADING, Question, read
-from engine.evaluation.taken_away import PICTURE, TEXT, TakenAway, terms_of
+from engine.evaluation.taken_away import PICTURE, TEXT, TakenAway
+from engine.evaluation.wide_cause import WideCauses, wide_causes
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Weights
 
-NAMED = 2  # words at most
 TRIED = 3  # acts at most, the heaviest first
+
+
+@dataclass(frozen=True)
+class Nameable:
+    """What there are names for. term_X: the number of each word of the catalog's flat table, 0 for those that are not
+    to be named (None: no words are); category_N: of each item, 0 none (None: none has one); topics, regions: whether
+    they can be named.
+    """
+
+    term_X: Tensor | None = None
+    category_N: Tensor | None = None
+    topics: bool = False
+    regions: bool = False
+
+
+ACT_ALONE = Nameable()
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,8 @@ class Causes:
 
     place_B: the place of the act in the row's history; -1 where there is none to name. term_BW: of its item the words
     that count most, the heaviest first, by their numbers, 0 none; acts_BW: in the texts of how many acts of the row
-    each stands. picture_B, text_B: whether its picture, or its text where no word is named, may be named.
+    each stands. picture_B, text_B: whether its picture, or its text where no word is named, may be named; region_B: the
+    region of that picture, from 0, -1 none. wide: what outweighs the act and is to be said in its place.
     """
 
     place_B: Tensor
@@ -34,36 +52,34 @@ class Causes:
     acts_BW: Tensor
     picture_B: Tensor
     text_B: Tensor
+    region_B: Tensor
+    wide: WideCauses
 
 
 @torch.no_grad()
 def causes(
-    model: Recommender,
-    batch: Batch,
-    item_B: Tensor,
-    catalog: Catalog,
-    among_BK: Tensor,
-    term_X: Tensor | None = None,
+    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor, names: Nameable = ACT_ALONE
 ) -> Causes:
-    """The act of the greatest influence on each row's item, and what of the act counts most.
+    """The act of the greatest influence on each row's item, and what of the act counts most; or what is wider.
 
     An act is named only if leaving it out lowers the item's log-probability: else the next heaviest, of the first
-    three that speak for the item. Words, picture and text are held to the same. `among_BK`: items among which those
-    are compared that a model can only score one by one. `term_X`: the number of each word of the catalog's flat table,
-    0 for those that are not to be named (None: no words are).
+    three that speak for the item. Words, picture and its region, text, and what is wider are held to the same.
+    `among_BK`: items among which those are compared that a model can only score one by one.
     """
     asked = Question(model, batch, item_B, catalog, among_BK)
     if not model.needs.length or not batch.item_BL.shape[1]:
         return nothing(item_B)
-    telling = Telling.of(asked, term_X)
-    return telling.inside(telling.first())
+    telling = Telling.of(asked, names)
+    place_B = telling.first()
+    return replace(telling.inside(place_B), wide=telling.wide(place_B))
 
 
 def nothing(item_B: Tensor) -> Causes:
     """No act to name."""
     none_B = torch.zeros_like(item_B, dtype=torch.bool)
     none_BW = item_B.new_zeros(len(item_B), NAMED)
-    return Causes(torch.full_like(item_B, -1), none_BW, none_BW, none_B, none_B)
+    no_B = torch.full_like(item_B, -1)
+    return Causes(no_B, none_BW, none_BW, none_B, none_B, no_B, WideCauses.none(item_B))
 
 
 @dataclass(frozen=True)
@@ -72,13 +88,13 @@ class Telling:
 
     found: dict[str, Weights]
     away: TakenAway
-    term_X: Tensor | None
+    names: Nameable
 
     @staticmethod
-    def of(asked: Question, term_X: Tensor | None) -> "Telling":
+    def of(asked: Question, names: Nameable) -> "Telling":
         """The reading, asked."""
-        weights = read(asked, LEADING, ("history", "word", "view"))
-        return Telling({one.over: one for one in weights}, TakenAway(asked), term_X)
+        over = ("history", "item_history", "word", "view", *(["topic"] if names.topics else []))
+        return Telling({one.over: one for one in read(asked, LEADING, over)}, TakenAway(asked), names)
 
     @property
     def weight_BL(self) -> Tensor:
@@ -104,7 +120,7 @@ class Telling:
 
     def inside(self, place_B: Tensor) -> Causes:
         """What may be said of the act at a place (-1: nothing), whose own absence was checked."""
-        batch, catalog, away = self.away.asked.batch, self.away.asked.catalog, self.away
+        batch, catalog, away, term_X = self.away.asked.batch, self.away.asked.catalog, self.away, self.names.term_X
         named_B, place_B = place_B >= 0, place_B.clamp(min=0)
         row_B = torch.arange(len(place_B), device=place_B.device)
         none = nothing(place_B)
@@ -114,32 +130,32 @@ class Telling:
         read_B = named_B & ~shown_B & (weight_B2[:, TEXT] > 0)
         picture_B = shown_B & (away.view(place_B, PICTURE) > 0) if bool(shown_B.any()) else none.picture_B
         term_BW, acts_BW, words = none.term_BW, none.acts_BW, self.found.get("word")
-        if words is not None and words.value.shape[2] and self.term_X is not None and bool(read_B.any()):
-            term_BW = _terms(words, batch, catalog, place_B, self.term_X) * read_B[:, None]
-            term_BW = term_BW * (away.terms(place_B, term_BW, self.term_X) > 0)[:, None]
-            acts_BW = _acts(batch, catalog, term_BW, self.term_X)
+        if words is not None and words.value.shape[2] and term_X is not None and bool(read_B.any()):
+            term_BW = heaviest_words(words, batch, catalog, place_B, term_X) * read_B[:, None]
+            term_BW = term_BW * (away.terms(place_B, term_BW, term_X) > 0)[:, None]
+            acts_BW = acts_with(batch, catalog, term_BW, term_X)
         read_B = read_B & (term_BW[:, 0] == 0)
         text_B = read_B & (away.view(place_B, TEXT) > 0) if bool(read_B.any()) else none.text_B
-        return Causes(torch.where(named_B, place_B, -1), term_BW, acts_BW, picture_B, text_B)
+        region_B = self._region(place_B, picture_B) if self.names.regions else none.region_B
+        act_B = torch.where(named_B, place_B, -1)
+        return Causes(act_B, term_BW, acts_BW, picture_B, text_B, region_B, none.wide)
 
+    def wide(self, place_B: Tensor) -> WideCauses:
+        """What outweighs the act at a place (-1: none)."""
+        weight_B = self.found["history"].value.gather(1, place_B.clamp(min=0)[:, None])[:, 0]
+        return wide_causes(self.found, self.away, torch.where(place_B >= 0, weight_B, 0), self.names.category_N)
 
-def _terms(words: Weights, batch: Batch, catalog: Catalog, place_B: Tensor, term_X: Tensor) -> Tensor:
-    """The words of the greatest influence by all their places in the act's text, if it is for the item; 0 none."""
-    term_BP = terms_of(batch.item_BL.gather(1, place_B[:, None])[:, 0], catalog, term_X)
-    row_B = torch.arange(len(place_B), device=place_B.device)
-    weight_BP = words.value[row_B, place_B][:, : term_BP.shape[1]]
-    same_BPP = term_BP[:, :, None] == term_BP[:, None, :]
-    sum_BP = (same_BPP * weight_BP[:, None, :]).sum(-1)
-    step_P = torch.arange(term_BP.shape[1], device=term_BP.device)
-    first_BP = same_BPP.long().argmax(-1) == step_P  # a word that stands in several places is named once
-    sum_BP = sum_BP.masked_fill(~(first_BP & (term_BP > 0)), -torch.inf)
-    some = min(NAMED, sum_BP.shape[1])
-    most_BW, place_BW = sum_BP.topk(some, dim=1)
-    return F.pad(term_BP.gather(1, place_BW) * (most_BW > 0), (0, NAMED - some))
-
-
-def _acts(batch: Batch, catalog: Catalog, term_BW: Tensor, term_X: Tensor) -> Tensor:
-    """In the texts of how many acts of its row each word stands."""
-    term_BLP = terms_of(batch.item_BL, catalog, term_X)
-    counts = [(term_BLP == term_B[:, None, None]).any(-1).sum(1) for term_B in term_BW.T]
-    return torch.stack(counts, 1) * (term_BW > 0)
+    def _region(self, place_B: Tensor, picture_B: Tensor) -> Tensor:
+        """Of the pictures that are named, the region that speaks most for the item, from 0; -1 none."""
+        asked, region_B, row_R = self.away.asked, torch.full_like(place_B, -1), picture_B.nonzero()[:, 0]
+        if not len(row_R):
+            return region_B
+        among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
+        rows = replace(asked, batch=select_rows(asked.batch, row_R), item_B=asked.item_B[row_R], among_BK=among_RK)
+        for one in read(rows, LEADING, ("region",)):
+            at_R = torch.arange(len(row_R), device=row_R.device)
+            weight_RM = one.value[at_R, place_B[row_R]].masked_fill(~one.valid[at_R, place_B[row_R]], -torch.inf)
+            most_R, best_R = weight_RM.max(1)
+            lower_R = (most_R > 0) & (self.away.of(row_R).region(place_B[row_R], best_R) > 0)
+            region_B[row_R[lower_R]] = best_R[lower_R]
+        return region_B

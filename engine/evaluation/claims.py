@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.evaluation.erasure import erase_events, kept_first, select_rows
-from engine.evaluation.history_erasure import best_items, centred, excluded_items, ranks, scores, spread
+from engine.evaluation.erasure import erase_events, kept_first
+from engine.evaluation.mean_item import makes_vectors
+from engine.evaluation.probe import Probe, probes
 from engine.evaluation.readings import Question, Reading, rankings
 from engine.evaluation.redrawn import redrawn
 from engine.measures import claims, faithfulness
-from engine.measures.claims import SHARES
+from engine.measures.claims import SHARE, SHARES
 from engine.measures.faithfulness import Flags, Floats
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
@@ -20,9 +21,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Explainer, Recommender
 from engine.training.interactions import Interactions
 
-ROWS = 64  # cases tested at once
 MOST = 10  # acts that go one after another, until the item is no longer first
-SHARE = 0.1  # of the acts, where one share has to do
 DRAWS = 4  # other items that stand in an act's place
 
 Measures = dict[str, Floats]
@@ -35,45 +34,16 @@ class RankingTests:
     `gone` and `kept` by share in percent: how far the score falls without the heaviest acts, or with only them, in
     standard deviations of the case's scores; `comprehensiveness` and `sufficiency`: their means over the shares. Of
     the heaviest `SHARE`: `rank` afterwards, `necessity`, `sufficiency_of_few` (0 or 1), and the falls where acts are
-    not dropped but `silenced` (presence 0), have `another` item's content, or that of others in the mean. `deciding`:
-    how many acts must go until the item is not first (`MOST` + 1: more). `gini`, `entropy`: of the weights.
+    not dropped but `silenced` (presence 0), have `another` item's content, have that of one of `DRAWS` others, in the
+    mean of the falls (`others_in_the_mean`), or are the mean item (`mean_item`; not where a model makes no vector of an
+    act). `deciding`: how many acts must go until the item is not first (`MOST` + 1: more). `gini`, `entropy`: of the
+    weights.
     `redrawn`: Spearman's correlation with the ranking by a model of redrawn parameters; `nearby`: with that of the
     same acts where another one is not there.
     """
 
     user_C: np.ndarray
     found: dict[str, Measures]
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """Rows whose item stands first, and what changes of them are counted in."""
-
-    model: Recommender
-    batch: Batch
-    item_B: Tensor
-    excluded_BN: Tensor
-    whole_B: Floats
-    unit_B: Floats
-
-    @staticmethod
-    def of(model: Recommender, batch: Batch, item_B: Tensor, excluded_BN: Tensor) -> "_Probe":
-        whole_BN = scores(model, batch, excluded_BN.shape[1] - 1)
-        return _Probe(model, batch, item_B, excluded_BN, centred(whole_BN, item_B), spread(whole_BN))
-
-    def some(self, row_R: np.ndarray) -> "_Probe":
-        at_R = torch.from_numpy(row_R).to(self.item_B.device)
-        rows = (select_rows(self.batch, at_R), self.item_B[at_R], self.excluded_BN[at_R])
-        return _Probe(self.model, *rows, self.whole_B[row_R], self.unit_B[row_R])
-
-    def without(self, gone_BL: Flags) -> tuple[Floats, Floats]:
-        """Falls and ranks where some acts are dropped."""
-        return self.after(erase_events(self.batch, torch.from_numpy(gone_BL).to(self.item_B.device)))
-
-    def after(self, batch: Batch) -> tuple[Floats, Floats]:
-        score_BN = scores(self.model, batch, self.excluded_BN.shape[1] - 1)
-        fall_B = faithfulness.drop(self.whole_B, centred(score_BN, self.item_B)) / self.unit_B
-        return fall_B, ranks(score_BN, self.item_B, self.excluded_BN)
 
 
 @torch.no_grad()
@@ -89,21 +59,10 @@ def examine(
 
     Cases with fewer than 2 acts, or nothing to recommend, are left out; None where none is left.
     """
-    model.eval()
     rng, parts, users = np.random.default_rng(seed), [], []
-    for first in range(0, len(cases) if model.needs.length else 0, ROWS):
-        user_B, position_B, target_B = (
-            value[first : first + ROWS] for value in (cases.user_C, cases.position_C, cases.target_C)
-        )
-        part = Cases(user_B, position_B, target_B)
-        item_B = best_items(model, data[0], part, 1, seen)[0][:, 0]
-        batch = data[0].before(user_B, position_B, model.needs)
-        row_R = ((batch.valid_BL.sum(1) > 1) & (item_B > 0)).nonzero()[:, 0]
-        if len(row_R):
-            excluded_BN = excluded_items(data[0], part, seen)[row_R]
-            probe = _Probe.of(model, select_rows(batch, row_R), item_B[row_R], excluded_BN)
-            parts.append(_block(probe, data[1], readings, rng))
-            users.append(user_B[row_R].cpu().numpy())
+    for probe in probes(model, data[0], cases, seen):
+        parts.append(_block(probe, data[1], readings, rng))
+        users.append(probe.batch.user_B.cpu().numpy())
     if not parts:
         return None
     joined = {
@@ -114,13 +73,13 @@ def examine(
 
 
 def _block(
-    probe: _Probe, catalog: Catalog, readings: Collection[Reading], rng: np.random.Generator
+    probe: Probe, catalog: Catalog, readings: Collection[Reading], rng: np.random.Generator
 ) -> dict[str, Measures]:
     """Each ranking's measures over the rows of a block."""
     device, valid_BL = probe.item_B.device, probe.batch.valid_BL
 
     def ranked(batch: Batch) -> dict[str, Tensor]:
-        asked = Question(probe.model, batch, probe.item_B, catalog, _among(probe))
+        asked = Question(probe.model, batch, probe.item_B, catalog, probe.every_item())
         own = probe.model.explain(batch, probe.item_B) if isinstance(probe.model, Explainer) else []
         return rankings(asked, own, readings, lambda there: torch.from_numpy(rng.random(there.shape)).to(device))
 
@@ -131,11 +90,12 @@ def _block(
     near_batch = erase_events(probe.batch, away_BL)
     near, order_BL = ranked(near_batch), kept_first(valid_BL & ~away_BL)
     item_DBL = rng.integers(1, probe.excluded_BN.shape[1], (DRAWS, *valid_BL.shape))
+    mean = makes_vectors(probe.model, probe.batch, probe.item_B, probe.every_item())
     found = {}
     for name, weight in whole.items():
         weight_BL, there_BL = _array(weight.double()), _array(valid_BL)
         left_BL = _array(weight.double().gather(1, order_BL))
-        found[name] = _erased(probe, weight_BL, there_BL) | _replaced(probe, weight_BL, item_DBL)
+        found[name] = _erased(probe, weight_BL, there_BL) | _replaced(probe, weight_BL, item_DBL, mean)
         found[name] |= {
             "deciding": _deciding(probe, weight_BL, there_BL),
             "gini": claims.gini(weight_BL, there_BL),
@@ -146,13 +106,7 @@ def _block(
     return found
 
 
-def _among(probe: _Probe) -> Tensor:
-    """Every item, for a model that scores no whole catalog."""
-    item_N = torch.arange(1, probe.excluded_BN.shape[1], device=probe.item_B.device)
-    return item_N.expand(len(probe.item_B), -1)
-
-
-def _erased(probe: _Probe, weight_BL: Floats, valid_BL: Flags) -> Measures:
+def _erased(probe: Probe, weight_BL: Floats, valid_BL: Flags) -> Measures:
     """Curves and their areas, rank, necessity and sufficiency."""
     found: Measures = {}
     for share in SHARES:
@@ -163,12 +117,11 @@ def _erased(probe: _Probe, weight_BL: Floats, valid_BL: Flags) -> Measures:
         if share == SHARE:
             found |= {"rank": rank_B, "necessity": claims.necessary(rank_B)}
             found["sufficiency_of_few"] = claims.sufficient(alone_B)
-    curve = {way: np.stack([found[f"{way}_{share * 100:g}"] for share in SHARES]) for way in ("gone", "kept")}
-    return found | {"comprehensiveness": claims.area(curve["gone"]), "sufficiency": claims.area(curve["kept"])}
+    return found | claims.areas(found)
 
 
-def _replaced(probe: _Probe, weight_BL: Floats, item_DBL: np.ndarray) -> Measures:
-    """The heaviest acts silenced, or with the content of other items."""
+def _replaced(probe: Probe, weight_BL: Floats, item_DBL: np.ndarray, mean: bool) -> Measures:
+    """The heaviest acts silenced, or with the content of other items, or of the mean one where it can be had."""
     batch, device = probe.batch, probe.item_B.device
     heavy_BL = torch.from_numpy(claims.heaviest_share(weight_BL, _array(batch.valid_BL), SHARE)).to(device)
     silent_BL = torch.where(heavy_BL, 0.0, torch.ones(heavy_BL.shape, device=device))
@@ -181,10 +134,11 @@ def _replaced(probe: _Probe, weight_BL: Floats, item_DBL: np.ndarray) -> Measure
         ]
     )
     silenced_B = probe.after(batch.but(presence_BL=silent_BL))[0]
-    return {"silenced": silenced_B, "another": fall_DB[0], "others_in_the_mean": fall_DB.mean(0)}
+    found = {"silenced": silenced_B, "another": fall_DB[0], "others_in_the_mean": fall_DB.mean(0)}
+    return found | ({"mean_item": probe.with_mean_item(silent_BL)} if mean else {})
 
 
-def _deciding(probe: _Probe, weight_BL: Floats, valid_BL: Flags) -> Floats:
+def _deciding(probe: Probe, weight_BL: Floats, valid_BL: Flags) -> Floats:
     rank_KB = np.ones((MOST, len(weight_BL)))
     for count in range(1, MOST + 1):
         row_R = np.flatnonzero((rank_KB[: count - 1] == 1).all(0))  # those that are first until now

@@ -1,14 +1,12 @@
-"""Histories as if some events had not been, and items as if some of their words or regions said nothing."""
+"""Histories as if some events had not been."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 
 import torch
 from torch import Tensor
 
 from engine.training.batch import Batch
-from engine.training.catalog import Ragged
 from engine.training.needs import View
 
 Parts = Mapping[View, Tensor]
@@ -58,15 +56,3 @@ def kept_first(keep_BL: Tensor) -> Tensor:
 
 def _each(parts: Parts | None, change: Callable[[Tensor], Tensor]) -> Parts | None:
     return None if parts is None else {view: change(value) for view, value in parts.items()}
-
-
-@contextmanager
-def blanked(parts: Ragged, place_X: Tensor) -> Iterator[None]:
-    """Within the block the vectors at some places of the flat table are zero, for all who hold the table."""
-    place_X = torch.unique(place_X)
-    kept_XD = parts.value_XD[place_X].clone()
-    parts.value_XD[place_X] = 0
-    try:
-        yield
-    finally:
-        parts.value_XD[place_X] = kept_XD

@@ -1,75 +1,133 @@
-"""Model and explanation to erasure tests inside the items: what blanking words or regions of the history does."""
+"""Rankings of the words or regions of past acts put to the test: what silencing by each does to an item's score."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from engine.evaluation.erasure import blanked
-from engine.evaluation.history_erasure import best_items, centred, scores, spread
-from engine.measures import faithfulness
-from engine.measures.faithfulness import Floats
-from engine.training.batch import Batch
+from engine.evaluation.claims import Measures, RankingTests
+from engine.evaluation.influence import all_present
+from engine.evaluation.probe import Probe, probes
+from engine.evaluation.readings import INSIDE, Question, Reading, read
+from engine.evaluation.redrawn import redrawn
+from engine.measures import claims, faithfulness
+from engine.measures.claims import SHARES
+from engine.measures.faithfulness import Flags, Floats
 from engine.training.cases import Cases, Seen
-from engine.training.catalog import Ragged
-from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.catalog import Catalog
+from engine.training.contract import Explainer, Recommender
 from engine.training.interactions import Interactions
+from engine.training.needs import View
+from engine.training.presence import Presence
 
 Over = Literal["word", "region"]
-WAYS = ("heaviest", "lightest", "random")
+VIEWS: dict[Over, View] = {"word": "words", "region": "regions"}
 
 
 @torch.no_grad()
-def part_erasures(
-    model: Recommender, events: Interactions, cases: Cases, seen: Seen, parts: Ragged, over: Over, seed: int
-) -> dict[str, Floats] | None:
-    """Drops of the recommended item's score [C] by way, when one part of each item of the history is blanked.
+def examine_parts(
+    model: Recommender,
+    data: tuple[Interactions, Catalog],
+    cases: Cases,
+    seen: Seen,
+    readings: Collection[Reading],
+    over: Over,
+    seed: int,
+) -> RankingTests | None:
+    """Every ranking of the words, or regions, inside the acts, for the item that stands first after each history.
 
-    `parts` is the very table that the model was built with; it is as before afterwards. The part is each item's
-    heaviest, lightest or any; units are those of `history_erasures`. None where nothing inside the history is weighed.
+    The rankings: the model's own weights (`own_share` and its like) where it has some, the readings that are asked
+    inside of items (`INSIDE`), `random`; over what all of them weigh. In every act with two parts or more the heaviest
+    share of its parts is silenced (presence 0), one at least (`gone_S`), or all but that share (`kept_S`), or one alone
+    (`heaviest_one`, `lightest_one`): falls as of acts, with `comprehensiveness`, `sufficiency`, `rank` and
+    `necessity` as there; `redrawn`: Spearman's correlation within each act, in the mean over a case's acts.
+    None where the model reads none, or no case has such an act.
     """
-    model.eval()
-    if not isinstance(model, Explainer):
+    rng, parts, users = np.random.default_rng(seed), [], []
+    for probe in probes(model, data[0], cases, seen, 1) if VIEWS[over] in model.needs.views else ():
+        found, row_R = _block(probe, data[1], [one for one in readings if one in INSIDE], over, rng)
+        parts.append(found)
+        users.append(probe.batch.user_B.cpu().numpy()[row_R])
+    if not sum(map(len, users)):
         return None
-    rng = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
-    for case in range(len(cases)):
-        one = Cases(*(value[case : case + 1] for value in (cases.user_C, cases.position_C, cases.target_C)))
-        item_B = best_items(model, events, one, 1, seen)[0][:, 0]
-        batch = events.before(one.user_C, one.position_C, model.needs)
-        reason = _weighed(model.explain(batch, item_B), over)
-        if reason is None or not int(item_B[0]):
-            continue
-        whole_BN = scores(model, batch, events.items)
-        whole, unit = centred(whole_BN, item_B), spread(whole_BN)
-        for way, place_X in _places(reason, parts, rng).items():
-            with blanked(parts, place_X):
-                found[way].append(_drop(model, batch, item_B, events.items, whole, unit))
-    return {way: np.array(values) for way, values in found.items()} if found["heaviest"] else None
-
-
-def _weighed(reasons: list[Weights], over: Over) -> Weights | None:
-    inside = [r for r in reasons if r.over == over and r.about is not None and r.about.ndim == 2]
-    return next((r for r in inside if bool((r.valid.sum(-1) > 1).any())), None)
-
-
-def _places(reason: Weights, parts: Ragged, rng: np.random.Generator) -> dict[str, Tensor]:
-    """The places in the flat table of one part of each item with a choice between parts."""
-    assert reason.about is not None
-    valid_LP = reason.valid[0].cpu().numpy()
-    valid_LP = valid_LP & (valid_LP.sum(1) > 1)[:, None]
-    weight_LP = reason.value[0].double().cpu().numpy()
-    chosen = {
-        "heaviest": faithfulness.heaviest(weight_LP, valid_LP, 1),
-        "lightest": faithfulness.lightest(weight_LP, valid_LP, 1),
-        "random": faithfulness.drawn(valid_LP, 1, rng),
+    joined = {
+        name: {measure: np.concatenate([part[name][measure] for part in parts]) for measure in measures}
+        for name, measures in parts[0].items()
     }
-    first_L1 = parts.offset_N[reason.about[0]][:, None]
-    step_P = torch.arange(valid_LP.shape[1], device=first_L1.device)
-    return {way: (first_L1 + step_P)[torch.from_numpy(flags).to(first_L1.device)] for way, flags in chosen.items()}
+    return RankingTests(np.concatenate(users), joined)
 
 
-def _drop(model: Recommender, batch: Batch, item_B: Tensor, items: int, whole: Floats, unit: Floats) -> float:
-    erased = centred(scores(model, batch, items), item_B)
-    return float(faithfulness.drop(whole / unit, erased / unit)[0])
+def _block(
+    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: Over, rng: np.random.Generator
+) -> tuple[dict[str, Measures], np.ndarray]:
+    """Each ranking's measures over the cases of a block that have an act to choose from, and which these are."""
+    weight, valid_BLP = _weighed(probe, catalog, readings, over)
+    valid_BLP = valid_BLP & (valid_BLP.sum(2, keepdims=True) > 1)
+    with redrawn(probe.model, int(rng.integers(2**31))):
+        other, _ = _weighed(probe, catalog, readings, over)
+    for some in (weight, other):
+        some["random"] = rng.random(valid_BLP.shape)
+    row_R = np.flatnonzero(valid_BLP.any((1, 2)))
+    found = {name: _erased(probe, VIEWS[over], value_BLP, valid_BLP) for name, value_BLP in weight.items()}
+    for name, measures in found.items():
+        measures["redrawn"] = _steady(weight[name], other[name], valid_BLP)
+    return {name: {m: value_B[row_R] for m, value_B in measures.items()} for name, measures in found.items()}, row_R
+
+
+def _weighed(
+    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: Over
+) -> tuple[dict[str, Floats], Flags]:
+    """weight_BLP of each ranking, and what all of them weigh."""
+    (whole,) = (one for one in all_present(probe.model, probe.batch, probe.item_B, catalog) if one.over == over)
+    asked = Question(probe.model, probe.batch, probe.item_B, catalog, probe.every_item())
+    own = probe.model.explain(probe.batch, probe.item_B) if isinstance(probe.model, Explainer) else []
+    said = {f"own_{one.kind}": one for one in own if one.over == over and one.value.ndim == 3}
+    said |= {reading: read(asked, reading, (over,))[0] for reading in readings}
+    width, valid_BLP = whole.value.shape[2], whole.valid
+    for one in said.values():
+        valid_BLP = valid_BLP & _wide(one.valid, width)
+    return {name: _array(_wide(one.value.double(), width)) for name, one in said.items()}, _array(valid_BLP)
+
+
+def _erased(probe: Probe, view: View, weight_BLP: Floats, valid_BLP: Flags) -> Measures:
+    """Falls where parts are silent, their areas, and the rank without the heaviest tenth."""
+    shape, flat = valid_BLP.shape, (-1, valid_BLP.shape[2])
+    weight_XP, valid_XP = weight_BLP.reshape(flat), valid_BLP.reshape(flat)
+
+    def without(gone_XP: Flags) -> tuple[Floats, Floats]:
+        there = torch.from_numpy(~gone_XP.reshape(shape)).to(probe.item_B.device, torch.float32)
+        return probe.after(probe.batch.but(**vars(probe.batch.dimmed(Presence(part_presence={view: there})))))
+
+    found: Measures = {
+        "heaviest_one": without(faithfulness.heaviest(weight_XP, valid_XP, 1))[0],
+        "lightest_one": without(faithfulness.lightest(weight_XP, valid_XP, 1))[0],
+    }
+    for share in SHARES:
+        heavy_XP = claims.heaviest_share(weight_XP, valid_XP, share)
+        found[f"gone_{share * 100:g}"], rank_B = without(heavy_XP)
+        found[f"kept_{share * 100:g}"] = without(valid_XP & ~heavy_XP)[0]
+        if share == claims.SHARE:
+            found |= {"rank": rank_B, "necessity": claims.necessary(rank_B)}
+    return found | claims.areas(found)
+
+
+def _steady(weight_BLP: Floats, other_BLP: Floats, valid_BLP: Flags) -> Floats:
+    """NaN where no act has three parts that are weighed."""
+    flat = (-1, valid_BLP.shape[2])
+    found_X = faithfulness.steadiness(weight_BLP.reshape(flat), other_BLP.reshape(flat), valid_BLP.reshape(flat))
+    found_BL = found_X.reshape(valid_BLP.shape[:2])
+    known_BL = np.isfinite(found_BL)
+    return np.where(known_BL.any(1), np.where(known_BL, found_BL, 0).sum(1) / np.maximum(known_BL.sum(1), 1), np.nan)
+
+
+def _wide(value_BLP: Tensor, width: int) -> Tensor:
+    """As wide as the longest item: what is beyond it is padding."""
+    return pad(value_BLP[..., :width], (0, max(width - value_BLP.shape[2], 0)))
+
+
+def _array(value: Tensor) -> np.ndarray:
+    found: np.ndarray = value.cpu().numpy()
+    return found

@@ -9,13 +9,16 @@ from torch import Tensor
 
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import OVER, all_present, influence, log_probability, presence, rivals
+from engine.evaluation.mean_item import makes_vectors, slope_from_mean
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender, Weights
 
-Reading = Literal["gradient", "integrated", "leave_one_out", "shapley"]
+Reading = Literal["gradient", "integrated", "integrated_from_mean", "leave_one_out", "shapley", "combined"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
 LEADING: Reading = "integrated"  # the best against the demo's known causes: docs/explanations.md
+INSIDE: tuple[Reading, ...] = ("gradient", "integrated")  # what words and regions are tested by; the others cost more
+ACTS_ALONE: tuple[Reading, ...] = ("integrated_from_mean", "shapley")
 STEPS = 4  # presences between 0 and 1 at which a slope is taken
 ORDERS = 4  # in which acts are taken out for Shapley values, two of them the others backwards
 ROWS = 256  # changed rows scored at once
@@ -45,9 +48,10 @@ def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> lis
 
     gradient: gradient × input, one backward pass for all kinds. integrated: the mean of the slopes at `STEPS` presences
     between none and all of a kind, the others as they are (integrated gradients of Sundararajan et al. 2017 from
-    absence). leave_one_out: what the absence of each alone takes: acts are left out, parts have presence 0. shapley:
-    the mean of what an act takes as acts go one after another in `ORDERS` random orders (Strumbelj and Kononenko 2010),
-    over the history alone.
+    absence). integrated_from_mean: the same on the way from the mean item, over the history alone; nothing of a model
+    that makes no vector of an act. leave_one_out: what the absence of each alone takes: acts are left out, parts have
+    presence 0. shapley: the mean of what an act takes as acts go one after another in `ORDERS` random orders
+    (Strumbelj and Kononenko 2010), over the history alone. combined: the mean of integrated and leave_one_out.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`; an unknown reading.
@@ -57,9 +61,21 @@ def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> lis
     if reading == "gradient":
         return influence(asked.model, asked.batch, asked.item_B, asked.catalog, over, asked.among_BK)
     asked.model.eval()
-    one_by_one = {"integrated": _integrated, "leave_one_out": _leave_one_out, "shapley": _shapley}[reading]
     kinds = [one for one in all_present(asked.model, asked.batch, asked.item_B, asked.catalog) if one.over in over]
-    return [one_by_one(asked, one) for one in kinds if reading != "shapley" or one.over == "history"]
+    if reading in ACTS_ALONE:
+        kinds = [one for one in kinds if one.over == "history"]
+    if reading == "integrated_from_mean" and not makes_vectors(asked.model, asked.batch, asked.item_B, asked.among_BK):
+        return []
+    return [ONE_KIND[reading](asked, one) for one in kinds]
+
+
+def _integrated_from_mean(asked: Question, one: Weights) -> Weights:
+    of = (asked.model, asked.batch, asked.item_B, asked.catalog.items, asked.among_BK)
+    return replace(one, value=slope_from_mean(*of, STEPS).to(one.value.dtype))
+
+
+def _combined(asked: Question, one: Weights) -> Weights:
+    return replace(one, value=(_integrated(asked, one).value + _leave_one_out(asked, one).value) / 2)
 
 
 def _integrated(asked: Question, one: Weights) -> Weights:
@@ -112,6 +128,15 @@ def _shapley(asked: Question, one: Weights) -> Weights:
     return replace(one, value=(value_BL * one.valid).to(one.value.dtype))
 
 
+ONE_KIND: dict[Reading, Callable[[Question, Weights], Weights]] = {
+    "integrated": _integrated,
+    "integrated_from_mean": _integrated_from_mean,
+    "leave_one_out": _leave_one_out,
+    "shapley": _shapley,
+    "combined": _combined,
+}
+
+
 def _orders(valid_BL: Tensor) -> Iterator[Tensor]:
     """Places of each row in the orders in which they go, padding last; every second order is one backwards."""
     generator = torch.Generator().manual_seed(valid_BL.shape[1])
@@ -125,11 +150,12 @@ def rankings(
     asked: Question, own: list[Weights], readings: Collection[Reading], draw: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """Every ranking of the acts that is put to the test, weight_BL by name: the model's own weights (own_share,
-    own_signed, own_gate), the readings, `newest` (the place) and `random` (`draw` of the validity).
+    own_signed, own_gate), the readings that can be had, `newest` (the place) and `random` (`draw` of the validity).
     """
     valid_BL = asked.batch.valid_BL
     found = {f"own_{w.kind}": w.value.masked_fill(~w.valid, 0) for w in own if w.over == "history"}
     for reading in readings:
-        found[reading] = read(asked, reading, ("history",))[0].value
+        for one in read(asked, reading, ("history",)):
+            found[reading] = one.value
     place_BL = torch.arange(valid_BL.shape[1], device=valid_BL.device).expand(valid_BL.shape)
     return found | {"newest": place_BL.double(), "random": draw(valid_BL)}

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
+from engine.tables.domain_words import DomainWords
+
+PLAIN = DomainWords()
 OFTEN = 3  # acts: who came so often to a word keeps coming back to it
+THIRDS = (1 / 3, 2 / 3)
 
 
 def sentence(
@@ -10,11 +14,12 @@ def sentence(
     words: Sequence[tuple[str, int]] = (),
     picture: bool = False,
     text: bool = False,
-    names: tuple[str, str] = ("picture", "text"),
+    names: DomainWords = PLAIN,
+    region: str = "",
 ) -> str:
     """`act`: what the past act was on; `words`: of its text, each with the number of acts in whose texts it stands.
 
-    `names`: what a picture and a text are called, e.g. poster and plot.
+    `region`: of its picture, as `part_of_picture` says. `names`: what a picture and a text are called: poster, plot.
     """
     said = f"because of {act}"
     if words:
@@ -26,6 +31,36 @@ def sentence(
             if often
             else f"{said}, for its {plural} {quoted}"
         )
+    if picture and region:
+        return f"{said}, for {region} of its {names.picture}"
     if picture or text:
-        return f"{said}, for its {names[0] if picture else names[1]}"
+        return f"{said}, for its {names.picture if picture else names.text}"
     return said
+
+
+def of_topic(words: str) -> str:
+    """Where a topic, by its first words, outweighs every act."""
+    return f"because you keep coming back to “{words}”"
+
+
+def of_category(category: str, acts: int, names: DomainWords) -> str:
+    """Where several acts of the item's own category do together what none does alone."""
+    return f"because of {acts} {names.items} of “{category}” that you {names.act}"
+
+
+def of_audience(names: DomainWords) -> str:
+    """Where what others did to the item outweighs every act."""
+    return f"because of others who {names.act} this {names.item}"
+
+
+def part_of_picture(box: Sequence[float]) -> str:
+    """Where a box (left, top, right, bottom, of 0 to 1) lies, by its middle; nothing where it has a half of it."""
+    left, top, right, bottom = box
+    if (right - left) * (bottom - top) >= 0.5:
+        return ""
+    across, down = (left + right) / 2, (top + bottom) / 2
+    side = "left" if across < THIRDS[0] else "right" if across > THIRDS[1] else ""
+    height = "upper" if down < THIRDS[0] else "lower" if down > THIRDS[1] else ""
+    if side and height:
+        return f"the {height} {side}"
+    return f"the {side} side" if side else f"the {height} part" if height else "the middle"

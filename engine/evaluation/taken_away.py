@@ -1,15 +1,16 @@
-"""How far an item's log-probability falls when something of a row's history is taken away: an act, a view, words."""
+"""How far an item's log-probability falls when something of a row is taken away: so is checked what a sentence names."""
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, log_probability, presence
+from engine.evaluation.influence import all_present, log_probability, presence, rivals
+from engine.evaluation.named_words import words_of
 from engine.evaluation.readings import Question
 from engine.training.batch import Batch
-from engine.training.catalog import Catalog
-from engine.training.contract import Weights
 from engine.training.presence import Presence
 
 PICTURE, TEXT = 0, 1  # of the view axis
@@ -33,23 +34,44 @@ class TakenAway:
 
     def act(self, place_B: Tensor) -> Tensor:
         """The act at a place left out."""
-        gone_BL = F.one_hot(place_B, self.asked.batch.item_BL.shape[1]).bool()
+        return self.acts(F.one_hot(place_B, self.asked.batch.item_BL.shape[1]).bool())
+
+    def acts(self, gone_BL: Tensor) -> Tensor:
+        """Some acts left out."""
         return self._fall(erase_events(self.asked.batch, gone_BL))
 
     def view(self, place_B: Tensor, view: int) -> Tensor:
         """What a view (PICTURE, TEXT) gives to the act at a place silenced."""
+        return self._part("view", (place_B, torch.full_like(place_B, view)))
+
+    def region(self, place_B: Tensor, region_B: Tensor) -> Tensor:
+        """A region of the picture of the act at a place silenced."""
+        return self._part("region", (place_B, region_B))
+
+    def topic(self, topic_B: Tensor) -> Tensor:
+        """A topic, from 0, taken out of the profile at every act."""
+        every_B1 = torch.arange(self.asked.batch.item_BL.shape[1], device=topic_B.device)[None]
+        return self._part("topic", (every_B1, topic_B[:, None]))
+
+    def audience(self) -> Tensor:
+        """None of what others did to the item."""
+        return self._part("item_history", ())
+
+    def _part(self, over: str, at: tuple[Tensor, ...]) -> Tensor:
+        """A part of each row has presence 0: at `at` of the axes after the first, or everything."""
         asked = self.asked
-        ones = [o for o in all_present(asked.model, asked.batch, asked.item_B, asked.catalog) if o.over == "view"]
-        row_B = torch.arange(len(place_B), device=place_B.device)
-        value_BL2 = ones[0].value.detach().clone()
-        value_BL2[row_B, place_B, view] = 0
-        parts = presence([Weights(value_BL2, "view", "signed", False, ones[0].valid)])
+        every = all_present(asked.model, asked.batch, asked.item_B, asked.catalog)
+        (one,) = (one for one in every if one.over == over)
+        row_B = torch.arange(len(asked.item_B), device=asked.item_B.device)
+        value = one.value.detach().clone()
+        value[(row_B.view(-1, *[1] * (max((place.ndim for place in at), default=1) - 1)), *at)] = 0
+        parts = presence([replace(one, value=value)], rivals(asked.model, asked.among_BK))
         return self._fall(asked.batch.but(**vars(asked.batch.dimmed(parts))))
 
     def terms(self, place_B: Tensor, term_BW: Tensor, term_X: Tensor) -> Tensor:
         """All places of some words in the text of the act at a place silenced."""
         batch = self.asked.batch
-        term_BLP = terms_of(batch.item_BL, self.asked.catalog, term_X)
+        term_BLP = words_of(batch.item_BL, self.asked.catalog, term_X)
         here_BL = F.one_hot(place_B, batch.item_BL.shape[1]).bool()
         gone_BLP = (term_BLP[..., None] == term_BW[:, None, None]).any(-1) & (term_BLP > 0) & here_BL[..., None]
         parts = Presence(part_presence={"words": (~gone_BLP).to(self.whole_B.dtype)})
@@ -60,13 +82,3 @@ class TakenAway:
 
     def _value(self, batch: Batch) -> Tensor:
         return log_probability(self.asked.model, batch, self.asked.item_B, self.asked.among_BK)
-
-
-def terms_of(item_X: Tensor, catalog: Catalog, term_X: Tensor) -> Tensor:
-    """The numbers of the words of some items, term_XP: as wide as the longest text; 0 padding."""
-    offset_N = catalog.ragged("words").offset_N
-    length_X = offset_N.diff()[item_X]
-    step_P = torch.arange(max(int(length_X.max()), 1), device=item_X.device)
-    place_XP = (offset_N[item_X][..., None] + step_P).clamp(max=max(len(term_X) - 1, 0))
-    valid_XP = step_P < length_X[..., None]
-    return term_X[place_XP] * valid_XP if len(term_X) else torch.zeros_like(place_XP)

@@ -1,48 +1,56 @@
-"""What was found to speak for items, said in sentences: titles, and words that are worth naming."""
+"""What was found to speak for items, said in sentences, by the names of titles, words, topics, categories, regions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from engine.evaluation.cause import Causes
-from engine.evaluation.sentence import sentence
+from engine.evaluation.cause import Causes, Nameable
+from engine.evaluation.sentence import of_audience, of_category, of_topic, part_of_picture, sentence
+from engine.tables.domain_words import DomainWords
+from engine.tables.names import Names
 
 
 @dataclass(frozen=True)
 class Wording:
-    """title_N of each item, the words by number (0: none), and the number of each word of the catalog's flat table:
-    term_X, 0 for one that is not worth naming; None where the model reads no words. `picture`: what one is called.
-    """
+    """`names`: what the tables call things; `called`: what the data set calls items, pictures, texts and acts."""
 
-    title_N: list[str]
-    words: list[str]
-    term_X: Tensor | None
-    picture: str = "picture"
+    names: Names
+    called: DomainWords = field(default_factory=DomainWords)
+    device: str = "cpu"
 
-    @staticmethod
-    def of(
-        title_N: list[str], words: list[str], term_X: np.ndarray | None, picture: str, device: str = "cpu"
-    ) -> "Wording":
-        """From what the tables call things (`engine.tables.terms.naming`)."""
-        return Wording(title_N, words, None if term_X is None else torch.from_numpy(term_X).to(device), picture)
+    @cached_property
+    def nameable(self) -> Nameable:
+        """What there are names for."""
+        numbers = (self.names.term_X, self.names.category_N)
+        term_X, category_N = (None if n is None else torch.from_numpy(n).to(self.device) for n in numbers)
+        return Nameable(term_X, category_N, bool(self.names.topics), bool(self.names.boxes))
 
-    def sentences(self, causes: Causes, item_BL: Tensor) -> list[str | None]:
-        """One a row; None where there is no act to name."""
-        place_B, act_BL = causes.place_B.tolist(), item_BL.tolist()
-        found = zip(
-            place_B, causes.term_BW.tolist(), causes.acts_BW.tolist(), causes.picture_B, causes.text_B, strict=True
+    def sentences(self, causes: Causes, item_BL: Tensor, item_B: Tensor) -> list[str | None]:
+        """One a row, of items item_B after the acts item_BL; None where there is nothing to name."""
+        found = enumerate(item_B.tolist())
+        return [self._wide(causes, row, item) or self._act(causes, row, item_BL) for row, item in found]
+
+    def _wide(self, causes: Causes, row: int, item: int) -> str | None:
+        topic, alike = int(causes.wide.topic_B[row]), int(causes.wide.alike_B[row])
+        if topic:
+            return of_topic(self.names.topics[topic])
+        if alike and self.names.category_N is not None:
+            return of_category(self.names.categories[int(self.names.category_N[item])], alike, self.called)
+        return of_audience(self.called) if bool(causes.wide.audience_B[row]) else None
+
+    def _act(self, causes: Causes, row: int, item_BL: Tensor) -> str | None:
+        place, region = int(causes.place_B[row]), int(causes.region_B[row])
+        if place < 0:
+            return None
+        item = int(item_BL[row, place])
+        terms, acts = causes.term_BW[row].tolist(), causes.acts_BW[row].tolist()
+        return sentence(
+            self.names.title_N[item],
+            [(self.names.words[term], count) for term, count in zip(terms, acts, strict=True) if term],
+            bool(causes.picture_B[row]),
+            bool(causes.text_B[row]),
+            self.called,
+            part_of_picture(self.names.boxes[item][region]) if region >= 0 else "",
         )
-        return [
-            sentence(
-                self.title_N[act_BL[row][place]],
-                [(self.words[term], count) for term, count in zip(terms, acts, strict=True) if term],
-                bool(picture),
-                bool(text),
-                (self.picture, "text"),
-            )
-            if place >= 0
-            else None
-            for row, (place, terms, acts, picture, text) in enumerate(found)
-        ]

@@ -8,6 +8,7 @@ import numpy as np
 from engine.measures.faithfulness import Flags, Floats, heaviest
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
+SHARE = 0.1  # of the parts, where one share has to do
 
 
 def heaviest_share(weight_BL: Floats, valid_BL: Flags, share: float) -> Flags:
@@ -26,6 +27,12 @@ def area(drop_SB: Floats) -> Floats:
     """
     found: Floats = drop_SB.mean(axis=0)
     return found
+
+
+def areas(found: dict[str, Floats]) -> dict[str, Floats]:
+    """`comprehensiveness` and `sufficiency` of the curves gone_S and kept_S, S in percent."""
+    curve = {way: np.stack([found[f"{way}_{share * 100:g}"] for share in SHARES]) for way in ("gone", "kept")}
+    return {"comprehensiveness": area(curve["gone"]), "sufficiency": area(curve["kept"])}
 
 
 def necessary(rank_B: Floats) -> Floats:

@@ -1,26 +1,9 @@
-"""What items are called, and which of the words of their texts are worth naming, from the tables."""
-
-from collections.abc import Collection
+"""Which of the words of items' texts are worth naming."""
 
 import numpy as np
 import polars as pl
 
-from engine.tables import store
-from engine.tables.layout import Layout
-from engine.tables.schemas import ITEMS, WORDS
-
 COMMON = 0.1  # a word in the texts of more items than this share says little of any
-
-
-def naming(layout: Layout, views: Collection[str]) -> tuple[list[str], list[str], np.ndarray | None]:
-    """title_N of each item (its raw id where it has none; 0: ""), words by number (0: none), and the number of each
-    word of the table of words, term_X; None where a model that reads such views reads no words.
-    """
-    items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
-    titles = ["", *items.select(pl.coalesce("title", "raw"))["title"].to_list()]
-    if "words" not in views:
-        return titles, [""], None
-    return titles, *terms(store.read(layout.words, WORDS, ["item", "token"]))
 
 
 def terms(frame: pl.DataFrame) -> tuple[list[str], np.ndarray]:

@@ -20,11 +20,13 @@ class Presence:
     event, whose sum is then less than 1. audience_presence_BKM: of the acts of others on the K items that
     a row is asked about, oldest first, the last `item_length` of each, from 0. What a candidate itself is made of is
     always there. For scores; the parts of a loss that only concern items (alignment, reconstruction) are not dimmed.
+    reference_BL: events whose mean stands for what is not there of another, in place of nothing (None: nothing does).
     """
 
     presence_BL: Tensor | None = None
     part_presence: Mapping[View, Tensor] | None = None
     audience_presence_BKM: Tensor | None = None
+    reference_BL: Tensor | None = None
 
     def dimmed(self, other: "Presence") -> "Presence":
         """What is left where both dim, part by part; what the narrower one does not reach is there in it."""
@@ -34,12 +36,18 @@ class Presence:
             presence_BL=_product(self.presence_BL, other.presence_BL),
             part_presence={view: part for view, part in parts.items() if part is not None} or None,
             audience_presence_BKM=_product(self.audience_presence_BKM, other.audience_presence_BKM),
+            reference_BL=other.reference_BL if self.reference_BL is None else self.reference_BL,
         )
 
     def present(self, event_BLD: Tensor, view: View | None = None) -> Tensor:
         """Each event's vector, or what a view gives to it, times its presence."""
         presence_BL = (self.part_presence or {}).get(view) if view else self.presence_BL
-        return event_BLD if presence_BL is None else event_BLD * presence_BL[..., None]
+        if presence_BL is None:
+            return event_BLD
+        there_BLD = event_BLD * presence_BL[..., None]
+        if view or self.reference_BL is None:
+            return there_BLD
+        return there_BLD + (1 - presence_BL[..., None]) * event_BLD[self.reference_BL].mean(0)
 
 
 def _product(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -83,5 +83,6 @@ class Near(nn.Module):
             length_B11: Tensor = torch.linalg.vector_norm(part_BLD.sum(1, keepdim=True), dim=2, keepdim=True)
             return part_BLD / length_B11.clamp(min=LEAST)
         there_BL = batch.valid_BL.to(part_BLD.dtype)
-        there_BL = there_BL if batch.presence_BL is None else there_BL * batch.presence_BL
+        if batch.presence_BL is not None and batch.reference_BL is None:  # what another stands for counts whole
+            there_BL = there_BL * batch.presence_BL
         return part_BLD / there_BL.sum(1)[:, None, None].clamp(min=LEAST)

@@ -20,6 +20,10 @@ OF_REASONS: dict[str, Literal["higher", "lower"]] = {
     "drop.leave_one_out": "higher",
     "drop.word_heaviest": "higher",
     "drop.region_heaviest": "higher",
+    "drop.word_gradient": "higher",
+    "drop.region_gradient": "higher",
+    "drop.word_integrated": "higher",
+    "drop.region_integrated": "higher",
     "drop.lightest": "lower",
     "drop.word_lightest": "lower",
     "drop.region_lightest": "lower",
@@ -35,6 +39,9 @@ OF_REASONS: dict[str, Literal["higher", "lower"]] = {
     "silenced": "higher",
     "another": "higher",
     "others_in_the_mean": "higher",
+    "mean_item": "higher",
+    "heaviest_one": "higher",
+    "lightest_one": "lower",
     "redrawn": "lower",
     "nearby": "higher",
     "says_nothing": "lower",
@@ -48,7 +55,7 @@ def better(metric: str) -> str:
     section, *names = metric.split(".")
     if section == "truth" and len(names) == 2 and names[1] not in ("chance", "newest", "cases"):
         return "higher"
-    if section == "acts" and len(names) == 2:
+    if section in ("acts", "words", "regions") and len(names) == 2:
         measure = names[1]
         if measure.startswith(("gone_", "kept_")):
             return "higher" if measure.startswith("gone_") else "lower"

@@ -14,9 +14,9 @@ from engine.tables.arrays import case_columns
 from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
+from engine.tables.naming import naming
 from engine.tables.schemas import REASONS
 from engine.tables.settings import Choice, Record
-from engine.tables.terms import naming
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
@@ -44,8 +44,8 @@ class Explain(Record):
     topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")
-    inside: int = Field(60, ge=0, description="probed cases whose words and regions are blanked too, one by one: slow")
-    causes: int = Field(1600, ge=0, description="test cases held against known causes, where there are any; 0: all")
+    inside: int = Field(60, ge=0, description="probed cases in which words and regions of the acts are silenced too")
+    causes: int = Field(2400, ge=0, description="test cases held against known causes, where there are any; 0: all")
     readings: tuple[Reading, ...] = Field(
         ("gradient", "integrated", "leave_one_out"),
         description="readings of the score that are tested beside the model's own weights",
@@ -76,7 +76,7 @@ def main(params: Params, layout: Layout) -> None:
     cases = Cases.of(case_columns(rows), device)
     asked = (settings.top, params.seen, data.catalog, tables.labels())
     recommended = recommend_with_reasons(model, data.events, cases, *asked)
-    wording = Wording.of(*naming(layout, model.needs.views), params.words.picture, device)
+    wording = Wording(naming(layout, model.needs.views, model.needs.topics), params.words, device)
     to_check = (recommended.item_BK, data.catalog, wording, settings.history)
     checked = checked_acts(model, data.events, cases, *to_check)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions)

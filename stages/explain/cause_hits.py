@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.evaluation.readings import Question, Reading, read
+from engine.evaluation.readings import LEADING, Question, Reading, read
 from engine.measures import claims, faithfulness
 from engine.measures.significance import holm, randomisation
 from engine.training.cases import Cases
@@ -36,9 +36,7 @@ class Hits:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
 
-    def note(
-        self, over: str, user: int, values: Mapping[str, np.ndarray], known: tuple[np.ndarray, np.ndarray]
-    ) -> None:
+    def note(self, over: str, user: int, values: Mapping[str, np.ndarray], known: tuple[np.ndarray, ...]) -> None:
         """A case's hits, where there is something to find; `known`: which parts are true [P], and valid [P]."""
         true_1P, valid_1P = (flags[None] for flags in known)
         chance = float(faithfulness.chance(true_1P, valid_1P)[0])
@@ -59,18 +57,23 @@ class Hits:
         return found
 
     def tests(self, over: str, seed: int) -> dict[tuple[str, str], float]:
-        """p of each reading against chance, the newest act and the model's own weights: paired over people, two-sided,
-        corrected by Holm over all of one kind of part.
+        """p of each reading against chance, the newest act and the model's own weights, and of the leading one against
+        the others: paired over people, two-sided, corrected by Holm over all of one kind of part.
         """
         names = self.found[over]
-        rivals = [name for name in names if name in KNOWING_NOTHING or name.startswith("own_")]
-        pairs = [(one, other) for one in names for other in rivals if one not in (other, *KNOWING_NOTHING)]
-        pairs = [(one, other) for one, other in pairs if len(names[one]) == len(names[other])]
+        pairs = [(one, other) for one in names for other in names if one not in (other, *KNOWING_NOTHING)]
+        alike = [(one, other) for one, other in pairs if len(names[one]) == len(names[other])]
+        pairs = [(one, other) for one, other in alike if is_rival(other) or one == LEADING]
         sums = {name: claims.by_group(np.array(pair)[:, 1], np.array(pair)[:, 0]) for name, pair in names.items()}
         if not pairs or len(sums["chance"]) < 2:
             return {}
         p = [randomisation(sums[one], sums[other], seed=seed).p for one, other in pairs]
         return dict(zip(pairs, holm(p).tolist(), strict=True))
+
+
+def is_rival(name: str) -> bool:
+    """What every reading has to beat: what knows nothing, and the model's own weights."""
+    return name in KNOWING_NOTHING or name.startswith("own_")
 
 
 @torch.no_grad()

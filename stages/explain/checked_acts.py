@@ -32,7 +32,8 @@ class Checked:
 
     `falls`: by the act's position, how far the item's log-probability falls without this act alone, of those that
     weigh most. `named`: the first of those that speak for it and without which it falls, the heaviest first.
-    `sentence`: made of the first of them, `ACT` in the place of its title; None where the heaviest do not lower it.
+    `sentence`: made of the first of them, `ACT` in the place of its title, or of what outweighs it (a topic, a
+    category, what others did); None where nothing that was tried lowers it.
     """
 
     sentence: str | None
@@ -53,7 +54,7 @@ def checked_acts(
     """By user and rank; `shown`: acts tried of each. Nothing where the model reads no history."""
     found: dict[tuple[int, int], Checked] = {}
     model.eval()
-    unnamed = replace(wording, title_N=[ACT] * len(wording.title_N))
+    unnamed = replace(wording, names=replace(wording.names, title_N=[ACT] * len(wording.names.title_N)))
     for first in range(0, len(cases) if model.needs.length else 0, ROWS):
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
@@ -61,7 +62,7 @@ def checked_acts(
         for k in range(item_BK.shape[1] if batch.item_BL.shape[1] else 0):
             item_B = item_BK[some, k]
             asked = Question(model, batch, item_B.clamp(min=1), catalog, item_BK[some])
-            rows = _rows(Telling.of(asked, wording.term_X), position_BL, unnamed, shown)
+            rows = _rows(Telling.of(asked, wording.nameable), position_BL, unnamed, shown)
             for user, item, row in zip(user_B, item_B.tolist(), rows, strict=True):
                 if item:
                     found[user, k + 1] = row
@@ -74,7 +75,8 @@ def _rows(telling: Telling, position_BL: Tensor, wording: Wording, shown: int) -
     first_B = telling.first(fall_BL)
     lead_BA = _speaking(telling.weight_BL, fall_BL, first_B)
     inside = [telling.inside(place_B) for place_B in lead_BA.T]
-    said = wording.sentences(replace(inside[0], place_B=first_B), telling.away.asked.batch.item_BL)
+    asked, told = telling.away.asked, replace(inside[0], place_B=first_B, wide=telling.wide(first_B))
+    said = wording.sentences(told, asked.batch.item_BL, asked.item_B)
     named = [_named(causes, wording) for causes in inside]
     tried_BL = ~fall_BL.isnan()
     return [
@@ -114,6 +116,8 @@ def _named(causes: Causes, wording: Wording) -> list[NamedAct]:
     """One a row."""
     rows = zip(causes.term_BW.tolist(), causes.picture_B.tolist(), causes.text_B.tolist(), strict=True)
     return [
-        NamedAct([wording.words[term] for term in terms if term], "picture" if picture else "text" if text else "")
+        NamedAct(
+            [wording.names.words[term] for term in terms if term], "picture" if picture else "text" if text else ""
+        )
         for terms, picture, text in rows
     ]

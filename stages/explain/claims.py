@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation.claims import RankingTests, examine
+from engine.evaluation.part_erasure import Over, examine_parts
 from engine.evaluation.readings import Reading
 from engine.measures import claims
 from engine.measures.claims import SHARES
@@ -20,37 +21,56 @@ JUDGED = "comprehensiveness"
 RIVALS = ("random", "newest")  # and the model's own weights
 
 
+SECTIONS: dict[Over, str] = {"word": "words", "region": "regions"}
+
+
 @dataclass(frozen=True)
 class Claims:
-    """What is written: `sections` by ranking, `curves` and `areas` as CSV."""
+    """What is written: `sections` by ranking, `curves` and `areas` of the acts as CSV; `parts`: tests inside acts."""
 
     sections: dict[str, Any]
     curves: str
     areas: str
+    parts: dict[Over, RankingTests]
 
 
 def claims_of(
-    model: Recommender, data: Data, cases: Cases, seen: Seen, readings: Collection[Reading], seed: int
+    model: Recommender, data: Data, asked: tuple[Cases, Cases], seen: Seen, readings: Collection[Reading], seed: int
 ) -> Claims:
-    """The tests of every ranking over some cases; nothing where the model reads no history."""
-    tests = examine(model, (data.events, data.catalog), cases, seen, readings, seed)
-    if tests is None:
-        return Claims({}, "share\n", "reading,comprehensiveness\n")
-    sections = {name: means(tests, name) for name in tests.found}
-    for (one, other), p in against(tests, seed).items():
-        sections[one][f"p_{other}"] = p
-    for section in sections.values():
-        section["says_nothing"] = float(says_nothing(section))
+    """The tests of every ranking, over some cases of the acts and over others of the words and regions inside them;
+    nothing where the model reads no history.
+    """
+    world = (data.events, data.catalog)
+    acts = examine(model, world, asked[0], seen, readings, seed)
+    if acts is None:
+        return Claims({}, "share\n", "reading,comprehensiveness\n", {})
+    inside = {over: examine_parts(model, world, asked[1], seen, readings, over, seed) for over in SECTIONS}
+    parts = {over: tests for over, tests in inside.items() if tests is not None}
+    tested = {"acts": acts} | {SECTIONS[over]: tests for over, tests in parts.items()}
+    sections = {name: section(tests, seed) for name, tests in tested.items()}
+    counts = {name: float(len(tests.user_C)) for name, tests in tested.items()}
+    of_acts = sections["acts"]
     share_rows = [
-        ",".join([f"{share:g}", *(f"{sections[name][f'gone_{share * 100:g}']:.6g}" for name in sections)])
+        ",".join([f"{share:g}", *(f"{of_acts[name][f'gone_{share * 100:g}']:.6g}" for name in of_acts)])
         for share in SHARES
     ]
-    area_rows = [f"{name},{section[JUDGED]:.6g}" for name, section in sections.items()]
+    area_rows = [f"{name},{measures[JUDGED]:.6g}" for name, measures in of_acts.items()]
     return Claims(
-        {"acts": sections, "tested": {"cases": float(len(tests.user_C))}},
-        "\n".join([",".join(["share", *sections]), *share_rows, ""]),
+        sections | {"tested": {"cases": counts.pop("acts"), **counts}},
+        "\n".join([",".join(["share", *of_acts]), *share_rows, ""]),
         "\n".join([f"reading,{JUDGED}", *area_rows, ""]),
+        parts,
     )
+
+
+def section(tests: RankingTests, seed: int) -> dict[str, dict[str, float]]:
+    """By ranking the means, the tests against what it has to beat, and whether it is told to say nothing."""
+    found = {name: means(tests, name) for name in tests.found}
+    for (one, other), p in against(tests, seed).items():
+        found[one][f"p_{other}"] = p
+    for measures in found.values():
+        measures["says_nothing"] = float(says_nothing(measures))
+    return found
 
 
 def means(tests: RankingTests, name: str) -> dict[str, float]:

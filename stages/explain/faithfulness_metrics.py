@@ -6,21 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from engine.evaluation.claims import RankingTests
 from engine.evaluation.history_erasure import history_erasures
-from engine.evaluation.part_erasure import Over, part_erasures
-from engine.evaluation.readings import Reading
+from engine.evaluation.part_erasure import Over
+from engine.evaluation.readings import INSIDE, Reading
 from engine.measures.significance import randomisation
 from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Explainer, Recommender
-from engine.training.needs import View
 from engine.training.source import Data
 from stages.explain.cause_hits import KNOWING_NOTHING, Hits, cause_hits
 from stages.explain.claims import claims_of
 from stages.explain.known_causes import KnownCauses
 
-PARTS: dict[Over, View] = {"word": "words", "region": "regions"}
-OVER: dict[Reading, tuple[str, ...]] = {"gradient": ("history", "word", "region")}  # others cost too much inside items
 Counts = tuple[int, int, int, int]
 Sections = dict[str, Any]
 
@@ -48,25 +46,28 @@ def faithfulness_metrics(
 ) -> Faithfulness:
     """Over test cases drawn by the seed; `asked`: whether what was seen can be recommended, and the seed.
 
-    `counts`: cases (0: all), events erased from each, cases whose words and regions are blanked too, cases held
+    `counts`: cases (0: all), events erased from each, cases whose words and regions are silenced too, cases held
     against known causes (0: all).
     """
     (most, erase, inside, known), (seen, seed) = counts, asked
     cases = drawn_cases(data, most, seed)
     few = Cases(*(value[:inside] for value in (cases.user_C, cases.position_C, cases.target_C)))
     explains = {"explains": float(isinstance(model, Explainer))}
-    erased = _history(model, data, cases, erase, seen, seed) | _parts(model, data, few, seen, seed)
-    hits = cause_hits(
-        model, data, drawn_cases(data, known, seed), causes, {r: OVER.get(r, ("history",)) for r in readings}
-    )
-    tested = claims_of(model, data, cases, seen, readings, seed)
-    more = {name: tested.sections[name] for name in tested.sections}
+    tested = claims_of(model, data, (cases, few), seen, readings, seed)
+    erased = _history(model, data, cases, erase, seen, seed) | _parts(tested.parts)
+    hits = cause_hits(model, data, drawn_cases(data, known, seed), causes, asked_over(readings))
+    more = dict(tested.sections)
     more |= {"truth": {over: _tests(hits, over, seed) for over in hits.found}} if hits.found else {}
     move = {name: value for name, value in erased.items() if name.startswith("move_")}
     more |= {"move": _nested(move)["move"]} if move else {}
     shown = {name: value for name, value in erased.items() if name not in move}
     explain = explains | _nested(shown) | ({"truth": _means(hits)} if hits.found else {})
     return Faithfulness(explains | erased | _flat(hits), explain, more, tested.curves, tested.areas)
+
+
+def asked_over(readings: Collection[Reading]) -> dict[Reading, tuple[str, ...]]:
+    """Over what each reading is held against known causes: over words and regions where it does not cost too much."""
+    return {one: ("history", "word", "region") if one in INSIDE else ("history",) for one in readings}
 
 
 def drawn_cases(data: Data, count: int, seed: int) -> Cases:
@@ -133,12 +134,16 @@ def _history(model: Recommender, data: Data, cases: Cases, erase: int, seen: See
     return metrics
 
 
-def _parts(model: Recommender, data: Data, cases: Cases, seen: Seen, seed: int) -> dict[str, float]:
-    """What blanking one word or region of every item of the history does."""
+def _parts(parts: dict[Over, RankingTests]) -> dict[str, float]:
+    """What silencing one word or region of every act does: the one that is heaviest, or lightest, by the model's own
+    weights, the heaviest by each reading, any.
+    """
     metrics: dict[str, float] = {}
-    for over, view in PARTS.items():
-        if view in model.needs.views:
-            drops = part_erasures(model, data.events, cases, seen, data.catalog.ragged(view), over, seed) or {}
-            metrics |= {f"drop_{over}_{way}": float(value.mean()) for way, value in drops.items()}
-            metrics |= {f"move_{over}_{way}": float(abs(value).mean()) for way, value in drops.items()}
+    for over, tests in parts.items():
+        drops = {name: measures["heaviest_one"] for name, measures in tests.found.items()}
+        for own in [name for name in drops if name.startswith("own_")][:1]:
+            drops |= {"heaviest": drops[own], "lightest": tests.found[own]["lightest_one"]}
+        drops = {name: value_C for name, value_C in drops.items() if not name.startswith("own_")}
+        metrics |= {f"drop_{over}_{way}": float(value_C.mean()) for way, value_C in drops.items()}
+        metrics |= {f"move_{over}_{way}": float(abs(value_C).mean()) for way, value_C in drops.items()}
     return metrics

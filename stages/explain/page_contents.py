@@ -70,12 +70,12 @@ class Recommended:
         return [event for event in self.acts if event.named]
 
     @property
-    def sentence(self) -> tuple[str, str] | None:
-        """What stands before and after the name of the first of `because`."""
+    def sentence(self) -> tuple[str, bool, str] | None:
+        """What stands before the name of the first of `because`, whether it is named, and what stands after it."""
         if self.checked is None or self.checked.sentence is None:
             return None
-        before, after = self.checked.sentence.split(ACT)
-        return before[:1].upper() + before[1:], after
+        before, act, after = self.checked.sentence.partition(ACT)
+        return before[:1].upper() + before[1:], bool(act), after
 
     @property
     def speaking(self) -> int:

@@ -19,9 +19,9 @@ from engine.tables import files, store
 from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
+from engine.tables.naming import naming
 from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
 from engine.tables.settings import Choice, Record
-from engine.tables.terms import naming
 from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
@@ -58,7 +58,7 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, models.configure(params.model).needs, "test", device)
     model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
     names = store.read(layout.users, USERS, ["user", "raw"])
-    wording = Wording.of(*naming(layout, model.needs.views), params.words.picture, device)
+    wording = Wording(naming(layout, model.needs.views, model.needs.topics), params.words, device)
     chosen = people(names, settings.people)
     user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]
@@ -102,8 +102,8 @@ def shown(
     batch = data.events.before(user_B, length_B, model.needs)
     for rank in range(min(settings.because, settings.top)):
         asked_B = item_BK[:, rank].clamp(min=1)
-        found = causes(model, batch, asked_B, data.catalog, item_BK, wording.term_X)
-        said[rank] = wording.sentences(found, batch.item_BL)
+        found = causes(model, batch, asked_B, data.catalog, item_BK, wording.nameable)
+        said[rank] = wording.sentences(found, batch.item_BL, asked_B)
     columns = {
         "user": user_B[:, None].expand_as(item_BK),
         "rank": torch.arange(1, settings.top + 1, device=item_BK.device).expand_as(item_BK),

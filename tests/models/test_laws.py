@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.evaluation.erasure import blanked, erase_events, select_rows
+from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.history_erasure import history_weights
 from engine.evaluation.rank import Counts, rank
 from engine.measures.ranking import auc, hr, ndcg, positions
@@ -33,6 +33,7 @@ from engine.training.contract import (
 )
 from engine.training.fit import Train, fit
 from engine.training.interactions import Interactions
+from tests.models.blanking import blanked
 from tests.models.variants import CASES, FOUND, TINY, VARIANTS, models_that, variants_that
 from tests.models.world import World, built, drawn, rows, section, train
 

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import models
-from engine.evaluation.erasure import blanked
 from engine.tables.settings import Choice
 from models.blocks.attraction import Level, Picture, Story, isr, padded
 from models.mlam import MLAM
+from tests.models.blanking import blanked
 from tests.models.doubled import Doubled
 from tests.models.test_cards import row
 from tests.models.world import World, rows, section

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from engine.evaluation.absence import Absence
 from torch import Tensor
 
 import models
@@ -298,3 +299,19 @@ def test_an_act_that_is_named_as_a_cause_lowers_the_item_by_not_being(name: str,
         with_R = log_probability(model, rows_R, item_B[row_R], among_BK[row_R])
         without_R = log_probability(model, erase_events(rows_R, gone_RL), item_B[row_R], among_BK[row_R])
     assert bool((without_R < with_R).all())
+
+
+@pytest.mark.parametrize(("name", "variant"), [(n, v) for n, v in SEQUENTIAL if n == "iarn"])
+def test_without_what_others_did_is_as_their_acts_silenced_on_the_asked_item_alone(
+    name: str, variant: str, world: World
+) -> None:
+    model = ready(name, variant, world)
+    batch, item_B, among_BK = asked(world, model)
+    others_BKM = torch.ones(len(item_B), 1 + rivals(model), model.needs.item_length)
+    others_BKM[:, 0] = 0
+    with torch.no_grad():
+        whole_B = log_probability(model, batch, item_B, among_BK)
+        by_hand_B = log_probability(model, batch.but(audience_presence_BKM=others_BKM), item_B, among_BK)
+        falls_B = Absence(model, batch, item_B, world.catalog, among_BK).without_audience()
+    assert bool((by_hand_B != whole_B).any())
+    assert falls_B.tolist() == (by_hand_B < whole_B).tolist()

@@ -4,14 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.evaluation.cause import causes
-from engine.evaluation.sentence import sentence
+from engine.evaluation.cause import Nameable, causes
+from engine.evaluation.sentence import of_audience, of_category, of_topic, part_of_picture, sentence
+from engine.evaluation.wide_cause import wide_causes
+from engine.tables.domain_words import DomainWords
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
-from engine.training.contract import CatalogScorer
+from engine.training.contract import CatalogScorer, Weights
 from engine.training.needs import Needs
 
 ITEMS, ASKED = 6, 6
+FILMS = DomainWords(item="film", items="films", picture="poster", text="plot", act="watched")
 OFFSETS = [0, 0, 3, 5, 5, 7, 7]  # of the words of padding and items 1 to 6 …
 WORDS = {1: [1, 2, 1], 2: [3, 1], 4: [4, 2]}  # … by number; items 3, 5 and 6 have none
 
@@ -71,7 +74,7 @@ def batch_of(*histories: list[int]) -> Batch:
 def asked(model: Known, *histories: list[int], term_X: Tensor | None = TERM_X):  # type: ignore[no-untyped-def]
     batch = batch_of(*histories)
     item_B = torch.full((len(histories),), ASKED)
-    return causes(model, batch, item_B, CATALOG, item_B[:, None], term_X)
+    return causes(model, batch, item_B, CATALOG, item_B[:, None], Nameable(term_X))
 
 
 def test_the_offsets_of_this_world_are_those_of_its_words() -> None:
@@ -163,5 +166,133 @@ def test_sentences() -> None:
     often = "because of Heat, whose words “pupil” and “exam” you keep coming back to"
     assert sentence("Heat", [("pupil", 3), ("exam", 5)]) == often
     assert sentence("Heat", [("exam", 3)]) == "because of Heat, whose word “exam” you keep coming back to"
-    assert sentence("Heat", picture=True, names=("poster", "plot")) == "because of Heat, for its poster"
+    assert sentence("Heat", picture=True, names=FILMS) == "because of Heat, for its poster"
     assert sentence("Heat", text=True) == "because of Heat, for its text"
+    assert sentence("Heat", text=True, names=FILMS) == "because of Heat, for its plot"
+    lower = "because of Heat, for the lower left of its poster"
+    assert sentence("Heat", picture=True, names=FILMS, region="the lower left") == lower
+    assert of_topic("pupil, exam") == "because you keep coming back to “pupil, exam”"
+    assert of_category("noir", 4, FILMS) == "because of 4 films of “noir” that you watched"
+    assert of_audience(FILMS) == "because of others who watched this film"
+    assert of_audience(DomainWords()) == "because of others who acted on this item"
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((0.0, 0.0, 0.3, 0.3), "the upper left"),
+        ((0.7, 0.7, 1.0, 1.0), "the lower right"),
+        ((0.4, 0.4, 0.6, 0.6), "the middle"),
+        ((0.0, 0.0, 1.0, 0.3), "the upper part"),
+        ((0.0, 0.3, 0.3, 0.7), "the left side"),
+        ((0.0, 0.0, 1.0, 0.6), ""),
+    ],
+)
+def test_a_region_is_called_by_where_it_lies(box: tuple[float, ...], said: str) -> None:
+    assert part_of_picture(box) == said
+
+
+class Pictured(Known):
+    """Two regions in each picture, and topics of each act, give what is known."""
+
+    def __init__(self, region: tuple[float, float], topic: tuple[float, float] = (0.0, 0.0)) -> None:
+        super().__init__({1: 1.0}, {}, {})
+        self.region_M, self.topic_T, self.spoilt_part = torch.tensor(region), torch.tensor(topic), ""
+        self.all_or_none = False  # whether it gains by losing its second topic at some acts and not at all of them
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=5, views=frozenset({"regions"}), topics=True)
+
+    def score_all(self, batch: Batch) -> Tensor:
+        parts = batch.part_presence or {}
+        there_BL1 = (batch.item_BL == 1)[..., None].float()
+        region_BLM = (self.region_M * there_BL1) * parts.get("regions", torch.ones(1))
+        assert batch.topic_BLT is not None
+        topic_BLT = batch.topic_BLT * self.topic_T * parts.get("topics", torch.ones(1))
+        picture_BL1 = batch.present(region_BLM.sum(-1, keepdim=True), "image")
+        given_B = batch.present(self.act_N[batch.item_BL][..., None] + picture_BL1).sum((1, 2)) + topic_BLT.sum((1, 2))
+        if self.all_or_none and "topics" in parts:
+            gone_BL = (parts["topics"][..., 1] == 0) & batch.valid_BL
+            given_B = given_B + 9.0 * (gone_BL.any(1) & ~(gone_BL | ~batch.valid_BL).all(1))
+        if self.spoilt_part in parts:
+            given_B = given_B + 9.0 * (parts[self.spoilt_part] == 0).flatten(1).any(1)  # type: ignore[index]
+        return torch.nn.functional.pad(given_B[:, None], (ASKED, 0))
+
+
+REGIONS = Catalog(ITEMS, ragged={"regions": Ragged(torch.ones(12, 1), torch.tensor([0, *range(0, 13, 2)]))})
+
+
+def pictured(model: Pictured, **names: object):  # type: ignore[no-untyped-def]
+    batch = batch_of([1, 3]).but(topic_BLT=torch.full((1, 2, 2), 0.5))
+    item_B = torch.tensor([ASKED])
+    return causes(model, batch, item_B, REGIONS, item_B[:, None], Nameable(**names))  # type: ignore[arg-type]
+
+
+def test_of_the_picture_the_region_that_speaks_most_is_named_where_it_holds() -> None:
+    found = pictured(Pictured((0.5, 2.0)), regions=True)
+    assert (found.place_B.tolist(), found.picture_B.tolist(), found.region_B.tolist()) == ([0], [True], [1])
+    assert pictured(Pictured((0.5, 2.0))).region_B.tolist() == [-1], "where regions have no names none is"
+    spoilt = Pictured((0.5, 2.0))
+    spoilt.spoilt_part = "regions"  # its absence would help the item
+    found = pictured(spoilt, regions=True)
+    assert (found.picture_B.tolist(), found.region_B.tolist()) == ([True], [-1])
+
+
+def test_a_topic_is_said_where_it_outweighs_the_act_and_its_absence_lowers_the_score() -> None:
+    assert pictured(Pictured((0.0, 0.0), (0.5, 3.0)), topics=True).wide.topic_B.tolist() == [2]
+    assert pictured(Pictured((0.0, 0.0), (0.5, 3.0))).wide.topic_B.tolist() == [0]
+    assert pictured(Pictured((0.0, 0.0), (0.1, 0.2)), topics=True).wide.topic_B.tolist() == [0], "the act is heavier"
+    spoilt = Pictured((0.0, 0.0), (0.5, 3.0))
+    spoilt.spoilt_part = "topics"
+    assert pictured(spoilt, topics=True).wide.topic_B.tolist() == [0]
+    strict = Pictured((0.0, 0.0), (0.5, 3.0))
+    strict.all_or_none = True
+    assert pictured(strict, topics=True).wide.topic_B.tolist() == [2], "it is taken away at every act"
+
+
+def test_acts_of_the_items_own_category_are_said_where_several_do_what_none_does_alone() -> None:
+    category_N = torch.tensor([0, 1, 1, 1, 2, 0, 1])  # the asked item's is 1
+    every = {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}
+
+    def alike(model: Known, *history: int) -> list[int]:
+        batch, item_B = batch_of(list(history)), torch.tensor([ASKED])
+        return causes(model, batch, item_B, CATALOG, item_B[:, None], Nameable(None, category_N)).wide.alike_B.tolist()
+
+    assert alike(Known(every, {}, {}), 1, 4, 2, 3) == [3]
+    assert alike(Known(every, {}, {}), 1, 2, 4) == [0], "two are no habit"
+    assert alike(Known(every | {1: 3.0}, {}, {}), 1, 2, 3) == [0], "one act stands out"
+    assert alike(Known(every, {}, {}), 5, 5, 5) == [0], "another category is not alike"
+    assert alike(Known(every, {}, {}, spoilt=(1,)), 1, 2, 3) == [0], "without them it would gain"
+    category_N = torch.tensor([0, 0, 0, 0, 2, 1, 0])
+    assert alike(Known(every, {}, {}), 1, 2, 3) == [0], "what has no category is alike to nothing"
+
+
+class Falls:
+    """An item's score falls without what is said, or not."""
+
+    def __init__(self, batch: Batch, lower: bool) -> None:
+        self.batch, self.item_B, self.lower = batch, torch.full((1,), ASKED), lower
+
+    def without_audience(self) -> Tensor:
+        return torch.tensor([self.lower])
+
+    def without_topic(self, topic_B: Tensor) -> Tensor:
+        return torch.tensor([True])
+
+
+@pytest.mark.parametrize(("lower", "others", "topic", "said"), [
+    (True, 0.5, 0.2, (True, 0)),
+    (False, 0.5, 0.2, (False, 0)),
+    (True, 0.05, 0.05, (False, 0)),
+    (True, 0.5, 3.0, (False, 1)),
+])  # fmt: skip
+def test_what_others_did_is_said_where_it_is_the_heaviest(
+    lower: bool, others: float, topic: float, said: tuple[bool, int]
+) -> None:
+    batch = batch_of([1, 3])
+    value = {"item_history": torch.full((1, 4), others), "topic": torch.full((1, 2, 1), topic / 2)}
+    value["history"] = torch.tensor([[1.0, 0.0]])
+    found = {o: Weights(v, o, "signed", False, torch.ones_like(v).bool()) for o, v in value.items()}  # type: ignore[arg-type]
+    wide = wide_causes(found, Falls(batch, lower), torch.tensor([1.0]))  # type: ignore[arg-type]
+    assert (bool(wide.audience_B[0]), int(wide.topic_B[0])) == said

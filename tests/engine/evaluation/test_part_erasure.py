@@ -1,14 +1,15 @@
-"""Blanking words of the history through the table that a model holds."""
+"""Rankings of the words inside the acts, of a model in which each word gives to each item what is known."""
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from engine.evaluation.erasure import blanked
-from engine.evaluation.part_erasure import part_erasures
+from engine.evaluation.claims import RankingTests
+from engine.evaluation.history_erasure import best_items
+from engine.evaluation.part_erasure import examine_parts
 from engine.training.batch import Batch
-from engine.training.catalog import Ragged
+from engine.training.catalog import Catalog, Ragged
 from engine.training.contract import CatalogScorer, Explainer, Weights
 from engine.training.needs import Needs
 from tests.engine.evaluation.test_history_erasure import ITEMS, LENGTH, Sum, cases, events
@@ -23,66 +24,135 @@ def table() -> Ragged:
     return Ragged(torch.rand(int(lengths.sum()), ITEMS + 1, generator=generator), offset)
 
 
-class Reader(CatalogScorer, Explainer):
-    """A score is the sum of what the history's words give to an item; each word's weight is what it gives."""
+class Reader(CatalogScorer):
+    """A score is the sum of what the history's words give to an item, each by its place in the text."""
 
-    def __init__(self, parts: Ragged, sign: float = 1.0):
+    needs = Needs(length=LENGTH, views=frozenset(["words"]))
+
+    def __init__(self, parts: Ragged) -> None:
         super().__init__()
-        self.parts, self.sign = parts, sign
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(length=LENGTH, views=frozenset(["words"]))
+        self.parts = parts
+        self.gain_P = nn.Parameter(torch.tensor([0.2, 0.6, 1.0, 1.4, 1.8]))
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         return self.score_all(batch).gather(1, item_BK)
 
     def score_all(self, batch: Batch) -> Tensor:
         given_XPN, _ = self.parts.rows(batch.item_BL.flatten())
-        return given_XPN.sum(1).view(*batch.item_BL.shape, -1).sum(1)
+        given_BLPN = given_XPN.view(*batch.item_BL.shape, *given_XPN.shape[1:])
+        if batch.part_presence:
+            given_BLPN = given_BLPN * batch.part_presence["words"][..., : given_BLPN.shape[2], None]
+        return (given_BLPN * self.gain_P[: given_BLPN.shape[2], None]).sum((1, 2))
+
+
+class Telling(Reader, Explainer):
+    """Its own weights are what each word gives, or the contrary (`sign`), of all but the last `hidden` words."""
+
+    def __init__(self, parts: Ragged, sign: float = 1.0, hidden: int = 0) -> None:
+        super().__init__(parts)
+        self.sign, self.hidden = sign, hidden
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         given_XPN, valid_XP = self.parts.rows(batch.item_BL.flatten())
-        own_XP = given_XPN.gather(
-            2, item_B.repeat_interleave(batch.item_BL.shape[1])[:, None, None].expand(-1, given_XPN.shape[1], 1)
-        )[..., 0]
-        shape = (*batch.item_BL.shape, -1)
-        return [Weights(self.sign * own_XP.view(shape), "word", "signed", True, valid_XP.view(shape), batch.item_BL)]
+        rows, length = batch.item_BL.shape
+        own_XP = given_XPN.gather(2, item_B.repeat_interleave(length)[:, None, None].expand(-1, given_XPN.shape[1], 1))
+        shape, keep = (rows, length, -1), WORDS - self.hidden
+        value, valid = (
+            self.sign * (own_XP[..., 0] * self.gain_P).view(shape)[..., :keep],
+            valid_XP.view(shape)[..., :keep],
+        )
+        return [Weights(value.detach(), "word", "signed", True, valid, batch.item_BL)]
 
 
-def probed(sign: float = 1.0, over: str = "word") -> dict[str, np.ndarray] | None:
+def examined(model: CatalogScorer, parts: Ragged, seed: int = 1) -> RankingTests:
+    world = (events(), Catalog(ITEMS, ragged={"words": parts}))
+    found = examine_parts(model, world, cases(), "excluded", ("gradient", "integrated", "shapley"), "word", seed)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def honest() -> RankingTests:
     parts = table()
-    return part_erasures(Reader(parts, sign), events(), cases(), "excluded", parts, over, 1)  # type: ignore[arg-type]
+    return examined(Telling(parts), parts)
 
 
-def test_places_are_blank_within_the_block_alone_even_when_it_fails() -> None:
+def test_silencing_the_heaviest_words_costs_most_and_lies_are_found_out(honest: RankingTests) -> None:
     parts = table()
-    before = parts.value_XD.clone()
-    with blanked(parts, torch.tensor([3, 7, 3])):
-        assert not parts.value_XD[[3, 7]].any()
-        assert torch.equal(parts.value_XD[4:7], before[4:7])
-    assert torch.equal(parts.value_XD, before)
-    with pytest.raises(RuntimeError), blanked(parts, torch.tensor([0])):
-        raise RuntimeError
-    assert torch.equal(parts.value_XD, before)
+    liar = examined(Telling(parts, -1.0), parts).found
+    assert list(honest.found) == ["own_signed", "gradient", "integrated", "random"]
+    mean = {name: {m: np.nanmean(v) for m, v in measures.items()} for name, measures in honest.found.items()}
+    for good in ("own_signed", "gradient", "integrated"):
+        assert mean[good]["comprehensiveness"] > mean["random"]["comprehensiveness"] + 0.1
+        assert mean[good]["sufficiency"] < mean["random"]["sufficiency"] - 0.1
+        assert mean[good]["heaviest_one"] > mean["random"]["heaviest_one"] > mean[good]["lightest_one"]
+        assert mean[good]["rank"] > mean["random"]["rank"]
+    assert liar["own_signed"]["comprehensiveness"].mean() < liar["random"]["comprehensiveness"].mean() - 0.1
+    assert len(honest.user_C) == 40
 
 
-def test_blanking_the_heaviest_words_costs_most_and_lies_are_found_out() -> None:
-    honest, liar = probed(), probed(-1.0)
-    assert honest is not None
-    assert liar is not None
-    assert honest["heaviest"].mean() > honest["random"].mean() > honest["lightest"].mean()
-    assert liar["heaviest"].mean() < liar["random"].mean() < liar["lightest"].mean()
-    assert len(honest["heaviest"]) == 40
+def test_a_model_without_weights_of_its_own_is_tested_by_the_readings() -> None:
+    parts = table()
+    found = examined(Reader(parts), parts).found
+    assert list(found) == ["gradient", "integrated", "random"]
+    assert found["integrated"]["comprehensiveness"].mean() > found["random"]["comprehensiveness"].mean() + 0.1
 
 
-def test_what_is_not_weighed_inside_the_history_is_not_probed() -> None:
-    assert probed(over="region") is None
-    assert part_erasures(Sum(), events(), cases(), "excluded", table(), "word", 1) is None
+def test_one_word_of_each_act_is_silenced_as_by_hand(honest: RankingTests) -> None:
+    parts, asked = table(), cases()
+    model = Telling(parts)
+    item_B = best_items(model, events(), asked, 1, "excluded")[0][:, 0]
+    batch = events().before(asked.user_C, asked.position_C, model.needs)
+    for row in range(3):
+        score_N = model.score_all(batch)[row, 1:].detach().double()
+        less_N = score_N.clone()
+        for item in batch.item_BL[row].tolist():
+            given_PN = parts.value_XD[int(parts.offset_N[item]) : int(parts.offset_N[item + 1])]
+            given_PN = (given_PN * model.gain_P[: len(given_PN), None]).detach()
+            if len(given_PN) > 1:  # one word alone leaves nothing to choose
+                less_N -= given_PN[given_PN[:, item_B[row]].argmax()][1:]
+        at = int(item_B[row]) - 1
+        fall = (score_N[at] - score_N.mean() - less_N[at] + less_N.mean()) / score_N.std()
+        assert honest.found["own_signed"]["heaviest_one"][row] == pytest.approx(float(fall), abs=1e-4)
 
 
-def test_the_same_seed_blanks_the_same() -> None:
-    first, again = probed(), probed()
-    assert first is not None
-    assert again is not None
-    assert first["random"].tolist() == again["random"].tolist()
+def test_all_rankings_choose_among_what_all_of_them_weigh() -> None:
+    parts = table()
+    world = (events(), Catalog(ITEMS, ragged={"words": parts}))
+    two = examined(Telling(parts, hidden=3), parts).found
+    for name, measures in examined(Reader(parts), parts).found.items():
+        assert two[name]["gone_50"].tolist() == two[name]["gone_1"].tolist(), "of two words a half is one"
+        assert measures["gone_50"].tolist() != measures["gone_1"].tolist()
+    one = examine_parts(Telling(parts, hidden=4), world, cases(), "excluded", ("gradient",), "word", 1)
+    assert one is None, "of one word there is nothing to choose"
+
+
+def test_what_stays_under_redrawn_parameters_is_seen(honest: RankingTests) -> None:
+    model = Telling(table())
+    torch.nn.init.ones_(model.gain_P)  # dealt out anew they are as they were
+    same = examined(model, model.parts).found
+    deals = [examined(Telling(parts), parts, seed).found for seed, parts in enumerate([table()] * 4)]
+    for name in ("own_signed", "integrated"):
+        assert np.nanmean(same[name]["redrawn"]) == pytest.approx(1)
+        assert min(np.nanmean(found[name]["redrawn"]) for found in deals) < 0.9
+    assert abs(np.nanmean(honest.found["random"]["redrawn"])) < 0.3
+
+
+def test_where_the_model_reads_none_there_is_nothing_to_test() -> None:
+    parts = table()
+    world = (events(), Catalog(ITEMS, ragged={"words": parts}))
+    assert examine_parts(Telling(parts), world, cases(), "excluded", ("gradient",), "region", 1) is None
+    assert examine_parts(Sum(), world, cases(), "excluded", ("gradient",), "word", 1) is None
+    single = Ragged(torch.ones(ITEMS, ITEMS + 1), torch.tensor([0, 0, *range(1, ITEMS + 1)]))
+    alone = (events(), Catalog(ITEMS, ragged={"words": single}))
+    assert examine_parts(Reader(single), alone, cases(), "excluded", ("gradient",), "word", 1) is None
+
+
+def test_the_same_seed_finds_the_same_and_the_model_is_as_before(honest: RankingTests) -> None:
+    parts = table()
+    model = Telling(parts)
+    kept = model.gain_P.detach().clone()
+    again = examined(model, parts)
+    assert torch.equal(model.gain_P, kept)
+    assert again.found["random"]["gone_1"].tolist() == honest.found["random"]["gone_1"].tolist()
+    assert examined(model, parts, 2).found["random"]["gone_1"].tolist() != again.found["random"]["gone_1"].tolist()

@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Question:
     def score(model: Pairs, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None) -> Tensor:
         return model.score(batch, item_B[:, None])[:, 0]
 
-    for room in ("influence", "readings"):
+    for room in ("influence", "readings", "mean_item"):
         monkeypatch.setattr(f"engine.evaluation.{room}.log_probability", score)
     return Question(Pairs().eval(), batch, torch.tensor([1, 1]), Catalog(ITEMS, ragged={"words": words}))
 
@@ -61,6 +61,11 @@ def test_each_reading_of_the_acts_is_as_by_hand(asked: Question) -> None:
         "integrated": [[2.5, 4.5, 8], [8, 0, 0]],
         "leave_one_out": [[3.0, 5, 8], [8, 0, 0]],
         "shapley": [[2.5, 4.5, 8], [8, 0, 0]],
+        "combined": [[2.75, 4.75, 8], [8, 0, 0]],
+        "integrated_from_mean": [
+            [0.0, 0, 0],
+            [0, 0, 0],
+        ],  # what is made of an act is 1, as of the mean item
     }
     assert set(by_hand) == set(READINGS)
     for reading in READINGS:

@@ -1,13 +1,21 @@
-"""Sentences take titles and words from what was found."""
+"""Sentences take titles, words, topics, categories and regions from what was found."""
 
+import numpy as np
+import polars as pl
 import torch
 
 from engine.evaluation.cause import Causes
+from engine.evaluation.wide_cause import WideCauses
 from engine.evaluation.wording import Wording
+from engine.tables.domain_words import DomainWords
+from engine.tables.names import Names
+from engine.tables.naming import Boxes
+
+FILMS = DomainWords(item="film", items="films", picture="poster", text="plot", act="watched")
 
 
 def test_sentences_take_titles_and_words_by_number() -> None:
-    wording = Wording(["", "Heat", "The Exam"], ["", "exam", "pupil"], None, "poster")
+    wording = Wording(Names(["", "Heat", "The Exam"], ["", "exam", "pupil"]), FILMS)
     yes, no = torch.tensor([True, False, False]), torch.tensor([False, False, False])
     found = Causes(
         place_B=torch.tensor([0, 1, -1]),
@@ -15,9 +23,36 @@ def test_sentences_take_titles_and_words_by_number() -> None:
         acts_BW=torch.tensor([[0, 0], [1, 4], [1, 0]]),
         picture_B=yes,
         text_B=no,
+        region_B=torch.tensor([-1, -1, -1]),
+        wide=WideCauses.none(torch.tensor([1, 1, 1])),
     )
-    assert wording.sentences(found, torch.tensor([[1, 2], [1, 2], [1, 2]])) == [
+    assert wording.sentences(found, torch.tensor([[1, 2], [1, 2], [1, 2]]), torch.tensor([1, 1, 1])) == [
         "because of Heat, for its poster",
         "because of The Exam, for its words “pupil” and “exam”",
         None,
     ]
+
+
+def test_what_is_wider_is_said_in_the_place_of_the_act_and_a_region_by_its_box() -> None:
+    boxes = Boxes(pl.DataFrame({"item": [2, 1], "box": [[[0.0] * 4], [[0.0, 0.0, 1, 1], [0.7, 0.0, 1.0, 0.2]]]}))
+    titles, numbers = ["", "Heat", "The Exam"], np.array([0, 0, 1])
+    wording = Wording(Names(titles, [""], None, ["", "noir"], numbers, {3: "pupil, exam"}, boxes), FILMS)
+    none_B, none_BW = torch.zeros(4, dtype=torch.bool), torch.zeros(4, 2, dtype=torch.long)
+    found = Causes(
+        place_B=torch.zeros(4, dtype=torch.long),
+        term_BW=none_BW,
+        acts_BW=none_BW,
+        picture_B=~none_B,
+        text_B=none_B,
+        region_B=torch.ones(4, dtype=torch.long),
+        wide=WideCauses(
+            torch.tensor([3, 0, 0, 0]), torch.tensor([0, 5, 0, 0]), torch.tensor([False, False, True, False])
+        ),
+    )
+    assert wording.sentences(found, torch.ones(4, 1, dtype=torch.long), torch.full((4,), 2)) == [
+        "because you keep coming back to “pupil, exam”",
+        "because of 5 films of “noir” that you watched",
+        "because of others who watched this film",
+        "because of Heat, for the upper right of its poster",
+    ]
+    assert (wording.nameable.topics, wording.nameable.regions) == (True, True)

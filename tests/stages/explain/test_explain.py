@@ -438,9 +438,42 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
     assert small.metrics["probe"]["cases"] == 2
-    move = json.loads(small.layout.metric("claims").read_text())["move"]
-    assert move["word_heaviest"] > 0
-    assert move["region_heaviest"] > 0
+    claims = json.loads(small.layout.metric("claims").read_text())
+    assert claims["move"]["word_heaviest"] > 0
+    assert claims["move"]["region_heaviest"] > 0
+    assert claims["tested"] == {"cases": 2, "words": 2, "regions": 2}
+    for part, own, over in (("words", "own_share", "word"), ("regions", "own_signed", "region")):
+        assert set(claims[part]) == {own, "gradient", "integrated", "random"}
+        assert {"p_random", f"p_{own}", "says_nothing"} <= set(claims[part]["integrated"])
+        drop, section = small.metrics["drop"], claims[part]
+        assert drop[f"{over}_heaviest"] == section[own]["heaviest_one"]
+        assert drop[f"{over}_integrated"] == section["integrated"]["heaviest_one"]
+        assert f"{over}_{own}" not in drop
+
+
+def test_words_and_regions_are_held_against_known_causes_by_the_leading_reading_too(small: Any) -> None:
+    truth = {"user": [1] * 4, "position": range(4), "item": [1, 2, 3, 4], "cause": ["passing"] * 4}
+    truth |= {"earlier": [[], [], [], [1]], "topic": [None] * 4, "words": [["storm"], None, None, None]}
+    truth |= {"object": ["sea", None, None, None], "box": [[0.0, 0.0, 1.0, 0.5], None, None, None]}
+    store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), small.layout.truth, schemas.TRUTH)
+    section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
+    choice = Choice(name="ante_rnn", settings=section)
+    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
+    torch.manual_seed(1)
+    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
+    main(params("ante_rnn", section), small.layout)
+    found = small.metrics["truth"]
+    assert set(found["history"]) == {
+        "own_share",
+        "gradient",
+        "integrated",
+        "leave_one_out",
+        "newest",
+        "chance",
+        "cases",
+    }
+    assert set(found["word"]) == {"own_share", "gradient", "integrated", "chance", "cases"}
+    assert set(found["region"]) == {"own_signed", "gradient", "integrated", "chance", "cases"}
 
 
 def test_of_several_reasons_over_the_same_the_influence_leads_and_what_is_drawn_after_comes_last() -> None:

@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from engine.evaluation.readings import LEADING
 from engine.features.pictures.pictures import FORMATS
 from engine.tables import schemas
+from stages.explain.cause_hits import Hits
 from stages.explain.known_causes import KnownCauses, covered
 from stages.explain.posters import poster
 
@@ -71,3 +73,18 @@ def test_a_very_tall_picture_is_bounded_and_a_broken_one_says_why() -> None:
     broken = poster(buffer.getvalue()[:60], 100)
     assert broken.uri == ""
     assert broken.missing.startswith("picture not readable: ")
+
+
+def test_each_reading_is_held_against_what_knows_nothing_and_the_leading_one_against_all() -> None:
+    hits = Hits()
+    true_P, valid_P = np.array([True, False, False]), np.ones(3, dtype=bool)
+    good, bad = np.array([3.0, 2, 1]), np.array([1.0, 2, 3])
+    for user in range(20):
+        values = {"own_share": bad, "gradient": bad if user % 2 else good, LEADING: good, "newest": bad}
+        hits.note("history", user, values, (true_P, valid_P))
+    p = hits.tests("history", 1)
+    assert {one for one, _ in p} == {"own_share", "gradient", LEADING}
+    assert {other for one, other in p if one == "gradient"} == {"chance", "newest", "own_share"}
+    assert {other for one, other in p if one == LEADING} == {"chance", "newest", "own_share", "gradient"}
+    assert p[LEADING, "gradient"] < 0.05
+    assert p["own_share", "newest"] == 1
