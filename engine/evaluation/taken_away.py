@@ -1,4 +1,4 @@
-"""How far an item's log-probability falls when something of a row is taken away: so is checked what a sentence names."""
+"""How far an item's log-probability falls when something of a row is taken away: what is named was checked so."""
 
 from dataclasses import replace
 

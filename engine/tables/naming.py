@@ -19,13 +19,15 @@ def naming(layout: Layout, views: Collection[str], topics: bool) -> Names:
     """From the tables of the items, and of what a model reads: views of them, and people's topics."""
     items = store.read(layout.items, ITEMS, ["item", "raw", "title", "categories"])
     categories, category_N = categories_of(items)
+    words, term_X = terms(store.read(layout.words, WORDS, ["item", "token"])) if "words" in views else ([""], None)
     return Names(
-        ["", *items.select(pl.coalesce("title", "raw"))["title"].to_list()],
-        *(terms(store.read(layout.words, WORDS, ["item", "token"])) if "words" in views else ([""], None)),
-        categories,
-        category_N if len(categories) > 1 else None,
-        topics_of(store.read(layout.topic_words, TOPIC_WORDS)) if topics else {},
-        Boxes(store.read(layout.regions, REGIONS, ["item", "box"])) if "regions" in views else {},
+        title_N=["", *items.select(pl.coalesce("title", "raw"))["title"].to_list()],
+        words=words,
+        term_X=term_X,
+        categories=categories,
+        category_N=category_N if len(categories) > 1 else None,
+        topics=topics_of(store.read(layout.topic_words, TOPIC_WORDS)) if topics else {},
+        boxes=Boxes(store.read(layout.regions, REGIONS, ["item", "box"])) if "regions" in views else {},
     )
 
 

@@ -115,9 +115,8 @@ def _speaking(weight_BL: Tensor, fall_BL: Tensor, first_B: Tensor) -> Tensor:
 def _named(causes: Causes, wording: Wording) -> list[NamedAct]:
     """One a row."""
     rows = zip(causes.term_BW.tolist(), causes.picture_B.tolist(), causes.text_B.tolist(), strict=True)
+    words = wording.names.words
     return [
-        NamedAct(
-            [wording.names.words[term] for term in terms if term], "picture" if picture else "text" if text else ""
-        )
+        NamedAct([words[term] for term in terms if term], "picture" if picture else "text" if text else "")
         for terms, picture, text in rows
     ]
