@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engine.evaluation.absence import Absence
 from torch import Tensor
 
 import models
@@ -17,6 +16,8 @@ from engine.evaluation.cause import causes
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
+from engine.evaluation.readings import Question
+from engine.evaluation.taken_away import TakenAway
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Learner, Prepared, Recommender, Solver
 from models.blocks.views import Given
@@ -312,6 +313,6 @@ def test_without_what_others_did_is_as_their_acts_silenced_on_the_asked_item_alo
     with torch.no_grad():
         whole_B = log_probability(model, batch, item_B, among_BK)
         by_hand_B = log_probability(model, batch.but(audience_presence_BKM=others_BKM), item_B, among_BK)
-        falls_B = Absence(model, batch, item_B, world.catalog, among_BK).without_audience()
+        falls_B = TakenAway(Question(model, batch, item_B, world.catalog, among_BK)).audience() > 0
     assert bool((by_hand_B != whole_B).any())
     assert falls_B.tolist() == (by_hand_B < whole_B).tolist()

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.cause import Nameable, causes
+from engine.evaluation.readings import Question
 from engine.evaluation.sentence import of_audience, of_category, of_topic, part_of_picture, sentence
+from engine.evaluation.taken_away import TakenAway
 from engine.evaluation.wide_cause import wide_causes
 from engine.tables.domain_words import DomainWords
 from engine.training.batch import Batch
@@ -268,17 +270,17 @@ def test_acts_of_the_items_own_category_are_said_where_several_do_what_none_does
     assert alike(Known(every, {}, {}), 1, 2, 3) == [0], "what has no category is alike to nothing"
 
 
-class Falls:
+class Falls(TakenAway):
     """An item's score falls without what is said, or not."""
 
     def __init__(self, batch: Batch, lower: bool) -> None:
-        self.batch, self.item_B, self.lower = batch, torch.full((1,), ASKED), lower
+        self.asked, self.lower = Question(Known({}, {}, {}), batch, torch.full((1,), ASKED), CATALOG), lower
 
-    def without_audience(self) -> Tensor:
-        return torch.tensor([self.lower])
+    def audience(self) -> Tensor:
+        return torch.tensor([0.1 if self.lower else -0.1])
 
-    def without_topic(self, topic_B: Tensor) -> Tensor:
-        return torch.tensor([True])
+    def topic(self, topic_B: Tensor) -> Tensor:
+        return torch.tensor([0.1])
 
 
 @pytest.mark.parametrize(("lower", "others", "topic", "said"), [
@@ -294,5 +296,5 @@ def test_what_others_did_is_said_where_it_is_the_heaviest(
     value = {"item_history": torch.full((1, 4), others), "topic": torch.full((1, 2, 1), topic / 2)}
     value["history"] = torch.tensor([[1.0, 0.0]])
     found = {o: Weights(v, o, "signed", False, torch.ones_like(v).bool()) for o, v in value.items()}  # type: ignore[arg-type]
-    wide = wide_causes(found, Falls(batch, lower), torch.tensor([1.0]))  # type: ignore[arg-type]
+    wide = wide_causes(found, Falls(batch, lower), torch.tensor([1.0]))
     assert (bool(wide.audience_B[0]), int(wide.topic_B[0])) == said

@@ -14,7 +14,8 @@ import models
 from engine.evaluation.wording import Wording
 from engine.tables import schemas, store
 from engine.tables.arrays import case_columns
-from engine.tables.terms import naming
+from engine.tables.domain_words import DomainWords
+from engine.tables.naming import naming
 from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Recommender, Weights
@@ -112,7 +113,7 @@ def stage(world: Small, monkeypatch: pytest.MonkeyPatch, model: Recommender, **e
 def found(world: Small, model: Recommender, item_B: list[int], shown: int = 10) -> dict[tuple[int, int], Checked]:
     """What is checked of one item a person, before the test case of each."""
     data = load(world.layout, model.needs, "test", "cpu")
-    wording = Wording.of(*naming(world.layout, model.needs.views), "poster")
+    wording = Wording(naming(world.layout, model.needs.views, model.needs.topics), DomainWords(picture="poster"))
     cases = Cases.of(case_columns(data.table), "cpu")
     return checked_acts(model, data.events, cases, torch.tensor(item_B)[:, None], data.catalog, wording, shown)
 
