@@ -11,6 +11,7 @@ which ranks stands where the last event of every row that was learnt from stood 
 stand where none did); a row of `length` events gives up its oldest for it. Padding and mask are no outputs, so that
 neither can be recommended. Validation items are not trained on. Adam with the engine's rate and no warm-up. An epoch
 teaches a share `mask` of what SASRec's does, so that it takes several times as many: stopped early, it is undertrained.
+Biases start at popularity (`models.blocks.popular_start`), ours.
 """
 
 from typing import Literal, final

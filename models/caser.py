@@ -11,9 +11,9 @@ paper's T).
 filter runs over a row once; a row's first events have a window that zeros fill, as the authors' code has for short
 histories alone. Padding is zeros that nothing learns, and is never ranked (in their code it is a row like others). At a
 row's last events fewer than `targets` follow. Of `bce` the mean is over targets, each with its `negatives` (their code:
-means of positives and of negatives; the paper: sums). E and W2 start with a spread of dim^-1/2 (their code: 1/dim,
-which leaves the filters next to nothing to read beside P_u). A softmax in place of `bce` (`objective`), and `person:
-false`, which leaves P_u out, are ours.
+means of positives and of negatives; the paper: sums). E and W2 start with a spread of dim^-1/2 (their code: 1/dim, as
+P_u here, which leaves the filters next to nothing to read beside P_u). A softmax in place of `bce` (`objective`), and
+`person: false`, which leaves P_u out, are ours. Biases start at popularity (`models.blocks.popular_start`), ours too.
 """
 
 from typing import Literal, final

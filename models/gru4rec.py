@@ -8,6 +8,7 @@ instead of one step at a time over parallel sessions: for histories of people ra
 own notes call this what matters. A dropped state is what is scored, not what is carried. Negatives are the batch's
 shared draws alone (the paper adds the other targets of the batch), and one that is the target itself is left out.
 Adam instead of Adagrad.
+Biases start at popularity (`models.blocks.popular_start`), ours.
 """
 
 from typing import Literal, final

@@ -87,11 +87,12 @@ def test_who_has_done_nothing_is_scored_by_the_person_and_the_bias(world: World)
 
 
 def test_how_wide_it_starts(world: World) -> None:
-    """E, P and W2 by dim^-1/2, W by Glorot, b2 at 0, padding at 0."""
+    """E and W2 by dim^-1/2, P by 1/dim, W by Glorot, b2 at 0, padding at 0."""
     model = caser("bce", world, dim=256)
     assert model.person_UD is not None
-    for table in (model.embedding.weight[1:], model.person_UD, model.output_NE):
+    for table in (model.embedding.weight[1:], model.output_NE):
         assert table.std().item() == pytest.approx(1 / 16, rel=0.05)
+    assert model.person_UD.std().item() == pytest.approx(1 / 256, rel=0.05)
     bound = (6 / sum(model.dense.weight.shape)) ** 0.5
     assert 0.99 * bound < model.dense.weight.abs().max().item() <= bound
     assert model.bias_N.tolist() == [0.0] * 16
