@@ -15,7 +15,7 @@ from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Explainer, Recommender
 from engine.training.source import Data
-from stages.explain.cause_hits import KNOWING_NOTHING, Hits, cause_hits
+from stages.explain.cause_hits import Hits, cause_hits
 from stages.explain.claims import claims_of
 from stages.explain.known_causes import KnownCauses
 
@@ -25,11 +25,10 @@ Sections = dict[str, Any]
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """`flat`: what the page shows, by one name each; `explain` and `claims`: the files of metrics, in sections;
-    `curves`: how far scores fall by share and reading, a CSV; `areas`: comprehensiveness by reading, a CSV.
+    """`explain` and `claims`: the files of metrics, in sections; `curves`: how far scores fall by share and reading, a
+    CSV; `areas`: comprehensiveness by reading, a CSV.
     """
 
-    flat: dict[str, float]
     explain: Sections
     claims: Sections
     curves: str
@@ -62,7 +61,7 @@ def faithfulness_metrics(
     more |= {"move": _nested(move)["move"]} if move else {}
     shown = {name: value for name, value in erased.items() if name not in move}
     explain = explains | _nested(shown) | ({"truth": _means(hits)} if hits.found else {})
-    return Faithfulness(explains | erased | _flat(hits), explain, more, tested.curves, tested.areas)
+    return Faithfulness(explain, more, tested.curves, tested.areas)
 
 
 def asked_over(readings: Collection[Reading]) -> dict[Reading, tuple[str, ...]]:
@@ -95,20 +94,6 @@ def _means(hits: Hits) -> Sections:
         over: {name: mean for name, (mean, _, _) in names.items()} | {"cases": names["chance"][2]}
         for over, names in table.items()
     }
-
-
-def _flat(hits: Hits) -> dict[str, float]:
-    """truth_history and so on: the model's own weights; each reading's by its name."""
-    found: dict[str, float] = {}
-    for over, names in hits.table().items():
-        chance, _, cases = names["chance"]
-        own = next((name for name in names if name.startswith("own_")), None)
-        known = {f"truth_{over}_{name}": mean for name, (mean, _, _) in names.items() if name not in KNOWING_NOTHING}
-        known |= {f"truth_{over}": names[own][0]} if own else {}
-        found |= known | {f"truth_{over}_chance": chance, f"truth_{over}_cases": float(cases)}
-        if "newest" in names and own:
-            found |= {"truth_newest": names["newest"][0], "truth_newest_chance": chance, "truth_newest_cases": cases}
-    return found
 
 
 def _tests(hits: Hits, over: str, seed: int) -> Sections:
