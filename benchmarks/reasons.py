@@ -198,6 +198,20 @@ def written(table: list[list[str]]) -> str:
     return markdown([[line[place] for place in filled] for line in table])
 
 
+def learnt(
+    name: str, given: argparse.Namespace, layout: Layout, params: dict[str, Any]
+) -> list[tuple[Recommender, Data]] | str:
+    """The model with each of its weights and of the other seeds, and the test cases; or why there is nothing to ask."""
+    if not models.configure(Choice(name=name, settings=params["models"][name])).needs.length:
+        return "reads no history"
+    paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
+    runs = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
+    try:
+        return [restored(name, layout, how, path) for how, path in runs]
+    except Lacking as error:
+        return f"cannot be had: {error.args[0]}"
+
+
 def main() -> None:
     """The tables, printed again after each model."""
     given = _arguments()
@@ -214,18 +228,11 @@ def main() -> None:
     cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), *inside, "gradient, all"]]
     blank = [""] * (len(claim_table[0]) - 2)
     for name in given.models:
-        asked_model = models.configure(Choice(name=name, settings=params["models"][name]))
-        if not asked_model.needs.length:
-            claim_table.append([name, "reads no history", *blank])
+        some = learnt(name, given, layout, params)
+        if isinstance(some, str):
+            claim_table.append([name, some, *blank])
             continue
-        paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
-        learnt = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
-        try:
-            some, data = zip(*(restored(name, layout, how, path) for how, path in learnt), strict=True)
-        except Lacking as error:
-            claim_table.append([name, f"cannot be had: {error.args[0]}", *blank])
-            continue
-        model, where = some[0], data[0]
+        model, where = some[0]
         hits = cause_hits(model, where, drawn_cases(where, given.causes, seed), causes, asked_over(readings))
         cause_table += [*hits_rows(name, hits, seed), *leading_rows(name, hits, seed)]
         if costly and {"words", "regions"} & model.needs.views and causes.by_event and given.inside:
@@ -237,7 +244,9 @@ def main() -> None:
         probed, world = drawn_cases(where, given.cases, seed), (where.events, where.catalog)
         tests = examine(model, world, probed, seen, readings, seed)
         if tests is not None:
-            claim_table += claims_rows(name, "acts", tests, over_seeds(list(some), where, probed, readings, seen), seed)
+            claim_table += claims_rows(
+                name, "acts", tests, over_seeds([one for one, _ in some], where, probed, readings, seen), seed
+            )
         half = drawn_cases(where, -(-given.cases // 2), seed)
         for over, called in SECTIONS.items():
             tests = examine_parts(model, world, half, seen, readings, over, seed)

@@ -11,7 +11,7 @@ from serving.api import Muted, Predictor
 from tests.serving.web.conftest import HOSTILE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 WAIT = 120_000  # milliseconds
 
@@ -107,14 +107,19 @@ def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictor
     assert opened.tab.locator("#past-title").inner_text().endswith("10 of 10")
 
 
+def asked_why(opened: Opened, model: Predictor) -> "tuple[Locator, Locator]":
+    """The model's column, and its reasons of the first recommendation, opened."""
+    opened.shown("ante_rnn", titles(model, "p2"))
+    column = opened.tab.locator("[data-model=ante_rnn]")
+    column.get_by_role("button", name="Why").first.click()
+    return column, column.locator(".why").first
+
+
 def test_reasons_are_shown_and_a_word_and_a_region_can_be_muted(
     opened: Opened, predictors: dict[str, Predictor]
 ) -> None:
     model, tab = predictors["ante_rnn"], opened.tab
-    opened.shown("ante_rnn", titles(model, "p2"))
-    column = tab.locator("[data-model=ante_rnn]")
-    column.get_by_role("button", name="Why").first.click()
-    why = column.locator(".why").first
+    column, why = asked_why(opened, model)
     why.wait_for()
     assert why.locator(".mark").first.inner_text() == "influence"
     explained = model.explain(model.person("p2"), model.recommend(model.person("p2"))[0].item)
@@ -140,10 +145,7 @@ def test_every_word_and_every_region_that_has_an_influence_can_be_muted(
     opened: Opened, predictors: dict[str, Predictor]
 ) -> None:
     model, tab = predictors["ante_rnn"], opened.tab
-    opened.shown("ante_rnn", titles(model, "p2"))
-    column = tab.locator("[data-model=ante_rnn]")
-    column.get_by_role("button", name="Why").first.click()
-    why = column.locator(".why").first
+    _, why = asked_why(opened, model)
     explained = model.explain(model.person("p2"), model.recommend(model.person("p2"))[0].item)
     by = {reading.over: reading.parts for reading in explained.influence}
     words: Counter[str] = Counter()

@@ -427,13 +427,18 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     assert small.metrics == {"explains": 0, "users": 3}
 
 
-def test_ante_rnn_goes_all_the_way(small: Any) -> None:
+def explain_ante_rnn(small: Any) -> None:
+    """The stage on a model as it starts."""
     section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
     choice = Choice(name="ante_rnn", settings=section)
     catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
     torch.manual_seed(1)
     torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
     main(params("ante_rnn", section), small.layout)
+
+
+def test_ante_rnn_goes_all_the_way(small: Any) -> None:
+    explain_ante_rnn(small)
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert set(table["over"]) == {"history", "word", "region", "word_region", "topic", "view"}
     assert "used by the score" in Page(small.page).text
@@ -456,12 +461,7 @@ def test_words_and_regions_are_held_against_known_causes_by_the_leading_reading_
     truth |= {"earlier": [[], [], [], [1]], "topic": [None] * 4, "words": [["storm"], None, None, None]}
     truth |= {"object": ["sea", None, None, None], "box": [[0.0, 0.0, 1.0, 0.5], None, None, None]}
     store.write(pl.DataFrame(truth, schema=dict(schemas.TRUTH.columns)), small.layout.truth, schemas.TRUTH)
-    section = {"dim": 8, "length": 4, "window": 2, "triplet": {"items": 4}}
-    choice = Choice(name="ante_rnn", settings=section)
-    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
-    torch.manual_seed(1)
-    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
-    main(params("ante_rnn", section), small.layout)
+    explain_ante_rnn(small)
     found = small.metrics["truth"]
     assert set(found["history"]) == {
         "own_share",
