@@ -1,12 +1,13 @@
-"""An epoch of fism by the sums of its histories beside the same epoch pair by pair, in the engine's own steps.
+"""An epoch of fism by the sums of its histories beside the same epoch in two explicit forms, in the engine's own steps.
 
     python -m benchmarks.fism [FOLDER] [--users 6040 --items 3706 --events 994169] [--dim 64] [--cpu] …
 
 FOLDER: a MovieLens release; else ids are drawn in the shape of MovieLens-1M. Each person's whole set is learnt from, as
-in the papers. `pairs` is the kernel that nais and iris run, its attention without a width: compiled, one pass for loss
-and gradients, no tensor of pairs. Both take the same steps in turn: windows, negatives, loss, gradients, Adam. Of the
-slow form only steps of `--pairs` pairs in all are run, drawn at random, and the epoch is theirs by the number of pairs;
-the fast form runs its whole epoch. The greatest difference of the two losses is told beside.
+in the papers. `gathered` reads the equation as it is printed: the vectors of the history are gathered for each target
+and added (a tensor of pairs × width). `pair by pair` is the kernel that nais and iris run, its attention without a
+width: compiled, one pass for loss and gradients, no tensor of pairs. All take the same steps in turn: windows,
+negatives, loss, gradients, Adam. Of the explicit forms only steps of `--pairs` pairs in all are run, drawn at random,
+and the epoch is theirs by the number of pairs; sums run the whole epoch. The greatest difference of losses is told.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 import models
 from benchmarks.alternation import circumstances
@@ -33,6 +35,8 @@ from models.blocks import history
 from models.blocks.asked import Asked
 from models.fism import FISM
 
+FLOATS = 1 << 22  # of gathered vectors at a time
+
 
 @dataclass
 class Taken:
@@ -41,9 +45,8 @@ class Taken:
     sums: float = 0.0
     around: float = 0.0
     whole: int = 0
-    pairs: float = 0.0
+    explicit: dict[str, float] = field(default_factory=lambda: dict.fromkeys(EXPLICIT, 0.0))
     paired: int = 0
-    both: float = 0.0
     apart: list[float] = field(default_factory=list)
 
     @property
@@ -51,10 +54,9 @@ class Taken:
         """Seconds of an epoch by sums, with its windows and negatives."""
         return self.sums + self.around
 
-    @property
-    def slow_epoch(self) -> float:
-        """Of one pair by pair: as many pairs as there are, at the pace of those that were run."""
-        return self.pairs * self.whole / max(self.paired, 1) + self.around
+    def slow_epoch(self, form: str) -> float:
+        """Of an explicit form: as many pairs as there are, at the pace of those that were run."""
+        return self.explicit[form] * self.whole / max(self.paired, 1) + self.around
 
 
 def built(train: Interactions, dim: int, alpha: float) -> FISM:
@@ -66,15 +68,36 @@ def built(train: Interactions, dim: int, alpha: float) -> FISM:
     return model
 
 
+def gathered(model: FISM, batch: Batch) -> Tensor:
+    """The same loss from the vectors of each target's history, row after row."""
+    asked, label_BT = Asked.learnt(batch, others=True)
+    total = model.past_ND.new_zeros(())
+    for row, length in enumerate(batch.length_B.tolist()):
+        target_T, item_L = asked.target_BT[row], asked.item_BL[row, :length]
+        for some_C in torch.split((target_T > 0).nonzero()[:, 0], max(1, FLOATS // max(length * model.config.dim, 1))):
+            kept_CL = item_L != target_T[some_C, None]
+            past_CLD = embedding(torch.where(kept_CL, item_L, 0), model.past_ND) * kept_CL[..., None]
+            sum_CD = past_CLD.sum(1) / kept_CL.sum(1, keepdim=True).clamp(min=1) ** model.config.alpha
+            score_C = (sum_CD * model.target_ND[target_T[some_C]]).sum(1) + model.bias_N[target_T[some_C]]
+            total = total + binary_cross_entropy_with_logits(score_C, label_BT[row, some_C], reduction="sum")
+    return total / label_BT.sum().clamp(min=1) + penalty(model)
+
+
+def penalty(model: FISM) -> Tensor:
+    """On the squares of both tables."""
+    return model.config.regularisation * (model.past_ND.square().sum() + model.target_ND.square().sum())
+
+
 def by_pairs(model: FISM, batch: Batch) -> Tensor:
     """The same loss by the kernel of pairs."""
     asked, label_BT = Asked.learnt(batch, others=True)
     none_N0 = model.past_ND.new_zeros(len(model.past_ND), 0)
     even = history.Halves(none_N0, none_N0, model.past_ND.new_zeros(0))
     items = history.Items(model.past_ND, model.target_ND, even, model.bias_N)
-    squares = model.past_ND.square().sum() + model.target_ND.square().sum()
-    loss = history.log_loss(items, asked, label_BT, model.config.alpha, 0.0)
-    return loss + model.config.regularisation * squares
+    return history.log_loss(items, asked, label_BT, model.config.alpha, 0.0) + penalty(model)
+
+
+EXPLICIT: dict[str, Callable[[FISM, Batch], Tensor]] = {"pair by pair, compiled": by_pairs, "gathered": gathered}
 
 
 def stepped(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
@@ -94,7 +117,7 @@ def measured(train: Interactions, model: FISM, rows: int, pairs: float, clock: C
     taken = Taken()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     first = next(epoch(train, model, 2, 0))
-    for loss in (model.loss(first), by_pairs(model, first)):
+    for loss in (model.loss(first), *(form(model, first) for form in EXPLICIT.values())):
         loss.backward()  # type: ignore[no-untyped-call]
     model.zero_grad()
     batches = epoch(train, model, rows, 1)
@@ -105,19 +128,20 @@ def measured(train: Interactions, model: FISM, rows: int, pairs: float, clock: C
         taken.around += ready - started
         taken.whole += int(asked)
         slow = taken.paired + asked <= max(pairs, 1) or not taken.paired
-        if slow:
-            other = by_pairs(model, batch)
+        losses = []
+        for name, form in EXPLICIT.items() if slow else ():
+            ready = clock()
+            other = form(model, batch)
             other.backward()  # type: ignore[no-untyped-call]
-            kept = float(other.detach())
+            losses.append(float(other.detach()))
             model.zero_grad(set_to_none=True)
-            taken.pairs += clock() - ready
-            taken.paired += int(asked)
+            taken.explicit[name] += clock() - ready
+        taken.paired += int(asked) if slow else 0
         ready = clock()
         loss = model.loss(batch)
         stepped(loss, optimizer)
         taken.sums += clock() - ready
-        if slow:
-            taken.apart.append(abs(float(loss.detach()) - kept) / kept)
+        taken.apart += [abs(float(loss.detach()) - other) / other for other in losses]
         started = clock()
     return taken
 
@@ -126,7 +150,9 @@ def told(train: Interactions, taken: Taken, dim: int) -> None:
     """A table, and what was run."""
     table = Table("form", "s an epoch", "times", title=f"{about(train)}, dim {dim}")
     table.add_row("by sums", f"{taken.epoch:.2f}", "1")
-    table.add_row("pair by pair", f"{taken.slow_epoch:.1f}", f"{taken.slow_epoch / taken.epoch:.0f}")
+    for form in EXPLICIT:
+        slow = taken.slow_epoch(form)
+        table.add_row(form, f"{slow:.1f}", f"{slow / taken.epoch:.0f}")
     Console(width=100).print(table)
     print(
         f"{taken.whole:,} pairs an epoch, {taken.paired:,} of them run; of the epoch by sums {taken.around:.2f} s are"
@@ -140,7 +166,7 @@ def main(arguments: list[str] | None = None) -> Taken:
     for name, value in (("users", 6040), ("items", 3706), ("events", 994_169), ("dim", 64), ("rows", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--alpha", type=float, default=0.5)
-    parser.add_argument("--pairs", type=float, default=1.5e8, help="of the slow form to run")
+    parser.add_argument("--pairs", type=float, default=1.5e8, help="of the explicit forms to run")
     parser.add_argument("--cpu", action="store_true", help="seconds of the processor, not of the wall: a busy machine")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
