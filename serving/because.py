@@ -1,10 +1,9 @@
 """The sentence beside a recommendation, as the stage `recommend` writes it: what it names was checked."""
 
-import torch
 from torch import Tensor
 
 from engine.evaluation.cause import causes
-from engine.evaluation.erasure import select_rows
+from engine.evaluation.readings import Question
 from engine.training.batch import Batch
 from serving.model import Model
 
@@ -16,7 +15,5 @@ def sentences(model: Model, batch: Batch, item_K: Tensor, among_M: Tensor) -> li
     """
     if not len(item_K):
         return []
-    each = select_rows(batch, torch.zeros_like(item_K))
-    among_KM = among_M.expand(len(item_K), -1)
-    found = causes(model.net, each, item_K, model.catalog, among_KM, model.wording.nameable)
-    return model.wording.sentences(found, each.item_BL, item_K)
+    asked = Question.of_each(model.net, batch, item_K[None], model.catalog, among_M[None])
+    return model.wording.sentences(causes(asked, model.wording.nameable), asked.batch.item_BL, item_K)

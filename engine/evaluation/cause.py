@@ -14,9 +14,7 @@ from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
 from engine.evaluation.readings import LEADING, Question, read
 from engine.evaluation.taken_away import PICTURE, TEXT, TakenAway
 from engine.evaluation.wide_cause import WideCauses, wide_causes
-from engine.training.batch import Batch
-from engine.training.catalog import Catalog
-from engine.training.contract import Recommender, Weights
+from engine.training.contract import Weights
 
 TRIED = 3  # acts at most, the heaviest first
 
@@ -57,18 +55,14 @@ class Causes:
 
 
 @torch.no_grad()
-def causes(
-    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor, names: Nameable = ACT_ALONE
-) -> Causes:
+def causes(asked: Question, names: Nameable = ACT_ALONE) -> Causes:
     """The act of the greatest influence on each row's item, and what of the act counts most; or what is wider.
 
     An act is named only if leaving it out lowers the item's log-probability: else the next heaviest, of the first
     three that speak for the item. Words, picture and its region, text, and what is wider are held to the same.
-    `among_BK`: items among which those are compared that a model can only score one by one.
     """
-    asked = Question(model, batch, item_B, catalog, among_BK)
-    if not model.needs.length or not batch.item_BL.shape[1]:
-        return nothing(item_B)
+    if not asked.model.needs.length or not asked.batch.item_BL.shape[1]:
+        return nothing(asked.item_B)
     telling = Telling.of(asked, names)
     place_B = telling.first()
     return replace(telling.inside(place_B), wide=telling.wide(place_B))

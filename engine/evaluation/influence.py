@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from engine.evaluation.alike import Alike
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
@@ -29,7 +30,8 @@ def influence(
     catalog: Catalog,
     over: Collection[str] = OVER,
     among_BK: Tensor | None = None,
-    level: float = 1.0,
+    level_B: Tensor | None = None,
+    same_B: Tensor | None = None,
 ) -> list[Weights]:
     """The influence of all that the model reads on the log-probability of one item a row, or on its rating.
 
@@ -37,25 +39,35 @@ def influence(
     "view" the last axis is picture, text; over "topic" [B, L, T] are the shares of the profile right after each event.
     What a model does not read is left out: one without histories gives an empty list. What the batch dims already
     speaks so much less. `faithful` is False: the weights are made from the score, not the score from them. 0 on
-    padding. `level`: the presence at which is derived.
+    padding. `level_B`: a row's presence at which is derived (None: 1). `same_B`: rows of one number have one history
+    and one level, and are read once where that can be.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
     """
     model.eval()
-    ones = [_at(one, level) for one in all_present(model, batch, item_B, catalog) if one.over in over]
+    alike = Alike.of(model, batch, same_B)
+    once, first_U = alike.once(batch), alike.first_U
+    ones = [
+        _at(one, None if level_B is None else level_B[first_U])
+        for one in all_present(model, once, item_B[first_U], catalog)
+        if one.over in over
+    ]
     if not ones:
         return []
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = batch.but(**vars(batch.dimmed(presence(ones, rivals(model, among_BK)))))
-        value_B = log_probability(model, given, item_B, among_BK)
-        slopes = torch.autograd.grad(value_B.sum(), [one.value for one in ones], materialize_grads=True)
-    return [replace(one, value=slope * one.valid) for one, slope in zip(ones, slopes, strict=True)]
+        given = once.but(**vars(once.dimmed(presence(ones, rivals(model, among_BK)))))
+        value_B = log_probability(model, given, item_B, among_BK, alike.place_B)
+        slopes = alike.slopes(value_B, [one.value for one in ones])
+    return [alike.spread(one, slope) for one, slope in zip(ones, slopes, strict=True)]
 
 
-def _at(one: Weights, level: float) -> Weights:
-    return one if level == 1 else replace(one, value=torch.full_like(one.value, level, requires_grad=True))
+def _at(one: Weights, level_B: Tensor | None) -> Weights:
+    if level_B is None:
+        return one
+    level = level_B.to(one.value.dtype).view(-1, *[1] * (one.value.ndim - 1))
+    return replace(one, value=level.expand_as(one.value).contiguous().requires_grad_())
 
 
 def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog) -> list[Weights]:
@@ -110,8 +122,12 @@ def presence(ones: list[Weights], rivals: int = 0) -> Presence:
     return Presence(presence_BL=value.get("history"), part_presence=parts or None, audience_presence_BKM=others)
 
 
-def log_probability(model: Recommender, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None) -> Tensor:
+def log_probability(
+    model: Recommender, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None, place_B: Tensor | None = None
+) -> Tensor:
     """What is derived, value_B: the predicted rating, or the log-softmax of the scores over the catalog or `among_BK`.
+
+    `place_B`: the batch's row that each item is asked of, for a model that scores the catalog (None: each its own).
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
@@ -121,7 +137,8 @@ def log_probability(model: Recommender, batch: Batch, item_B: Tensor, among_BK: 
         return rating_B
     if isinstance(model, CatalogScorer):
         score_BN = model.score_all(batch)[:, 1:]
-        return score_BN.gather(1, item_B[:, None] - 1)[:, 0] - score_BN.logsumexp(1)
+        row_B = torch.arange(len(item_B), device=item_B.device) if place_B is None else place_B
+        return score_BN[row_B, item_B - 1] - score_BN.logsumexp(1)[row_B]
     if among_BK is None:
         raise ValueError(f"{type(model).__name__} scores no whole catalog: say among which items the asked ones are")
     score_BK = model.score(batch, torch.cat([item_B[:, None], among_BK], 1))

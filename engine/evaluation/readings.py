@@ -27,7 +27,8 @@ ROWS = 256  # changed rows scored at once
 @dataclass(frozen=True)
 class Question:
     """Why an item a row: what is asked of every reading. `among_BK` as of `influence`; `within_BL`: the acts whose
-    parts are left out one by one (None: of all).
+    parts are left out one by one (None: of all). `same_B`: rows of one number, below that of the rows, have one history
+    (None: each its own).
     """
 
     model: Recommender
@@ -36,6 +37,20 @@ class Question:
     catalog: Catalog
     among_BK: Tensor | None = None
     within_BL: Tensor | None = None
+    same_B: Tensor | None = None
+
+    @staticmethod
+    def of_each(
+        model: Recommender, batch: Batch, item_BK: Tensor, catalog: Catalog, among_BM: Tensor | None = None
+    ) -> "Question":
+        """Why each of some items of a row (0: none, asked as if it were item 1), a row an item: row b * K + k. They are
+        compared among each other, or among_BM.
+        """
+        row_R = torch.arange(len(item_BK), device=item_BK.device).repeat_interleave(item_BK.shape[1])
+        among_RM = (item_BK if among_BM is None else among_BM)[row_R]
+        return Question(
+            model, select_rows(batch, row_R), item_BK.flatten().clamp(min=1), catalog, among_RM, same_B=row_R
+        )
 
     def value(self, batch: Batch, row_R: Tensor) -> Tensor:
         """What is explained, in 64 bits, for the rows of another batch, each of which stands for one of this batch."""
@@ -59,7 +74,8 @@ def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> lis
     if reading not in READINGS:
         raise ValueError(f"no reading {reading!r}; there are {', '.join(READINGS)}")
     if reading == "gradient":
-        return influence(asked.model, asked.batch, asked.item_B, asked.catalog, over, asked.among_BK)
+        of = (asked.model, asked.batch, asked.item_B, asked.catalog)
+        return influence(*of, over, asked.among_BK, same_B=asked.same_B)
     asked.model.eval()
     kinds = [one for one in all_present(asked.model, asked.batch, asked.item_B, asked.catalog) if one.over in over]
     if reading in ACTS_ALONE:
@@ -79,13 +95,18 @@ def _combined(asked: Question, one: Weights) -> Weights:
 
 
 def _integrated(asked: Question, one: Weights) -> Weights:
-    total = torch.zeros_like(one.value)
-    for step in range(STEPS):
-        level = (step + 0.5) / STEPS
-        (found,) = influence(
-            asked.model, asked.batch, asked.item_B, asked.catalog, (one.over,), asked.among_BK, level=level
-        )
-        total = total + found.value / STEPS
+    """The slopes at all presences in one pass where the rows are few."""
+    total, rows = torch.zeros_like(one.value), len(asked.item_B)
+    own_B = torch.arange(rows, device=total.device)
+    same_B = own_B if asked.same_B is None else asked.same_B
+    level_S = (torch.arange(STEPS, device=total.device) + 0.5) / STEPS
+    for some_S in torch.split(level_S, max(1, ROWS // max(rows, 1))):
+        row_R = own_B.repeat(len(some_S))
+        same_R = same_B[row_R] + torch.arange(len(some_S), device=total.device).repeat_interleave(rows) * rows
+        among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
+        of = (asked.model, select_rows(asked.batch, row_R), asked.item_B[row_R], asked.catalog, (one.over,), among_RK)
+        (found,) = influence(*of, some_S.repeat_interleave(rows), same_R)
+        total = total + found.value.view(len(some_S), *one.value.shape).sum(0) / STEPS
     return replace(one, value=total.detach())
 
 

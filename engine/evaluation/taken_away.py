@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.evaluation.alike import Alike
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, log_probability, presence, rivals
 from engine.evaluation.named_words import words_of
@@ -21,7 +22,9 @@ class TakenAway:
 
     def __init__(self, asked: Question):
         self.asked = asked
-        self.whole_B = self._value(asked.batch)
+        alike = Alike.of(asked.model, asked.batch, asked.same_B)
+        of = (asked.model, alike.once(asked.batch), asked.item_B, asked.among_BK)
+        self.whole_B = log_probability(*of, alike.place_B)
 
     def of(self, row_R: Tensor) -> "TakenAway":
         """The same for some rows."""

@@ -59,13 +59,14 @@ def checked_acts(
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
         position_BL, user_B = positions_of(events, batch), cases.user_C[some].tolist()
-        for k in range(item_BK.shape[1] if batch.item_BL.shape[1] else 0):
-            item_B = item_BK[some, k]
-            asked = Question(model, batch, item_B.clamp(min=1), catalog, item_BK[some])
-            rows = _rows(Telling.of(asked, wording.nameable), position_BL, unnamed, shown)
-            for user, item, row in zip(user_B, item_B.tolist(), rows, strict=True):
-                if item:
-                    found[user, k + 1] = row
+        if not batch.item_BL.shape[1]:
+            continue
+        asked = Question.of_each(model, batch, item_BK[some], catalog)
+        position_RL = position_BL.repeat_interleave(item_BK.shape[1], dim=0)
+        rows = _rows(Telling.of(asked, wording.nameable), position_RL, unnamed, shown)
+        ranked = [(user, rank) for user in user_B for rank in range(1, item_BK.shape[1] + 1)]
+        items = item_BK[some].flatten().tolist()
+        found |= {at: row for at, item, row in zip(ranked, items, rows, strict=True) if item}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 
 import models
 from engine.evaluation.cause import causes
+from engine.evaluation.erasure import select_rows
+from engine.evaluation.readings import Question
 from engine.evaluation.top import top
 from engine.evaluation.wording import Wording
 from engine.tables import files, store
@@ -30,6 +33,7 @@ from engine.training.source import Data, load
 log = logging.getLogger(__name__)
 
 PEOPLE = 256  # at a time
+ROWS = 256  # items of people that are given a reason at a time
 
 
 class Recommend(Record):
@@ -38,7 +42,7 @@ class Recommend(Record):
     top: int = Field(10, ge=1, description="items a person")
     people: tuple[str | int, ...] = Field((), description="raw ids of those who are asked for; none: everyone")
     because: Annotated[int, Field(ge=0)] = Field(
-        3, description="how many of a person's items get a sentence that says why, checked; 0: none, much faster"
+        10, description="how many of a person's items get a sentence that says why, checked; fewer are faster, 0: none"
     )
 
 
@@ -64,7 +68,7 @@ def main(params: Params, layout: Layout) -> None:
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]
     parts = [
         shown(model, data, user_C[part], length_C[part], settings, params.seen, wording)
-        for part in track(list(_parts(len(user_C))), "recommending", transient=True)
+        for part in track(list(_parts(len(user_C), PEOPLE)), "recommending", transient=True)
     ]
     items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
     table = named(pl.concat(parts), chosen, items)
@@ -98,12 +102,14 @@ def shown(
 ) -> pl.DataFrame:
     """user, rank, item, score by code, and the sentence that says why; null where nothing can be said."""
     item_BK, score_BK = top(model, user_B, length_B, data.events, settings.top, seen)
-    said: list[list[str | None]] = [[None] * len(user_B) for _ in range(settings.top)]
-    batch = data.events.before(user_B, length_B, model.needs)
-    for rank in range(min(settings.because, settings.top)):
-        asked_B = item_BK[:, rank].clamp(min=1)
-        found = causes(model, batch, asked_B, data.catalog, item_BK, wording.nameable)
-        said[rank] = wording.sentences(found, batch.item_BL, asked_B)
+    batch, item_BR = data.events.before(user_B, length_B, model.needs), item_BK[:, : settings.because]
+    said = [[None] * settings.top for _ in user_B]
+    for part in _parts(len(user_B), max(1, ROWS // max(settings.because, 1))) if settings.because else ():
+        some = torch.arange(len(user_B), device=user_B.device)[part]
+        asked = Question.of_each(model, select_rows(batch, some), item_BR[some], data.catalog, item_BK[some])
+        told = wording.sentences(causes(asked, wording.nameable), asked.batch.item_BL, asked.item_B)
+        for place, sentence in enumerate(told):
+            said[part.start + place // item_BR.shape[1]][place % item_BR.shape[1]] = sentence
     columns = {
         "user": user_B[:, None].expand_as(item_BK),
         "rank": torch.arange(1, settings.top + 1, device=item_BK.device).expand_as(item_BK),
@@ -111,8 +117,9 @@ def shown(
         "score": score_BK,
     }
     frame = pl.DataFrame({name: value.flatten().cpu().numpy() for name, value in columns.items()})
-    flat = [said[rank][row] for row in range(len(user_B)) for rank in range(settings.top)]
-    return frame.with_columns(pl.Series("because", flat, pl.String)).filter(pl.col("item") > 0)
+    return frame.with_columns(pl.Series("because", list(chain.from_iterable(said)), pl.String)).filter(
+        pl.col("item") > 0
+    )
 
 
 def named(found: pl.DataFrame, names: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -130,8 +137,8 @@ def named(found: pl.DataFrame, names: pl.DataFrame, items: pl.DataFrame) -> pl.D
     )
 
 
-def _parts(rows: int) -> Iterator[slice]:
-    return (slice(first, first + PEOPLE) for first in range(0, rows, PEOPLE))
+def _parts(rows: int, size: int) -> Iterator[slice]:
+    return (slice(first, first + size) for first in range(0, rows, size))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from engine.evaluation.cause import causes
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.evaluation.influence import all_present, influence, log_probability, presence
 from engine.evaluation.rate import rates
-from engine.evaluation.readings import Question
+from engine.evaluation.readings import LEADING, Question, read
 from engine.evaluation.taken_away import TakenAway
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Learner, Prepared, Recommender, Solver
@@ -276,6 +276,28 @@ def test_compiled_loops_have_the_same_influence_as_64_bits(name: str, variant: s
 
 
 @every
+@pytest.mark.usefixtures("double")
+def test_several_items_of_a_history_are_read_at_once_as_each_alone(name: str, variant: str, world: World) -> None:
+    model = ready(name, variant, world)
+    model, batch = double_precision(model, asked(world, model)[0])
+    item_BK = torch.tensor([[13, 5, 7], [14, 0, 4], [15, 16, 2], [16, 3, 5]])
+    together = Question.of_each(model, batch, item_BK, world.catalog)
+    apart = [Question(model, batch, item_BK[:, k].clamp(min=1), world.catalog, item_BK) for k in range(3)]
+    with torch.no_grad():
+        whole_BK = torch.stack([TakenAway(one).whole_B for one in apart], 1)
+        close(TakenAway(together).whole_B.view(4, 3), whole_BK)
+    for reading in ("gradient", LEADING):
+        several = [read(one, reading) for one in apart]
+        for place, found in enumerate(read(together, reading)):
+            for k, alone in enumerate(several):
+                close(found.value[k::3], alone[place].value)
+                assert torch.equal(found.valid[k::3], alone[place].valid)
+                for own, expected in ((found.about, alone[place].about), (found.part, alone[place].part)):
+                    assert (own is None) == (expected is None)
+                    assert own is None or expected is None or torch.equal(own[k::3], expected)
+
+
+@every
 def test_a_person_who_has_done_nothing_has_no_influence(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
     user_B = torch.arange(1, 5)
@@ -292,7 +314,7 @@ def test_an_act_that_is_named_as_a_cause_lowers_the_item_by_not_being(name: str,
     model = ready(name, variant, world)
     batch, item_B, among_BK = asked(world, model)
     with torch.no_grad():
-        place_B = causes(model, batch, item_B, world.catalog, among_BK).place_B
+        place_B = causes(Question(model, batch, item_B, world.catalog, among_BK)).place_B
         row_R = (place_B >= 0).nonzero()[:, 0]
         rows_R = select_rows(batch, row_R)
         gone_RL = torch.nn.functional.one_hot(place_B[row_R], batch.item_BL.shape[1]).bool()

@@ -76,7 +76,7 @@ def batch_of(*histories: list[int]) -> Batch:
 def asked(model: Known, *histories: list[int], term_X: Tensor | None = TERM_X):  # type: ignore[no-untyped-def]
     batch = batch_of(*histories)
     item_B = torch.full((len(histories),), ASKED)
-    return causes(model, batch, item_B, CATALOG, item_B[:, None], Nameable(term_X))
+    return causes(Question(model, batch, item_B, CATALOG, item_B[:, None]), Nameable(term_X))
 
 
 def test_the_offsets_of_this_world_are_those_of_its_words() -> None:
@@ -152,9 +152,9 @@ def test_a_part_without_which_the_item_would_gain_is_not_named(
 def test_what_is_muted_already_is_no_reason() -> None:
     model, batch = Known({1: 0.1, 3: 1.0}, {1: 5.0}, {}), batch_of([1, 3])
     item_B = torch.tensor([ASKED])
-    assert causes(model, batch, item_B, CATALOG, item_B[:, None]).place_B.tolist() == [0]
+    assert causes(Question(model, batch, item_B, CATALOG, item_B[:, None])).place_B.tolist() == [0]
     muted = batch.but(part_presence={"image": torch.tensor([[0.0, 1.0]])})
-    assert causes(model, muted, item_B, CATALOG, item_B[:, None]).place_B.tolist() == [1]
+    assert causes(Question(model, muted, item_B, CATALOG, item_B[:, None])).place_B.tolist() == [1]
 
 
 def test_who_did_nothing_has_no_reason() -> None:
@@ -228,7 +228,7 @@ REGIONS = Catalog(ITEMS, ragged={"regions": Ragged(torch.ones(12, 1), torch.tens
 def pictured(model: Pictured, **names: object):  # type: ignore[no-untyped-def]
     batch = batch_of([1, 3]).but(topic_BLT=torch.full((1, 2, 2), 0.5))
     item_B = torch.tensor([ASKED])
-    return causes(model, batch, item_B, REGIONS, item_B[:, None], Nameable(**names))  # type: ignore[arg-type]
+    return causes(Question(model, batch, item_B, REGIONS, item_B[:, None]), Nameable(**names))  # type: ignore[arg-type]
 
 
 def test_of_the_picture_the_region_that_speaks_most_is_named_where_it_holds() -> None:
@@ -259,7 +259,8 @@ def test_acts_of_the_items_own_category_are_said_where_several_do_what_none_does
 
     def alike(model: Known, *history: int) -> list[int]:
         batch, item_B = batch_of(list(history)), torch.tensor([ASKED])
-        return causes(model, batch, item_B, CATALOG, item_B[:, None], Nameable(None, category_N)).wide.alike_B.tolist()
+        asked = Question(model, batch, item_B, CATALOG, item_B[:, None])
+        return causes(asked, Nameable(None, category_N)).wide.alike_B.tolist()
 
     assert alike(Known(every, {}, {}), 1, 4, 2, 3) == [3]
     assert alike(Known(every, {}, {}), 1, 2, 4) == [0], "two are no habit"

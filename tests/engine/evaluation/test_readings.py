@@ -46,7 +46,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Question:
     batch = Batch(torch.tensor([1, 2]), item_BL, torch.tensor([3, 1]), (item_BL > 0).cumsum(1) * (item_BL > 0))
     words = Ragged(torch.ones(8, 2), torch.tensor([0, 0, 2, 4, 6, 8]))
 
-    def score(model: Pairs, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None) -> Tensor:
+    def score(
+        model: Pairs, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None, place_B: Tensor | None = None
+    ) -> Tensor:
+        assert place_B is None or torch.equal(place_B, torch.arange(len(item_B)))  # each row its own
         return model.score(batch, item_B[:, None])[:, 0]
 
     for room in ("influence", "readings", "mean_item"):
