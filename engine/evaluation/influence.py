@@ -5,7 +5,6 @@ for a whole batch (gradient × input of Shrikumar et al. 2016, taken at what the
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -30,7 +29,6 @@ def influence(
     catalog: Catalog,
     over: Collection[str] = OVER,
     among_BK: Tensor | None = None,
-    level_B: Tensor | None = None,
     same_B: Tensor | None = None,
 ) -> list[Weights]:
     """The influence of all that the model reads on the log-probability of one item a row, or on its rating.
@@ -39,8 +37,7 @@ def influence(
     "view" the last axis is picture, text; over "topic" [B, L, T] are the shares of the profile right after each event.
     What a model does not read is left out: one without histories gives an empty list. What the batch dims already
     speaks so much less. `faithful` is False: the weights are made from the score, not the score from them. 0 on
-    padding. `level_B`: a row's presence at which is derived (None: 1). `same_B`: rows of one number have one history
-    and one level, and are read once where that can be.
+    padding. `same_B`: rows of one number are alike but for the item, and are read once where that can be.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
@@ -48,26 +45,15 @@ def influence(
     model.eval()
     alike = Alike.of(model, batch, same_B)
     once, first_U = alike.once(batch), alike.first_U
-    ones = [
-        _at(one, None if level_B is None else level_B[first_U])
-        for one in all_present(model, once, item_B[first_U], catalog)
-        if one.over in over
-    ]
+    ones = [one for one in all_present(model, once, item_B[first_U], catalog) if one.over in over]
     if not ones:
         return []
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = once.but(**vars(once.dimmed(presence(ones, rivals(model, among_BK)))))
+        given = dimmed(once, ones, rivals(model, among_BK))
         value_B = log_probability(model, given, item_B, among_BK, alike.place_B)
         slopes = alike.slopes(value_B, [one.value for one in ones])
     return [alike.spread(one, slope) for one, slope in zip(ones, slopes, strict=True)]
-
-
-def _at(one: Weights, level_B: Tensor | None) -> Weights:
-    if level_B is None:
-        return one
-    level = level_B.to(one.value.dtype).view(-1, *[1] * (one.value.ndim - 1))
-    return replace(one, value=level.expand_as(one.value).contiguous().requires_grad_())
 
 
 def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog) -> list[Weights]:
@@ -120,6 +106,11 @@ def presence(ones: list[Weights], rivals: int = 0) -> Presence:
     if own_BM is not None:
         others = torch.cat([own_BM[:, None], own_BM.new_ones(len(own_BM), rivals, own_BM.shape[1])], 1)
     return Presence(presence_BL=value.get("history"), part_presence=parts or None, audience_presence_BKM=others)
+
+
+def dimmed(batch: Batch, ones: list[Weights], rivals: int) -> Batch:
+    """The batch in which parts speak so much less, by the value of each."""
+    return batch.but(**vars(batch.dimmed(presence(ones, rivals))))
 
 
 def log_probability(

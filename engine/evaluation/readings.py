@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import OVER, all_present, influence, log_probability, presence, rivals
+from engine.evaluation.influence import OVER, all_present, dimmed, influence, log_probability, rivals
 from engine.evaluation.mean_item import makes_vectors, slope_from_mean
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
@@ -95,18 +95,20 @@ def _combined(asked: Question, one: Weights) -> Weights:
 
 
 def _integrated(asked: Question, one: Weights) -> Weights:
-    """The slopes at all presences in one pass where the rows are few."""
+    """The slopes at all presences in one pass where the rows are few; by the share of a presence each is its part."""
     total, rows = torch.zeros_like(one.value), len(asked.item_B)
     own_B = torch.arange(rows, device=total.device)
     same_B = own_B if asked.same_B is None else asked.same_B
-    level_S = (torch.arange(STEPS, device=total.device) + 0.5) / STEPS
+    level_S = (torch.arange(STEPS, device=total.device, dtype=total.dtype) + 0.5) / STEPS
     for some_S in torch.split(level_S, max(1, ROWS // max(rows, 1))):
         row_R = own_B.repeat(len(some_S))
         same_R = same_B[row_R] + torch.arange(len(some_S), device=total.device).repeat_interleave(rows) * rows
         among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
-        of = (asked.model, select_rows(asked.batch, row_R), asked.item_B[row_R], asked.catalog, (one.over,), among_RK)
-        (found,) = influence(*of, some_S.repeat_interleave(rows), same_R)
-        total = total + found.value.view(len(some_S), *one.value.shape).sum(0) / STEPS
+        level = some_S.repeat_interleave(rows).view(-1, *[1] * (total.ndim - 1)).expand(-1, *total.shape[1:])
+        batch = dimmed(select_rows(asked.batch, row_R), [replace(one, value=level)], rivals(asked.model, among_RK))
+        of = (asked.model, batch, asked.item_B[row_R], asked.catalog, (one.over,), among_RK, same_R)
+        (found,) = influence(*of)
+        total = total + (found.value / level).view(len(some_S), *total.shape).sum(0) / STEPS
     return replace(one, value=total.detach())
 
 
@@ -132,7 +134,7 @@ def _without(rows: Batch, one: Weights, at_R: Tensor, others: int) -> Batch:
     left[(step_R, *at_R[:, 1:].T)] = 0
     if one.over == "history":
         return erase_events(rows, left == 0)
-    return rows.but(**vars(rows.dimmed(presence([replace(one, value=left)], others))))
+    return dimmed(rows, [replace(one, value=left)], others)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from engine.evaluation.alike import Alike
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, log_probability, presence, rivals
+from engine.evaluation.influence import all_present, dimmed, log_probability, rivals
 from engine.evaluation.named_words import words_of
 from engine.evaluation.readings import Question
 from engine.training.batch import Batch
@@ -68,8 +68,7 @@ class TakenAway:
         row_B = torch.arange(len(asked.item_B), device=asked.item_B.device)
         value = one.value.detach().clone()
         value[(row_B.view(-1, *[1] * (max((place.ndim for place in at), default=1) - 1)), *at)] = 0
-        parts = presence([replace(one, value=value)], rivals(asked.model, asked.among_BK))
-        return self._fall(asked.batch.but(**vars(asked.batch.dimmed(parts))))
+        return self._fall(dimmed(asked.batch, [replace(one, value=value)], rivals(asked.model, asked.among_BK)))
 
     def terms(self, place_B: Tensor, term_BW: Tensor, term_X: Tensor) -> Tensor:
         """All places of some words in the text of the act at a place silenced."""
