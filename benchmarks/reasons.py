@@ -252,7 +252,8 @@ def main() -> None:
             tests = examine_parts(model, world, half, seen, readings, over, seed)
             claim_table += [] if tests is None else claims_rows(name, called, tests, {}, seed)
         cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
-        print("\n\n".join(map(written, (cause_table, claim_table, cost_table))), flush=True)
+        filled = (table for table in (cause_table, claim_table, cost_table) if len(table) > 1)
+        print("\n\n".join(map(written, filled)), flush=True)
 
 
 if __name__ == "__main__":

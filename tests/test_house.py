@@ -44,7 +44,7 @@ def test_every_file_of_engine_stands_in_a_room() -> None:
 
 @pytest.mark.parametrize("path", [p for p in sources() if p.name == "__init__.py"], ids=called)
 def test_a_package_s_own_file_is_its_door_plate(path: Path) -> None:
-    """So that no stage depends on one; that of models finds models and is a dep, that of stages says how threads wait."""
+    """So that no stage depends on one; that of models finds them and is a dep, that of stages says how threads wait."""
     body = ast.parse(path.read_text()).body
     assert called(path) in ("models/__init__.py", "stages/__init__.py") or len(body) <= 1
     if len(path.relative_to(ROOT).parts) > 2:
