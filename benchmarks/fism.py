@@ -65,6 +65,9 @@ def built(train: Interactions, dim: int, alpha: float) -> FISM:
     settings = {"dim": dim, "alpha": alpha, "history": "others", "length": int(train.offset_U.diff().max())}
     model = models.build(Choice(name="fism", settings=settings), Catalog(train.items), train.users)
     assert isinstance(model, FISM)
+    with torch.no_grad():  # as large as learnt ones, so that the forms' losses would show a difference
+        model.past_ND.mul_(10)
+        model.target_ND.mul_(10)
     return model
 
 

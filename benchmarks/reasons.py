@@ -175,6 +175,23 @@ def _own(asked: Question) -> object:
     return asked.model.explain(asked.batch, asked.item_B) if isinstance(asked.model, Explainer) else None
 
 
+def all_claims(
+    name: str, some: list[tuple[Recommender, Data]], given: argparse.Namespace, seen: Seen, seed: int
+) -> Iterator[list[str]]:
+    """The model's lines of the table of claims: of acts, with how they hold over seeds, then of words and regions."""
+    (model, where), readings = some[0], tuple(given.readings)
+    probed, world = drawn_cases(where, given.cases, seed), (where.events, where.catalog)
+    tests = examine(model, world, probed, seen, readings, seed)
+    if tests is not None:
+        steady = over_seeds([one for one, _ in some], where, probed, readings, seen)
+        yield from claims_rows(name, "acts", tests, steady, seed)
+    half = drawn_cases(where, -(-given.cases // 2), seed)
+    for over, called in SECTIONS.items():
+        tests = examine_parts(model, world, half, seen, readings, over, seed)
+        if tests is not None:
+            yield from claims_rows(name, called, tests, {}, seed)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -241,16 +258,7 @@ def main() -> None:
             for over in set(within.found) - set(VIEWS):
                 del within.found[over]
             cause_table += [*hits_rows(name, within, seed), *leading_rows(name, within, seed)]
-        probed, world = drawn_cases(where, given.cases, seed), (where.events, where.catalog)
-        tests = examine(model, world, probed, seen, readings, seed)
-        if tests is not None:
-            claim_table += claims_rows(
-                name, "acts", tests, over_seeds([one for one, _ in some], where, probed, readings, seen), seed
-            )
-        half = drawn_cases(where, -(-given.cases // 2), seed)
-        for over, called in SECTIONS.items():
-            tests = examine_parts(model, world, half, seen, readings, over, seed)
-            claim_table += [] if tests is None else claims_rows(name, called, tests, {}, seed)
+        claim_table += all_claims(name, some, given, seen, seed)
         cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
         filled = (table for table in (cause_table, claim_table, cost_table) if len(table) > 1)
         print("\n\n".join(map(written, filled)), flush=True)

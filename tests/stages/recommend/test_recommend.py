@@ -117,6 +117,8 @@ def test_who_has_nearly_everything_gets_what_is_left(layout: Layout) -> None:
 
 
 def test_people_are_gone_through_in_parts(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = recommended(layout, EASE, top=3)
+    whole = recommended(layout, EASE, top=3, because=2)
+    assert whole["because"].n_unique() > PEOPLE / 2, "sentences that tell people apart"
     monkeypatch.setattr(recommend, "PEOPLE", 5)
-    assert recommended(layout, EASE, top=3).equals(whole)
+    monkeypatch.setattr(recommend, "ROWS", 4)  # two people's reasons at a time
+    assert recommended(layout, EASE, top=3, because=2).equals(whole)
