@@ -33,7 +33,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs, Settings, View
-from models.blocks import history
+from models.blocks import every_item, history
 from models.blocks.asked import Asked
 from models.blocks.shared_settings import Dim, Length, Negatives
 from models.blocks.views import Given, ImageLayers, SharedUnit, TextLayer
@@ -160,7 +160,8 @@ class IRIS(Learner, CatalogScorer, Explainer):
 
     def score_all(self, batch: Batch) -> Tensor:
         item_N = torch.arange(len(self.past_ND), device=batch.user_B.device)
-        return self.score(batch, item_N.expand(len(batch.user_B), -1))
+        asked = Asked.after(batch, batch.item_BL, self._past(batch))
+        return every_item.scores(self._items(item_N), asked, self.config.alpha, self.config.beta)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each event adds to the score, and its interest relevance a_ij over their sum."""

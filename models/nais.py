@@ -30,7 +30,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Phase, Phased, Weights
 from engine.training.needs import Needs, Settings
-from models.blocks import history
+from models.blocks import every_item, history
 from models.blocks.asked import Asked
 from models.blocks.shared_settings import Dim, Length, Negatives
 
@@ -113,8 +113,8 @@ class NAIS(Phased, CatalogScorer, Explainer):
         return history.scores(self.items(), Asked.after(batch, item_BK), self.config.alpha, self.config.beta)
 
     def score_all(self, batch: Batch) -> Tensor:
-        item_N = torch.arange(len(self.past_ND), device=batch.user_B.device)
-        return self.score(batch, item_N.expand(len(batch.user_B), -1))
+        asked = Asked.after(batch, batch.item_BL)
+        return every_item.scores(self.items(), asked, self.config.alpha, self.config.beta)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each event adds to the score (with the item's bias they sum to it), and its a_ij over their sum."""

@@ -49,26 +49,32 @@ class Items:
     bias_N: Tensor | None = None
 
 
-def relevance(items: Items, asked: Asked, beta: float) -> tuple[Tensor, Tensor]:
-    """weight_BTL, the a_ij (0 where an event does not count), and similar_BTL, the p_i · q_j."""
-    past_BLD, target_BTD = items.past_ND[asked.item_BL], items.target_ND[asked.target_BT]
-    kept_BTL, attention = asked.kept_BTL(), items.attention
+def met(items: Items, asked: Asked) -> tuple[Tensor, Tensor]:
+    """logit_BTL, the l_ij, and similar_BTL, the p_i · q_j, of all pairs."""
+    past_BLD, target_BTD, attention = items.past_ND[asked.item_BL], items.target_ND[asked.target_BT], items.attention
     if isinstance(attention, Halves):
         past_BLA = attention.past_NA[asked.item_BL] if asked.past_BLA is None else asked.past_BLA
         target_BTA = attention.target_NA[asked.target_BT]
-        logit_BTL = F.relu(past_BLA[:, None] + target_BTA[:, :, None]) @ attention.out_A
+        logit_BTL = (past_BLA[:, None] + target_BTA[:, :, None]).relu_() @ attention.out_A
     elif isinstance(attention, Product):
         mixed_BTAD = target_BTD[:, :, None] * attention.mix_AD  # so that a pair costs a product, not an array of D
         met_BTAL = mixed_BTAD @ past_BLD.transpose(1, 2)[:, None] + attention.shift_A[:, None]
-        logit_BTL = (F.relu(met_BTAL) * attention.out_A[:, None]).sum(2)
+        logit_BTL = attention.out_A @ met_BTAL.relu_()
     else:
-        logit_BTL = past_BLD.new_zeros(kept_BTL.shape)
+        logit_BTL = past_BLD.new_zeros(*asked.target_BT.shape, asked.item_BL.shape[1])
+    return logit_BTL, target_BTD @ past_BLD.transpose(1, 2)
+
+
+def relevance(items: Items, asked: Asked, beta: float) -> tuple[Tensor, Tensor]:
+    """weight_BTL, the a_ij (0 where an event does not count), and similar_BTL, the p_i · q_j."""
+    logit_BTL, similar_BTL = met(items, asked)
+    kept_BTL = asked.kept_BTL()
     logit_BTL = logit_BTL.masked_fill(~kept_BTL, torch.finfo(logit_BTL.dtype).min)
     if asked.presence_BL is not None:
-        return _dimmed(logit_BTL, kept_BTL * asked.presence_BL[:, None], beta), target_BTD @ past_BLD.transpose(1, 2)
+        return _dimmed(logit_BTL, kept_BTL * asked.presence_BL[:, None], beta), similar_BTL
     whole_BT1 = logit_BTL.logsumexp(-1, keepdim=True) if logit_BTL.shape[-1] else logit_BTL.sum(-1, keepdim=True)
     weight_BTL = torch.exp((logit_BTL - beta * whole_BT1).masked_fill(~kept_BTL, -torch.inf))
-    return weight_BTL, target_BTD @ past_BLD.transpose(1, 2)
+    return weight_BTL, similar_BTL
 
 
 def _dimmed(logit_BTL: Tensor, presence_BTL: Tensor, beta: float) -> Tensor:

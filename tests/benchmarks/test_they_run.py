@@ -12,6 +12,7 @@ LINES = {
     "ante": [*FEW, "--words", "6", "--regions", "3", "--topics", "4", "--steps", "4", "--rows", "4"],
     "iarn": ["--length", "3", "--steps", "1", "--rounds", "1", "--threads", "1", "+models.iarn.inner=8"],
     "iris": [*FEW, "--image", "8", "--text", "6", "--dim", "4", "--rows", "4", "--length", "20", "--steps", "2"],
+    "similarity": ["--people", "3", "--cases", "2", "--length", "5", "--items", "40", "--dim", "4", "--some", "2"],
 }
 
 

@@ -1,0 +1,99 @@
+"""Attentive item similarity of every item: two items meet once, in however many histories one of them is.
+
+As a_ij = e_ij / (sum over i of e_ij)^beta with e_ij = exp(l_ij), the score of j is made of two sums over a history: of
+e_ij, and of e_ij (p_i · q_j). `history` says the rest.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from models.blocks import history, user_sum
+from models.blocks.asked import LEAST, Asked
+from models.blocks.history import Items
+
+CELLS = {"cpu": 1 << 21, "cuda": 1 << 26}  # of [targets, past, width] at a time
+WIDE = {torch.float32: 60.0, torch.float64: 600.0}  # so far apart the logits of a target still add up
+
+
+@dataclass(frozen=True)
+class Held:
+    """What some histories hold: the distinct events U, the place among them and the presence of each event.
+
+    `asked` has one row, of all of U; events of one item are one, unless they have halves of their own.
+    """
+
+    asked: Asked
+    place_BL: Tensor
+    there_BL: Tensor
+
+    @staticmethod
+    def by(asked: Asked, like: Tensor) -> "Held":
+        """Of `asked`, whose targets are not read."""
+        there_BL = (asked.item_BL > 0).to(like.dtype)
+        if asked.presence_BL is not None:
+            there_BL = there_BL * asked.presence_BL
+        item_U, place_BL = torch.unique(asked.item_BL, return_inverse=True)
+        past_1UA = None
+        if asked.past_BLA is not None:
+            item_U, past_1UA = asked.item_BL.flatten(), asked.past_BLA.flatten(0, 1)[None]
+            place_BL = torch.arange(len(item_U), device=item_U.device).view_as(asked.item_BL)
+        once = Asked(item_U[None], asked.target_BT[:0], asked.seen_BT[:0], past_BLA=past_1UA)
+        return Held(once, place_BL, there_BL)
+
+
+def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
+    """score_BN of all items after all that each row of `asked` holds (its targets are not read); 0 of padding.
+
+    Some targets at a time, which are computed again for gradients.
+    """
+    if items.attention is None:
+        return user_sum.score_all(items.past_ND, items.target_ND, items.bias_N, asked, alpha + beta)
+    if not len(asked.item_BL):
+        return items.past_ND.new_zeros(0, len(items.past_ND))
+    held = Held.by(asked, items.past_ND)
+    cells = max(held.asked.item_BL.numel() * max(items.attention.out_A.numel(), 1), 1)
+
+    def some(item_T: Tensor) -> Tensor:
+        score_BT = _sums(items, held, item_T, beta)
+        if score_BT is None:
+            return _pairs(replace(items, bias_N=None), asked, item_T, alpha, beta)
+        return score_BT * _count(asked, held, item_T) ** -alpha if alpha else score_BT
+
+    item_N = torch.arange(len(items.past_ND), device=asked.item_BL.device)
+    parts = torch.split(item_N, max(CELLS[item_N.device.type] // cells, 1))
+    again = torch.is_grad_enabled() and len(parts) > 1
+    score_BN = torch.cat([checkpoint(some, part, use_reentrant=False) if again else some(part) for part in parts], 1)
+    return (score_BN if items.bias_N is None else score_BN + items.bias_N) * (item_N > 0)
+
+
+def _sums(items: Items, held: Held, item_T: Tensor, beta: float) -> Tensor | None:
+    """score_BT but for the history's size; None where logits are so far apart that they do not add up."""
+    logit_1TU, similar_1TU = history.met(items, replace(held.asked, target_BT=item_T[None]))
+    logit_TU = logit_1TU[0]
+    least_T1, most_T1 = (edge[:, None] for edge in logit_TU.detach().aminmax(dim=1))
+    if not (most_T1 - least_T1 <= WIDE[logit_TU.dtype]).all():
+        return None
+    weight_TU = torch.exp(logit_TU - most_T1) * (held.asked.item_BL != item_T[:, None])
+    both_UX = torch.cat([weight_TU, weight_TU * similar_1TU[0]]).T.contiguous()
+    sum_BX = F.embedding_bag(held.place_BL, both_UX, mode="sum", per_sample_weights=held.there_BL)
+    total_BT, product_BT = sum_BX.chunk(2, 1)
+    total_BT = total_BT.masked_fill(total_BT == 0, 1)  # nothing counts: the product is 0 too
+    return product_BT * total_BT**-beta * torch.exp((1 - beta) * most_T1[:, 0])
+
+
+def _pairs(items: Items, asked: Asked, item_T: Tensor, alpha: float, beta: float) -> Tensor:
+    """The same with the history's size, each pair by itself."""
+    target_BT = item_T.expand(len(asked.item_BL), -1)
+    seen_BT = torch.full_like(target_BT, asked.item_BL.shape[1])
+    return history.scores(items, replace(asked, target_BT=target_BT, seen_BT=seen_BT), alpha, beta)
+
+
+def _count(asked: Asked, held: Held, item_T: Tensor) -> Tensor:
+    """count_BT: how many events count for each target, by their presence; where there are none, a number above 0."""
+    own_BT = (held.there_BL[:, None] * (asked.item_BL[:, None] == item_T[:, None])).sum(2)
+    least = 1.0 if asked.presence_BL is None else LEAST
+    return (held.there_BL.sum(1, keepdim=True) - own_BT).clamp(min=least)
