@@ -36,9 +36,9 @@ import models
 from benchmarks.cells import markdown
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.influence import log_probability
 from engine.evaluation.part_erasure import VIEWS, examine_parts
-from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Question, Reading, rankings, read
+from engine.evaluation.question import Question, log_probability
+from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Reading, rankings, read
 from engine.measures import faithfulness
 from engine.tables import store
 from engine.tables.files import cache
@@ -52,9 +52,10 @@ from engine.training.contract import CatalogScorer, Explainer, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, digest, load
 from stages import train
-from stages.explain.cause_hits import Hits, cause_hits, every_item, is_rival
+from stages.explain.cause_hits import cause_hits, every_item
 from stages.explain.claims import SECTIONS, against, means, says_nothing
 from stages.explain.faithfulness_metrics import asked_over, drawn_cases
+from stages.explain.hits import Hits, is_rival
 from stages.explain.known_causes import KnownCauses
 
 ROWS = 64

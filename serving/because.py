@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from engine.evaluation.cause import causes
-from engine.evaluation.readings import Question
+from engine.evaluation.question import Question
 from engine.training.batch import Batch
 from serving.model import Model
 

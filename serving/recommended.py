@@ -5,7 +5,8 @@ from datetime import datetime
 import torch
 from torch import Tensor
 
-from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import LEADING, read
 from engine.evaluation.top import top_of
 from engine.training.batch import Batch
 from engine.training.contract import Explainer, Weights

@@ -15,6 +15,7 @@ from benchmarks.cuda.report import Found, Report, plain_bf16, tf32
 from benchmarks.cuda.settings import variants
 from benchmarks.cuda.world import DEMO, SMALL, World, moved
 from engine.evaluation.influence import influence
+from engine.evaluation.question import Question
 from engine.tables.settings import Choice
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
@@ -140,7 +141,7 @@ def values(
             if isinstance(model, Rater):
                 found["score.rating"] = model.rate(asked, item_BK[:, 0]).float()
         if isinstance(model, Learner):
-            for one in influence(model, asked, item_BK[:, 0], catalog, among_BK=item_BK[:, 1:]):
+            for one in influence(Question(model, asked, item_BK[:, 0], catalog, item_BK[:, 1:])):
                 found[f"influence.{one.over}"] = one.value.detach().float()
     return {name: value.cpu() for name, value in found.items()}
 

@@ -21,11 +21,12 @@ from benchmarks.reasons import SHOWN, hits_rows
 from benchmarks.worlds.__main__ import WORLDS
 from benchmarks.worlds.made import Made, Numbers, Part, Row
 from benchmarks.worlds.trial import learnt
+from engine.evaluation.question import Question
 from engine.evaluation.rate import rates
-from engine.evaluation.readings import READINGS, Question, Reading, rankings
+from engine.evaluation.readings import READINGS, Reading, rankings
 from engine.training.cases import Cases
 from engine.training.contract import CatalogScorer, Explainer, Recommender
-from stages.explain.cause_hits import Hits
+from stages.explain.hits import Hits
 from stages.explain.reasons import positions_of
 
 RIVALS = ("gru4rec", "sasrec", "fism", "LSTM")

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from engine.evaluation.erasure import select_rows
 from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
-from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import LEADING, read
 from engine.evaluation.taken_away import PICTURE, TEXT, TakenAway
 from engine.evaluation.wide_cause import WideCauses, wide_causes
 from engine.training.contract import Weights

@@ -10,7 +10,8 @@ from torch import Tensor
 from engine.evaluation.erasure import erase_events, kept_first
 from engine.evaluation.mean_item import makes_vectors
 from engine.evaluation.probe import Probe, probes
-from engine.evaluation.readings import Question, Reading, rankings
+from engine.evaluation.question import Question
+from engine.evaluation.readings import Reading, rankings
 from engine.evaluation.redrawn import redrawn
 from engine.measures import claims, faithfulness
 from engine.measures.claims import SHARE, SHARES
@@ -78,10 +79,14 @@ def _block(
     """Each ranking's measures over the rows of a block."""
     device, valid_BL = probe.item_B.device, probe.batch.valid_BL
 
+    def question(batch: Batch) -> Question:
+        return Question(probe.model, batch, probe.item_B, catalog, probe.every_item())
+
     def ranked(batch: Batch) -> dict[str, Tensor]:
-        asked = Question(probe.model, batch, probe.item_B, catalog, probe.every_item())
         own = probe.model.explain(batch, probe.item_B) if isinstance(probe.model, Explainer) else []
-        return rankings(asked, own, readings, lambda there: torch.from_numpy(rng.random(there.shape)).to(device))
+        return rankings(
+            question(batch), own, readings, lambda there: torch.from_numpy(rng.random(there.shape)).to(device)
+        )
 
     whole = ranked(probe.batch)
     with redrawn(probe.model, int(rng.integers(2**31))):
@@ -90,7 +95,7 @@ def _block(
     near_batch = erase_events(probe.batch, away_BL)
     near, order_BL = ranked(near_batch), kept_first(valid_BL & ~away_BL)
     item_DBL = rng.integers(1, probe.excluded_BN.shape[1], (DRAWS, *valid_BL.shape))
-    mean = makes_vectors(probe.model, probe.batch, probe.item_B, probe.every_item())
+    mean = makes_vectors(question(probe.batch))
     found = {}
     for name, weight in whole.items():
         weight_BL, there_BL = _array(weight.double()), _array(valid_BL)

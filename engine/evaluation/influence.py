@@ -5,14 +5,15 @@ for a whole batch (gradient × input of Shrikumar et al. 2016, taken at what the
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from engine.evaluation.alike import Alike
+from engine.evaluation.question import Question, log_probability
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
-from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Recommender, Weights
 from engine.training.needs import View
 from engine.training.presence import Presence
@@ -22,44 +23,38 @@ PARTS: dict[View, str] = {"words": "word", "regions": "region", "topics": "topic
 WHOLE: tuple[tuple[View, View], ...] = (("image", "regions"), ("text", "words"))  # what else a view may be read from
 
 
-def influence(
-    model: Recommender,
-    batch: Batch,
-    item_B: Tensor,
-    catalog: Catalog,
-    over: Collection[str] = OVER,
-    among_BK: Tensor | None = None,
-    same_B: Tensor | None = None,
-) -> list[Weights]:
+def influence(asked: Question, over: Collection[str] = OVER) -> list[Weights]:
     """The influence of all that the model reads on the log-probability of one item a row, or on its rating.
 
     The log-softmax is over the catalog, or over the item and `among_BK` where a model does not score the catalog. Over
     "view" the last axis is picture, text; over "topic" [B, L, T] are the shares of the profile right after each event.
     What a model does not read is left out: one without histories gives an empty list. What the batch dims already
     speaks so much less. `faithful` is False: the weights are made from the score, not the score from them. 0 on
-    padding. `same_B`: rows of one number are alike but for the item, and are read once where that can be.
+    padding.
 
     Raises:
         ValueError: the model scores no whole catalog and there is no `among_BK`.
     """
+    model, among_BK = asked.model, asked.among_BK
     model.eval()
-    alike = Alike.of(model, batch, same_B)
-    once, first_U = alike.once(batch), alike.first_U
-    ones = [one for one in all_present(model, once, item_B[first_U], catalog) if one.over in over]
+    alike = Alike.of(model, asked.batch, asked.same_B)
+    once = replace(asked, batch=alike.once(asked.batch), item_B=asked.item_B[alike.first_U])
+    ones = [one for one in all_present(once) if one.over in over]
     if not ones:
         return []
     # cuDNN's recurrences have a backward pass in training alone
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        given = dimmed(once, ones, rivals(model, among_BK))
-        value_B = log_probability(model, given, item_B, among_BK, alike.place_B)
+        given = dimmed(once.batch, ones, rivals(model, among_BK))
+        value_B = log_probability(model, given, asked.item_B, among_BK, alike.place_B)
         slopes = alike.slopes(value_B, [one.value for one in ones])
     return [alike.spread(one, slope) for one, slope in zip(ones, slopes, strict=True)]
 
 
-def all_present(model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog) -> list[Weights]:
+def all_present(asked: Question) -> list[Weights]:
     """A presence of 1, to be derived by, for all that the model reads: events, parts and views of their items, and the
     acts of others on the item asked. As weights, so that each says what it is over and where there is anything.
     """
+    model, batch, item_B, catalog = asked.model, asked.batch, asked.item_B, asked.catalog
     needs, item_BL = model.needs, batch.item_BL
     if not needs.length:
         return []
@@ -111,28 +106,3 @@ def presence(ones: list[Weights], rivals: int = 0) -> Presence:
 def dimmed(batch: Batch, ones: list[Weights], rivals: int) -> Batch:
     """The batch in which parts speak so much less, by the value of each."""
     return batch.but(**vars(batch.dimmed(presence(ones, rivals))))
-
-
-def log_probability(
-    model: Recommender, batch: Batch, item_B: Tensor, among_BK: Tensor | None = None, place_B: Tensor | None = None
-) -> Tensor:
-    """What is derived, value_B: the predicted rating, or the log-softmax of the scores over the catalog or `among_BK`.
-
-    `place_B`: the batch's row that each item is asked of, for a model that scores the catalog (None: each its own).
-
-    Raises:
-        ValueError: the model scores no whole catalog and there is no `among_BK`.
-    """
-    if rates(model):
-        rating_B: Tensor = model.rate(batch, item_B)  # type: ignore[operator]
-        return rating_B
-    if isinstance(model, CatalogScorer):
-        score_BN = model.score_all(batch)[:, 1:]
-        row_B = torch.arange(len(item_B), device=item_B.device) if place_B is None else place_B
-        return score_BN[row_B, item_B - 1] - score_BN.logsumexp(1)[row_B]
-    if among_BK is None:
-        raise ValueError(f"{type(model).__name__} scores no whole catalog: say among which items the asked ones are")
-    score_BK = model.score(batch, torch.cat([item_B[:, None], among_BK], 1))
-    rival_BK = (among_BK > 0) & (among_BK != item_B[:, None])
-    other_BK = score_BK[:, 1:].masked_fill(~rival_BK, -torch.inf)
-    return score_BK[:, 0] - torch.cat([score_BK[:, :1], other_BK], 1).logsumexp(1)

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import select_rows
-from engine.evaluation.influence import log_probability
+from engine.evaluation.question import Question, log_probability
 from engine.training.batch import Batch
-from engine.training.contract import Recommender
 from engine.training.presence import Presence
 
 ROWS = 64  # of acts, at the times of those asked about, with items dealt out evenly in their places
@@ -43,36 +42,35 @@ class MeanItem:
         there = self.batch.dimmed(Presence(presence_BL=torch.cat([presence_BL, ones_RL])))
         return self.batch.but(**vars(there))
 
-    def log_probability(
-        self, model: Recommender, item_B: Tensor, presence_BL: Tensor, among_BK: Tensor | None
-    ) -> Tensor:
+    def log_probability(self, asked: Question, presence_BL: Tensor) -> Tensor:
         """As of `influence`, value_B of the rows asked about."""
-        among_RK = None if among_BK is None else among_BK[self.row_R]
-        return log_probability(model, self.within(presence_BL), item_B[self.row_R], among_RK)[: len(item_B)]
+        among_RK = None if asked.among_BK is None else asked.among_BK[self.row_R]
+        item_R, rows = asked.item_B[self.row_R], len(asked.item_B)
+        return log_probability(asked.model, self.within(presence_BL), item_R, among_RK)[:rows]
 
 
 @torch.no_grad()
-def makes_vectors(model: Recommender, batch: Batch, item_B: Tensor, among_BK: Tensor | None) -> bool:
+def makes_vectors(asked: Question) -> bool:
     """Whether the model makes a vector of an act, in whose place another can stand; False where acts are counted (EASE,
     IRIS), or there are none. Found by the mean of no events, which is no number.
     """
+    batch = asked.batch
     nothing = Presence(
         presence_BL=torch.zeros_like(batch.item_BL, dtype=torch.float32), reference_BL=torch.zeros_like(batch.valid_BL)
     )
-    value_B = log_probability(model, batch.but(**vars(batch.dimmed(nothing))), item_B, among_BK)
+    value_B = log_probability(asked.model, batch.but(**vars(batch.dimmed(nothing))), asked.item_B, asked.among_BK)
     return bool(value_B.isnan().any() and batch.valid_BL.any())
 
 
-def slope_from_mean(
-    model: Recommender, batch: Batch, item_B: Tensor, items: int, among_BK: Tensor | None, steps: int
-) -> Tensor:
+def slope_from_mean(asked: Question, steps: int) -> Tensor:
     """The mean slope_BL of the log-probability by each act's presence on the way from the mean item to the act's own:
     integrated gradients (Sundararajan et al. 2017) whose baseline is the mean item.
     """
-    mean, total_BL = MeanItem.beside(batch, items), torch.zeros_like(batch.item_BL, dtype=torch.float32)
+    batch = asked.batch
+    mean, total_BL = MeanItem.beside(batch, asked.catalog.items), torch.zeros_like(batch.item_BL, dtype=torch.float32)
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         for step in range(steps):
             level_BL = torch.where(batch.valid_BL, (step + 0.5) / steps, 1.0).requires_grad_()
-            value_B = mean.log_probability(model, item_B, level_BL, among_BK)
+            value_B = mean.log_probability(asked, level_BL)
             total_BL = total_BL + torch.autograd.grad(value_B.sum(), level_BL, materialize_grads=True)[0] / steps
     return (total_BL * batch.valid_BL).detach()

@@ -11,7 +11,8 @@ from torch.nn.functional import pad
 from engine.evaluation.claims import Measures, RankingTests
 from engine.evaluation.influence import all_present
 from engine.evaluation.probe import Probe, probes
-from engine.evaluation.readings import INSIDE, Question, Reading, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import INSIDE, Reading, read
 from engine.evaluation.redrawn import redrawn
 from engine.measures import claims, faithfulness
 from engine.measures.claims import SHARES
@@ -81,8 +82,8 @@ def _weighed(
     probe: Probe, catalog: Catalog, readings: Collection[Reading], over: Over
 ) -> tuple[dict[str, Floats], Flags]:
     """weight_BLP of each ranking, and what all of them weigh."""
-    (whole,) = (one for one in all_present(probe.model, probe.batch, probe.item_B, catalog) if one.over == over)
     asked = Question(probe.model, probe.batch, probe.item_B, catalog, probe.every_item())
+    (whole,) = (one for one in all_present(asked) if one.over == over)
     own = probe.model.explain(probe.batch, probe.item_B) if isinstance(probe.model, Explainer) else []
     said = {f"own_{one.kind}": one for one in own if one.over == over and one.value.ndim == 3}
     said |= {reading: read(asked, reading, (over,))[0] for reading in readings}

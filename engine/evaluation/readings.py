@@ -1,18 +1,18 @@
 """Ways of reading a score, by name: what each part of the input is said to have done for an item, by each of them."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import OVER, all_present, dimmed, influence, log_probability, rivals
+from engine.evaluation.influence import OVER, all_present, dimmed, influence, rivals
 from engine.evaluation.mean_item import makes_vectors, slope_from_mean
+from engine.evaluation.question import Question
 from engine.training.batch import Batch
-from engine.training.catalog import Catalog
-from engine.training.contract import Recommender, Weights
+from engine.training.contract import Weights
 
 Reading = Literal["gradient", "integrated", "integrated_from_mean", "leave_one_out", "shapley", "combined"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
@@ -22,40 +22,6 @@ ACTS_ALONE: tuple[Reading, ...] = ("integrated_from_mean", "shapley")
 STEPS = 4  # presences between 0 and 1 at which a slope is taken
 ORDERS = 4  # in which acts are taken out for Shapley values, two of them the others backwards
 ROWS = 256  # changed rows scored at once
-
-
-@dataclass(frozen=True)
-class Question:
-    """Why an item a row: what is asked of every reading. `among_BK` as of `influence`; `within_BL`: the acts whose
-    parts are left out one by one (None: of all). `same_B`: rows of one number, below that of the rows, have one history
-    (None: each its own).
-    """
-
-    model: Recommender
-    batch: Batch
-    item_B: Tensor
-    catalog: Catalog
-    among_BK: Tensor | None = None
-    within_BL: Tensor | None = None
-    same_B: Tensor | None = None
-
-    @staticmethod
-    def of_each(
-        model: Recommender, batch: Batch, item_BK: Tensor, catalog: Catalog, among_BM: Tensor | None = None
-    ) -> "Question":
-        """Why each of some items of a row (0: none, asked as if it were item 1), a row an item: row b * K + k. They are
-        compared among each other, or among_BM.
-        """
-        row_R = torch.arange(len(item_BK), device=item_BK.device).repeat_interleave(item_BK.shape[1])
-        among_RM = (item_BK if among_BM is None else among_BM)[row_R]
-        return Question(
-            model, select_rows(batch, row_R), item_BK.flatten().clamp(min=1), catalog, among_RM, same_B=row_R
-        )
-
-    def value(self, batch: Batch, row_R: Tensor) -> Tensor:
-        """What is explained, in 64 bits, for the rows of another batch, each of which stands for one of this batch."""
-        among = None if self.among_BK is None else self.among_BK[row_R]
-        return log_probability(self.model, batch, self.item_B[row_R], among).double()
 
 
 def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> list[Weights]:
@@ -74,20 +40,18 @@ def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> lis
     if reading not in READINGS:
         raise ValueError(f"no reading {reading!r}; there are {', '.join(READINGS)}")
     if reading == "gradient":
-        of = (asked.model, asked.batch, asked.item_B, asked.catalog)
-        return influence(*of, over, asked.among_BK, same_B=asked.same_B)
+        return influence(asked, over)
     asked.model.eval()
-    kinds = [one for one in all_present(asked.model, asked.batch, asked.item_B, asked.catalog) if one.over in over]
+    kinds = [one for one in all_present(asked) if one.over in over]
     if reading in ACTS_ALONE:
         kinds = [one for one in kinds if one.over == "history"]
-    if reading == "integrated_from_mean" and not makes_vectors(asked.model, asked.batch, asked.item_B, asked.among_BK):
+    if reading == "integrated_from_mean" and not makes_vectors(asked):
         return []
     return [ONE_KIND[reading](asked, one) for one in kinds]
 
 
 def _integrated_from_mean(asked: Question, one: Weights) -> Weights:
-    of = (asked.model, asked.batch, asked.item_B, asked.catalog.items, asked.among_BK)
-    return replace(one, value=slope_from_mean(*of, STEPS).to(one.value.dtype))
+    return replace(one, value=slope_from_mean(asked, STEPS).to(one.value.dtype))
 
 
 def _combined(asked: Question, one: Weights) -> Weights:
@@ -106,8 +70,8 @@ def _integrated(asked: Question, one: Weights) -> Weights:
         among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
         level = some_S.repeat_interleave(rows).view(-1, *[1] * (total.ndim - 1)).expand(-1, *total.shape[1:])
         batch = dimmed(select_rows(asked.batch, row_R), [replace(one, value=level)], rivals(asked.model, among_RK))
-        of = (asked.model, batch, asked.item_B[row_R], asked.catalog, (one.over,), among_RK, same_R)
-        (found,) = influence(*of)
+        rows_asked = Question(asked.model, batch, asked.item_B[row_R], asked.catalog, among_RK, same_B=same_R)
+        (found,) = influence(rows_asked, (one.over,))
         total = total + (found.value / level).view(len(some_S), *total.shape).sum(0) / STEPS
     return replace(one, value=total.detach())
 

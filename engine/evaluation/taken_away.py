@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from engine.evaluation.alike import Alike
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, dimmed, log_probability, rivals
+from engine.evaluation.influence import all_present, dimmed, rivals
 from engine.evaluation.named_words import words_of
-from engine.evaluation.readings import Question
+from engine.evaluation.question import Question, log_probability
 from engine.training.batch import Batch
 from engine.training.presence import Presence
 
@@ -63,8 +63,7 @@ class TakenAway:
     def _part(self, over: str, at: tuple[Tensor, ...]) -> Tensor:
         """A part of each row has presence 0: at `at` of the axes after the first, or everything."""
         asked = self.asked
-        every = all_present(asked.model, asked.batch, asked.item_B, asked.catalog)
-        (one,) = (one for one in every if one.over == over)
+        (one,) = (one for one in all_present(asked) if one.over == over)
         row_B = torch.arange(len(asked.item_B), device=asked.item_B.device)
         value = one.value.detach().clone()
         value[(row_B.view(-1, *[1] * (max((place.ndim for place in at), default=1) - 1)), *at)] = 0

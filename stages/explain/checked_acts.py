@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.cause import TRIED, Causes, Telling
-from engine.evaluation.readings import Question
+from engine.evaluation.question import Question
 from engine.evaluation.wording import Wording
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog

@@ -15,8 +15,9 @@ from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Explainer, Recommender
 from engine.training.source import Data
-from stages.explain.cause_hits import Hits, cause_hits
+from stages.explain.cause_hits import cause_hits
 from stages.explain.claims import claims_of
+from stages.explain.hits import Hits
 from stages.explain.known_causes import KnownCauses
 
 Counts = tuple[int, int, int, int]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import LEADING, read
 from engine.tables.schemas import REASONS
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen

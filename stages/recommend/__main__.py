@@ -15,7 +15,7 @@ from torch import Tensor
 import models
 from engine.evaluation.cause import causes
 from engine.evaluation.erasure import select_rows
-from engine.evaluation.readings import Question
+from engine.evaluation.question import Question
 from engine.evaluation.top import top
 from engine.evaluation.wording import Wording
 from engine.tables import files, store

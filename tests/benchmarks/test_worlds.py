@@ -12,11 +12,12 @@ from benchmarks.worlds import causes, gates, iarn, iris, mahn, min_net, trial
 from benchmarks.worlds.made import TEST, VALID, VIEWS, Made, Numbers, Row, Rule, World, shuffled
 from benchmarks.worlds.table import outcomes, readings
 from benchmarks.worlds.trial import Trained, cell, kept
-from engine.evaluation.readings import Question, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import read
 from engine.measures.ranking import ndcg
 from engine.measures.significance import t_test
 from models.mahn import MAHN
-from stages.explain.cause_hits import Hits
+from stages.explain.hits import Hits
 
 SHAPES = {
     "mahn": mahn.Shape(people=300),

@@ -14,9 +14,10 @@ from torch import Tensor
 import models
 from engine.evaluation.cause import causes
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, influence, log_probability, presence
+from engine.evaluation.influence import all_present, influence, presence
+from engine.evaluation.question import Question, log_probability
 from engine.evaluation.rate import rates
-from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.readings import LEADING, read
 from engine.evaluation.taken_away import TakenAway
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer, Learner, Prepared, Recommender, Solver
@@ -103,8 +104,8 @@ def test_influence_is_the_derivative_by_finite_differences(name: str, variant: s
     model = ready(name, variant, world)
     batch, item_B, among_BK = asked(world, model)
     model, batch = double_precision(model, batch)
-    found = influence(model, batch, item_B, world.catalog, among_BK=among_BK)
-    ones = all_present(model, batch, item_B, world.catalog)
+    found = influence(Question(model, batch, item_B, world.catalog, among_BK))
+    ones = all_present(Question(model, batch, item_B, world.catalog))
     assert [w.over for w in found] == [one.over for one in ones]
     torch.manual_seed(6)
     for place, weights in enumerate(found):
@@ -125,7 +126,7 @@ def test_influence_is_the_derivative_by_finite_differences(name: str, variant: s
 def test_ones_are_as_none(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
     batch, item_B, among_BK = asked(world, model)
-    given = batch.but(**vars(presence(all_present(model, batch, item_B, world.catalog), rivals(model))))
+    given = batch.but(**vars(presence(all_present(Question(model, batch, item_B, world.catalog)), rivals(model))))
     with torch.no_grad():
         plain_B = log_probability(model, batch, item_B, among_BK)
         close(log_probability(model, given, item_B, among_BK), plain_B)
@@ -206,7 +207,7 @@ def test_a_part_of_presence_0_says_nothing(name: str, variant: str, view: str, w
     model = ready(name, variant, world)
     batch, item_B, _ = asked(world, model)
     if view not in model.needs.views:
-        assert view not in (presence(all_present(model, batch, item_B, world.catalog)).part_presence or {})
+        assert view not in (presence(all_present(Question(model, batch, item_B, world.catalog))).part_presence or {})
         return
     parts = world.catalog.ragged(view)
     width = int(parts.offset_N.diff().max())
@@ -268,8 +269,8 @@ def test_a_view_of_presence_0_is_as_one_that_is_missing(name: str, variant: str,
 def test_compiled_loops_have_the_same_influence_as_64_bits(name: str, variant: str, world: World) -> None:
     model = ready(name, variant, world)
     batch, item_B, _ = asked(world, model)
-    single = influence(model, batch, item_B, world.catalog)
-    double = influence(*double_precision(model, batch), item_B, world.catalog)
+    single = influence(Question(model, batch, item_B, world.catalog))
+    double = influence(Question(*double_precision(model, batch), item_B, world.catalog))
     for one, other in zip(single, double, strict=True):
         assert one.value.dtype == torch.float32
         close(one.value.double(), other.value, atol=1e-5)
@@ -303,7 +304,7 @@ def test_a_person_who_has_done_nothing_has_no_influence(name: str, variant: str,
     user_B = torch.arange(1, 5)
     batch = world.interactions().before(user_B, torch.zeros_like(user_B), model.needs)
     _, item_B, among_BK = asked(world, model)
-    for weights in influence(model, batch, item_B, world.catalog, among_BK=among_BK):
+    for weights in influence(Question(model, batch, item_B, world.catalog, among_BK)):
         assert bool(weights.value.isfinite().all())
         assert not weights.value[~weights.valid].any()
         assert weights.over == "item_history" or not weights.valid.any()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.evaluation.erasure import erase_events
-from engine.evaluation.influence import log_probability
+from engine.evaluation.question import log_probability
 from engine.evaluation.rank import rank
 from engine.tables import store
 from engine.tables.layout import Layout

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.evaluation.alike import Alike
-from engine.evaluation.readings import LEADING, STEPS, Question, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import LEADING, STEPS, read
 from engine.training.audience import Audience
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog

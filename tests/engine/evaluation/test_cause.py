@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.cause import Nameable, causes
-from engine.evaluation.readings import Question
+from engine.evaluation.question import Question
 from engine.evaluation.sentence import of_audience, of_category, of_topic, part_of_picture, sentence
 from engine.evaluation.taken_away import TakenAway
 from engine.evaluation.wide_cause import wide_causes

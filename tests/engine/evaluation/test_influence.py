@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.evaluation.erasure import erase_events, select_rows
-from engine.evaluation.influence import all_present, influence, log_probability, presence
+from engine.evaluation.influence import all_present, influence, presence
+from engine.evaluation.question import Question, log_probability
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
 from engine.training.contract import CatalogScorer, Rater, Recommender
@@ -95,7 +96,7 @@ def slopes(model: Gains, batch: Batch) -> Tensor:
 
 def test_every_derivative_is_as_by_hand(batch: Batch, catalog: Catalog) -> None:
     model = Gains()
-    history, word, view = influence(model, batch, ASKED, catalog)
+    history, word, view = influence(Question(model, batch, ASKED, catalog))
     by_BN = slopes(model, batch).detach()
     gain_BL = torch.einsum("bn,bln->bl", by_BN, model.gain_NN.detach()[batch.item_BL]) * batch.valid_BL
     word_BW = by_BN @ model.word_WN.detach().T
@@ -116,7 +117,7 @@ def test_every_derivative_is_as_by_hand(batch: Batch, catalog: Catalog) -> None:
 
 def test_a_rating_is_derived_itself(batch: Batch, catalog: Catalog) -> None:
     model = Rating()
-    (history,) = influence(model, batch, ASKED, catalog)
+    (history,) = influence(Question(model, batch, ASKED, catalog))
     gain_BL = model.within.gain_NN.detach()[batch.item_BL, ASKED[:, None]]
     said_BLW = (torch.arange(3) < torch.tensor(WORDS)[batch.item_BL][..., None]).float()
     word_BL = torch.einsum("blw,bw->bl", said_BLW, model.within.word_WN.detach()[:, ASKED].T)
@@ -126,10 +127,10 @@ def test_a_rating_is_derived_itself(batch: Batch, catalog: Catalog) -> None:
 def test_a_model_without_a_catalog_is_compared_with_what_is_named(batch: Batch, catalog: Catalog) -> None:
     model = Slow()
     with pytest.raises(ValueError, match="Slow scores no whole catalog: say among which"):
-        influence(model, batch, ASKED, catalog)
+        influence(Question(model, batch, ASKED, catalog))
     every_BK = torch.arange(ITEMS + 1).expand(3, -1)  # padding and the item itself count once
-    named = influence(model, batch, ASKED, catalog, among_BK=every_BK)
-    for found, expected in zip(named, influence(model.within, batch, ASKED, catalog), strict=True):
+    named = influence(Question(model, batch, ASKED, catalog, every_BK))
+    for found, expected in zip(named, influence(Question(model.within, batch, ASKED, catalog)), strict=True):
         torch.testing.assert_close(found.value, expected.value)
     few_BK = torch.tensor([[1, 2], [2, 3], [1, 0]])
     one_B = log_probability(model, batch, ASKED, few_BK).exp()
@@ -138,26 +139,26 @@ def test_a_model_without_a_catalog_is_compared_with_what_is_named(batch: Batch, 
 
 
 def test_rows_have_nothing_to_do_with_each_other(batch: Batch, catalog: Catalog) -> None:
-    whole = influence(Gains(), batch, ASKED, catalog)
+    whole = influence(Question(Gains(), batch, ASKED, catalog))
     for row in range(3):
-        alone = influence(Gains(), select_rows(batch, torch.tensor([row])), ASKED[row : row + 1], catalog)
+        alone = influence(Question(Gains(), select_rows(batch, torch.tensor([row])), ASKED[row : row + 1], catalog))
         for one, every in zip(alone, whole, strict=True):
             width = one.value.shape[-1]  # of the longest item there is
             torch.testing.assert_close(one.value[0], every.value[row][..., :width])
 
 
 def test_only_what_is_asked_for_is_derived(batch: Batch, catalog: Catalog) -> None:
-    whole = {w.over: w for w in influence(Gains(), batch, ASKED, catalog)}
-    (word,) = influence(Gains(), batch, ASKED, catalog, over=("word",))
+    whole = {w.over: w for w in influence(Question(Gains(), batch, ASKED, catalog))}
+    (word,) = influence(Question(Gains(), batch, ASKED, catalog), ("word",))
     torch.testing.assert_close(word.value, whole["word"].value)
-    assert influence(Gains(), batch, ASKED, catalog, over=("region",)) == []
-    assert influence(Memoryless(), batch, ASKED, catalog) == []
+    assert influence(Question(Gains(), batch, ASKED, catalog), ("region",)) == []
+    assert influence(Question(Memoryless(), batch, ASKED, catalog)) == []
 
 
 def test_it_leaves_no_gradient_behind_and_asks_under_no_grad_too(batch: Batch, catalog: Catalog) -> None:
     model = Gains()
     with torch.no_grad():
-        found = influence(model, batch, ASKED, catalog)
+        found = influence(Question(model, batch, ASKED, catalog))
     assert all(not weights.value.requires_grad and weights.value.any() for weights in found)
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -165,12 +166,12 @@ def test_it_leaves_no_gradient_behind_and_asks_under_no_grad_too(batch: Batch, c
 def test_nobody_has_done_anything(catalog: Catalog) -> None:
     none_B0 = torch.zeros(2, 0, dtype=torch.long)
     empty = Batch(torch.tensor([1, 2]), none_B0, torch.tensor([0, 0]), none_B0)
-    found = influence(Gains(), empty, ASKED[:2], catalog)
+    found = influence(Question(Gains(), empty, ASKED[:2], catalog))
     assert [(w.over, w.value.numel()) for w in found] == [("history", 0), ("view", 0)]
 
 
 def test_presences_go_with_their_events(batch: Batch, catalog: Catalog) -> None:
-    given = presence(all_present(Gains(), batch, ASKED, catalog))
+    given = presence(all_present(Question(Gains(), batch, ASKED, catalog)))
     torch.manual_seed(2)
     parts = {view: torch.rand_like(value) for view, value in (given.part_presence or {}).items()}
     dimmed = batch.but(presence_BL=torch.rand(3, 3), part_presence=parts)
@@ -194,7 +195,7 @@ def test_what_is_dimmed_already_speaks_so_much_less(batch: Batch, catalog: Catal
     quiet_BLW = torch.ones(3, 3, 3)
     quiet_BLW[0, 0] = 0.0
     dimmed = batch.but(part_presence={"words": quiet_BLW})
-    found = {one.over: one for one in influence(model, dimmed, ASKED, catalog)}
+    found = {one.over: one for one in influence(Question(model, dimmed, ASKED, catalog))}
     value_BLW, valid_BLW = found["word"].value, found["word"].valid
     assert valid_BLW[0, 0].all()
     assert (value_BLW[0, 0] == 0).all()

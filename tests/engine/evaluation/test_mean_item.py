@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.evaluation.claims import examine
-from engine.evaluation.influence import log_probability
 from engine.evaluation.mean_item import ROWS, MeanItem, makes_vectors
-from engine.evaluation.readings import Question, read
+from engine.evaluation.question import Question, log_probability
+from engine.evaluation.readings import read
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer
@@ -81,14 +81,14 @@ def test_the_way_from_the_mean_item_adds_up_to_what_differs(monkeypatch: pytest.
 def test_where_acts_are_counted_there_is_no_mean_item_and_nothing_is_made_up() -> None:
     batch, item_B = three_rows(), torch.tensor([1, 1, 6])
     for model, makes in ((Rows(), True), (Rows(counts=True), False)):
-        assert makes_vectors(model, batch, item_B, None) is makes
+        assert makes_vectors(Question(model, batch, item_B, Catalog(ITEMS))) is makes
         assert len(read(Question(model, batch, item_B, Catalog(ITEMS)), "integrated_from_mean", ("history",))) == makes
         tests = examine(model, (events(), Catalog(ITEMS)), cases(), "excluded", ("integrated_from_mean",), 1)
         assert tests is not None
         assert ("integrated_from_mean" in tests.found) is makes
         assert all(("mean_item" in measures) is makes for measures in tests.found.values())
     nobody = batch.but(item_BL=torch.zeros_like(batch.item_BL), length_B=torch.zeros_like(batch.length_B))
-    assert not makes_vectors(Rows(), nobody, item_B, None)
+    assert not makes_vectors(Question(Rows(), nobody, item_B, Catalog(ITEMS)))
     assert log_probability(Rows(), nobody, item_B).isfinite().all()
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.evaluation.readings import READINGS, Question, rankings, read
+from engine.evaluation.question import Question
+from engine.evaluation.readings import READINGS, rankings, read
 from engine.evaluation.redrawn import redrawn
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
@@ -52,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Question:
         assert place_B is None or torch.equal(place_B, torch.arange(len(item_B)))  # each row its own
         return model.score(batch, item_B[:, None])[:, 0]
 
-    for room in ("influence", "readings", "mean_item"):
+    for room in ("influence", "question", "mean_item"):
         monkeypatch.setattr(f"engine.evaluation.{room}.log_probability", score)
     return Question(Pairs().eval(), batch, torch.tensor([1, 1]), Catalog(ITEMS, ragged={"words": words}))
 

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 import models
+from engine.evaluation.question import Question
 from engine.evaluation.rank import rank
-from engine.evaluation.readings import LEADING, Question, read
+from engine.evaluation.readings import LEADING, read
 from engine.measures.ranking import positions
 from engine.tables import files, schemas, store
 from engine.tables.arrays import case_columns

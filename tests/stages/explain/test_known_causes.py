@@ -10,7 +10,7 @@ from PIL import Image
 from engine.evaluation.readings import LEADING
 from engine.features.pictures.pictures import FORMATS
 from engine.tables import schemas
-from stages.explain.cause_hits import Hits
+from stages.explain.hits import Hits
 from stages.explain.known_causes import KnownCauses, covered
 from stages.explain.posters import poster
 

@@ -9,7 +9,7 @@ import torch
 
 import models
 from engine.evaluation.erasure import erase_events
-from engine.evaluation.influence import log_probability
+from engine.evaluation.question import log_probability
 from engine.evaluation.top import top
 from engine.tables import store
 from engine.tables.layout import Layout
