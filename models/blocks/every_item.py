@@ -61,8 +61,9 @@ def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
         score_BT = _sums(items, held, item_T, beta)
         if score_BT is None:
             return _pairs(replace(items, bias_N=None), asked, item_T, alpha, beta)
-        return score_BT * _count(asked, held, item_T) ** -alpha if alpha else score_BT
+        return score_BT if share_BN is None else score_BT * share_BN[:, item_T]
 
+    share_BN = _count(asked, held, len(items.past_ND)) ** -alpha if alpha else None
     item_N = torch.arange(len(items.past_ND), device=asked.item_BL.device)
     parts = torch.split(item_N, max(CELLS[item_N.device.type] // cells, 1))
     again = torch.is_grad_enabled() and len(parts) > 1
@@ -73,7 +74,7 @@ def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
 def _sums(items: Items, held: Held, item_T: Tensor, beta: float) -> Tensor | None:
     """score_BT but for the history's size; None where logits are so far apart that they do not add up."""
     logit_1TU, similar_1TU = history.met(items, replace(held.asked, target_BT=item_T[None]))
-    logit_TU = logit_1TU[0]
+    logit_TU = logit_1TU[0].to(items.past_ND.dtype)
     least_T1, most_T1 = (edge[:, None] for edge in logit_TU.detach().aminmax(dim=1))
     if not (most_T1 - least_T1 <= WIDE[logit_TU.dtype]).all():
         return None
@@ -92,8 +93,8 @@ def _pairs(items: Items, asked: Asked, item_T: Tensor, alpha: float, beta: float
     return history.scores(items, replace(asked, target_BT=target_BT, seen_BT=seen_BT), alpha, beta)
 
 
-def _count(asked: Asked, held: Held, item_T: Tensor) -> Tensor:
-    """count_BT: how many events count for each target, by their presence; where there are none, a number above 0."""
-    own_BT = (held.there_BL[:, None] * (asked.item_BL[:, None] == item_T[:, None])).sum(2)
+def _count(asked: Asked, held: Held, items: int) -> Tensor:
+    """count_BN: how many events count for each item, by their presence; where there are none, a number above 0."""
+    own_BN = held.there_BL.new_zeros(len(held.there_BL), items).scatter_add(1, asked.item_BL, held.there_BL)
     least = 1.0 if asked.presence_BL is None else LEAST
-    return (held.there_BL.sum(1, keepdim=True) - own_BT).clamp(min=least)
+    return (held.there_BL.sum(1, keepdim=True) - own_BN).clamp(min=least)
