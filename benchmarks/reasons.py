@@ -123,7 +123,8 @@ def claims_rows(name: str, of: str, tests: RankingTests, seeds: dict[str, float]
         rivals = {other: value for (first, other), value in p.items() if first == one}
         higher = {r for r in rivals if found["comprehensiveness"] > mean[r]["comprehensiveness"]}
         beats = [other for other, value in rivals.items() if value < 0.05 and other in higher]
-        nothing = says_nothing(found | {f"p_{other}": value for other, value in rivals.items()})
+        p_of = {f"p_{other}": value for other, value in rivals.items()}
+        nothing = says_nothing(found | p_of, mean["random"]["comprehensiveness"])
         cells = [f"{found[measure]:.3f}" if measure in found else "–" for measure in MEASURES]
         over_seeds = f"{seeds[one]:.3f}" if one in seeds else "–"
         yield [name, of, one, *cells, over_seeds, ", ".join(beats) or "–", "nothing" if nothing else ""]
@@ -245,10 +246,16 @@ def main() -> None:
     inside = [f"{r}, words and regions" for r in INSIDE]
     cost_table = [["ms a case", "score", "own weights", *(f"{r}, acts" for r in readings), *inside, "gradient, all"]]
     blank = [""] * (len(claim_table[0]) - 2)
+
+    def told() -> None:
+        filled = (table for table in (cause_table, claim_table, cost_table) if len(table) > 1)
+        print("\n\n".join(map(written, filled)), flush=True)
+
     for name in given.models:
         some = learnt(name, given, layout, params)
         if isinstance(some, str):
             claim_table.append([name, some, *blank])
+            told()
             continue
         model, where = some[0]
         hits = cause_hits(model, where, drawn_cases(where, given.causes, seed), causes, asked_over(readings))
@@ -261,8 +268,7 @@ def main() -> None:
             cause_table += [*hits_rows(name, within, seed), *leading_rows(name, within, seed)]
         claim_table += all_claims(name, some, given, seen, seed)
         cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
-        filled = (table for table in (cause_table, claim_table, cost_table) if len(table) > 1)
-        print("\n\n".join(map(written, filled)), flush=True)
+        told()
 
 
 if __name__ == "__main__":

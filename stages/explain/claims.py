@@ -69,7 +69,7 @@ def section(tests: RankingTests, seed: int) -> dict[str, dict[str, float]]:
     for (one, other), p in against(tests, seed).items():
         found[one][f"p_{other}"] = p
     for measures in found.values():
-        measures["says_nothing"] = float(says_nothing(measures))
+        measures["says_nothing"] = float(says_nothing(measures, found["random"][JUDGED]))
     return found
 
 
@@ -96,7 +96,7 @@ def against(tests: RankingTests, seed: int) -> dict[tuple[str, str], float]:
     )
 
 
-def says_nothing(section: dict[str, float]) -> bool:
+def says_nothing(section: dict[str, float], at_random: float) -> bool:
     """A ranking that parameters which know nothing give too, or by which erasing does no more than at random."""
-    beats = section.get("p_random", 1.0) < 0.05 and section[JUDGED] > 0
+    beats = section.get("p_random", 1.0) < 0.05 and section[JUDGED] > max(at_random, 0.0)
     return section.get("redrawn", 0.0) >= STAYS or not beats
