@@ -1,12 +1,13 @@
 """Do pictures and texts help? Each system whole, without its views, and with views that changed hands; its rivals.
 
-    python -m benchmarks.contents movielens --protocol leave_one_out [--rates 1 3] [--processes 4] [key=value …]
+    python -m benchmarks.contents movielens --protocol leave_one_out [--rates 1 3] [--seeds 1 2] [--processes 4] [k=v]
 
 reads data/<dataset>/ as `dvc repro` left it. Every row learns until --patience validations brought nothing better, at a
-rate that does not fall; with several --rates (times the model's own) validation chooses, for all rows alike. Rows that
-ended at --epochs are marked † and enter no test. Test cases are ranked once; rare are those whose target has under
---rare training events. Tests: paired, two-sided, of NDCG@10, Holm over all of the table. Rows are kept in --keep, so
-that a run that was stopped goes on; --processes train side by side.
+rate that does not fall; with several --rates (times the model's own) validation chooses, for all rows and for each seed
+alike. Rows that ended at --epochs are marked † and enter no test. Test cases are ranked once a seed; rare are those
+whose target has under --rare training events. Tests: paired, two-sided, of each case's NDCG@10 in the mean of the
+seeds, Holm over all of the table; beside it each seed's difference. Rows are kept in --keep, so that a run that was
+stopped goes on; --processes train side by side.
 """
 
 import argparse
@@ -52,7 +53,8 @@ RIVALS = ("popularity", "item_knn", "ease", "bpr_mf", "fism", "nais", "gru4rec",
 AGAINST = ("sasrec", "ease", "bpr_mf")  # what each whole system is held against
 HEAD = ["row", "HR@10", "NDCG@10", "HR@10 rare", "NDCG@10 rare", "epochs (best)", "rate", "s an epoch", "GiB"]
 HEAD += ["parameters"]
-Found = dict[str, Any]
+Found = dict[str, Any]  # a row of one seed
+Task = tuple[str, float, int, argparse.Namespace]  # row, rate, seed, and what was given
 
 
 def model_of(row: str) -> str:
@@ -60,10 +62,10 @@ def model_of(row: str) -> str:
     return row.partition("@")[0].partition(":")[0]
 
 
-def trained(task: tuple[str, float, argparse.Namespace]) -> Found:
-    """One row at one rate; `refused` where the data lacks what the model needs."""
-    name, rate, given = task
-    params = read_yaml(Path("params.yaml"))
+def trained(task: Task) -> Found:
+    """One row at one rate and seed; `refused` where the data lacks what the model needs."""
+    name, rate, seed, given = task
+    params = read_yaml(Path("params.yaml")) | {"seed": seed}
     section = params["models"][model_of(name)]
     for assignment in [*stopping(model_of(name), given, section), *given.overrides]:
         override(params, assignment)
@@ -77,76 +79,100 @@ def trained(task: tuple[str, float, argparse.Namespace]) -> Found:
     return row | {"rate": f"{rate:g}" if learns else ""}
 
 
-def rows(given: argparse.Namespace) -> dict[str, Found]:
-    """Each row at the rate that validation likes best."""
+def rows(given: argparse.Namespace) -> dict[str, list[Found]]:
+    """Each row at the rate that validation likes best, a seed each; where one was refused, that one alone."""
     sections = read_yaml(Path("params.yaml"))["models"]
     asked = [name for system in given.systems for name in SYSTEMS[system].values()] + given.rivals
-    rates = {name: given.rates if "train" in sections[model_of(name)] else given.rates[:1] for name in asked}
-    tasks = [(name, rate, given) for name in asked for rate in rates[name]]  # a solver has no rate: it is asked once
-    found: dict[str, Found] = {}
-    for name, one in each(tasks, given.processes):
-        print(f"{name}: {one.get('refused', 'done')}", file=sys.stderr, flush=True)
-        if name not in found or one.get("valid", -np.inf) > found[name].get("valid", -np.inf):
-            found[name] = one
-    return {name: found[name] for name in asked}
+    learns = {name: "train" in sections[model_of(name)] for name in asked}  # a solver has no rate: it is asked once
+    tasks = [
+        (name, rate, seed, given)
+        for seed in given.seeds
+        for name in asked
+        for rate in (given.rates if learns[name] else given.rates[:1])
+    ]
+    found: dict[str, dict[int, Found]] = {name: {} for name in asked}
+    for (name, _, seed, _), one in each(tasks, given.processes):
+        print(f"{name}, seed {seed}: {one.get('refused', 'done')}", file=sys.stderr, flush=True)
+        if one.get("valid", -np.inf) >= found[name].get(seed, {}).get("valid", -np.inf):
+            found[name][seed] = one
+    every = {name: [of[seed] for seed in given.seeds] for name, of in found.items()}
+    return {name: [one for one in of if "refused" in one][:1] or of for name, of in every.items()}
 
 
-def each(tasks: list[tuple[str, float, argparse.Namespace]], processes: int) -> Iterator[tuple[str, Found]]:
+def each(tasks: list[Task], processes: int) -> Iterator[tuple[Task, Found]]:
     """The rows as they are done."""
     if processes == 1:
-        yield from ((task[0], trained(task)) for task in tasks)
+        yield from ((task, trained(task)) for task in tasks)
         return
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(trained, task): task[0] for task in tasks}
+        running = {pool.submit(trained, task): task for task in tasks}
         yield from ((running[done], done.result()) for done in as_completed(running))
 
 
 def rare(given: argparse.Namespace) -> Values:
     """Which test cases have a target with under `given.rare` training events, in the cases' order."""
     data = load(Layout(Path("data", given.dataset), given.protocol), Needs(), "test", "cpu")
-    data = some(data, given.cases, read_yaml(Path("params.yaml"))["seed"])
+    data = some(data, given.cases)
     events_N = np.bincount(data.train.item_E.numpy(), minlength=data.catalog.items + 1)
     chosen: Values = events_N[data.cases.target_C.numpy()] < given.rare
     return chosen
 
 
-def line(name: str, one: Found, rare_C: Values) -> list[str]:
-    """A row of the table."""
-    if "refused" in one:
-        return [name, one["refused"]]
-    place_C, few = np.array(one["place"]), np.array(one["place"])[rare_C]
-    read = [f"{measure(at, 10).mean():.4f}" if len(at) else "" for at in (place_C, few) for measure in (recall, ndcg)]
-    mark = " †" if one["capped"] else ""
-    cost = [f"{one['epochs']} ({one['best']})", one["rate"], f"{one['an_epoch']:.2f}", f"{one['gib']:.2f}"]
-    return [name + mark, *read, *cost, f"{one['parameters']:,}"]
+def line(name: str, of: list[Found], rare_C: Values) -> list[str]:
+    """A row of the table: the mean of the seeds, and of several how far they spread (a standard deviation)."""
+    if "refused" in of[0]:
+        return [name, of[0]["refused"]]
+    chosen = (np.ones_like(rare_C), rare_C)
+    read = [
+        spread([measure(place(one)[at], 10).mean() for one in of]) if at.any() else ""
+        for at in chosen
+        for measure in (recall, ndcg)
+    ]
+    mark = " †" if any(one["capped"] for one in of) else ""
+    epochs = ", ".join(f"{one['epochs']} ({one['best']})" for one in of)
+    rate = ", ".join(dict.fromkeys(one["rate"] for one in of))
+    cost = [f"{np.mean([one['an_epoch'] for one in of]):.2f}", f"{max(one['gib'] for one in of):.2f}"]
+    return [name + mark, *read, epochs, rate, *cost, f"{of[0]['parameters']:,}"]
 
 
-def claims(systems: list[str], found: dict[str, Found]) -> Iterator[tuple[str, str, str]]:
+def place(one: Found) -> Values:
+    """Where each case's target stands in the list."""
+    return np.array(one["place"])
+
+
+def spread(read: list[float]) -> str:
+    """The mean, and of several the standard deviation."""
+    return f"{np.mean(read):.4f}" + (f" ± {np.std(read, ddof=1):.4f}" if len(read) > 1 else "")
+
+
+def claims(systems: list[str], found: dict[str, list[Found]]) -> Iterator[tuple[str, str, str]]:
     """What is tested: a name, and the two rows."""
     for system in systems:
         forms = SYSTEMS[system]
         rivals = {"without views": forms.get("without", ""), "views that changed hands": forms["shuffled"]}
         rivals |= {rival: rival for rival in AGAINST}
         for said, other in rivals.items():
-            both = [found.get(name) for name in (forms["whole"], other)]
-            if all(one and "refused" not in one and not one["capped"] for one in both):
+            both = [one for name in (forms["whole"], other) for one in found.get(name, [{"refused": ""}])]
+            if all("refused" not in one and not one["capped"] for one in both):
                 yield f"{system}: {said}", forms["whole"], other
 
 
-def tests(systems: list[str], found: dict[str, Found], rare_C: Values) -> str:
+def tests(systems: list[str], found: dict[str, list[Found]], rare_C: Values) -> str:
     """Markdown: each claim over all cases and over the rare ones."""
-    head = ["whole against", "difference of NDCG@10", "95 %", "d", "p", "p by Holm", "rare: difference", "rare: p"]
+    head = ["whole against", "difference of NDCG@10", "each seed", "95 %", "d", "p", "p by Holm"]
     lines, all_p = [], []
     for said, first, second in claims(systems, found):
-        gain_C, other_C = (ndcg(np.array(found[name]["place"]), 10) for name in (first, second))
+        gain_SC, other_SC = (np.array([ndcg(place(one), 10) for one in found[name]]) for name in (first, second))
+        gain_C, other_C = gain_SC.mean(0), other_SC.mean(0)
         verdict, (_, (low, high)) = t_test(gain_C, other_C), bootstrap(gain_C, other_C)
         few = t_test(gain_C[rare_C], other_C[rare_C]) if rare_C.sum() > 1 else Verdict(0.0, 1.0, 0.0, 0)
         all_p.append(verdict.p)
-        cells = [said, f"{verdict.difference:+.4f}", f"{low:+.4f} to {high:+.4f}", f"{verdict.effect:+.3f}"]
+        seeds = " ".join(f"{gain:+.4f}" for gain in gain_SC.mean(1) - other_SC.mean(1))
+        cells = [said, f"{verdict.difference:+.4f}", seeds, f"{low:+.4f} to {high:+.4f}", f"{verdict.effect:+.3f}"]
         lines.append([*cells, f"{verdict.p:.1e}", "", f"{few.difference:+.4f}", f"{few.p:.1e}"])
     for cells, p in zip(lines, holm(all_p), strict=True):
-        cells[5] = f"{p:.1e}"
-    return markdown([head, *lines])
+        cells[6] = f"{p:.1e}"
+    return markdown([[*head, "rare: difference", "rare: p"], *lines])
 
 
 def main() -> None:
@@ -157,6 +183,7 @@ def main() -> None:
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), metavar="system")
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS), metavar="model")
     parser.add_argument("--rates", nargs="*", type=float, default=[1.0], help="times a model's own learning rate")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[1])
     parser.add_argument("--epochs", type=int, default=300, help="at most")
     parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
     parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
@@ -171,7 +198,7 @@ def main() -> None:
     found = rows(given)
     rare_C = rare(given)
     print(f"{len(rare_C):,} cases, {int(rare_C.sum())} of them rare\n")
-    print(markdown([HEAD, *(line(name, one, rare_C) for name, one in found.items())]))
+    print(markdown([HEAD, *(line(name, of, rare_C) for name, of in found.items())]))
     print(f"\n{tests(given.systems, found, rare_C)}")
 
 

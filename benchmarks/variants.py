@@ -56,7 +56,7 @@ def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep:
     if file.exists():
         found: dict[str, Any] = json.loads(file.read_text())
         return found
-    data, test = (some(load(layout, needs, part, device), most, params["seed"]) for part in ("valid", "test"))
+    data, test = (some(load(layout, needs, part, device), most) for part in ("valid", "test"))
     torch.manual_seed(params["seed"])
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
     started = time.perf_counter()
@@ -76,12 +76,12 @@ def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep:
     return row
 
 
-def some(data: Data, most: int, seed: int) -> Data:
-    """The same with so many of its cases, drawn by the seed; 0: all."""
+def some(data: Data, most: int) -> Data:
+    """The same with so many of its cases, which are the same for every model and seed; 0: all."""
     cases = data.cases
     if not most or most >= len(cases):
         return data
-    place_C = torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(cases))[:most]))
+    place_C = torch.from_numpy(np.sort(np.random.default_rng(1).permutation(len(cases))[:most]))
     rivals = None if cases.candidate_CK is None else cases.candidate_CK[place_C]
     drawn = Cases(cases.user_C[place_C], cases.position_C[place_C], cases.target_C[place_C], rivals)
     return replace(data, cases=drawn, table=data.table[place_C.numpy()])
