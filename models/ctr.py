@@ -89,7 +89,8 @@ class CTR(Chosen, Tuned, Factored, Explainer):
         chosen_N1 = (offset_N.diff() > 0)[:, None]
         plain_N1 = chosen_N1 & (theta_NT == 0).all(1, keepdim=True)
         user_UT = self.user_UT.double().zero_()
-        item_NT = theta_NT + plain_N1 * torch.rand_like(theta_NT) / theta_NT.shape[1]
+        drawn_NT = torch.rand(theta_NT.shape, dtype=theta_NT.dtype).to(theta_NT)  # alike on a card and on a processor
+        item_NT = theta_NT + plain_N1 * drawn_NT / theta_NT.shape[1]
         before = torch.inf
         for turn in range(1, config.turns + 1):
             fixed_NT = item_NT * chosen_N1  # all pairs are of those that have an event

@@ -89,6 +89,14 @@ def test_stages_never_import_stages(path: Path) -> None:
             assert node.module.split(".")[1] == own, f"{path}:{node.lineno}"
 
 
+@pytest.mark.parametrize("path", sources("models"), ids=called)
+def test_what_a_model_starts_with_is_drawn_alike_on_a_card_and_on_a_processor(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):  # of the like of a tensor: by the generator of its device
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("rand_like", "randn_like")), (
+            f"{path}:{node.lineno}"
+        )
+
+
 @pytest.mark.parametrize("path", sources(), ids=called)
 def test_nothing_loads_a_pickle_or_swallows_errors(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
