@@ -116,7 +116,8 @@ class MLAM(Phased, CatalogScorer, Explainer):
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
         user_P, item_P = batch.user_B[:, None].expand_as(item_BK).flatten(), item_BK.flatten()
-        rows = max(CELLS[item_P.device.type] // (self.config.dim * self._longest(item_P)), 1)
+        longest = int(self._counts[item_P].max()) if len(item_P) else 1
+        rows = max(CELLS[item_P.device.type] // (self.config.dim * longest), 1)
         found = [
             self._added(user_C[None], item_C).sum(-1)[0]
             for user_C, item_C in zip(torch.split(user_P, rows), torch.split(item_P, rows), strict=True)
@@ -125,10 +126,11 @@ class MLAM(Phased, CatalogScorer, Explainer):
 
     def score_all(self, batch: Batch) -> Tensor:
         user_Q, place_B = torch.unique(batch.user_B, return_inverse=True)
-        items = torch.arange(self._items + 1, device=user_Q.device)
-        size = max(CELLS[user_Q.device.type] // (max(len(user_Q), 1) * max(self.config.dim, self._longest(items))), 1)
-        parts = [self._added(user_Q[:, None], item_I).sum(-1) for item_I in torch.split(items, size)]
-        return torch.cat(parts, 1)[place_B]
+        count_N = self._counts
+        order_N = count_N.argsort(stable=True)  # items of like length together, so that no step is wider than its own
+        size = max(CELLS[user_Q.device.type] // (max(len(user_Q), 1) * max(self.config.dim, int(count_N.max()))), 1)
+        parts = [self._added(user_Q[:, None], item_I).sum(-1) for item_I in torch.split(order_N, size)]
+        return torch.cat(parts, 1)[:, order_N.argsort()][place_B]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """How the score falls into picture, text and row; which words and regions draw the person.
@@ -161,13 +163,7 @@ class MLAM(Phased, CatalogScorer, Explainer):
         return torch.stack(found, -1)
 
     @property
-    def _items(self) -> int:
-        """How many items there are."""
-        offset_N = self.readers[0].ragged.offset_N  # type: ignore[union-attr]
-        assert isinstance(offset_N, Tensor)
-        return len(offset_N) - 2
-
-    def _longest(self, item_X: Tensor) -> int:
-        """The most words or regions that one of the items has."""
-        counts = [reader.ragged.offset_N.diff()[item_X] for reader in self.readers]  # type: ignore[union-attr, operator]
-        return max([1, *(int(count_X.max()) for count_X in counts if len(count_X))])
+    def _counts(self) -> Tensor:
+        """count_N: the most words or regions of each item, one at least."""
+        counts = [reader.ragged.offset_N.diff() for reader in self.readers]  # type: ignore[union-attr, operator]
+        return torch.stack(counts).amax(0).clamp(min=1)

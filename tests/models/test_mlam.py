@@ -208,6 +208,20 @@ def test_scores_in_small_steps_are_the_same(world: World, monkeypatch: pytest.Mo
 
 
 @torch.no_grad()
+def test_all_items_are_read_beside_others_as_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, read = mlam(world), []
+    added = model._added
+    monkeypatch.setattr(model, "_added", lambda user_QI, item_I: read.append(item_I) or added(user_QI, item_I))
+    monkeypatch.setattr("models.mlam.CELLS", {"cpu": 400})
+    model.score_all(rows(world, model.needs))
+    assert len(read) > 2
+    item_I = torch.cat(read)
+    words, regions = (reader.ragged.offset_N.diff()[item_I] for reader in model.readers)  # type: ignore[union-attr, operator]
+    assert (torch.maximum(words, regions).clamp(min=1).diff() >= 0).all()
+    assert item_I.sort().values.equal(torch.arange(len(item_I)))
+
+
+@torch.no_grad()
 def test_an_item_s_place_among_longer_ones_changes_nothing(world: World) -> None:
     model = mlam(world)
     count_N = story(model).ragged.offset_N.diff()
