@@ -153,7 +153,7 @@ def test_reading_at_full_speed_and_row_by_row_agree(tmp_path_factory: pytest.Tem
     st.datetimes(datetime(1970, 1, 2), datetime(2024, 1, 1)),
     st.sampled_from(["date", "minutes", "seconds", "micro"]),
     st.sampled_from([" ", "T"]),
-    st.sampled_from(["", "Z", "+00:00", "+0530", "-08:00"]),
+    st.sampled_from(["", "Z", "+00:00", "+0530", "-08:00", "-03", "+00"]),
 )
 def test_iso_times_as_python_reads_them(
     tmp_path_factory: pytest.TempPathFactory, when: datetime, form: str, between: str, zone: str

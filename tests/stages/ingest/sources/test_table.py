@@ -285,6 +285,43 @@ def test_instants_of_every_unit_and_zone(tmp_path: Path, section: Section, unit:
     assert raw.events["time"][0] == datetime(2014, 5, 6, 7, 8, 9, 123_000, tzinfo=UTC)
     raw, _ = taken(section, tmp_path, plain(time=when.dt.replace_time_zone("America/New_York")))
     assert raw.events["time"][0] == datetime(2014, 5, 6, 11, 8, 9, 123_000, tzinfo=UTC)
+    offset = when.dt.replace_time_zone("Asia/Kolkata").to_arrow().cast(pa.timestamp(unit, "+05:30"))
+    others = plain().to_arrow()
+    for rows, first in (  # polars panics at an offset of half hours, whichever column has it
+        (
+            others.drop_columns("time").append_column("time", offset),
+            datetime(2014, 5, 6, 1, 38, 9, 123_000, tzinfo=UTC),
+        ),
+        (others.append_column("noted", offset), datetime.fromtimestamp(1_400_000_000, UTC)),
+    ):
+        pq.write_table(rows, tmp_path / "e.parquet")
+        raw, _ = taken(section, tmp_path, str(tmp_path / "e.parquet"))
+        assert raw.events["time"][0] == first
+
+
+@pytest.mark.parametrize("kind", [pl.Float64, pl.Decimal(16, 3), pl.String])
+@pytest.mark.parametrize(("form", "scale"), [("seconds", 1), ("milliseconds", 1000)])
+def test_fractions_of_a_second_order_events(tmp_path: Path, section: Section, kind: Any, form: str, scale: int) -> None:
+    late = [1_400_000_000.75 - r / 8 for r in range(6)]
+    column: Any = pl.Series([late[r // 2] * scale for r in range(12)]).cast(kind)
+    raw, _ = taken(section, tmp_path, plain(time=column), time_form=form)
+    assert raw_items(raw)[:6] == [f"i{n}" for n in range(5, -1, -1)]
+    assert [t.timestamp() for t in raw.events["time"][:6]] == late[::-1]
+
+
+def test_times_that_a_spreadsheet_has_rounded(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = [f"{1_400_000_000_000 + r}" for r in range(12)]
+    path = saved(plain(time=["1.4E+12", "1.41E+12"] * 6), tmp_path / "all.csv")
+    said = r"all.csv: 12 of 12 times look as a spreadsheet rounds them, e.g. 1.4E\+12; write the column as text"
+    with pytest.raises(ValueError, match=said):
+        taken(section, tmp_path, path, time_form="milliseconds")
+    taken(section, tmp_path, plain(time=[*whole[:10], "1.4E+12", "1.4e+12"]), time_form="milliseconds")
+    assert "2 of 12 times look as a spreadsheet rounds them" in caplog.text
+    caplog.clear()
+    taken(section, tmp_path, plain(time=[*whole[:11], "1.4e+12"]), time_form="milliseconds")  # as R writes it, exactly
+    assert not caplog.records
 
 
 # ---- files
