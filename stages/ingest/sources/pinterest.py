@@ -30,7 +30,7 @@ _IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
 class Settings(ShapingSettings):
     """Pinterest."""
 
-    folder: str = Field(description="folder or .zip of the four files")
+    folder: str = Field(min_length=1, description="folder or .zip of the four files")
     checksum: str = Field("", description="md5 of the .zip; empty: not compared")
     user: Literal["board", "owner"] = Field(description="who counts as a user: a board, or the owner of boards")
     order: Literal["board", "reversed"] = Field(description="a board's list from its oldest pin on, or from its newest")

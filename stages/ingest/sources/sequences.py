@@ -21,7 +21,7 @@ _WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numb
 class Settings(ShapingSettings, item_table.ItemTable):
     """The file of sequences, a file of frozen candidates, and the items file."""
 
-    file: str = Field(description="text file of ids with blanks or tabs between them")
+    file: str = Field(min_length=1, description="text file of ids with blanks or tabs between them")
     line: Literal["user", "event"] = Field(
         "user", description="what a line is: a user and all their items in order, or a user and an item"
     )

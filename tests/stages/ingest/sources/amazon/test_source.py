@@ -284,6 +284,8 @@ def test_addresses_that_are_none_of_the_web_are_no_pictures(files: dict[str, str
 def test_a_wrong_checksum_is_refused(files: dict[str, str], section: Section) -> None:
     with pytest.raises(ValueError, match=r"meta_X.json.gz: its md5 is [0-9a-f]{32}, wanted 00"):
         tables(section("amazon", **files, checksums={"reviews": "", "metadata": "00"}))
+    with pytest.raises(ValueError, match=r"checksums.metadata is '00', but metadata names no file"):
+        tables(section("amazon", **files | {"metadata": ""}, checksums={"reviews": "", "metadata": "00"}))
 
 
 def test_what_require_drops_is_warned_of(
