@@ -70,7 +70,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
     path = raw_files.find(settings.reviews)
     tally = Tally(path)
-    if path.suffix == ".csv":
+    if path.name.lower().endswith((".csv", ".csv.gz")):  # the latter is refused as packed
         events = _rated(settings, path, tally)
     else:
         to_table = partial(reviews.review_table, release=settings.release)

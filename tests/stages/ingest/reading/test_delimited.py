@@ -236,6 +236,19 @@ def test_a_header_where_none_belongs_is_refused_not_counted(tmp_path: Path) -> N
     assert delimited.read(path, COLUMNS, Tally(path), header=["u", "i", "r", "t"]).height == 9
 
 
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        (b"\x1f\x8b\x08\x00", "no text; it is packed by gzip: unpack it"),
+        (b"PK\x03\x04", "no text; it is a .zip or a spreadsheet: unpack it, or save it as CSV"),
+        (b"PAR1", r"no text; it is Parquet: let its name end in \.parquet"),
+    ],
+)
+def test_what_is_no_text_is_told_by_what_it_is(tmp_path: Path, start: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=rf"a\.csv: {why}"):
+        read(tmp_path / "a.csv", start + b"\x00\x15\x04\n")
+
+
 def test_old_mac_lines_and_stray_returns(tmp_path: Path) -> None:
     plain = read(tmp_path / "a.csv", f"{HEAD}\n{GOOD}\n{GOOD}\n").rows()
     assert read(tmp_path / "a.csv", f"{HEAD}\r{GOOD}\r{GOOD}\r").rows() == plain
