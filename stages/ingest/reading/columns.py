@@ -12,7 +12,7 @@ from stages.ingest.reading import times
 from stages.ingest.reading.shares import refuse_all, warn_many
 
 Kind = Literal["number", "id", "text", "categories", "rating", "seconds", "milliseconds", "iso"]
-_NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
+NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
 ROUNDED = r"^\d\.\d+[eE]\+\d{1,2}$"  # how a spreadsheet shows a long number: most of its digits are lost
 _SHOWN = 3
 
@@ -101,7 +101,7 @@ def faults(column: Column, found: pl.Expr) -> list[tuple[pl.Expr, str]]:
         wrong.append((~found.is_finite(), "not a finite number"))
     if column.kind == "id":
         wrong.append((found.str.contains(r"\p{Cc}"), "a control character in an id"))
-        wrong.append((found.str.contains(_NOBODY), "a word for nothing, which is no id"))
+        wrong.append((found.str.contains(NOBODY), "a word for nothing, which is no id"))
     if column.kind in times.FORMS:
         wrong += times.faults(column.kind, found, column.earliest)
     return wrong
@@ -113,6 +113,8 @@ def judged(cells: pl.DataFrame, lines: pl.Series, columns: dict[str, Column], ta
     why = pl.Series("why", [None], dtype=pl.String).new_from_index(0, cells.height)
     for name, column in columns.items():
         cell = cells[column.source]
+        if column.kind == "text" and cell.dtype.is_float():
+            cell = cell.fill_nan(None)  # a text that is not there
         text = (found[name] if cell.dtype.is_temporal() else cell).cast(pl.String).fill_null("").str.strip_chars()
         if column.kind in times.FORMS and not cell.dtype.is_numeric():
             tally.round(text)

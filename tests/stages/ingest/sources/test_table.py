@@ -510,6 +510,13 @@ def test_titles_and_texts_are_as_they_are_read(tmp_path: Path, section: Section)
     assert raw.catalog["text"].to_list() == ["One Two", "read", "x", "a\nb", "R&D; <3", None]
 
 
+def test_a_number_that_is_none_is_no_text(tmp_path: Path, section: Section) -> None:
+    about = {"item": "item", "title": "title", "text": "", "picture": "", "categories": ""}
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(6)], "title": [1999.5, float("nan"), None, 1.0, 2.0, 3.0]})
+    raw, _ = taken(section, tmp_path, plain(), items=saved(items, tmp_path / "i.parquet"), about=about)
+    assert raw.items["title"].to_list() == ["1999.5", None, None, "1.0", "2.0", "3.0"]
+
+
 # ---- pictures
 
 
@@ -542,8 +549,8 @@ def test_pictures_that_lead_elsewhere_or_never_end(
         path.write_bytes(picture())
     os.mkfifo(folder / "fifo")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
-    (folder / "folder").mkdir()
-    names = ["good.png", "../outside.png", "fifo", "link.png", "/dev/zero", "folder"]
+    (folder / "circle.png").symlink_to("circle.png")
+    names = ["good.png", "../outside.png", "fifo", "link.png", "/dev/zero", "circle.png"]
     raw, _ = taken(section, tmp_path, plain(), **listed(folder, picture=names))
     outside = "failed: outside the items file's folder; picture_outside: true allows it"
     assert raw.catalog["picture"].to_list() == [
@@ -552,13 +559,15 @@ def test_pictures_that_lead_elsewhere_or_never_end(
         "failed: no plain file",
         outside,
         outside,
-        "failed: no plain file",
+        "failed: a link that leads back to itself",
     ]
     assert (
         "of 6 pictures that the items name 5 cannot be read; the first is [\"'../outside.png': outside" in caplog.text
     )
+    (folder / "folder").mkdir()
+    names[5], no_file = "folder", "failed: no plain file"
     raw, _ = taken(section, tmp_path, plain(), **listed(folder, picture=names), picture_outside=True)
-    assert raw.catalog["picture"].to_list()[1:5] == ["ok", "failed: no plain file", "ok", "failed: no plain file"]
+    assert raw.catalog["picture"].to_list()[1:] == ["ok", no_file, "ok", no_file, no_file]
     with pytest.raises(ValueError, match=r"6 cannot be read.*its path is written with .*, write /"):
         taken(section, tmp_path, plain(), **listed(folder, picture=["img\\0.png"] * 6))
 
