@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import json
 import logging
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,12 @@ def names(params: dict[str, Any]) -> None:
     """
     for scalar in SCALARS:
         name, there = params.get(scalar), params.get(f"{scalar}s", {})
-        if name not in there:
-            near = difflib.get_close_matches(str(name), there, 1)
+        if not isinstance(there, dict):
+            raise ValueError(f"params.yaml: {scalar}s is {reprlib.repr(there)}, expected sections")
+        if not isinstance(name, str) or name not in there:
+            near = difflib.get_close_matches(str(name), map(str, there), 1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"params.yaml: {scalar} is {name!r}{meant} There are {', '.join(sorted(there))}")
+            raise ValueError(f"params.yaml: {scalar} is {name!r}{meant} There are {', '.join(sorted(map(str, there)))}")
 
 
 def sections(params: dict[str, Any], pipeline: dict[str, Any]) -> None:
@@ -85,6 +88,8 @@ def raw_files(params: dict[str, Any]) -> list[dict[str, Any]]:
     before: dict[str, Any] = json.loads(known.read_text()) if known.exists() else {}
     found, noted = [], {}
     for path in paths:
+        if not path.is_file():  # a pipe or a device would never end
+            raise ValueError(f"{path}: a folder, a pipe or a device; name a plain file")
         stat = path.stat()
         state = [stat.st_size, stat.st_mtime_ns]
         kept = before.get(str(path.absolute()), {})

@@ -43,7 +43,8 @@ def override(params: dict[str, Any], assignment: str) -> None:
     it must not be, and two pluses set it either way.
 
     Raises:
-        KeyError: the key is not there, or with a plus it is; says which sign would do.
+        KeyError: the key is not there, or with a plus it is; says which sign would do. Or what should hold it holds
+            no keys.
         ValueError: no assignment.
     """
     named, equals, text = assignment.partition("=")
@@ -57,11 +58,25 @@ def override(params: dict[str, Any], assignment: str) -> None:
         if plus and depth:
             place.setdefault(parent, {})
         place = lookup(place, parent)
+        if not isinstance(place, dict):
+            held = ".".join(parents[: depth + 1])
+            raise KeyError(f"params.yaml: {held} is {reprlib.repr(place)} and has no keys; {held}=… sets it whole")
     if not plus and last not in place:
         raise KeyError(f"params.yaml has no {last!r} in {key!r}; it has {sorted(place)}. +{key}=… adds a default")
     if plus == 1 and last in place:
         raise KeyError(f"params.yaml has {key!r} already; without the plus it is changed")
-    place[last] = YAML(typ="safe").load(text) if text else ""
+    place[last] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """What a value means in YAML; signs alone (`|`, as separators are), and what is no YAML, mean themselves."""
+    quoted = text.startswith(("'", '"', "[", "{"))
+    if quoted or (any(map(str.isalnum, text)) and not re.search(r"(^|\s)#", text)):  # YAML would drop a remark
+        try:
+            return YAML(typ="safe").load(text)
+        except YAMLError:
+            pass
+    return text
 
 
 def expanded(word: str, params: dict[str, Any]) -> list[str]:
@@ -97,9 +112,10 @@ def declared(stage: str, params: dict[str, Any], pipeline: dict[str, Any]) -> di
     found: dict[str, Any] = {"params": params} if "params.yaml" in pipeline["stages"][stage].get("deps", []) else {}
     for name, key in places(stage, params, pipeline).items():
         value = lookup(params, key)
-        found[name] = (
-            Choice(name=key.rsplit(".", 1)[1], settings=value) if key == f"{name}s.{params.get(name)}" else value
-        )
+        chosen = key == f"{name}s.{params.get(name)}"
+        if chosen and not isinstance(value, dict):
+            raise ValueError(f"params.yaml: {key} is {reprlib.repr(value)}, expected a section")
+        found[name] = Choice(name=key.rsplit(".", 1)[1], settings=value) if chosen else value
     return found
 
 

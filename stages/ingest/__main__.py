@@ -85,7 +85,7 @@ def source(dataset: Choice) -> ModuleType:
         m.name: f"{sources.__name__}.{m.name}" + ".source" * m.ispkg for m in pkgutil.iter_modules(sources.__path__)
     }
     name = dataset.settings.get("source")
-    if name not in found:
+    if not isinstance(name, str) or name not in found:
         raise ValueError(f"params.yaml: datasets.{dataset.name}.source is {name!r}; there are {sorted(found)}")
     return importlib.import_module(found[name])
 

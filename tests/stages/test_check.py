@@ -31,6 +31,8 @@ def params() -> dict[str, Any]:
         ("dataset=moovielens", r"dataset is 'moovielens'; did you mean 'movielens'\?"),
         ("protocol=zzz", "protocol is 'zzz' There are .*leave_one_out.*temporal"),
         ("content=reel", r"content is 'reel'; did you mean 'real'\? There are demo, none, real"),
+        ("dataset=[demo, table]", r"dataset is \['demo', 'table'\] There are amazon"),
+        ("datasets=5", r"datasets is 5, expected sections"),
     ],
 )
 def test_a_wrong_scalar_is_refused_with_the_names_that_exist(
@@ -50,6 +52,7 @@ def test_a_wrong_scalar_is_refused_with_the_names_that_exist(
         ("datasets.demo.films", "many", "datasets.demo.films"),
         ("contents.demo.text.limits", 3, "text.limits.*known keys:.*limit"),
         ("explain.top", 0, "explain.top"),
+        ("datasets.demo.source", ["demo"], r"datasets.demo.source is \['demo'\]; there are .*'table'"),
     ],
 )
 def test_a_wrong_setting_of_any_stage_is_refused(params: dict[str, Any], key: str, value: Any, message: str) -> None:
@@ -94,6 +97,19 @@ def test_raw_files_are_noted_and_read_again_only_when_they_change(
     main(Params(params=params), layout)
     (changed,) = json.loads(layout.sources.read_text())["files"]
     assert changed["sha256"] == hashlib.sha256(b"1 2 4\n").hexdigest()
+
+
+def test_a_pipe_or_a_folder_is_refused_and_not_read_for_ever(params: dict[str, Any], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    params |= {"dataset": "sequences"}
+    params["datasets"]["sequences"]["file"] = str(tmp_path / "pipe.txt")
+    with pytest.raises(ValueError, match=r"pipe.txt: a folder, a pipe or a device; name a plain file"):
+        raw_files(params)
+    params |= {"dataset": "amazon"}
+    params["datasets"]["amazon"]["reviews"] = str(tmp_path)
+    params["datasets"]["amazon"]["metadata"] = ""
+    with pytest.raises(ValueError, match=f"{tmp_path.name}: a folder, a pipe or a device"):
+        raw_files(params)
 
 
 def _refuse(path: Path) -> str:

@@ -54,11 +54,14 @@ def folder_or_unpacked(
 
     Raises:
         FileNotFoundError: there is neither.
-        ValueError: its checksum or the archive will not do.
+        ValueError: it is neither, or its checksum or the archive will not do.
     """
     place = raw_files.find(folder, f"; a folder or a .zip will do{hint}")
     if place.is_dir():
         return place
+    if not place.is_file() or not (place.suffix.lower() == ".zip" or zipfile.is_zipfile(place)):
+        told = f"name the folder that holds {', '.join(files[:3])} …"
+        raise ValueError(f"{place}: neither a folder nor a .zip; {told}{hint}")
     own = md5(place)
     if checksum and own != checksum.lower():
         raise ValueError(f"{place}: its md5 is {own}, wanted {checksum}; load it again, or mend `checksum`")

@@ -9,9 +9,11 @@ import polars as pl
 
 from engine.tables.printing import printable
 from stages.ingest.reading import times
+from stages.ingest.reading.shares import refuse_all, warn_many
 
 Kind = Literal["number", "id", "text", "categories", "rating", "seconds", "milliseconds", "iso"]
-_NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
+NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
+ROUNDED = r"^\d\.\d+[eE]\+\d{1,2}$"  # how a spreadsheet shows a long number: most of its digits are lost
 _SHOWN = 3
 
 
@@ -27,13 +29,15 @@ class Column:
 
 @dataclass
 class Tally:
-    """Bad rows of one file: counted, the first ones kept for the message."""
+    """Bad rows of one file: counted, the first ones kept for the message; and times that a spreadsheet has rounded."""
 
     path: Path
     unit: str = "line"
     rows: int = 0
     bad: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)
+    rounded: int = 0
+    example: str = ""
 
     def add(self, place: int, why: str, rows: int = 1) -> None:
         """A bad row that begins at line `place`, over so many lines."""
@@ -45,6 +49,13 @@ class Tally:
         """The counts of another part of the same file."""
         self.rows, self.bad = self.rows + part.rows, self.bad + part.bad
         self.first = sorted([*self.first, *part.first])[:_SHOWN]
+        self.rounded, self.example = self.rounded + part.rounded, self.example or part.example
+
+    def round(self, cells: pl.Series) -> None:
+        """Count the cells of times that are rounded."""
+        found = cells.filter(cells.str.contains(ROUNDED))
+        if len(found):
+            self.rounded, self.example = self.rounded + len(found), self.example or found[0]
 
     def settle(self, allowed: float) -> dict[str, int | float]:
         """The counts for the report, or an error where more than `allowed` of the rows are bad.
@@ -54,6 +65,11 @@ class Tally:
         """
         if self.rows == 0:
             raise ValueError(f"{self.path}: no rows in it")
+        said = (
+            f"{self.path}: {self.rounded} of {self.rows} times look as a spreadsheet rounds them, e.g. {self.example}"
+        )
+        refuse_all(self.rounded, self.rows, f"{said}; write the column as text")
+        warn_many(self.rounded, self.rows, said)
         if self.bad:
             examples = "; ".join(f"{self.unit} {place}: {why}" for place, why in self.first)
             more = " …" if self.bad > len(self.first) else ""
@@ -67,7 +83,7 @@ class Tally:
 def value(column: Column, cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The column's values from cells of text, or from the typed ones of a Parquet file; null where unreadable."""
     if column.kind in ("id", "text", "categories"):
-        words = cell.cast(pl.String).str.strip_chars()
+        words = (cell.fill_nan(None) if dtype.is_float() else cell).cast(pl.String).str.strip_chars()
         return pl.when(words != "").then(words)
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         cell = cell.cast(pl.String).str.strip_chars()
@@ -85,7 +101,7 @@ def faults(column: Column, found: pl.Expr) -> list[tuple[pl.Expr, str]]:
         wrong.append((~found.is_finite(), "not a finite number"))
     if column.kind == "id":
         wrong.append((found.str.contains(r"\p{Cc}"), "a control character in an id"))
-        wrong.append((found.str.contains(_NOBODY), "a word for nothing, which is no id"))
+        wrong.append((found.str.contains(NOBODY), "a word for nothing, which is no id"))
     if column.kind in times.FORMS:
         wrong += times.faults(column.kind, found, column.earliest)
     return wrong
@@ -97,7 +113,11 @@ def judged(cells: pl.DataFrame, lines: pl.Series, columns: dict[str, Column], ta
     why = pl.Series("why", [None], dtype=pl.String).new_from_index(0, cells.height)
     for name, column in columns.items():
         cell = cells[column.source]
+        if column.kind == "text" and cell.dtype.is_float():
+            cell = cell.fill_nan(None)  # a text that is not there
         text = (found[name] if cell.dtype.is_temporal() else cell).cast(pl.String).fill_null("").str.strip_chars()
+        if column.kind in times.FORMS and not cell.dtype.is_numeric():
+            tally.round(text)
         # a cell that holds something unreadable is bad even where an empty one may be
         known = [((found[name].is_null() & (text != "")), f"no {_SPOKEN[column.kind]}")]
         for mask, wrong in [*known, *((found.select(m).to_series(), w) for m, w in faults(column, pl.col(name)))]:

@@ -10,6 +10,11 @@ from stages.ingest.reading import times
 from stages.ingest.reading.columns import Column
 
 _SHOWN = 12
+_PACKED = {  # how files begin that are no text
+    b"\x1f\x8b": "it is packed by gzip: unpack it",
+    b"PK\x03\x04": "it is a .zip or a spreadsheet: unpack it, or save it as CSV",
+    b"PAR1": "it is Parquet: let its name end in .parquet",
+}
 _DATA = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}.*")  # a number or a day: no name of a column
 _NAMES = re.compile(r"(?i)(the_?)?(user|item|product|movie|film|artist|track|book|session|u|i)[ _-]?(id|name)?s?")
 
@@ -26,12 +31,14 @@ def first_row(path: Path, separator: str, quotes: bool) -> list[str]:
     """The cells of the first line; none of an empty file.
 
     Raises:
-        ValueError: UTF-16, an open quote.
+        ValueError: UTF-16, no text at all, an open quote.
     """
     with path.open("rb") as file:
         start = file.read(4)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
+    if found := next((told for magic, told in _PACKED.items() if start.startswith(magic)), ""):
+        raise ValueError(f"{path}: no text; {found}")
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         try:
             return next(csv.reader(file, **dialect(separator, quotes)), [])

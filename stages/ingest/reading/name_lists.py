@@ -1,6 +1,8 @@
 """A JSON object of ids and their lists of names, `{"1": ["rock", "live"], "2": []}`: what items belong to."""
 
 import json
+from codecs import BOM_UTF8
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,13 @@ def _object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        found = orjson.loads(path.read_bytes())
+        data = path.read_bytes().removeprefix(BOM_UTF8)
+        found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"{path}: no JSON ({error})") from None
     if not isinstance(found, dict):
         raise ValueError(f'{path}: a JSON {type(found).__name__}; it should be ids and lists of names, {{"1": ["a"]}}')
+    named = Counter(item for item, _ in json.loads(data, object_pairs_hook=list))
+    if twice := [item for item, count in named.items() if count > 1]:
+        raise ValueError(f"{path}: {len(twice)} ids have several entries, e.g. {twice[0]!r}; keep one for each")
     return found

@@ -1,5 +1,6 @@
 """Parquet files, and folders of their parts: columns whose types say what is asked for, or a refusal with the path."""
 
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from stages.ingest.reading import header, times
 from stages.ingest.reading.category_paths import from_lists
 from stages.ingest.reading.columns import Column, Tally, judged
 
+os.environ["POLARS_IGNORE_TIMEZONE_PARSE_ERROR"] = "1"  # it knows no +05:30; names of zones are looked at below
 _BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 
 
@@ -58,7 +60,7 @@ def _part(path: Path, columns: dict[str, Column], tally: Tally) -> pl.DataFrame:
 
 
 def _zone(path: Path, field: pa.Field) -> None:
-    """polars panics at a zone that does not exist, whichever column has it."""
+    """Refuse a column, whichever it is, in a zone that does not exist."""
     zone = getattr(field.type, "tz", None)
     if zone is None or zone[0] in "+-":
         return

@@ -36,7 +36,10 @@ class Folder:
         """
         if name.lower().startswith(("http:", "https:", "//")):
             raise ValueError("an address and no path; picture_kind: address hands it to the crawl")
-        path = (self.path / name).resolve()
+        try:
+            path = (self.path / name).resolve()
+        except RuntimeError:
+            raise ValueError("a link that leads back to itself") from None
         if not self.outside and not path.is_relative_to(self.path.resolve()):
             raise ValueError("outside the items file's folder; picture_outside: true allows it")
         if "\\" in name and not path.exists():

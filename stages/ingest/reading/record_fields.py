@@ -1,16 +1,19 @@
 """Fields of records: there, of the right type, and then columns."""
 
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.columns import NOBODY, Tally
 
 Records = list[dict[str, Any]]
 FieldTypes = tuple[type, ...]
 _NONE = type(None)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOBODY = re.compile(NOBODY)
 _SAID = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a record"}
 
 
@@ -60,3 +63,12 @@ def _fault(record: dict[str, Any], types: dict[str, FieldTypes], required: set[s
             expected = " or ".join(dict.fromkeys(_SAID.get(k, "a number") for k in kind))
             return f"{name}: expected {expected}, found {reprlib.repr(found):.40}"
     return ""
+
+
+def id_fault(name: str, text: str) -> str:
+    """What is wrong with an id that stands under `name`, as a column of ids has it; nothing where it is right."""
+    if not text:
+        return f"{name}: no id there"
+    if _CONTROL.search(text):
+        return f"{name}: a control character in an id, found {text:.40}"
+    return f"{name}: a word for nothing, which is no id, found {text}" if _NOBODY.search(text) else ""

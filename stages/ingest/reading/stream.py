@@ -68,8 +68,10 @@ def blocks(path: Path, limits: Limits, wrap: Wrap = lambda file: file, size: int
 @contextmanager
 def open_plain_or_gzip(path: Path, wrap: Wrap = lambda file: file) -> Iterator[BinaryIO]:
     """A plain or gzip file, unpacked as it is read; `wrap` gets the file as it lies on the disk."""
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():
+        raise ValueError(f"{path}: no plain file")
     with path.open("rb") as file:
         start = file.read(2)
     if start in (b"\xff\xfe", b"\xfe\xff"):

@@ -5,6 +5,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+ADDRESS = r"^https?://[^\s\"'<>]+$"  # of the web
 _SOURCE = re.compile(
     r"</?(?:a|body|br|div|form|head|html|img|input|li|link|meta|p|script|span|style|table|td|tr|ul)\b[^<>]*>"
     r"|<!--|<!doctype"

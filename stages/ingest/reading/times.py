@@ -10,7 +10,8 @@ FORMS = ("seconds", "milliseconds", "iso")
 EARLIEST = 1970  # year, where a source states no later one
 _SCALE = {"seconds": 1_000_000, "milliseconds": 1_000}
 _LAST = 253_402_300_799  # seconds to the end of the year 9999: what is beyond is put there, and refused as the future
-_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$"
+_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+_HOURS = r"(:\d{2}(?:\.\d+)?\s?[+-]\d{2})$"  # an offset of hours alone, as PostgreSQL writes it
 
 
 def instant(kind: str, cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -26,7 +27,9 @@ def instant(kind: str, cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     last = _LAST * 1_000_000 // scale
     parts = (cell.cast(pl.Float64, strict=False).clip(-last, last) * scale).round().cast(pl.Int64, strict=False)
     whole = cell.cast(pl.Int64, strict=False).clip(-last, last) * scale
-    return (whole if dtype.is_integer() else pl.coalesce(whole, parts)).cast(Time)
+    if dtype.is_numeric():  # a float cast to a whole number would lose its fraction
+        return (whole if dtype.is_integer() else parts).cast(Time)
+    return pl.coalesce(whole, parts).cast(Time)
 
 
 def _instants(cell: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
@@ -41,7 +44,8 @@ def _instants(cell: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
 
 def _iso(text: pl.Expr) -> pl.Expr:
     """ISO 8601 as an instant: a date alone is its midnight, no zone is UTC."""
-    plain = pl.when(text.str.contains(_ISO)).then(text).str.replace("T", " ").str.replace(" ?Z$", "+00:00")
+    plain = pl.when(text.str.contains(_ISO)).then(text).str.replace(_HOURS, "${1}:00")
+    plain = plain.str.replace("T", " ").str.replace(" ?Z$", "+00:00")
     plain = pl.when(plain.str.len_chars() == 10).then(plain + " 00:00").otherwise(plain)
     plain = plain.str.replace(r"( \d{2}:\d{2})($| ?[+-])", "${1}:00${2}").str.replace(r" ([+-])", "${1}")
     plain = pl.when(plain.str.contains(r"[+-]\d{2}:?\d{2}$")).then(plain).otherwise(plain + "+00:00")

@@ -7,12 +7,12 @@ import logging
 import numpy as np
 import polars as pl
 
+from stages.ingest.reading.columns import ROUNDED
 from stages.ingest.reading.shares import refuse_all, warn_many
 from stages.ingest.shaping.event_log import EventLog
 
 log = logging.getLogger(__name__)
 
-_ROUNDED = r"^\d\.\d+[eE]\+\d+$"
 _HARDLY = 0.01  # fewer of the events' items than this share among those that are listed: two lists that do not belong
 _SORTED = 0.9  # of the steps from one event to the next go up in item id (or down): no order in time does that
 _STEPS = 100  # steps that are enough to tell
@@ -27,7 +27,7 @@ def refuse_one_item(events: pl.DataFrame, path: str) -> None:
     """
     for role in ("item", "user"):
         ids = events[role].unique().cast(pl.String).sort()
-        rounded = ids.filter(ids.str.contains(_ROUNDED))
+        rounded = ids.filter(ids.str.contains(ROUNDED))
         said = f"{path}: {len(rounded)} of {len(ids)} {role} ids look as a spreadsheet rounds them, e.g. "
         refuse_all(len(rounded), len(ids), f"{said}{rounded[:1].to_list()}; write the column as text")
         warn_many(len(rounded), len(ids), f"{said}{rounded[:1].to_list()}")

@@ -8,20 +8,18 @@ import polars as pl
 from pydantic import Field
 
 from engine.tables.schemas import EVENTS
-from stages.ingest.reading import header, item_table, raw_files
+from stages.ingest.reading import id_lines, item_table, raw_files
 from stages.ingest.reading.columns import Tally
 from stages.ingest.shaping.plausible import refuse_one_item
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 log = logging.getLogger(__name__)
 
-_WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
-
 
 class Settings(ShapingSettings, item_table.ItemTable):
     """The file of sequences, a file of frozen candidates, and the items file."""
 
-    file: str = Field(description="text file of ids with blanks or tabs between them")
+    file: str = Field(min_length=1, description="text file of ids with blanks or tabs between them")
     line: Literal["user", "event"] = Field(
         "user", description="what a line is: a user and all their items in order, or a user and an item"
     )
@@ -67,7 +65,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
 
 
 def _sequences(settings: Settings, tally: Tally) -> tuple[pl.DataFrame, dict[str, int | float]]:
-    lines = _lines(tally, 2 if settings.line == "event" else None)
+    lines = id_lines.read(tally, 2 if settings.line == "event" else None)
     if settings.line == "user":
         lines = _single(lines, tally)
     return _each(lines), tally.settle(settings.bad_rows)
@@ -76,7 +74,7 @@ def _sequences(settings: Settings, tally: Tally) -> tuple[pl.DataFrame, dict[str
 def _candidates(settings: Settings, events: pl.DataFrame, counts: dict[str, int | float]) -> pl.DataFrame:
     """user, item of each list; a list counts whole or not at all."""
     tally = Tally(raw_files.find(settings.candidates))
-    given = _each(_single(_lines(tally, None), tally))
+    given = _each(_single(id_lines.read(tally, None), tally))
     tally.settle(0.0)
     users = events["user"].unique().sort()
     without = users.filter(~users.is_in(given["user"].unique().implode()))
@@ -95,44 +93,6 @@ def _candidates(settings: Settings, events: pl.DataFrame, counts: dict[str, int 
     return given.unique(maintain_order=True)
 
 
-def _lines(tally: Tally, cells: int | None) -> pl.DataFrame:
-    """line, user, items of each good line; another number of cells than asked for is bad, empty lines are none."""
-    if not tally.path.exists():
-        raise FileNotFoundError(f"{tally.path}: no such file")
-    if not tally.path.is_file():
-        raise ValueError(f"{tally.path}: no plain file")
-    text = tally.path.read_bytes().decode("utf-8-sig", errors="replace").split("\n")
-    found = pl.DataFrame({"text": text}).with_row_index("line", offset=1)
-    found = found.with_columns(cell=pl.col("text").str.extract_all(r"\S+")).filter(pl.col("cell").list.len() > 0)
-    count = pl.col("cell").list.len()
-    wanted = pl.lit("a user and items") if cells is None else pl.lit("a user and an item")
-    unlike = (count < 2) if cells is None else (count != cells)
-    found = found.with_columns(
-        why=pl.when(pl.col("text").str.contains("\ufffd", literal=True))
-        .then(pl.lit("not UTF-8 text; save the file as UTF-8"))
-        .when(unlike)
-        .then(pl.format("{} cells, expected {}", count, wanted))
-        .when(pl.col("text").str.contains(r"[\p{Cc}--\s]"))
-        .then(pl.lit("a control character in an id"))
-    )
-    for line, why in found.filter(pl.col("why").is_not_null()).select("line", "why").iter_rows():
-        tally.add(line, why)
-    good = found.filter(pl.col("why").is_null())
-    _no_header(good, tally.path)
-    tally.rows += good.height
-    return good.select("line", user=pl.col("cell").list.first(), item=pl.col("cell").list.slice(1))
-
-
-def _no_header(lines: pl.DataFrame, path: Path) -> None:
-    """Refuse a first line of names: it would be read as a user."""
-    if not lines.height:
-        return
-    first, rest = lines["cell"][0].to_list(), lines["cell"][1:].list.first()
-    number = rest.str.contains(_WHOLE)
-    if header.is_header(first) or (len(rest) > 1 and number.all() and not any(map(str.isdigit, "".join(first)))):
-        raise ValueError(f"{path} line {lines['line'][0]}: {header.shown(first)} names columns; remove the line")
-
-
 def _single(lines: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     again = ~pl.col("user").is_first_distinct()
     for line, user in lines.filter(again).select("line", "user").iter_rows():
@@ -146,4 +106,4 @@ def _each(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _type(*ids: pl.Series) -> type[pl.DataType]:
-    return pl.Int64 if all(bool(i.str.contains(_WHOLE).all()) for i in ids) else pl.String
+    return pl.Int64 if all(bool(i.str.contains(id_lines.WHOLE).all()) for i in ids) else pl.String

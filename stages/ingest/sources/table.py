@@ -20,7 +20,9 @@ from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 class Settings(ShapingSettings, item_table.ItemTable):
     """The events file and its columns, and the items file."""
 
-    events: str = Field(description="file of the events: .csv, .tsv, .tab, .parquet, or a folder of .parquet parts")
+    events: str = Field(
+        min_length=1, description="file of the events: .csv, .tsv, .tab, .parquet, or a folder of .parquet parts"
+    )
     user: str = Field("user", min_length=1, description="column of the user's id")
     item: str = Field("item", min_length=1, description="column of the item's id")
     time: str = Field("time", description="column of the time; '': no times, the order of the events is all there is")

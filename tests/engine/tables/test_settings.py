@@ -99,6 +99,32 @@ def test_an_override_sets_a_key_that_is_there() -> None:
         override(found, "models.b.dim")
     with pytest.raises(ValueError, match="key=value"):
         override(found, "+++models.b.dim=7")
+    for key, held in (
+        ("seed.x", "seed is 5"),
+        ("model.a", "model is 'a'"),
+        ("+models.b.dim.x.y", "models.b.dim is 7"),
+    ):
+        with pytest.raises(KeyError, match=f"{held} and has no keys"):
+            override(found, f"{key}=3")
+
+
+@pytest.mark.parametrize("text", ["|", ">", ",", "|-", "::", "-", "~", " ", "@id", "*x", "%", "[a", "#id", "a #b", "'"])
+def test_what_is_no_yaml_and_signs_alone_are_text(text: str) -> None:
+    found = params()
+    override(found, f"model={text}")
+    assert found["model"] == text
+
+
+def test_what_is_yaml_is_read_as_yaml() -> None:
+    found = params()
+    for text, value in (("'|'", "|"), ('"1"', "1"), ("1e-3", 0.001), ("[]", []), ("[a, 2]", ["a", 2]), ("true", True)):
+        override(found, f"model={text}")
+        assert found["model"] == value
+
+
+def test_a_chosen_section_that_is_none_is_refused_with_its_place() -> None:
+    with pytest.raises(ValueError, match=r"params.yaml: models.a is 5, expected a section"):
+        declared("train", params() | {"models": {"a": 5}}, PIPELINE)
 
 
 def test_a_plus_adds_what_stands_in_the_defaults_alone() -> None:

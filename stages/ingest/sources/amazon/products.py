@@ -8,12 +8,11 @@ import polars as pl
 import pyarrow as pa
 
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_fields import Records, valid_records
-from stages.ingest.reading.text_cleaning import clean, clean_join, clean_path, is_page_source
+from stages.ingest.reading.record_fields import Records, id_fault, valid_records
+from stages.ingest.reading.text_cleaning import ADDRESS, clean, clean_join, clean_path, is_page_source
 from stages.ingest.sources.amazon.releases import PRODUCT
 
 _PRICE = r"^\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?$"  # dumps hold style sheets in its place
-_ADDRESS = r"^https?://[^\s\"'<>]+$"
 _SIZES = ("hi_res", "large", "thumb")
 _TEXT = pa.large_string()
 _SCHEMA: dict[str, Any] = {
@@ -32,8 +31,8 @@ def product_table(rows: Records, lines: list[int], tally: Tally, release: int, t
     found: list[dict[str, Any]] = []
     for row, line in zip(rows, lines, strict=True):
         item, names = row[key].strip(), _paths(row, release)
-        if not item or names is None:
-            tally.add(line, f"{key}: no id there" if not item else "categories: expected lists of names")
+        if (fault := id_fault(key, item)) or names is None:
+            tally.add(line, fault or "categories: expected lists of names")
             continue
         found.append({"line": line, "item": item, "categories": names or None, **_words(row, release)})
     tally.rows += len(found)
@@ -49,7 +48,8 @@ def _with_text(found: pl.DataFrame, text: Sequence[str]) -> pl.DataFrame:
         "price": pl.when(pl.col("price").str.contains(_PRICE)).then(pl.col("price")),
         "categories": pl.when(steps.list.len() > 0).then(steps.list.join(", ")),
     }
-    written = pl.concat_str([parts.get(name, pl.col(name)) for name in text], separator="\n", ignore_nulls=True)
+    fields = [parts.get(name, pl.col(name)) for name in text] or [pl.lit("")]
+    written = pl.concat_str(fields, separator="\n", ignore_nulls=True)
     return found.select(
         "line",
         "item",
@@ -120,4 +120,4 @@ def _picture(row: dict[str, Any], release: int) -> str | None:
         pictures = [one for one in row.get("images") or [] if isinstance(one, dict)]
         pictures.sort(key=lambda one: one.get("variant") != "MAIN")
         found = [one.get(size) for one in pictures for size in _SIZES]
-    return next((a.strip() for a in found if isinstance(a, str) and re.match(_ADDRESS, a.strip())), None)
+    return next((a.strip() for a in found if isinstance(a, str) and re.match(ADDRESS, a.strip())), None)

@@ -29,7 +29,7 @@ class Settings(ShapingSettings):
     """Amazon."""
 
     release: Literal[2014, 2018, 2023] = Field(description="year of the release: it says which fields records have")
-    reviews: str = Field(description="reviews (.json.gz, .jsonl …) or the .csv of ratings alone")
+    reviews: str = Field(min_length=1, description="reviews (.json.gz, .jsonl …) or the .csv of ratings alone")
     metadata: str = Field("", description="products; empty: none")
     checksums: dict[Literal["reviews", "metadata"], str] = Field(
         default_factory=dict, description="md5 of either file; empty: not compared"
@@ -49,6 +49,8 @@ def files(settings: Settings) -> list[Path]:
 def read(settings: Settings, seed: int) -> SourceTables:
     """Reviews as events; products with category paths, texts, and the address of a picture as id in `address`."""
     for name, wanted in settings.checksums.items():
+        if wanted and not getattr(settings, name):
+            raise ValueError(f"datasets.amazon: checksums.{name} is {wanted!r}, but {name} names no file")
         path = raw_files.find(getattr(settings, name))
         if wanted and (own := md5(path)) != wanted.lower():
             raise ValueError(f"{path}: its md5 is {own}, wanted {wanted}; load it again, or mend `checksums`")
@@ -68,7 +70,7 @@ def read(settings: Settings, seed: int) -> SourceTables:
 def _events(settings: Settings) -> tuple[pl.DataFrame, dict[str, int | float]]:
     path = raw_files.find(settings.reviews)
     tally = Tally(path)
-    if path.suffix == ".csv":
+    if path.name.lower().endswith((".csv", ".csv.gz")):  # the latter is refused as packed
         events = _rated(settings, path, tally)
     else:
         to_table = partial(reviews.review_table, release=settings.release)

@@ -1,5 +1,7 @@
 """The three layouts of MovieLens's releases: CSV, `::` (ml-10m, ml-1m) and tabs with `|` (ml-100k)."""
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from stages.ingest.reading.text_cleaning import decode
 Counts = dict[str, int | float]
 ReadLayout = Callable[[Path, float], tuple[pl.DataFrame, pl.DataFrame, Counts]]
 
-_NO_GENRE = "(no genres listed)"
+_GENRES = pl.col("genres").replace("(no genres listed)", None).str.split("|")
 _FLAGS = 5  # u.item: id, title, two dates and an address, then a flag a genre
+_NUMBER = r"-?[0-9]{1,18}"
 _IMDB = r"^(?:tt)?(\d+)(?:\.0+)?$"  # an id as IMDb writes it, or as a spreadsheet or pandas has left it
 _TMDB = r"^0*(\d+)(?:\.0+)?$"
 
@@ -24,12 +27,11 @@ def _csv(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Coun
     columns = {"item": movie, "title": Column("title", "text", True), "genres": Column("genres", "text", True)}
     movies, counts["bad_items"] = _listed(folder / "movies.csv", columns, allowed)
     links, counts["bad_links"] = _links(folder / "links.csv", movie, allowed)
-    genres = pl.col("genres").replace(_NO_GENRE, None).str.split("|")
     ids = [
         pl.when(pl.col(s).is_not_null()).then(pl.struct(pl.lit(s).alias("service"), pl.col(s).alias("id")))
         for s in ("tmdb", "imdb")
     ]
-    items = movies.join(links, "item", "left").with_columns(genres, ids=pl.concat_list(ids).list.drop_nulls())
+    items = movies.join(links, "item", "left").with_columns(_GENRES, ids=pl.concat_list(ids).list.drop_nulls())
     return events, _items(items), counts
 
 
@@ -39,13 +41,13 @@ def _dat(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Coun
     events, counts = _ratings(folder / "ratings.dat", ("user", "item", "rating", "time"), allowed, ":", header)
     rows, counts["bad_items"] = _split(folder / "movies.dat", "::", 3, allowed)
     found = pl.DataFrame(rows, schema={"item": pl.String, "title": pl.String, "genres": pl.String}, orient="row")
-    return events, _items(found.with_columns(pl.col("genres").replace(_NO_GENRE, None).str.split("|"))), counts
+    return events, _items(found.with_columns(_GENRES)), counts
 
 
 def _tabbed(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Counts]:
     header = ["user", "item", "rating", "time"]
     events, counts = _ratings(folder / "u.data", ("user", "item", "rating", "time"), allowed, "\t", header)
-    named, _ = _split(folder / "u.genre", "|", 2, 0.0)
+    named, _ = _split(folder / "u.genre", "|", 2, 0.0, key=1)
     genres = [name for name, _ in sorted(named, key=lambda pair: int(pair[1]))]
     rows, counts["bad_items"] = _split(folder / "u.item", "|", _FLAGS + len(genres), allowed)
     items = {
@@ -92,26 +94,37 @@ def _links(path: Path, movie: Column, allowed: float) -> tuple[pl.DataFrame, int
     return found.with_columns(**ids), bad + tally.settle(allowed)["bad_rows"]
 
 
-def _split(path: Path, separator: str, cells: int, allowed: float) -> tuple[list[list[str]], int | float]:
-    """Rows of the older layouts: no quotes, UTF-8 or latin-1 (ml-10m is the one, ml-1m and ml-100k the other)."""
+def _split(path: Path, separator: str, cells: int, allowed: float, key: int = 0) -> tuple[list[list[str]], int | float]:
+    """Rows of the older layouts: no quotes, UTF-8 or latin-1 (ml-10m is the one, ml-1m and ml-100k the other).
+
+    The cell `key` is a whole number, which names one row.
+    """
     tally, rows = Tally(path), []
-    for number, raw in enumerate(path.read_bytes().split(b"\n"), 1):
+    for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).split(b"\n"), 1):
         line = decode(raw)
-        row = line.rstrip("\r").split(separator)
-        if len(row) == cells and row[0].strip():
+        row = [cell.strip() for cell in line.split(separator)]
+        if len(row) != cells:
+            if line.strip():
+                tally.add(number, f"{len(row)} cells, expected {cells}")
+        elif re.fullmatch(_NUMBER, row[key]):
             rows.append(row)
             tally.rows += 1
-        elif line.strip():
-            tally.add(number, f"{len(row)} cells, expected {cells}")
-    return rows, tally.settle(allowed)["bad_rows"]
+        else:
+            tally.add(number, f"no whole number, found {row[key]!r:.40}")
+    bad = tally.settle(allowed)["bad_rows"]
+    keys = pl.DataFrame({"key": [int(row[key]) for row in rows]}, schema={"key": pl.Int64})
+    delimited.once(keys, "key", path)
+    return rows, bad
 
 
 def _items(found: pl.DataFrame) -> pl.DataFrame:
-    """Each genre is a path of one step."""
-    paths = pl.col("genres").list.eval(pl.concat_list(pl.element()))
+    """Each genre is a path of one step; an empty title or genre is none."""
+    name = pl.element().str.strip_chars()
+    paths = pl.col("genres").list.eval(name.filter(name != "")).list.eval(pl.concat_list(pl.element()))
+    title = pl.col("title").replace("", None)
     none = pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String})))
     ids = pl.col("ids") if "ids" in found.columns else none.alias("ids")
-    return found.select(pl.col("item").cast(pl.Int64), "title", paths.alias("categories"), ids)
+    return found.select(pl.col("item").cast(pl.Int64), title, paths.alias("categories"), ids)
 
 
 LAYOUTS: dict[str, tuple[tuple[str, ...], ReadLayout]] = {

@@ -20,7 +20,9 @@ _FILES = (_TITLES, *(f"combined_data_{n}.txt" for n in range(1, 5)), *(f"mv_{n:0
 class Settings(ShapingSettings):
     """The Netflix prize."""
 
-    folder: str = Field(description="folder or .zip of training_set/mv_*.txt or combined_data_*.txt, movie_titles.csv")
+    folder: str = Field(
+        min_length=1, description="folder or .zip of training_set/mv_*.txt or combined_data_*.txt, movie_titles.csv"
+    )
     checksum: str = Field("", description="md5 of the .zip; empty: not compared")
     limits: stream.Limits = Field(description="what a file may hold; the gigabytes also bound the .zip once unpacked")
 

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import re
 import stat
 import threading
@@ -246,6 +247,11 @@ def test_where_a_data_set_is_looked_for(site: Site, tmp_path: Path, monkeypatch:
         match=r"nowhere: no such .*; a folder or a \.zip will do; empty: ml is downloaded",
     ):
         archive.release_folder("ml", str(tmp_path / "nowhere"), FILES, settings(site))
+    (tmp_path / "ratings.csv").write_text("mine")
+    os.mkfifo(tmp_path / "pipe.zip")
+    for name in ("ratings.csv", "pipe.zip"):
+        with pytest.raises(ValueError, match=rf"{name}: neither a folder nor a \.zip; name the folder that holds"):
+            archive.release_folder("ml", str(tmp_path / name), FILES, settings(site))
     first.rename(tmp_path / "away")
     with pytest.raises(ValueError, match="its md5 is"):
         archive.release_folder("ml", "", FILES, settings(site, checksum="0" * 32))

@@ -153,7 +153,7 @@ def test_reading_at_full_speed_and_row_by_row_agree(tmp_path_factory: pytest.Tem
     st.datetimes(datetime(1970, 1, 2), datetime(2024, 1, 1)),
     st.sampled_from(["date", "minutes", "seconds", "micro"]),
     st.sampled_from([" ", "T"]),
-    st.sampled_from(["", "Z", "+00:00", "+0530", "-08:00"]),
+    st.sampled_from(["", "Z", "+00:00", "+0530", "-08:00", "-03", "+00"]),
 )
 def test_iso_times_as_python_reads_them(
     tmp_path_factory: pytest.TempPathFactory, when: datetime, form: str, between: str, zone: str
@@ -234,6 +234,19 @@ def test_a_header_where_none_belongs_is_refused_not_counted(tmp_path: Path) -> N
         delimited.read(path, COLUMNS, Tally(path), header=["u", "i", "r", "t"])
     path.write_text("1,a,3,100\n" * 9)
     assert delimited.read(path, COLUMNS, Tally(path), header=["u", "i", "r", "t"]).height == 9
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        (b"\x1f\x8b\x08\x00", "no text; it is packed by gzip: unpack it"),
+        (b"PK\x03\x04", "no text; it is a .zip or a spreadsheet: unpack it, or save it as CSV"),
+        (b"PAR1", r"no text; it is Parquet: let its name end in \.parquet"),
+    ],
+)
+def test_what_is_no_text_is_told_by_what_it_is(tmp_path: Path, start: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=rf"a\.csv: {why}"):
+        read(tmp_path / "a.csv", start + b"\x00\x15\x04\n")
 
 
 def test_old_mac_lines_and_stray_returns(tmp_path: Path) -> None:

@@ -90,6 +90,22 @@ def test_every_source_names_its_raw_files(
     assert module.files(settings_of(params, module)) == [tmp_path / file for file in wanted]
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("amazon", "reviews"),
+        ("pinterest", "folder"),
+        ("netflix", "folder"),
+        ("table", "events"),
+        ("sequences", "file"),
+    ],
+)
+def test_a_file_that_is_not_named_is_not_the_current_folder(section: Section, name: str, key: str) -> None:
+    params = section(name, **{key: ""})
+    with pytest.raises(ValueError, match=f"test.{key}: String should have at least 1 character"):
+        settings_of(params, source(params.dataset))
+
+
 @pytest.mark.parametrize("name", ["movielens", "amazon", "pinterest", "netflix", "table", "sequences"])
 def test_a_raw_file_that_is_not_there_is_refused(section: Section, name: str) -> None:
     missing = {"movielens": {"folder": "none"}, "table": {"items": "none"}, "amazon": {"metadata": "none"}}

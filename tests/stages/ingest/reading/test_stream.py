@@ -57,6 +57,11 @@ def test_a_bomb_is_stopped_early(tmp_path: Path) -> None:
         list(blocks(path, LIMITS))
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{tmp_path.name}: no plain file"):
+        list(blocks(tmp_path, Limits(gigabytes=1, megabytes=1)))
+
+
 def test_utf16_and_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes("one\n".encode("utf-16"))
     with pytest.raises(ValueError, match=r"this is UTF-16; save it as UTF-8"):

@@ -67,6 +67,51 @@ def test_every_layout_gives_the_same_tables(
         ]
 
 
+@pytest.mark.parametrize(("files", "release"), [(CSV, "ml-25m"), (DAT, "ml-1m"), (TABBED, "ml-100k")])
+def test_a_mark_at_the_beginning_and_blanks_around_cells_do_no_harm(
+    tmp_path: Path, section: Section, files: dict[str, str], release: str
+) -> None:
+    wanted, _ = tables(section("movielens", folder=laid(tmp_path / "a", files), release=release, minimum_history=1))
+    end = "\r\n" if files is CSV else " \r\n"
+    odd = {name: "\ufeff" + text.replace("\n", end) for name, text in files.items()}
+    raw, _ = tables(section("movielens", folder=laid(tmp_path / "b", odd), release=release, minimum_history=1))
+    assert raw.items.equals(wanted.items)
+    assert raw.events.equals(wanted.events)
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "line"),
+    [
+        (CSV, "movies.csv", "22, ,Drama||Comedy| \n"),
+        (DAT, "movies.dat", "22::  ::Drama||Comedy|\n"),
+    ],
+)
+def test_empty_titles_and_genres_are_none(
+    tmp_path: Path, section: Section, files: dict[str, str], name: str, line: str
+) -> None:
+    folder = laid(tmp_path / "ml", files | {name: files[name] + line})
+    raw, _ = tables(section("movielens", folder=folder, minimum_history=1))
+    assert raw.items.select("raw", "title", "categories").row(-1) == ("22", None, [["Drama"], ["Comedy"]])
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "line", "why"),
+    [
+        (DAT, "movies.dat", "3::again::Drama\n", "movies.dat: 1 ids have several rows, e.g. 3; keep one row for each"),
+        (TABBED, "u.item", "3|again|||||0|0|0|1\n", "u.item line 4: 10 cells, expected 9"),
+        (TABBED, "u.item", "3|again||||0|0|0|1\n", "u.item: 1 ids have several rows, e.g. 3"),
+        (TABBED, "u.genre", "War|4.5\n", "u.genre line 5: no whole number, found '4.5'"),
+        (TABBED, "u.genre", "War|3\n", "u.genre: 1 ids have several rows, e.g. 3"),
+    ],
+)
+def test_what_the_older_layouts_have_twice_is_refused(
+    tmp_path: Path, section: Section, files: dict[str, str], name: str, line: str, why: str
+) -> None:
+    text = files[name].rstrip("\n") + "\n" + line
+    with pytest.raises(ValueError, match=why):
+        tables(section("movielens", folder=laid(tmp_path / "ml", files | {name: text}), minimum_history=1))
+
+
 def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = laid(tmp_path / "ml", CSV)
     with zipfile.ZipFile(tmp_path / "ml.zip", "w") as packed:
@@ -103,6 +148,10 @@ def test_bad_rows_are_told_by_file_and_line(tmp_path: Path, section: Section, na
     [
         (DAT, "ratings.dat", "7::3::3\n", "line 4: 5 cells, expected 7"),
         (DAT, "movies.dat", "9::only a title\n", "line 4: 2 cells, expected 3"),
+        (DAT, "movies.dat", "MovieID::Title::Genres\n", "line 4: no whole number, found 'MovieID'"),
+        (DAT, "movies.dat", "22.0::Four::Drama\n", "line 4: no whole number, found '22.0'"),
+        (DAT, "movies.dat", f"{10**20}::Four::Drama\n", "line 4: no whole number, found '1000"),
+        (TABBED, "u.item", "x|Four|1|2|http://x|0|0|0|1\n", "line 4: no whole number, found 'x'"),
         (TABBED, "u.item", "9|x|1\n", "line 4: 3 cells, expected 9"),
         (TABBED, "u.data", "9\t3\t1\t-1\n", "line 4: time: a time before 1970"),
     ],

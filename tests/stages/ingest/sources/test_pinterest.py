@@ -66,6 +66,63 @@ def test_the_most_pinned_pictures_then_users_by_the_seed(tmp_path: Path, section
     assert every.items["raw"].to_list() == ["a", "b", "c", "z"]
 
 
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbffood\r\nchap\xc3\xa9us\r\n", b"food\nchap\xe9us\n"])
+def test_names_of_categories_in_utf8_and_latin1(tmp_path: Path, section: Section, data: bytes) -> None:
+    boards = [*BOARDS[:3], BOARDS[3] | {"pins": ["6"]}]
+    folder = Path(laid(tmp_path / "p", boards, labels=[*LABELS, {"board_id": "73", "cate_id": 2}]))
+    (folder / "categories.txt").write_bytes(data)
+    raw, _ = tables(section("pinterest", folder=str(folder)))
+    assert raw.items.select("raw", "categories").rows()[2:] == [("c", [["food"]]), ("z", [["chapéus"]])]
+
+
+def test_names_of_categories_that_are_none_are_refused(tmp_path: Path, section: Section) -> None:
+    folder = Path(laid(tmp_path / "p"))
+    (folder / "categories.txt").write_bytes("food\nhats\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"categories.txt: this is UTF-16; save it as UTF-8"):
+        tables(section("pinterest", folder=str(folder)))
+    (folder / "categories.txt").write_text("food\n \n")
+    with pytest.raises(ValueError, match=r"board_cate.bson record 2: cate_id: 2 is no line of categories.txt"):
+        tables(section("pinterest", folder=str(folder)))
+
+
+def test_a_board_of_two_categories_is_a_bad_row(tmp_path: Path, section: Section) -> None:
+    folder = laid(tmp_path / "p", labels=[*LABELS, {"board_id": "70", "cate_id": 1}])  # the same again is none
+    tables(section("pinterest", folder=folder))
+    folder = laid(tmp_path / "p", labels=[*LABELS, {"board_id": "70", "cate_id": 2}])
+    with pytest.raises(ValueError, match="record 4: board 70 is of hats here and of food before"):
+        tables(section("pinterest", folder=folder))
+
+
+@pytest.mark.parametrize("address", ["", "ftp://media.com/q.jpg", "file:///etc/passwd", "no address"])
+def test_an_address_that_is_none_of_the_web_is_no_picture(tmp_path: Path, section: Section, address: str) -> None:
+    folder = laid(tmp_path / "p", pins=[*PINS, {"pin_id": "7", "im_name": " q ", "im_url": address}])
+    raw, _ = tables(section("pinterest", folder=folder, catalogue="all"))
+    items = dict(raw.items.select("raw", "ids").rows())
+    assert items["q"] == [{"service": "pinterest", "id": "7"}]
+    assert items["z"][1] == {"service": "address", "id": "http://media.com/z.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("board", "pin", "why"),
+    [
+        ({}, {"im_name": " "}, "pin_im.bson record 7: im_name: no id there"),
+        ({}, {"im_name": "NA"}, "record 7: im_name: a word for nothing, which is no id, found NA"),
+        ({}, {"pin_id": "a\x1b"}, r"record 7: pin_id: a control character in an id, found a\\x1b"),
+        ({"board_id": ""}, {}, "board_pins.bson record 5: board_id: no id there"),
+    ],
+)
+def test_ids_that_are_none_are_bad_rows(
+    tmp_path: Path, section: Section, board: dict[str, Any], pin: dict[str, Any], why: str
+) -> None:
+    folder = laid(
+        tmp_path / "p",
+        [*BOARDS, {"board_id": "74", "board_url": "/ann/x/", "pins": ["7"], **board}],
+        [*PINS, {"pin_id": "7", "im_name": "q", "im_url": "http://media.com/q.jpg", **pin}],
+    )
+    with pytest.raises(ValueError, match=why):
+        tables(section("pinterest", folder=folder))
+
+
 def test_the_archive_itself_will_do(tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(laid(tmp_path / "p"))
     with zipfile.ZipFile(tmp_path / "pinterest_iccv.zip", "w") as archive:

@@ -68,6 +68,11 @@ def test_ids_of_letters_are_sorted_as_text(tmp_path: Path, section: Section) -> 
         ("1 2\n\n1 2 3\n", "event", "line 3: 3 cells, expected a user and an item"),
         ("1 2\n2 3\n1 4\n", "user", "line 3: a second line of user 1"),
         (b"1 2\n2 caf\xe9\n", "user", "line 2: not UTF-8 text"),
+        ("1 2 NaN\n2 2 3\n", "user", "line 1: a word for nothing, which is no id"),
+        ("NULL 2\n2 2\n2 3\n", "event", "line 1: a word for nothing, which is no id"),
+        ("1, 2, 3\n2 2 3\n", "user", "line 1: commas or brackets between ids, which would be parts of them"),
+        ("1 2; 3\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
+        ("1 [2 3]\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
         ("\n", "user", "no rows in it"),
     ],
 )
@@ -78,6 +83,19 @@ def test_bad_lines(tmp_path: Path, section: Section, text: str | bytes, line: st
     if why != "no rows in it":
         _, report = tables(section("sequences", file=path, line=line, bad_rows=0.5, **PLAIN))
         assert report["bad_rows"] == 1
+
+
+def test_lines_end_as_on_any_machine(tmp_path: Path, section: Section) -> None:
+    text, lists = "1 10 20\n2 20 30,31\n", "1 40 50\n2 40 10\n"
+    wanted, _ = tables(
+        section("sequences", file=saved(tmp_path / "s", text), candidates=saved(tmp_path / "c", lists), **PLAIN)
+    )
+    for end in ("\r", "\r\n"):
+        files = [saved(tmp_path / f"{n}.txt", t.replace("\n", end)) for n, t in enumerate((text, lists))]
+        raw, _ = tables(section("sequences", file=files[0], candidates=files[1], **PLAIN))
+        assert raw.events.equals(wanted.events)
+        assert raw.candidates.equals(wanted.candidates)
+    assert wanted.items["raw"].to_list() == ["10", "20", "30,31", "40", "50"]
 
 
 def test_frozen_candidates(tmp_path: Path, section: Section) -> None:
@@ -164,7 +182,7 @@ def test_sequences_with_an_items_file(tmp_path: Path, section: Section) -> None:
 
 def test_categories_from_lists_of_names(tmp_path: Path, section: Section) -> None:
     file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
-    items = saved(tmp_path / "i.json", '{"10": [7, 8, 7], "9": ["a|b > c"], "11": []}')
+    items = saved(tmp_path / "i.json", '\ufeff{"10": [7, 8, 7], "9": ["a|b > c"], "11": []}')
     raw, report = tables(section("sequences", file=file, items=items, **PLAIN))
     assert raw.items.select("raw", "categories").rows() == [
         ("9", [["a|b > c"]]),  # a name is a name, whatever stands in it
@@ -182,6 +200,10 @@ def test_categories_from_lists_of_names(tmp_path: Path, section: Section) -> Non
         ('{"10": ["a"], "": ["b"]}', r"entry 2: id: no id there"),
         ('[["10", "rock"]]', r"i\.json: a JSON list; it should be ids and lists of names"),
         ('{"10": ["a"]', r"i\.json: no JSON"),
+        (
+            '{"10": ["a"], "9": ["b"], "10": ["c"]}',
+            r"i\.json: 1 ids have several entries, e.g. '10'; keep one for each",
+        ),
     ],
 )
 def test_lists_of_names_that_are_none(tmp_path: Path, section: Section, text: str, said: str) -> None:

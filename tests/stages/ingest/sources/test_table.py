@@ -285,6 +285,43 @@ def test_instants_of_every_unit_and_zone(tmp_path: Path, section: Section, unit:
     assert raw.events["time"][0] == datetime(2014, 5, 6, 7, 8, 9, 123_000, tzinfo=UTC)
     raw, _ = taken(section, tmp_path, plain(time=when.dt.replace_time_zone("America/New_York")))
     assert raw.events["time"][0] == datetime(2014, 5, 6, 11, 8, 9, 123_000, tzinfo=UTC)
+    offset = when.dt.replace_time_zone("Asia/Kolkata").to_arrow().cast(pa.timestamp(unit, "+05:30"))
+    others = plain().to_arrow()
+    for rows, first in (  # polars panics at an offset of half hours, whichever column has it
+        (
+            others.drop_columns("time").append_column("time", offset),
+            datetime(2014, 5, 6, 1, 38, 9, 123_000, tzinfo=UTC),
+        ),
+        (others.append_column("noted", offset), datetime.fromtimestamp(1_400_000_000, UTC)),
+    ):
+        pq.write_table(rows, tmp_path / "e.parquet")
+        raw, _ = taken(section, tmp_path, str(tmp_path / "e.parquet"))
+        assert raw.events["time"][0] == first
+
+
+@pytest.mark.parametrize("kind", [pl.Float64, pl.Decimal(16, 3), pl.String])
+@pytest.mark.parametrize(("form", "scale"), [("seconds", 1), ("milliseconds", 1000)])
+def test_fractions_of_a_second_order_events(tmp_path: Path, section: Section, kind: Any, form: str, scale: int) -> None:
+    late = [1_400_000_000.75 - r / 8 for r in range(6)]
+    column: Any = pl.Series([late[r // 2] * scale for r in range(12)]).cast(kind)
+    raw, _ = taken(section, tmp_path, plain(time=column), time_form=form)
+    assert raw_items(raw)[:6] == [f"i{n}" for n in range(5, -1, -1)]
+    assert [t.timestamp() for t in raw.events["time"][:6]] == late[::-1]
+
+
+def test_times_that_a_spreadsheet_has_rounded(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = [f"{1_400_000_000_000 + r}" for r in range(12)]
+    path = saved(plain(time=["1.4E+12", "1.41E+12"] * 6), tmp_path / "all.csv")
+    said = r"all.csv: 12 of 12 times look as a spreadsheet rounds them, e.g. 1.4E\+12; write the column as text"
+    with pytest.raises(ValueError, match=said):
+        taken(section, tmp_path, path, time_form="milliseconds")
+    taken(section, tmp_path, plain(time=[*whole[:10], "1.4E+12", "1.4e+12"]), time_form="milliseconds")
+    assert "2 of 12 times look as a spreadsheet rounds them" in caplog.text
+    caplog.clear()
+    taken(section, tmp_path, plain(time=[*whole[:11], "1.4e+12"]), time_form="milliseconds")  # as R writes it, exactly
+    assert not caplog.records
 
 
 # ---- files
@@ -473,6 +510,13 @@ def test_titles_and_texts_are_as_they_are_read(tmp_path: Path, section: Section)
     assert raw.catalog["text"].to_list() == ["One Two", "read", "x", "a\nb", "R&D; <3", None]
 
 
+def test_a_number_that_is_none_is_no_text(tmp_path: Path, section: Section) -> None:
+    about = {"item": "item", "title": "title", "text": "", "picture": "", "categories": ""}
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(6)], "title": [1999.5, float("nan"), None, 1.0, 2.0, 3.0]})
+    raw, _ = taken(section, tmp_path, plain(), items=saved(items, tmp_path / "i.parquet"), about=about)
+    assert raw.items["title"].to_list() == ["1999.5", None, None, "1.0", "2.0", "3.0"]
+
+
 # ---- pictures
 
 
@@ -505,8 +549,8 @@ def test_pictures_that_lead_elsewhere_or_never_end(
         path.write_bytes(picture())
     os.mkfifo(folder / "fifo")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
-    (folder / "folder").mkdir()
-    names = ["good.png", "../outside.png", "fifo", "link.png", "/dev/zero", "folder"]
+    (folder / "circle.png").symlink_to("circle.png")
+    names = ["good.png", "../outside.png", "fifo", "link.png", "/dev/zero", "circle.png"]
     raw, _ = taken(section, tmp_path, plain(), **listed(folder, picture=names))
     outside = "failed: outside the items file's folder; picture_outside: true allows it"
     assert raw.catalog["picture"].to_list() == [
@@ -515,13 +559,15 @@ def test_pictures_that_lead_elsewhere_or_never_end(
         "failed: no plain file",
         outside,
         outside,
-        "failed: no plain file",
+        "failed: a link that leads back to itself",
     ]
     assert (
         "of 6 pictures that the items name 5 cannot be read; the first is [\"'../outside.png': outside" in caplog.text
     )
+    (folder / "folder").mkdir()
+    names[5], no_file = "folder", "failed: no plain file"
     raw, _ = taken(section, tmp_path, plain(), **listed(folder, picture=names), picture_outside=True)
-    assert raw.catalog["picture"].to_list()[1:5] == ["ok", "failed: no plain file", "ok", "failed: no plain file"]
+    assert raw.catalog["picture"].to_list()[1:] == ["ok", no_file, "ok", no_file, no_file]
     with pytest.raises(ValueError, match=r"6 cannot be read.*its path is written with .*, write /"):
         taken(section, tmp_path, plain(), **listed(folder, picture=["img\\0.png"] * 6))
 

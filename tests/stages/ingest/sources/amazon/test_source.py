@@ -220,6 +220,19 @@ def test_files_of_ratings_alone(tmp_path: Path, section: Section, release: int, 
     raw, _ = tables(section("amazon", **names, release=release, require=SHARE))
     assert raw.users["raw"].to_list() == ["A1", "A2"]
     assert raw.events.select("rating", pl.col("time").dt.epoch("s")).rows() == [(5.0, DAY), (1.0, DAY)]
+    (tmp_path / "ratings.csv").rename(tmp_path / "RATINGS.CSV")
+    again, _ = tables(
+        section("amazon", reviews=str(tmp_path / "RATINGS.CSV"), metadata="", release=release, require=SHARE)
+    )
+    assert again.events.equals(raw.events)
+    (tmp_path / "ratings.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(ValueError, match=r"ratings.csv.gz: no text; it is packed by gzip: unpack it"):
+        tables(section("amazon", reviews=str(tmp_path / "ratings.csv.gz"), metadata="", release=release, require=SHARE))
+
+
+def test_no_field_makes_no_text(files: dict[str, str], section: Section) -> None:
+    raw, _ = tables(section("amazon", **files, require=SHARE, text=[]))
+    assert raw.catalog["text"].null_count() == raw.items.height == 3
 
 
 GOOD = json.dumps(REVIEWS[0])
@@ -261,6 +274,8 @@ def test_another_encoding_is_told(files: dict[str, str], section: Section) -> No
         ({"asin": "B5", "categories": [["a", 3]]}, "categories: expected lists of names"),
         ({"asin": "B5", "categories": ["a"]}, "categories: expected lists of names"),
         ({"asin": " "}, "asin: no id there"),
+        ({"asin": "B\0005"}, r"asin: a control character in an id, found B\\x005"),
+        ({"asin": "None"}, "asin: a word for nothing, which is no id, found None"),
         (PRODUCTS[1] | {"title": "another"}, "a second, other record of B2"),
         ("{'asin': 'B5', 'title': __import__('os')}", "no record"),
         ("{'asin': 'B5', 'title': 'cut", "no record"),
@@ -284,6 +299,8 @@ def test_addresses_that_are_none_of_the_web_are_no_pictures(files: dict[str, str
 def test_a_wrong_checksum_is_refused(files: dict[str, str], section: Section) -> None:
     with pytest.raises(ValueError, match=r"meta_X.json.gz: its md5 is [0-9a-f]{32}, wanted 00"):
         tables(section("amazon", **files, checksums={"reviews": "", "metadata": "00"}))
+    with pytest.raises(ValueError, match=r"checksums.metadata is '00', but metadata names no file"):
+        tables(section("amazon", **files | {"metadata": ""}, checksums={"reviews": "", "metadata": "00"}))
 
 
 def test_what_require_drops_is_warned_of(

@@ -14,8 +14,10 @@ from engine.tables.schemas import CATALOG, EVENTS
 from stages.ingest.reading import archive, raw_files
 from stages.ingest.reading.bson_documents import ID, read_documents
 from stages.ingest.reading.columns import Tally
-from stages.ingest.reading.record_fields import FieldTypes
+from stages.ingest.reading.record_fields import FieldTypes, id_fault
+from stages.ingest.reading.text_cleaning import ADDRESS
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
+from stages.ingest.sources.pinterest.labels import board_labels, picture_categories
 
 _BOARDS, _PINS, _LABELS, _NAMES = (
     "subset_iccv_board_pins.bson",
@@ -30,7 +32,7 @@ _IDS = pl.List(pl.Struct({"service": pl.String, "id": pl.String}))
 class Settings(ShapingSettings):
     """Pinterest."""
 
-    folder: str = Field(description="folder or .zip of the four files")
+    folder: str = Field(min_length=1, description="folder or .zip of the four files")
     checksum: str = Field("", description="md5 of the .zip; empty: not compared")
     user: Literal["board", "owner"] = Field(description="who counts as a user: a board, or the owner of boards")
     order: Literal["board", "reversed"] = Field(description="a board's list from its oldest pin on, or from its newest")
@@ -54,16 +56,17 @@ def read(settings: Settings, seed: int) -> SourceTables:
         raise FileNotFoundError(f"{folder}: no {', '.join(lacking)}; the data set has {', '.join(_FILES)}")
     pins, bad_pins = _pins(folder / _PINS, settings.bad_rows)
     boards, counts = _boards(folder / _BOARDS, settings)
-    labels, bad_labels = _labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
+    labels, bad_labels = board_labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
     events = boards.join(pins, on="pin", how="left", maintain_order="left")
     counts |= {"bad_pins": bad_pins, "bad_labels": bad_labels, "pins_unlisted": events["item"].null_count()}
     events = _chosen(events.drop_nulls("item"), settings, seed)
     items = pins.unique("item", keep="first", maintain_order=True)
     if settings.catalogue == "used":
         items = items.join(events.select("item").unique(), on="item")
-    items = items.sort("item").join(_categories(events, labels), on="item", how="left")
-    services = [pl.struct(service=pl.lit(s), id=pl.col(c)) for s, c in (("pinterest", "pin"), ("address", "address"))]
-    items = items.select("item", "categories", title=pl.lit(None, pl.String), ids=pl.concat_list(services).cast(_IDS))
+    items = items.sort("item").join(picture_categories(events, labels), on="item", how="left")
+    pin, address = (pl.struct(service=pl.lit(s), id=c) for s, c in (("pinterest", "pin"), ("address", "address")))
+    ids = pl.concat_list(pin, pl.when(pl.col("address").str.contains(ADDRESS)).then(address)).list.drop_nulls()
+    items = items.select("item", "categories", title=pl.lit(None, pl.String), ids=ids.cast(_IDS))
     none = [pl.lit(None, EVENTS.columns[name]).alias(name) for name in ("rating", "time")]
     given = empty(CATALOG).cast({"item": pl.String})
     return SourceTables(events.select("user", "item", *none), items, given, counts=counts, ordered=True)
@@ -78,9 +81,9 @@ def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int
     seen: set[str] = set()
     boards, users, lists = [], [], []
     for number, one in read_documents(path, tally, kinds, needed):
-        board = str(one["board_id"])
+        board = str(one["board_id"]).strip()
         steps = one["board_url"].split("?")[0].strip("/").split("/") if owned else [board, ""]
-        fault = f"a second record of board {board}" if board in seen else ""
+        fault = id_fault("board_id", board) or (f"a second record of board {board}" if board in seen else "")
         fault = fault or ("" if len(steps) > 1 and steps[-2] else f"board_url: no owner in {one['board_url']!r:.60}")
         fault = fault or next((f"pins: no id, found {p!r:.40}" for p in one["pins"] if type(p) not in ID), "")
         if fault:
@@ -90,7 +93,7 @@ def _boards(path: Path, settings: Settings) -> tuple[pl.DataFrame, dict[str, int
         seen.add(board)
         boards.append(board)
         users.append(steps[-2])
-        lists.append([str(pin) for pin in one["pins"]][:: -1 if settings.order == "reversed" else 1])
+        lists.append([str(pin).strip() for pin in one["pins"]][:: -1 if settings.order == "reversed" else 1])
     counts = tally.settle(settings.bad_rows)
     schema: dict[str, Any] = {"board": pl.String, "user": pl.String, "pin": pl.List(pl.String)}
     frame = pl.DataFrame({"board": boards, "user": users, "pin": lists}, schema=schema)
@@ -104,12 +107,15 @@ def _pins(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
     found = {name: [] for name in ("pin", "item", "address")}  # type: dict[str, list[str]]
     seen: dict[str, str] = {}
     for number, one in read_documents(path, tally, kinds, ("pin_id", "im_name", "im_url")):
-        pin, item = str(one["pin_id"]), str(one["im_name"])
-        if seen.setdefault(pin, item) != item:
-            tally.add(number, f"pin {pin} is picture {item} here and {seen[pin]} before", rows=0)
+        pin, item = str(one["pin_id"]).strip(), str(one["im_name"]).strip()
+        fault = id_fault("pin_id", pin) or id_fault("im_name", item)
+        if not fault and seen.setdefault(pin, item) != item:
+            fault = f"pin {pin} is picture {item} here and {seen[pin]} before"
+        if fault:
+            tally.add(number, fault, rows=0)
             tally.bad += 1
             continue
-        for name, value in zip(found, (pin, item, one["im_url"]), strict=True):
+        for name, value in zip(found, (pin, item, one["im_url"].strip()), strict=True):
             found[name].append(value)
     table = pl.DataFrame(found, schema=dict.fromkeys(found, pl.String))
     return table.unique("pin", keep="first", maintain_order=True), tally.settle(allowed)["bad_rows"]
@@ -125,26 +131,3 @@ def _chosen(events: pl.DataFrame, settings: Settings, seed: int) -> pl.DataFrame
         drawn = np.random.default_rng(seed).permutation(len(there))[: settings.users]
         events = events.filter(pl.col("user").is_in(there.gather(np.sort(drawn)).implode()))
     return events
-
-
-def _labels(path: Path, names: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
-    """Each board's category. `cate_id` counts the lines of categories.txt from 1."""
-    lines = names.read_text(encoding="utf-8", errors="replace").splitlines()
-    tally = Tally(path, "record")
-    found: dict[str, str] = {}
-    for number, one in read_documents(path, tally, {"board_id": ID, "cate_id": ID}, ("board_id", "cate_id")):
-        code = str(one["cate_id"])
-        if code.isascii() and code.isdigit() and 1 <= int(code) <= len(lines):
-            found[str(one["board_id"])] = lines[int(code) - 1].strip()
-        else:
-            tally.add(number, f"cate_id: {code:.20} is no line of {names.name}, which has {len(lines)}", rows=0)
-            tally.bad += 1
-    table = {"board": list(found), "label": list(found.values())}
-    return pl.DataFrame(table, schema=dict.fromkeys(table, pl.String)), tally.settle(allowed)["bad_rows"]
-
-
-def _categories(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """item and one path of one step; ties go to the name that sorts first."""
-    counted = events.unique(["board", "item"]).join(labels, on="board").group_by("item", "label").len()
-    first = counted.sort("len", "label", descending=[True, False]).unique("item", keep="first", maintain_order=True)
-    return first.select("item", categories=pl.concat_list("label").list.eval(pl.concat_list(pl.element())))

@@ -1,0 +1,1 @@
+"""Pinterest's boards, pins and categories (Geng et al., ICCV 2015)."""
