@@ -23,5 +23,5 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one_period": {"periods": 1, "layers": 1},
     "heads": {"heads": 2},
 }
-SLOW = {"heads", "sampled"}
+SLOW = {"heads", "sampled", "two_layers", "no_layers", "one_period"}  # torch 2.11: .75 after 20 epochs
 UNFAITHFUL = set(VARIANTS)
