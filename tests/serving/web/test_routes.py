@@ -2,7 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -88,6 +88,20 @@ def test_somebody_new_is_told_by_titles(client: TestClient, predictors: dict[str
     model = predictors["ante_rnn"]
     expected = as_json(model.recommend(model.history(["f5", "f4", "f6"])))
     assert asked(client, "/recommend", {"history": history})["recommendations"] == expected
+
+
+def test_acts_without_times_were_done_before_the_moment_that_is_asked_about(
+    client: TestClient, predictors: dict[str, Predictor]
+) -> None:
+    """Not before the last event of the data, which may be later or long ago."""
+    model, names = predictors["ante_rnn"], ["f5", "f4", "f6"]
+    for at in (datetime(1999, 5, 1, 20, tzinfo=UTC), datetime(2099, 5, 1, 20, tzinfo=UTC)):
+        body = {"history": {"acts": [{"item": name} for name in names]}, "at": at.isoformat()}
+        expected = as_json(model.recommend(model.history(names, at), at=at))
+        assert asked(client, "/recommend", body)["recommendations"] == expected
+        why = asked(client, "/why_not", body | {"item": expected[0]["item"], "limit": 1})
+        assert why["why_not"]["rank"] == 1
+        assert asked(client, "/explain", body | {"item": expected[0]["item"]})["explanation"]["rank"] == 1
 
 
 def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
