@@ -128,16 +128,37 @@ def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": f"202{n}-01-01T00:00Z"} for n in (4, 5)]}}, "twice"),
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": "0001-01-01T00:00:00+14:00"}]}}, "years 2 to 9998"),
         ({"history": {"acts": [{"item": "f1", "time": "9999-12-31T23:59:59-14:00"}]}}, "years 2 to 9998"),
-        ({"at": "0001-01-01T00:00:00+14:00"}, "body.at: Value error, 0001-01-01T00:00:00+14:00 is too far away"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "body.at: 0001-01-01T00:00:00+14:00 is too far away"),
         ({"model": "sasrec"}, "no model is called 'sasrec' here; there are ante_rnn, ease"),
         ({"muted": {"words": ["nowhere"]}}, "has the word 'nowhere'"),
-        ({"top": 0}, "body.top"),
-        ({"top": 101}, "body.top"),
+        ({"top": 0}, "body.top: Input should be greater than or equal to 1; found 0"),
+        ({"top": 101}, "body.top: Input should be less than or equal to 100; found 101"),
         ({"pop": 3}, "body.pop: Extra inputs are not permitted"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_by_name(client: TestClient, change: dict[str, Any], told: str) -> None:
     assert told in refused(client, "/recommend", P2 | change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "told"),
+    [
+        (
+            "application/x-www-form-urlencoded",
+            b'{"history": {"user": "p2"}}',
+            415,
+            "application/x-www-form-urlencoded:",
+        ),
+        ("text/plain", b'{"history": {"user": "p2"}}', 415, "content-type: application/json"),
+        ("application/json", b'{"history": }', 400, "the body is no JSON: Expecting value, at character 12"),
+        ("application/json", b"\xff\xfe", 400, "the body is no JSON"),
+        ("application/json", b"[1]", 422, "body: Input should be a valid dictionary"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told(client: TestClient, kind: str, body: bytes, status: int, told: str) -> None:
+    answer = client.post("/recommend", content=body, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["nearest"]) == (status, [])
+    assert told in answer.json()["error"]
 
 
 def test_a_body_that_is_too_large_is_refused_whatever_it_claims(client: TestClient) -> None:
