@@ -46,7 +46,10 @@ def load(
         override(found, assignment)
     layout = Layout(Path(data), protocol or str(found["protocol"]), results=results)
     name = model or str(found["model"])
-    choice = Choice(name=name, settings=lookup(found, f"models.{name}"))
+    settings = lookup(found, f"models.{name}")
+    if not isinstance(settings, dict):
+        raise ValueError(f"params.yaml: models.{name} is a section of settings; found {settings!r}")
+    choice = Choice(name=name, settings=settings)
     seen = lookup(found, f"protocols.{layout.protocol}.seen")
     if seen not in get_args(Seen):
         raise ValueError(

@@ -23,6 +23,15 @@ class Events:
         about = store.meta(layout.split) if layout.split.exists() else {}
         self.items, self.users = int(about.get("items", 0)), int(about.get("users", 0))
         self.person(0)  # refuses at once where there is no table
+        for path, named, count in (
+            (layout.items, names.item_count, self.items),
+            (layout.users, names.people_count, self.users),
+        ):
+            if named < count:
+                raise ValueError(
+                    f"{path} has {named:,} rows where {layout.split} was made of {count:,}: they are of two runs; "
+                    "`dvc repro` makes them anew"
+                )
 
     def person(self, code: int) -> pl.DataFrame:
         """A person's rows of the split table, in order."""

@@ -25,6 +25,16 @@ class Names:
         self._users = store.read(layout.users, USERS)
         self._items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
 
+    @property
+    def item_count(self) -> int:
+        """How many items there are."""
+        return self._items.height
+
+    @property
+    def people_count(self) -> int:
+        """How many people there are."""
+        return self._users.height
+
     @cached_property
     def _by_code(self) -> dict[int, Item]:
         rows = self._items.select("item", "raw", pl.coalesce("title", "raw").alias("title")).iter_rows()
@@ -62,8 +72,8 @@ class Names:
             Refused: nobody is called so; names the nearest.
         """
         if raw not in self._people:
-            near = tuple(difflib.get_close_matches(raw, self._people, NEAR, 0.6))
-            raise Refused(f"nobody is called {raw!r}{_meant(near) or f' among {len(self._people):,} people'}", near)
+            near = _near(raw, self._people, 0.6)
+            raise Refused(f"nobody is called {raw!r}{_meant(near) or f' among {self.people_count:,} people'}", near)
         return self._people[raw]
 
     def people(self, text: str, limit: int) -> tuple[str, ...]:
@@ -85,8 +95,9 @@ class Names:
         if found:
             raise Refused(f"{name!r} is the title of {len(found)} items: {self._listed(found)}; name one by its id")
         titles = difflib.get_close_matches(name.casefold(), self._by_title, NEAR, 0.5)
-        near = tuple(dict.fromkeys(self._by_code[self._by_title[title][0]].title for title in titles))
-        raise Refused(f"no item is called {name!r}{_meant(near) or f' among {len(self._by_code):,} items'}", near)
+        named = [self._by_code[self._by_title[title][0]].title for title in titles]
+        near = tuple(dict.fromkeys([*_near(name, self._code, 0.8), *named]))[:NEAR]
+        raise Refused(f"no item is called {name!r}{_meant(near) or f' among {self.item_count:,} items'}", near)
 
     def search(self, text: str, limit: int) -> tuple[Item, ...]:
         """Items whose titles hold all words of a text: those that begin with it first, then the shortest; where there
@@ -106,6 +117,14 @@ class Names:
     def _listed(self, codes: Iterable[int]) -> str:
         shown = [f"{self._by_code[code].title} ({self._by_code[code].item})" for code in codes]
         return ", ".join(shown[:NEAR]) + (" …" if len(shown) > NEAR else "")
+
+
+def _near(name: str, known: Iterable[str], least: float) -> tuple[str, ...]:
+    """The names that are written nearest to one, in any case."""
+    cased: dict[str, str] = {}
+    for one in known:
+        cased.setdefault(one.casefold(), one)
+    return tuple(cased[one] for one in difflib.get_close_matches(name.casefold(), cased, NEAR, least))
 
 
 def _meant(near: tuple[str, ...]) -> str:

@@ -29,8 +29,6 @@ def read(path: Path, table: Table, columns: list[str] | None = None) -> pl.DataF
         FileNotFoundError: the table is not there; the message names the stage's command to make it.
         ValueError: the file does not hold such a table.
     """
-    if not reading(path).exists():
-        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
     wanted = (
         table
         if columns is None
@@ -41,24 +39,37 @@ def read(path: Path, table: Table, columns: list[str] | None = None) -> pl.DataF
             table.sorted_by if set(table.sorted_by) <= set(columns) else (),
         )
     )
-    frame = pl.read_parquet(path, columns=columns, glob=False)
+    with _readable(path, table.name):
+        frame = pl.read_parquet(path, columns=columns, glob=False)
     check(frame, wanted, str(path))
     return frame
 
 
 def find(path: Path, table: Table, **equal: int) -> pl.DataFrame:
     """The rows of a `table` whose columns have these values, without reading the others where their order tells."""
-    if not reading(path).exists():
-        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
-    frame = pl.scan_parquet(path, glob=False).filter(**equal).collect()
+    with _readable(path, table.name):
+        frame = pl.scan_parquet(path, glob=False).filter(**equal).collect()
     check(frame, table, str(path))
     return frame
 
 
 def meta(path: Path) -> dict[str, Any]:
     """What the writer noted beside the rows (detector, weights, decay, counts …)."""
-    found: dict[str, Any] = json.loads(pl.read_parquet_metadata(reading(path)).get(_META, "{}"))
+    with _readable(path, path.stem):
+        found: dict[str, Any] = json.loads(pl.read_parquet_metadata(path).get(_META, "{}"))
     return found
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """Refuse what is not there, and what cannot be read as the columns that are wanted."""
+    if not reading(path).exists():
+        raise FileNotFoundError(f"{path}: no {name} table there; `dvc repro` makes it")
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"{path} holds no {name} table ({why}); `dvc repro` makes it anew") from None
 
 
 @contextmanager

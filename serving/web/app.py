@@ -38,11 +38,12 @@ def application(desk: Desk, pictures: Pictures, words: DomainWords, hosts: list[
         responses=STATUSES,
     )
     refuse_in_json(app)
-    line = Line("models", waiting)
+    line, drawing = Line("models", waiting), Line("pictures", waiting)
+    app.state.lines = (line, drawing)
     _answers(app, desk, line)
     _lists(app, desk, line)
     _page(app, desk, words)
-    _pictures(app, pictures, Line("pictures", waiting))
+    _pictures(app, pictures, drawing)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(Limits)
     return app

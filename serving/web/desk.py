@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from serving.api import Act, History, Predictor, Refused
@@ -45,7 +46,7 @@ class Desk:
 
     def history(self, asked: AskedHistory) -> Edited:
         """The acts of a history as it is asked about, and the place of each before any change."""
-        history, places = edited(self.predictor(None), asked)
+        history, places = edited(self.predictor(None), asked, None)
         return Edited(history.user, history.acts, places)
 
     def people(self, text: str, limit: int) -> People:
@@ -80,17 +81,17 @@ class Desk:
     def _answered(self, asked: Asked, answer: Callable[[Predictor, History], T]) -> tuple[str, tuple[int, ...], T]:
         """The model's name, the place of each act before any change, and the answer."""
         model = self.predictor(asked.model)
-        history, places = edited(model, asked.history)
+        history, places = edited(model, asked.history, asked.at)
         return asked.model or self.names[0], places, answer(model, history)
 
 
-def edited(model: Predictor, asked: AskedHistory) -> tuple[History, tuple[int, ...]]:
-    """The history that is asked about, and the place of each of its acts before any change.
+def edited(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[History, tuple[int, ...]]:
+    """The history that is asked about at a moment, and the place of each of its acts before any change.
 
     Raises:
         Refused: a name is not known, or a place is not there; says what would do.
     """
-    history = _told(model, asked)
+    history = _told(model, asked, at)
     for place in [*asked.without, *(moved.place for moved in asked.moved)]:
         if place >= len(history.acts):
             raise Refused(f"there is no act {place}: this history has {len(history.acts)}, counted from 0")
@@ -104,7 +105,7 @@ def edited(model: Predictor, asked: AskedHistory) -> tuple[History, tuple[int, .
     return replace(history, acts=tuple(act for _, act in kept)), tuple(n for n, _ in kept)
 
 
-def _told(model: Predictor, asked: AskedHistory) -> History:
+def _told(model: Predictor, asked: AskedHistory, at: datetime | None) -> History:
     if asked.user is not None:
         return model.person(asked.user)
     acts = asked.acts or []
@@ -113,7 +114,7 @@ def _told(model: Predictor, asked: AskedHistory) -> History:
     for name, given in (("times", times), ("ratings", ratings)):
         if given and len(given) != len(acts):
             raise Refused(f"{len(given)} of {len(acts)} acts have {name}: give them to all or to none")
-    return model.history([act.item for act in acts], times=times or None, ratings=ratings or None)
+    return model.history([act.item for act in acts], at, times or None, ratings or None)
 
 
 def _seconds(act: Act) -> float:

@@ -13,8 +13,11 @@ from serving.web.line import Busy, HungUp
 from serving.web.replies import Wrong
 
 NOBODY = 499  # a status that nobody reads: who asked has gone
+SHORT = 40  # characters of what was sent that are told back
 STATUSES: dict[int | str, dict[str, Any]] = {
+    400: {"model": Wrong, "description": "The body is no JSON"},
     413: {"model": Wrong, "description": "The body is too large"},
+    415: {"model": Wrong, "description": "The body is not said to be JSON"},
     422: {"model": Wrong, "description": "What was asked cannot be answered"},
     503: {
         "model": Wrong,
@@ -47,10 +50,21 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 
 def _not_valid(request: Request, error: Exception) -> JSONResponse:
-    """Where it is wrong and why; not what was sent, which may be long."""
+    """Where it is wrong, why, and what was found if that is short."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    told = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:10]]
-    return _wrong("; ".join(told), 422)
+    if isinstance(error, RequestValidationError) and isinstance(error.body, bytes):
+        found = request.headers.get("content-type", "of no kind")
+        return _wrong(f"the body is said to be {found}: send JSON, with the header content-type: application/json", 415)
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return _wrong(f"the body is no JSON: {faults[0]['ctx']['error']}, at character {faults[0]['loc'][-1]}", 400)
+    return _wrong("; ".join(map(_fault, faults[:10])), 422)
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    why = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    short = isinstance(fault["input"], int | float | str) and len(str(fault["input"])) <= SHORT
+    found = f"; found {fault['input']!r}" if short else ""
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {why}{found}"
 
 
 def _busy(request: Request, error: Exception) -> JSONResponse:

@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import logging
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -12,6 +14,7 @@ from engine.tables.layout import Layout
 from serving.api import Predictor, load
 from serving.web.app import application
 from serving.web.desk import Desk
+from serving.web.line import Line
 from serving.web.pictures import Pictures
 
 LOCAL = ["127.0.0.1", "localhost", "[::1]"]
@@ -35,8 +38,24 @@ def serve(given: argparse.Namespace) -> None:
         app = application(Desk(predictors), pictures, first.words, hosts, given.waiting)
         where = f"[{given.host}]" if ":" in given.host else given.host
         logging.info("%s on http://%s:%d (stop with Ctrl-C)", ", ".join(predictors), where, given.port)
-        config = uvicorn.Config(app, backlog=CONNECTIONS, log_level="warning", server_header=False)
-        uvicorn.Server(config).run(sockets=[taken])
+        # with a lifespan, of which there is none, a second Ctrl-C would be told as a fault
+        config = uvicorn.Config(app, backlog=CONNECTIONS, log_level="warning", server_header=False, lifespan="off")
+        Server(config, app.state.lines).run(sockets=[taken])
+
+
+class Server(uvicorn.Server):
+    """When it is told to stop, what waits is refused at once; what is begun is answered first."""
+
+    def __init__(self, config: uvicorn.Config, lines: Sequence[Line]):
+        super().__init__(config)
+        self._lines = lines
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came: Ctrl-C, or that the process is to end."""
+        begun = [line for line in self._lines if line.stop()]
+        if begun:
+            logging.info("stopping, as soon as what is begun is answered")
+        super().handle_exit(sig, frame)
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """What is asked by name is found or refused; what is muted says nothing; which acts decide is checked by scoring."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 
 import models
 from engine.tables import store
-from engine.tables.schemas import SPLIT, TOPIC_ITEMS
+from engine.tables.schema import Table
+from engine.tables.schemas import ITEMS, SPLIT, TOPIC_ITEMS, USERS
 from engine.training.contract import Prepared, Solver
 from engine.training.source import load as load_data
 from serving.api import Muted, Refused, as_json, load
@@ -209,6 +211,10 @@ def test_items_are_found_by_id_and_title_or_refused_with_the_nearest(shop: Shop)
     with pytest.raises(Refused, match="nobody is called 'p13'; nearest are") as refused:
         asked.person("p13")
     assert "p3" in refused.value.nearest
+    with pytest.raises(Refused, match="nobody is called 'P3'; nearest are p3"):
+        asked.person("P3")
+    with pytest.raises(Refused, match="no item is called 'F15'; nearest are f15, f5"):
+        asked.history("F15")
     with pytest.raises(Refused, match="name an item"):
         asked.history(" ; ")
     assert [one.item for one in asked.search("heat", 5)] == ["f5", "f6"]
@@ -304,6 +310,15 @@ def test_what_is_not_there_is_named(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match=r"no 'sosrec' in 'models\.sosrec'"):
         load(shop.layout.root, params=shop.params, model="sosrec")
     assert models.find("sasrec")
+
+
+@pytest.mark.parametrize(("name", "table"), [("items", ITEMS), ("users", USERS)])
+def test_tables_of_two_runs_are_told(shop: Shop, tmp_path: Path, name: str, table: Table) -> None:
+    folder = Path(shutil.copytree(shop.layout.root, tmp_path / "of two runs"))
+    frame = store.read(folder / f"{name}.parquet", table)
+    store.write(frame.head(3), folder / f"{name}.parquet", table)
+    with pytest.raises(ValueError, match=rf"{name}\.parquet has 3 rows where .*events\.parquet was made of 1"):
+        load(folder, params=shop.params, model="popularity")
 
 
 @pytest.mark.parametrize("name", ["ante_rnn", "caser", "hievh", "hyperrec", "iarn", "sasrec", "timesvd"])

@@ -95,6 +95,7 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
         (("recommend", "--user", "p1", "--protocol", "sideways"), "params.yaml has no 'sideways'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dimm=3"), "params.yaml has no 'dimm'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dim=x"), "models.ante_rnn.dim"),
+        (("recommend", "--user", "p1", "--set", "models.ante_rnn=3"), "ante_rnn is a section of settings; found 3"),
         (("recommend", "--user", "p1", *TWICE), "; models.ante_rnn.length"),
         (("recommend", "--user", "p1", "--set", "protocols.temporal.seen=maybe"), "excluded or kept; found 'maybe'"),
         (("recommend", "--history", "f3", "--at", "0001-01-01"), "times lie in the years 2 to 9998"),

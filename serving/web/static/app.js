@@ -8,6 +8,7 @@ let reads = {};
 let acts = [];
 let turn = 0;
 let choices = 0; // of a person or somebody new
+let adding = Promise.resolve(); // of titles to somebody new's
 let missing = "";
 let stop = new AbortController(); // of the questions that are under way
 const open = new Set(); // recommendations whose reasons are shown, as "model\nitem"
@@ -139,27 +140,31 @@ function showPast(focus = null) {
 
 async function choose(user) {
   choices += 1;
-  Object.assign(asked, { user, without: new Set(), moved: new Map(), words: new Set(), regions: new Map() });
-  open.clear();
-  missing = "";
-  await past();
+  await past({ user, items: [], without: new Set(), moved: new Map(), words: new Set(), regions: new Map() });
 }
 
-async function past() {
+// What is asked about from now on, if there is such a history; else all stays as it was, and the message says why.
+async function past(wanted) {
   const choice = choices;
   try {
     await ready;
-    const known = asked.user !== null || asked.items.length > 0;
-    const found = known ? (await answer("/history", { ...history(), without: [], moved: [] })).acts : [];
+    const whose = wanted.user === null ? { acts: wanted.items.map((item) => ({ item })) } : { user: wanted.user };
+    const known = wanted.user !== null || wanted.items.length > 0;
+    const found = known ? (await answer("/history", whose)).acts : [];
     if (choice !== choices) return; // somebody else was chosen meanwhile
     acts = found;
-    say("");
   } catch (error) {
-    say(error.message);
+    if (choice === choices) say(error.message);
     return;
   }
+  if (wanted.without) {
+    open.clear();
+    missing = "";
+  }
+  Object.assign(asked, wanted);
+  say("");
   showPast();
-  await recommend();
+  recommend();
 }
 
 function bar(weight, most) {
@@ -308,7 +313,9 @@ async function explain(model, item, row, button) {
     row.append(reasons(found));
     button.setAttribute("aria-expanded", "true");
   } catch (error) {
-    if (!signal.aborted) say(error.message);
+    if (signal.aborted) return;
+    open.delete(key); // the next press asks again
+    say(error.message);
   }
 }
 
@@ -404,9 +411,10 @@ async function search() {
   }
 }
 
-async function add(item) {
-  asked.items.push(item.item);
-  await past();
+// One title after the other, however fast they are pressed.
+function add(item) {
+  const choice = choices;
+  adding = adding.then(() => choice === choices && past({ user: null, items: [...asked.items, item.item] }));
 }
 
 async function introduced() {
@@ -424,7 +432,6 @@ async function begin() {
     if (at("user").value.trim()) choose(at("user").value.trim());
   });
   at("new").addEventListener("click", async () => {
-    asked.items = [];
     await choose(null);
     at("title").focus();
   });

@@ -115,6 +115,20 @@ def asked_why(opened: Opened, model: Predictor) -> "tuple[Locator, Locator]":
     return column, column.locator(".why").first
 
 
+def test_a_person_whom_nobody_knows_changes_nothing(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    tab, model = opened.tab, predictors["ante_rnn"]
+    opened.shown("ante_rnn", titles(model, "p2"))
+    tab.get_by_label("A person of the data").fill("p22")
+    tab.get_by_role("button", name="Show", exact=True).click()
+    tab.get_by_text("nobody is called 'p22'; nearest are p2").wait_for()
+    first = model.person("p2").acts[-1].title
+    tab.get_by_role("button", name=f"Take away {first}").first.click()
+    tab.get_by_role("heading", name="What p2 watched: 9 of 10").wait_for()
+    opened.shown("ante_rnn", titles(model, "p2", 9))
+    assert any("422" in complaint for complaint in opened.complaints)
+    opened.complaints.clear()  # of the browser, that one question was refused
+
+
 def test_reasons_are_shown_and_a_word_and_a_region_can_be_muted(
     opened: Opened, predictors: dict[str, Predictor]
 ) -> None:
@@ -225,6 +239,8 @@ def test_somebody_new_by_the_keyboard_alone(opened: Opened, predictors: dict[str
     tab.keyboard.press("Enter")
     expected = [one.title for one in model.recommend(model.history(["f6"]))]
     opened.shown("ante_rnn", expected)
+    tab.evaluate("[1, 2].forEach(() => document.querySelector('#found button').click())")  # faster than an answer
+    opened.shown("ante_rnn", [one.title for one in model.recommend(model.history(["f6"] * 3))])
     # what nobody is called is said, and nothing else changes
     tab.get_by_label("A person of the data").fill("nobody")
     tab.keyboard.press("Enter")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from serving.api import Act, History, Predictor, Recommendation
 from serving.web.app import application
 from serving.web.desk import Desk
 from serving.web.pictures import Pictures
+from serving.web.server import Server
 
 WAITING = 20
 WITHIN = 30.0  # seconds in which what is awaited has come, on any machine
@@ -47,18 +49,24 @@ def held() -> Held:
 
 
 @pytest.fixture
-def port(held: Held) -> Iterator[int]:
-    """Of a server of this model alone."""
+def server(held: Held) -> Iterator[Server]:
+    """Of this model alone."""
     desk = Desk({"held": cast(Predictor, held)})
     app = application(desk, cast(Pictures, None), held.words, ["127.0.0.1"], WAITING)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    server = Server(uvicorn.Config(app, port=0, log_level="critical"), app.state.lines)
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield server
     held.go.set()
     server.should_exit = True
-    thread.join()
+    thread.join(WITHIN)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def port(server: Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 def until(condition: object) -> None:
@@ -135,3 +143,18 @@ def test_a_fault_is_told_in_json_and_ends_nothing(port: int, held: Held) -> None
     status, told, _ = answered(asked(port, "broken"))
     assert (status, told) == (500, {"error": "this failed here; the server's log says why", "nearest": []})
     assert answered(asked(port, "whole"))[0] == 200
+
+
+def test_what_waits_is_refused_when_the_server_is_told_to_stop(server: Server, port: int, held: Held) -> None:
+    first = asked(port, "first")
+    until(lambda: held.begun)
+    waiting = [asked(port, f"p{n}") for n in range(3)]
+    until(lambda: health(port)["waiting"] == 3)
+    server.handle_exit(signal.SIGINT, None)
+    for line in waiting:
+        status, found, seconds = answered(line)
+        assert (status, seconds) == (503, "10")
+        assert found == {"error": "this server stops: ask again in 10 s", "nearest": []}
+    held.go.set()
+    assert answered(first)[0] == 200, "what is begun is answered"
+    assert held.begun == ["first"]

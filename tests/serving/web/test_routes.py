@@ -2,7 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -90,6 +90,20 @@ def test_somebody_new_is_told_by_titles(client: TestClient, predictors: dict[str
     assert asked(client, "/recommend", {"history": history})["recommendations"] == expected
 
 
+def test_acts_without_times_were_done_before_the_moment_that_is_asked_about(
+    client: TestClient, predictors: dict[str, Predictor]
+) -> None:
+    """Not before the last event of the data, which may be later or long ago."""
+    model, names = predictors["ante_rnn"], ["f5", "f4", "f6"]
+    for at in (datetime(1999, 5, 1, 20, tzinfo=UTC), datetime(2099, 5, 1, 20, tzinfo=UTC)):
+        body = {"history": {"acts": [{"item": name} for name in names]}, "at": at.isoformat()}
+        expected = as_json(model.recommend(model.history(names, at), at=at))
+        assert asked(client, "/recommend", body)["recommendations"] == expected
+        why = asked(client, "/why_not", body | {"item": expected[0]["item"], "limit": 1})
+        assert why["why_not"]["rank"] == 1
+        assert asked(client, "/explain", body | {"item": expected[0]["item"]})["explanation"]["rank"] == 1
+
+
 def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
     assert client.get("/health").json() == {"status": "ok", "models": ["ante_rnn", "ease"], "waiting": 0}
     assert client.get("/search", params={"text": "heatw"}).json()["items"] == [{"item": "f6", "title": "Heatwave"}]
@@ -114,16 +128,37 @@ def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": f"202{n}-01-01T00:00Z"} for n in (4, 5)]}}, "twice"),
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": "0001-01-01T00:00:00+14:00"}]}}, "years 2 to 9998"),
         ({"history": {"acts": [{"item": "f1", "time": "9999-12-31T23:59:59-14:00"}]}}, "years 2 to 9998"),
-        ({"at": "0001-01-01T00:00:00+14:00"}, "body.at: Value error, 0001-01-01T00:00:00+14:00 is too far away"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "body.at: 0001-01-01T00:00:00+14:00 is too far away"),
         ({"model": "sasrec"}, "no model is called 'sasrec' here; there are ante_rnn, ease"),
         ({"muted": {"words": ["nowhere"]}}, "has the word 'nowhere'"),
-        ({"top": 0}, "body.top"),
-        ({"top": 101}, "body.top"),
+        ({"top": 0}, "body.top: Input should be greater than or equal to 1; found 0"),
+        ({"top": 101}, "body.top: Input should be less than or equal to 100; found 101"),
         ({"pop": 3}, "body.pop: Extra inputs are not permitted"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_by_name(client: TestClient, change: dict[str, Any], told: str) -> None:
     assert told in refused(client, "/recommend", P2 | change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "told"),
+    [
+        (
+            "application/x-www-form-urlencoded",
+            b'{"history": {"user": "p2"}}',
+            415,
+            "application/x-www-form-urlencoded:",
+        ),
+        ("text/plain", b'{"history": {"user": "p2"}}', 415, "content-type: application/json"),
+        ("application/json", b'{"history": }', 400, "the body is no JSON: Expecting value, at character 12"),
+        ("application/json", b"\xff\xfe", 400, "the body is no JSON"),
+        ("application/json", b"[1]", 422, "body: Input should be a valid dictionary"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told(client: TestClient, kind: str, body: bytes, status: int, told: str) -> None:
+    answer = client.post("/recommend", content=body, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["nearest"]) == (status, [])
+    assert told in answer.json()["error"]
 
 
 def test_a_body_that_is_too_large_is_refused_whatever_it_claims(client: TestClient) -> None:

@@ -1,0 +1,46 @@
+"""A table that is not there, or a file that is none, is refused by its path and with what makes it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from engine.tables import store
+from engine.tables.schemas import ITEMS, USERS
+
+WAYS: list[Callable[[Path], object]] = [
+    lambda path: store.read(path, ITEMS),
+    lambda path: store.read(path, ITEMS, ["item", "raw"]),
+    lambda path: store.find(path, ITEMS, item=1),
+    store.meta,
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A table of people, where one of items is asked for."""
+    path = tmp_path / "items.parquet"
+    store.write(pl.DataFrame({"user": [1], "raw": ["p1"]}, schema=dict(USERS.columns)), path, USERS)
+    return path
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_not_there_is_named(path: Path, way: Callable[[Path], object]) -> None:
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"items\.parquet: no items table there; `dvc repro` makes it"):
+        way(path)
+
+
+@pytest.mark.parametrize("left", [0, 100], ids=["empty", "cut off"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_no_table_is_named(path: Path, way: Callable[[Path], object], left: int) -> None:
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(ValueError, match=r"items\.parquet holds no items table \(parquet: .*\); `dvc repro`"):
+        way(path)
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_a_table_of_another_kind_is_named(path: Path, way: Callable[[Path], object]) -> None:
+    with pytest.raises(ValueError, match=r"items\.parquet.*items table"):
+        way(path)
