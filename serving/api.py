@@ -46,17 +46,14 @@ def load(
         override(found, assignment)
     layout = Layout(Path(data), protocol or str(found["protocol"]), results=results)
     name = model or str(found["model"])
-    settings = lookup(found, f"models.{name}")
-    if not isinstance(settings, dict):
-        raise ValueError(f"params.yaml: models.{name} is a section of settings; found {settings!r}")
-    choice = Choice(name=name, settings=settings)
-    seen = lookup(found, f"protocols.{layout.protocol}.seen")
+    section = {"name": name, "settings": lookup(found, f"models.{name}")}
+    choice = checked(Choice, section, {"name": "model", "settings": f"models.{name}"})
+    key = f"protocols.{layout.protocol}.seen"
+    seen = lookup(found, key)
     if seen not in get_args(Seen):
-        raise ValueError(
-            f"params.yaml: protocols.{layout.protocol}.seen is {' or '.join(get_args(Seen))}; found {seen!r}"
-        )
-    section = found.get("datasets", {}).get(layout.root.name, {}).get("words", {})
-    words = checked(DomainWords, section, f"datasets.{layout.root.name}.words")
+        raise ValueError(f"params.yaml: {key} is {' or '.join(get_args(Seen))}; found {seen!r}")
+    worded = found.get("datasets", {}).get(layout.root.name, {}).get("words", {})
+    words = checked(DomainWords, worded, f"datasets.{layout.root.name}.words")
     return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"])), words))
 
 

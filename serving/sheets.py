@@ -24,7 +24,9 @@ def show(command: str, answer: dict[str, Any], parts: int) -> None:
     """Print an answer; of each reading the `parts` heaviest."""
     console = Console(soft_wrap=True)
     who = answer.get("user") or "somebody new"
-    asked = f"{answer['model']}" + (f": {who}, {answer['acts']} acts" if "acts" in answer else "")
+    asked = f"{answer['model']}" + (
+        f": {who}, {answer['acts']} act{'s' * (answer['acts'] != 1)}" if "acts" in answer else ""
+    )
     if command in COLUMNS:
         key, columns = COLUMNS[command]
         console.print(

@@ -73,6 +73,7 @@ def test_somebody_new_is_asked_about_at_a_moment(ask) -> None:  # type: ignore[n
 def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore[no-untyped-def]
     shown = ask("recommend", "--user", "p1", "--top", "15")
     assert "ante_rnn: p1, 5 acts" in shown
+    assert "ante_rnn: somebody new, 1 act\n" in ask("recommend", "--history", "Heat")
     hostile = ask("search", "say")
     assert "\x1b" not in hostile
     assert r"Say \x1b[31mred" in hostile  # a title as text, and no markup either
@@ -95,7 +96,7 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
         (("recommend", "--user", "p1", "--protocol", "sideways"), "params.yaml has no 'sideways'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dimm=3"), "params.yaml has no 'dimm'"),
         (("recommend", "--user", "p1", "--set", "models.ante_rnn.dim=x"), "models.ante_rnn.dim"),
-        (("recommend", "--user", "p1", "--set", "models.ante_rnn=3"), "ante_rnn is a section of settings; found 3"),
+        (("recommend", "--user", "p1", "--set", "models.ante_rnn=3"), "models.ante_rnn: Input should be a valid dict"),
         (("recommend", "--user", "p1", *TWICE), "; models.ante_rnn.length"),
         (("recommend", "--user", "p1", "--set", "protocols.temporal.seen=maybe"), "excluded or kept; found 'maybe'"),
         (("recommend", "--history", "f3", "--at", "0001-01-01"), "times lie in the years 2 to 9998"),

@@ -120,6 +120,7 @@ function countPast() {
 function showPast(focus = null) {
   countPast();
   at("adding").hidden = asked.user !== null;
+  at("zone").hidden = !acts.some((act) => act.time);
   at("acts").replaceChildren(...acts.map(actRow).reverse());
   const chips = [...asked.words].map((word) => [`word ${word}`, () => asked.words.delete(word)]);
   for (const [key, region] of asked.regions) {

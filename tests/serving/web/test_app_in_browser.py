@@ -90,6 +90,7 @@ def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictor
     model = predictors["ante_rnn"]
     history = model.person("p2")
     opened.shown("ante_rnn", titles(model, "p2"))
+    assert opened.tab.get_by_text("Times are in UTC").is_visible()
     first, last = history.acts[0], history.acts[-1]
     assert first.time is not None
     assert last.time is not None
