@@ -48,20 +48,19 @@ def test_a_row_kept_of_all_cases_is_not_taken_for_one_of_some(tmp_path: Path, mo
     assert len(set(asked)) == 3
 
 
-def test_so_many_cases_are_drawn_by_the_seed_and_stay_whole() -> None:
+def test_so_many_cases_are_drawn_the_same_for_every_row_and_stay_whole() -> None:
     none = torch.zeros(0, dtype=torch.long)
     events = Interactions(none, none, none, torch.zeros(2, dtype=torch.long), 0, 0)
     user_C = torch.arange(1, 51)
     cases = Cases(user_C, user_C + 100, user_C + 200, torch.stack([user_C, user_C + 300], 1))
     data = Data(events, events, cases, pl.DataFrame({"user": user_C.numpy()}), Catalog(2), 0, none)
-    found = some(data, 20, 1).cases
-    assert some(data, 20, 1).table["user"].to_list() == found.user_C.tolist()
+    found = some(data, 20).cases
+    assert some(data, 20).table["user"].to_list() == found.user_C.tolist()
     assert len(found) == 20
     assert found.user_C.tolist() == sorted(set(found.user_C.tolist()))
     assert torch.equal(found.position_C, found.user_C + 100)
     assert torch.equal(found.target_C, found.user_C + 200)
     assert found.candidate_CK is not None
     assert torch.equal(found.candidate_CK, torch.stack([found.user_C, found.user_C + 300], 1))
-    assert torch.equal(some(data, 20, 1).cases.user_C, found.user_C)
-    assert not torch.equal(some(data, 20, 2).cases.user_C, found.user_C)
-    assert some(data, 0, 1) is some(data, 50, 1) is data
+    assert torch.equal(some(data, 20).cases.user_C, found.user_C)
+    assert some(data, 0) is some(data, 50) is data
