@@ -162,10 +162,12 @@ def test_its_rate_falls_where_that_of_the_run_did(repo: Path, model: str, monkey
 
 def test_a_run_that_still_rose_at_its_last_epoch_says_so(repo: Path, caplog: pytest.LogCaptureFixture) -> None:
     rising = "validation was still rising at the last epoch (7; by "
-    for rate, patience, says in ((0.02, 7, True), (1e-12, 7, False), (0.02, 1, False)):
+    for rate, patience, rises in ((0.02, 7, True), (1e-12, 7, False), (0.02, 1, True)):
         caplog.clear()
         found = learn(repo, "sasrec", "leave_one_out", lr=rate, patience=patience, decay="none")
         cost = json.loads((repo / "metrics" / "cost.json").read_text())
+        assert cost["ended_at_cap"] or patience == 1  # impatience ends the last one earlier, by most versions of torch
+        says = rises and cost["ended_at_cap"] == 1
         assert (rising in caplog.text) == says, (found, cost)
         assert not says or "more models.sasrec.train.epochs" in caplog.text
 

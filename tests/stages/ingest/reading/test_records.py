@@ -58,7 +58,7 @@ def test_json_is_read_as_json(found: dict[str, Any]) -> None:
         (b"[" * 100_000, "too many nested parentheses"),
         (b'{"id":' * 2_000 + b"1" + b"}" * 2_000, "depth limit exceeded"),
         (b"{'id': " + b"-" * 3_000 + b"1}", "maximum recursion depth"),
-        (b"{'id': " + b"-" * 400_000 + b"1}", "MemoryError"),
+        (b"{'id': " + b"-" * 400_000 + b"1}", "MemoryError|too complex"),  # by Python 3.11 and 3.12
         (b"{'id': " + b"1+" * 3_000 + b"1}", "maximum recursion depth"),
         (b"{'id': " + b"9" * 5_000 + b"}", "limit .* for integer"),
         (b"{'id': '\0'}", "null byte"),
