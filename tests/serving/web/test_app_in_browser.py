@@ -224,6 +224,20 @@ def test_why_not_is_answered_for_each_model(opened: Opened, predictors: dict[str
         assert answer.count() == 1
 
 
+def test_reasons_that_could_not_be_had_are_asked_for_at_the_next_press(
+    opened: Opened, predictors: dict[str, Predictor]
+) -> None:
+    opened.shown("ante_rnn", titles(predictors["ante_rnn"], "p2"))
+    why = opened.tab.locator("[data-model=ante_rnn]").get_by_role("button", name="Why").first
+    busy = {"error": "too many wait", "nearest": []}
+    opened.tab.route("**/explain", lambda route: route.fulfill(status=503, json=busy), times=1)
+    why.click()
+    opened.tab.get_by_text("too many wait").wait_for()
+    opened.complaints.clear()  # of the browser, that one question was refused
+    why.click()
+    opened.tab.locator("[data-model=ante_rnn] .why").wait_for()
+
+
 def test_somebody_new_by_the_keyboard_alone(opened: Opened, predictors: dict[str, Predictor]) -> None:
     tab, model = opened.tab, predictors["ante_rnn"]
     tab.get_by_label("A person of the data").focus()
