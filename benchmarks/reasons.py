@@ -3,7 +3,7 @@
     python -m benchmarks.reasons data/demo --protocol temporal ante_rnn sasrec gru4rec [key=value …]
 
 Each model is trained with the settings of params.yaml and the overrides, once: its weights are kept in .cache/reasons
-by the digest of all that made them; `--weights model=path` takes others. More than one path of a model, or --seeds,
+by the digest of all that made them; `--results model=folder` takes others. More than one folder of a model, or --seeds,
 which trains it again, tells how its reasons hold over seeds. A model that reads no history, or lacks something here,
 says so. Three tables follow.
 
@@ -51,6 +51,7 @@ from engine.training.cases import Cases, Seen
 from engine.training.contract import CatalogScorer, Explainer, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, digest, load
+from engine.training.trained_on import trained_on
 from stages import train
 from stages.explain.cause_hits import cause_hits, every_item
 from stages.explain.claims import SECTIONS, against, means, says_nothing
@@ -64,7 +65,7 @@ MEASURES = ("comprehensiveness", "sufficiency", "rank", "necessity", "sufficienc
 MEASURES += ("another", "others_in_the_mean", "mean_item", "redrawn", "nearby", "gini", "entropy")
 
 
-def restored(name: str, layout: Layout, params: dict[str, Any], weights: str | None) -> tuple[Recommender, Data]:
+def restored(name: str, layout: Layout, params: dict[str, Any], results: str | None) -> tuple[Recommender, Data]:
     """The model with the weights that are given, or those that training left, and the test cases."""
     section = {"model": Choice(name=name, settings=params["models"][name])}
     section["seen"] = params["protocols"][layout.protocol]["seen"]
@@ -72,12 +73,13 @@ def restored(name: str, layout: Layout, params: dict[str, Any], weights: str | N
     needs = models.configure(asked.model).needs
     mark = digest(layout, needs, asked.model_dump_json(), torch.__version__)
     kept = replace(layout, results=cache("reasons") / f"{name}-{mark}")
-    if weights is None and not kept.weights.exists():
+    if results is None and not kept.weights.exists():
         train.main(asked, kept)
     device = accelerator(params["device"])
     data = load(layout, needs, "test", device)
-    path = kept.weights if weights is None else Path(weights)
-    return models.restore(asked.model, data.catalog, data.users, path, device), data
+    found = kept if results is None else replace(layout, results=Path(results))
+    about = trained_on(layout, needs)
+    return models.restore(asked.model, data.catalog, data.users, found.weights, about, device), data
 
 
 def blocks(data: Data, cases: Cases, model: Recommender) -> Iterator[tuple[Cases, Question]]:
@@ -199,7 +201,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--protocol", required=True)
     parser.add_argument("models", nargs="+", metavar="model or key=value")
-    parser.add_argument("--weights", action="append", default=[], metavar="model=path")
+    parser.add_argument("--results", action="append", default=[], metavar="model=folder")
     parser.add_argument("--causes", type=int, default=1600, help="cases held against known causes")
     parser.add_argument("--inside", type=int, default=400, help="of these, where what costs much is asked inside acts")
     parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
@@ -223,7 +225,7 @@ def learnt(
     """The model with each of its weights and of the other seeds, and the test cases; or why there is nothing to ask."""
     if not models.configure(Choice(name=name, settings=params["models"][name])).needs.length:
         return "reads no history"
-    paths = [path for which, path in (pair.split("=", 1) for pair in given.weights) if which == name] or [None]
+    paths = [path for which, path in (pair.split("=", 1) for pair in given.results) if which == name] or [None]
     runs = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
     try:
         return [restored(name, layout, how, path) for how, path in runs]

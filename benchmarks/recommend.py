@@ -29,6 +29,7 @@ from engine.tables.params import override, read_yaml
 from engine.tables.schemas import RANKS
 from engine.tables.settings import Choice
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 
 PREPARED = ("ingest", "crawl", "regions", "images", "text", "split", "topics")
 GROUPS, OWN, TOP = 200, 0.7, 10
@@ -76,8 +77,9 @@ def agreement(folder: Path, protocol: str, model: str, params: list[str]) -> str
         override(given, assignment)
     layout = Layout(folder / "data", protocol, readings=folder / "metrics")
     choice = Choice(name=model, settings=given["models"][model])
-    data = load(layout, models.configure(choice).needs, "test", "cpu")
-    trained = models.restore(choice, data.catalog, data.users, layout.weights, "cpu")
+    needs = models.configure(choice).needs
+    data = load(layout, needs, "test", "cpu")
+    trained = models.restore(choice, data.catalog, data.users, layout.weights, trained_on(layout, needs))
     some = slice(None, None, -(-len(data.cases) // CASES))
     ranks, target_C = store.read(layout.ranks, RANKS)[some], data.cases.target_C[some]
     item_CK, _ = top(trained, data.cases.user_C[some], data.cases.position_C[some], data.events, TOP)

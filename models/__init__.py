@@ -7,14 +7,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
-from engine.tables.files import reading
 from engine.tables.settings import Choice, checked
+from engine.training import weights
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
 from engine.training.needs import Settings
 from engine.training.schedule import Train
+from engine.training.weights import TrainedOn
 
 
 def find(name: str) -> ModuleType:
@@ -47,22 +46,24 @@ def build(choice: Choice, catalog: Catalog, users: int) -> Recommender:
     return model
 
 
-def restore(choice: Choice, catalog: Catalog, users: int, weights: Path, device: str = "cpu") -> Recommender:
-    """The model of a section with trained weights, ready to rank.
+def restore(
+    choice: Choice, catalog: Catalog, users: int, path: Path, data: TrainedOn, device: str = "cpu"
+) -> Recommender:
+    """The model of a section with the weights at a path, ready to rank what it was trained on.
 
     Raises:
         FileNotFoundError: there are no weights.
-        ValueError: the file holds no weights, or not this model's; names what is missing, unknown or of another shape.
+        ValueError: the file holds no weights, or such as were learned by another model, other settings or from other
+            data; names both sides, or what is missing, unknown or of another shape.
     """
-    model = build(choice, catalog, users).to(device)
-    if not reading(weights).exists():
-        raise FileNotFoundError(f"{weights}: no weights there; `dvc repro train` makes them")
-    try:
-        state = torch.load(weights, weights_only=True, map_location=device)
-    except Exception as error:
-        raise ValueError(f"{weights} holds no weights ({error!r}); `dvc repro train` makes some") from error
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise ValueError(f"{weights} does not hold models.{choice.name} as it is set: {error}") from None
-    return model.eval()
+    config = configure(choice)
+    learned, state = weights.load(path, device)
+    told = learned.differs(weights.Learned.of(choice.name, config, data), type(config))
+    if not told:
+        model = build(choice, catalog, users).to(device)
+        try:
+            model.load_state_dict(state)
+            return model.eval()
+        except (RuntimeError, TypeError, AttributeError) as error:
+            told = weights.difference(model.state_dict(), state) or str(error)
+    raise ValueError(f"{path} does not hold models.{choice.name} as it is set: {told}")

@@ -17,6 +17,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
 from engine.training.needs import Needs
 from engine.training.source import read_catalog
+from engine.training.trained_on import trained_on
 from serving.events import Events
 from serving.history import History, Muted, Refused
 from serving.labels import Labels
@@ -51,7 +52,7 @@ class Model:
         names = Names(layout)
         events, needs = Events(layout, names), models.configure(choice).needs
         catalog = read_catalog(layout, needs, events.items, device)
-        net = restored(choice, catalog, events.users, layout, device)
+        net = restored(choice, catalog, events.users, layout, trained_on(layout, needs), device)
         rows = Rows(names, events, Topics(layout, events), needs, device)
         return Model(choice, seen, layout, device, needs, net, catalog, names, events, rows, Labels(layout), words)
 

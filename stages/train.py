@@ -13,10 +13,12 @@ from engine.tables import files, store, validated_run
 from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
+from engine.training import weights
 from engine.training.contract import Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, Validated, accelerator, fit, leads, peak_gib
 from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
+from engine.training.trained_on import trained_on
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +45,8 @@ def main(params: Params, layout: Layout) -> None:
     done = fit(model, data.train, reading, learning, params.seed, checkpoint)
     if not leads():
         return
-    with files.whole(layout.weights) as temporary:
-        torch.save({k: v.cpu() for k, v in model.state_dict().items()}, temporary)
+    learned = weights.Learned.of(params.model.name, models.configure(params.model), trained_on(layout, needs))
+    weights.save(model.state_dict(), learned, layout.weights)
     _write(model, data, params, done, device, layout)
 
 

@@ -55,3 +55,10 @@ def _keys(record: type[Record], path: list[str]) -> list[str]:
             break
         record = inner
     return list(record.model_fields)
+
+
+def sides(where: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:
+    """Each key of two sections with what it is there and here; a key that one lacks is None in it."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return [(where, there, here)]
+    return [one for key in sorted({*there, *here}) for one in sides(f"{where}.{key}", there.get(key), here.get(key))]

@@ -1,14 +1,17 @@
 """What a run that a git revision holds chose on validation, for one that learns from all and has none."""
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from engine.tables.settings import sides
+
 VALID = "metrics/valid.json"
-OWN = frozenset({"patience", "save", "every", "validated"})  # of `train`, that say when to stop and what to keep
+OWN = re.compile(r"\btrain\.(patience|save|every|validated)$")  # say when to stop and what to keep
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,16 @@ class ValidatedRun:
         Raises:
             ValueError: it was of other data, another model or other settings; each with both sides.
         """
-        sides = [
+        found = [
             ("dataset", self.params.get("dataset"), dataset),
             ("model", self.params.get("model"), model),
-            *self._sides("train", self.params.get("train", {}), train),
-            *self._sides(f"models.{model}", self.params.get("models", {}).get(model, {}), section),
+            *sides("train", self.params.get("train", {}), train),
+            *sides(f"models.{model}", self.params.get("models", {}).get(model, {}), section),
         ]
-        other = [f"{name} is {there!r} there and {here!r} here" for name, there, here in sides if there != here]
+        unequal = [one for one in found if one[1] != one[2] and not OWN.search(one[0])]
+        other = [f"{name} is {there!r} there and {here!r} here" for name, there, here in unequal]
         if other:
             raise ValueError(f"train.validated: {self.revision} did not learn what is asked here: {'; '.join(other)}")
-
-    @staticmethod
-    def _sides(where: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:
-        if not (isinstance(there, dict) and isinstance(here, dict)):
-            return [(where, there, here)]
-        found = []
-        for key in sorted({*there, *here} - (OWN if where.endswith("train") else frozenset())):
-            found += ValidatedRun._sides(f"{where}.{key}", there.get(key), here.get(key))
-        return found
 
 
 def read(revision: str) -> ValidatedRun:

@@ -21,6 +21,7 @@ from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 from stages.evaluate import beyond_accuracy, charts, rating_errors
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, needs, "test", device)
     if not data.table.height and needs.predicts != "rating":
         raise ValueError(f"{layout.cases} has no test cases, and {params.model.name} predicts no ratings")
-    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
+    about = trained_on(layout, needs)
+    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, about, device)
     counts = rank(model, data.cases, data.events, params.seen)
     table = _table(data.table, counts)
     store.write(table, layout.ranks, RANKS)

@@ -21,6 +21,7 @@ from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 from stages.explain.checked_acts import checked_acts
 from stages.explain.display_tables import DisplayTables
 from stages.explain.explained_cases import last_cases, with_recommendations
@@ -66,12 +67,13 @@ class Params(Record):
 def main(params: Params, layout: Layout) -> None:
     """Explain some people's last test case as a table and as a page; probe the reasons by erasing what they weigh."""
     settings, tables = params.explain, DisplayTables.read(layout)
-    device = accelerator(params.device)
-    data = load(layout, models.configure(params.model).needs, "test", device)
+    device, needs = accelerator(params.device), models.configure(params.model).needs
+    data = load(layout, needs, "test", device)
     if not data.table.height:
         why = store.meta(layout.split).get("no_test_cases", "every user's history is too short for the protocol")
         raise ValueError(f"{layout.cases} has no test cases: {why}")
-    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, device)
+    learned = trained_on(layout, needs)
+    model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, learned, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)
     asked = (settings.top, params.seen, data.catalog, tables.labels())

@@ -29,6 +29,7 @@ from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
 from engine.training.source import Data, load
+from engine.training.trained_on import trained_on
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,9 @@ class Params(Record):
 
 def main(params: Params, layout: Layout) -> None:
     """Write the top items of now for everyone, or those named, as Parquet and CSV."""
-    settings, device = params.recommend, accelerator(params.device)
-    data = load(layout, models.configure(params.model).needs, "test", device)
-    model = models.restore(params.model, data.catalog, data.users, layout.weights, device)
+    settings, device, needs = params.recommend, accelerator(params.device), models.configure(params.model).needs
+    data = load(layout, needs, "test", device)
+    model = models.restore(params.model, data.catalog, data.users, layout.weights, trained_on(layout, needs), device)
     names = store.read(layout.users, USERS, ["user", "raw"])
     wording = Wording(naming(layout, model.needs.views, model.needs.topics), params.words, device)
     chosen = people(names, settings.people)

@@ -15,7 +15,8 @@ from engine.tables import store
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
-from engine.tables.schemas import CASES, SPLIT
+from engine.tables.schemas import CASES, ITEMS, SPLIT
+from engine.training import weights
 from engine.training.catalog import Catalog
 from engine.training.interactions import Interactions
 from models.biases import Biases
@@ -111,7 +112,7 @@ def test_a_list_of_choices_is_checked() -> None:
 
 def test_validation_chooses_the_length_and_never_sees_test(tmp_path: Path) -> None:
     """Tastes turn after ten ratings: the last two tell the validation rating, all twelve what test holds."""
-    tables, weights = {}, {}
+    tables, kept = {}, {}
     for test in (5.0, 1.0):
         layout = Layout(tmp_path / str(test), "global_time")
         rows = []
@@ -122,6 +123,8 @@ def test_validation_chooses_the_length_and_never_sees_test(tmp_path: Path) -> No
             rows += [(user, n, 1 + n % 4, when[n], parts[n], ratings[n]) for n in range(16)]
         split = pl.DataFrame(rows, schema=dict(SPLIT.columns), orient="row")
         store.write(split, layout.split, SPLIT, {"items": 4, "users": 6})
+        items = [(n, str(n), None, None, None) for n in range(1, 5)]
+        store.write(pl.DataFrame(items, schema=dict(ITEMS.columns), orient="row"), layout.items, ITEMS)
         cases = [(1, "valid", 1, 12, 1, None), (2, "test", 1, 13, 2, None)]
         store.write(pl.DataFrame(cases, schema=dict(CASES.columns), orient="row"), layout.cases, CASES)
         choice = section("biases", "history")
@@ -135,8 +138,8 @@ def test_validation_chooses_the_length_and_never_sees_test(tmp_path: Path) -> No
         )
         train.main(params, layout)
         tables[test] = json.loads(layout.metric("valid").read_text())
-        weights[test] = torch.load(layout.weights, weights_only=True)
+        kept[test] = weights.load(layout.weights, "cpu")[1]
     assert tables[5.0] == tables[1.0]
     assert (tables[1.0]["chosen_length"], tables[1.0]["best_epoch"]) == (2, 2)
     assert tables[1.0]["valid_rmse"] == pytest.approx(0, abs=1e-4)
-    assert all(torch.equal(value, weights[1.0][name]) for name, value in weights[5.0].items())
+    assert all(torch.equal(value, kept[1.0][name]) for name, value in kept[5.0].items())

@@ -17,7 +17,9 @@ from engine.evaluation.history_erasure import history_weights
 from engine.evaluation.rank import Counts, rank
 from engine.measures.ranking import auc, hr, ndcg, positions
 from engine.measures.significance import t_test
+from engine.tables.layout import Layout
 from engine.tables.settings import Choice
+from engine.training import weights
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import (
@@ -33,9 +35,12 @@ from engine.training.contract import (
 )
 from engine.training.fit import Train, fit
 from engine.training.interactions import Interactions
+from engine.training.trained_on import trained_on
+from engine.training.weights import Learned
 from tests.models.blanking import blanked
 from tests.models.variants import CASES, FOUND, TINY, VARIANTS, models_that, variants_that
 from tests.models.world import World, built, drawn, rows, section, train
+from tests.serving.shop import written
 
 every = pytest.mark.parametrize(("name", "variant"), CASES)
 SEQUENTIAL = [(n, v) for n, v in CASES if models.configure(section(n, v)).needs.length]
@@ -496,29 +501,23 @@ def states(model: Recommender) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in model.state_dict().items()}
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """As many people and items as the laws' world has."""
+    return written(tmp_path_factory.mktemp("tables")).layout
+
+
 @every
-def test_8_saved_and_restored_it_scores_the_same(name: str, variant: str, world: World, tmp_path: Path) -> None:
-    model = ready(name, variant, world)
-    torch.save(model.state_dict(), tmp_path / "weights.pt")
+def test_8_saved_and_restored_it_scores_the_same(
+    name: str, variant: str, world: World, tables: Layout, tmp_path: Path
+) -> None:
+    model, choice, layout = ready(name, variant, world), section(name, variant), replace(tables, results=tmp_path)
+    about = trained_on(layout, model.needs)
+    weights.save(model.state_dict(), Learned.of(name, models.configure(choice), about), layout.weights)
     torch.manual_seed(99)
-    again = models.restore(section(name, variant), world.catalog, world.users, tmp_path / "weights.pt")
+    again = models.restore(choice, world.catalog, world.users, layout.weights, about)
     batch, item_BK = rows(world, model.needs), torch.arange(1, world.items + 1).expand(world.users, -1)
     assert torch.equal(again.score(batch, item_BK), model.score(batch, item_BK))
-
-
-@pytest.mark.parametrize("held", ["text", "list", "tensor", "short", "other"])
-def test_8_weights_that_are_none_are_refused_by_name(held: str, world: World, tmp_path: Path) -> None:
-    path, choice = tmp_path / "weights.pt", section("sasrec", "full")
-    state = built("sasrec", "full", world).state_dict()
-    torch.save({"list": [1, 2], "tensor": torch.ones(2), "other": {"a": torch.ones(2)}}.get(held, state), path)
-    if held == "text":
-        path.write_text("no weights at all")
-    if held == "short":
-        path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r"weights\.pt (holds no weights|does not hold models\.sasrec)"):
-        models.restore(choice, world.catalog, world.users, path)
-    with pytest.raises(FileNotFoundError, match=r"nothing\.pt: no weights there; `dvc repro train` makes them"):
-        models.restore(choice, world.catalog, world.users, tmp_path / "nothing.pt")
 
 
 @pytest.mark.parametrize(("name", "variant"), [c for c in CASES if "dropout" in models.find(c[0]).Config.model_fields])

@@ -28,9 +28,11 @@ from engine.tables.schemas import (
     WORDS,
 )
 from engine.tables.settings import Choice
+from engine.training import weights
 from engine.training.contract import Prepared, Recommender, Solver
 from engine.training.source import Data
 from engine.training.source import load as load_data
+from engine.training.trained_on import trained_on
 from serving.api import Predictor, load
 from tests.models.variants import TINY, VARIANTS
 from tests.models.world import World
@@ -57,8 +59,8 @@ class Shop:
             data = load_data(layout, needs, "valid", "cpu")
             torch.manual_seed(1)
             model = made_ready(models.build(choice, data.catalog, data.users), data)
-            with files.whole(layout.weights) as path:
-                torch.save(model.state_dict(), path)
+            learned = weights.Learned.of(name, models.configure(choice), trained_on(layout, needs))
+            weights.save(model.state_dict(), learned, layout.weights)
         params = results / "params.yaml"
         found = read_yaml(self.params)
         found["models"][name] = choice.settings

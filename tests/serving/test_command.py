@@ -104,7 +104,7 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
         (("recommend", "--history", "f3", "--times", "9999-12-31T23:00-14:00"), "times lie in the years 2 to 9998"),
         (("recommend", "--user", "p1", "--at", "0001-01-01T00:00+14:00"), "times lie in the years 2 to 9998"),
         (("recommend", "--user", "p1", "--without", "7"), "there is no act 7"),
-        (("recommend", "--user", "p1", "--model", "sasrec"), "does not hold models.sasrec as it is set: of its"),
+        (("recommend", "--user", "p1", "--model", "sasrec"), "does not hold models.sasrec as it is set: they are of"),
         (("recommend", "--user", "p1", "--model", "sasrec"), "--results names their folder"),
     ],
 )  # fmt: skip

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from engine.evaluation import selection
 from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ERRORS, ITEMS, ORACLE, SPLIT, VECTORS
 from engine.tables.settings import Choice
+from engine.training import weights
 from engine.training.interactions import Interactions
 from stages import train
 from stages.evaluate import __main__ as evaluate
@@ -142,7 +142,7 @@ def test_training_learns_from_the_training_part_alone(layout: Layout, monkeypatc
         assert events.item_E.view(8, 4).tolist() == expected
         assert float(events.rating_E.max()) == 4
     trained(layout, "popularity")
-    counted = torch.load(layout.weights, weights_only=True)["count_N"]
+    counted = weights.load(layout.weights, "cpu")[1]["count_N"]
     assert counted.tolist() == np.bincount(np.ravel(expected), minlength=10).tolist()
 
 
@@ -150,9 +150,9 @@ def test_ratings_are_clipped_to_those_of_training(layout: Layout) -> None:
     """Training gave 2 to 4; what is held out is 5, so no prediction comes nearer than 1."""
     trained(layout, "biases", user_damping=0, item_damping=0)
     choice = Choice(name="biases", settings={"user_damping": 0, "item_damping": 0})
-    state = torch.load(layout.weights, weights_only=True)
+    learned, state = weights.load(layout.weights, "cpu")
     state["mean"] += 100  # predicts far above every rating
-    torch.save(state, layout.weights)
+    weights.save(state, learned, layout.weights)
     evaluate.main(evaluate.Params(model=choice, seen="kept", device="cpu"), layout)
     found = json.loads(layout.metric("test").read_text())
     assert (found["rmse"], found["mae"], found["ratings"]) == (1, 1, 8)

@@ -20,6 +20,7 @@ from engine.tables.settings import Choice
 from engine.training.loop import Loop
 from engine.training.schedule import Train
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 from models.ease import EASE
 from stages import train
 from stages.evaluate import __main__ as evaluate
@@ -190,8 +191,9 @@ def test_people_are_served_by_what_learned_from_all(repo: Path) -> None:
     recommend.main(recommend.Params(model=model, seen="excluded", device="cpu"), layout)
     table = store.read(layout.recommendations, RECOMMENDATIONS)
     assert table.group_by("user").len()["len"].to_list() == [ITEM - ACTS] * PEOPLE
-    data = load(layout, models.configure(model).needs, "test", "cpu")
-    served = models.restore(model, data.catalog, data.users, layout.weights)
+    needs = models.configure(model).needs
+    data = load(layout, needs, "test", "cpu")
+    served = models.restore(model, data.catalog, data.users, layout.weights, trained_on(layout, needs))
     assert isinstance(served, EASE)
     fresh = models.build(model, data.catalog, data.users)
     fresh.choose(served.chosen)

@@ -15,6 +15,7 @@ from engine.tables.arrays import case_columns
 from engine.training.cases import Cases
 from engine.training.contract import Recommender
 from engine.training.source import Data, load
+from engine.training.trained_on import trained_on
 from stages.explain.examples.cells import Cell
 from stages.explain.examples.settings import Example, ShownCell, Weight
 from stages.explain.labels import VIEWS
@@ -45,8 +46,9 @@ class Answers:
     @torch.no_grad()
     def of(cell: Cell, example: Example, rows: pl.DataFrame, item_BK: Tensor | None, device: str) -> "Answers":
         """About some items, or (None) those that the example is of: what came next, or what this model recommends."""
-        data = load(cell.layout, models.configure(cell.choice).needs, "test", device)
-        model = models.restore(cell.choice, data.catalog, data.users, cell.layout.weights, device)
+        layout, needs = cell.layout, models.configure(cell.choice).needs
+        data, about = load(layout, needs, "test", device), trained_on(layout, needs)
+        model = models.restore(cell.choice, data.catalog, data.users, layout.weights, about, device)
         cases = Cases.of(case_columns(rows), device)
         best_BK = best_items(model, data.events, cases, max(AMONG, example.recommended), cell.seen)[0]
         if item_BK is None:

@@ -23,10 +23,13 @@ from engine.measures.ranking import positions
 from engine.tables import files, schemas, store
 from engine.tables.arrays import case_columns
 from engine.tables.params import read_yaml
+from engine.training import weights
 from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender, Weights
 from engine.training.source import Data, load
+from engine.training.trained_on import trained_on
+from engine.training.weights import Learned
 from stages.explain.examples import __main__ as examples
 from stages.explain.examples.__main__ import make
 from stages.explain.examples.cells import Cell, cells_of
@@ -123,8 +126,9 @@ def cells(world: Path, *names: str) -> list[Cell]:
 
 
 def restored(cell: Cell) -> tuple[Recommender, Data]:
-    data = load(cell.layout, models.configure(cell.choice).needs, "test", "cpu")
-    return models.restore(cell.choice, data.catalog, data.users, cell.layout.weights), data
+    needs = models.configure(cell.choice).needs
+    data, about = load(cell.layout, needs, "test", "cpu"), trained_on(cell.layout, needs)
+    return models.restore(cell.choice, data.catalog, data.users, cell.layout.weights, about), data
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +145,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = models.build(cell.choice, data.catalog, data.users).eval()
         for parameter in model.parameters():
             parameter.data.normal_()
-        cell.layout.weights.parent.mkdir(parents=True)
-        torch.save(model.state_dict(), cell.layout.weights)
+        learned = Learned.of(cell.choice.name, models.configure(cell.choice), trained_on(cell.layout, model.needs))
+        weights.save(model.state_dict(), learned, cell.layout.weights)
         counts = rank(model, data.cases, data.events, "excluded")
         ranked = data.table.select("case", "user", "position", "target").with_columns(
             pl.Series(n, getattr(counts, n), dtype=pl.UInt32) for n in ("greater", "ties", "others")

@@ -14,7 +14,9 @@ import torch
 import models
 from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
+from engine.training import weights
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 from stages.explain.__main__ import Params, main
 from stages.explain.explained_cases import last_cases
 from stages.explain.page import SCRIPT
@@ -410,9 +412,13 @@ def test_the_truth_stands_beside_where_it_is_known(toy: Any) -> None:
     assert "truth" not in toy.metrics
 
 
+def kept(small: Any, name: str, settings: dict[str, Any], state: dict[str, torch.Tensor]) -> None:
+    config = models.configure(Choice(name=name, settings=settings))
+    weights.save(state, weights.Learned.of(name, config, trained_on(small.layout, config.needs)), small.layout.weights)
+
+
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
-    weights = {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])}
-    torch.save(weights, small.layout.weights)
+    kept(small, "popularity", {}, {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])})
     main(params("popularity"), small.layout)
     text = Page(small.page).text
     assert "This model gives no reasons of its own. Below is what each person acted on" in text
@@ -433,7 +439,7 @@ def explain_ante_rnn(small: Any) -> None:
     choice = Choice(name="ante_rnn", settings=section)
     catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
     torch.manual_seed(1)
-    torch.save(models.build(choice, catalog, 3).state_dict(), small.layout.weights)
+    kept(small, "ante_rnn", section, models.build(choice, catalog, 3).state_dict())
     main(params("ante_rnn", section), small.layout)
 
 

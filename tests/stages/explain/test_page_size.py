@@ -9,13 +9,15 @@ import pytest
 import torch
 
 import models
-from engine.tables import files, store
+from engine.tables import store
 from engine.tables.arrays import lists
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.schemas import CATALOG, REGIONS, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_WORDS, WORDS
 from engine.tables.settings import Choice, checked
+from engine.training import weights
 from engine.training.source import load
+from engine.training.trained_on import trained_on
 from stages.crawl import __main__ as crawl
 from stages.explain import __main__ as explain
 from stages.explain.person import summed_over_acts
@@ -108,8 +110,8 @@ def test_fifty_people_stay_under_five_megabytes(fifty: Layout) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
-    with files.whole(fifty.weights) as path:
-        torch.save(model.state_dict(), path)
+    learned = weights.Learned.of("ante_rnn", models.configure(choice), trained_on(fifty, model.needs))
+    weights.save(model.state_dict(), learned, fifty.weights)
     asked = params["explain"] | {"users": PEOPLE, "cases": 1, "inside": 0, "readings": ["gradient"]}
     words = params["datasets"]["demo"]["words"]
     section = {"model": choice, "seen": "excluded", "explain": asked, "words": words, "device": "cpu", "seed": 1}

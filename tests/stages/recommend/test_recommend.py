@@ -16,6 +16,7 @@ from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ITEMS, RECOMMENDATIONS, SPLIT, USERS
 from engine.tables.settings import Choice
 from engine.training.source import Data, load
+from engine.training.trained_on import trained_on
 from stages import train
 from stages.recommend import __main__ as recommend
 
@@ -62,8 +63,9 @@ def recommended(layout: Layout, model: Choice, **settings: object) -> pl.DataFra
 
 
 def loaded(layout: Layout, model: Choice) -> tuple[models.Recommender, Data]:
-    data = load(layout, models.configure(model).needs, "test", "cpu")
-    return models.restore(model, data.catalog, data.users, layout.weights), data
+    needs = models.configure(model).needs
+    data = load(layout, needs, "test", "cpu")
+    return models.restore(model, data.catalog, data.users, layout.weights, trained_on(layout, needs)), data
 
 
 def test_everyone_gets_the_first_items_after_all_that_they_did(layout: Layout) -> None:
