@@ -32,7 +32,7 @@ def made_history(
         raise Refused("a history needs an act at least: name an item")
     for what, values in (("times", times), ("ratings", ratings)):
         if values is not None and len(values) != len(found):
-            raise Refused(f"there are {len(values)} {what} for {len(found)} items; give one each, or none")
+            raise Refused(f"{what} given: {len(values)}, items: {len(found)}; give one each, or none")
     if times is not None and not events.timed:
         raise Refused("this data has no times: leave them out")
     if not all(map(math.isfinite, ratings or ())):

@@ -61,7 +61,8 @@ def refuse_unknown(batch: Batch, muted: Muted, catalog: Catalog, names: Names, l
         if code not in _items(batch):
             raise Refused(f"{title} is in no act that the model reads, so that it has no region to mute")
         if not 1 <= number <= count:
-            raise Refused(f"{title} has {count} regions, counted from 1; there is no {number}")
+            there = f"they count from 1 to {count}" if count else "it has none"
+            raise Refused(f"there is no region {number} of {title}: {there}")
 
 
 def _items(batch: Batch) -> list[int]:

@@ -1,17 +1,36 @@
 """What can be asked over HTTP: checked, bounded, and nothing else is let in."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from serving.history import EARLIEST, LATEST, Muted, timed
 
 ACTS, TOP, TAKEN, MUTED = 2000, 100, 10, 200
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Place = Annotated[int, Field(ge=0, lt=ACTS)]
+Place = Annotated[int, Field(ge=0, lt=ACTS, strict=True)]
+
+
+def _written(value: Any) -> Any:
+    """A number would be read as seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError(f"a time is written as text, such as 2026-05-01T20:00:00Z; found {value!r:.40}")
+    return value
+
+
 Time = Annotated[
     AwareDatetime,
+    BeforeValidator(_written),
     AfterValidator(timed),
     Field(description=f"in the years {EARLIEST.year} to {LATEST.year}, with a zone"),
 ]
@@ -28,7 +47,7 @@ class AskedAct(Question):
 
     item: Name
     time: Time | None = None
-    rating: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] | None = None
+    rating: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, strict=True)] | None = None
 
 
 class Moved(Question):
@@ -63,7 +82,7 @@ class MutedRegion(Question):
     """A region of an item's picture, by its number from 1."""
 
     item: Name
-    number: Annotated[int, Field(ge=1, le=10_000)]
+    number: Annotated[int, Field(ge=1, le=10_000, strict=True)]
 
 
 class AskedMuted(Question):
@@ -91,8 +110,8 @@ class Asked(Question):
 class AskedRecommend(Asked):
     """`reasons`: with a sentence each, which takes most of the time."""
 
-    top: Annotated[int, Field(ge=1, le=TOP)] = 10
-    reasons: bool = True
+    top: Annotated[int, Field(ge=1, le=TOP, strict=True)] = 10
+    reasons: Annotated[bool, Field(strict=True)] = True
 
 
 class AskedExplain(Asked):
@@ -104,5 +123,5 @@ class AskedExplain(Asked):
 class AskedWhyNot(AskedExplain):
     """Into or out of the first `top`, by at most `limit` acts."""
 
-    top: Annotated[int, Field(ge=1, le=TOP)] = 10
-    limit: Annotated[int, Field(ge=1, le=TAKEN)] = 5
+    top: Annotated[int, Field(ge=1, le=TOP, strict=True)] = 10
+    limit: Annotated[int, Field(ge=1, le=TAKEN, strict=True)] = 5
