@@ -4,9 +4,9 @@ import argparse
 import importlib
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 from rich.console import Console
@@ -64,8 +64,7 @@ def rows(of: type[Record], values: dict[str, Any], under: str = "") -> Iterator[
     for name, field in of.model_fields.items():
         value, inner = values.get(name), _section(field.annotation)
         default = "" if field.default is PydanticUndefined or inner else _shown(field.default)
-        bounds = [f"{BOUNDS[b]} {getattr(m, b)}" for m in field.metadata for b in BOUNDS if hasattr(m, b)]
-        may = " ".join([_kind(field.annotation), *bounds])
+        may = " ".join([_kind(field.annotation), *_bounds(field.metadata)])
         yield (
             f"{under}{name}",
             "" if name not in values or inner else _shown(value),
@@ -87,7 +86,11 @@ def _section(kind: Any) -> type[Record] | None:
 
 
 def _kind(kind: Any) -> str:
-    """A type in words: int, one of its values, a list of those."""
+    """A type in words: int with its bounds, one of its values, a list of those."""
+    if get_origin(kind) is Annotated:
+        inner, *more = get_args(kind)
+        told = [part for one in more for part in _bounds(getattr(one, "metadata", [one]))]
+        return " ".join([_kind(inner), *told])
     if _section(kind):
         return "a section"
     if get_origin(kind) is Literal:
@@ -100,6 +103,10 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) is dict:
         return "a section"
     return str(getattr(kind, "__name__", kind))
+
+
+def _bounds(metadata: Iterable[Any]) -> list[str]:
+    return [f"{sign} {getattr(one, name)}" for one in metadata for name, sign in BOUNDS.items() if hasattr(one, name)]
 
 
 def _shown(value: Any) -> str:

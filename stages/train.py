@@ -14,7 +14,7 @@ from engine.tables.command import run
 from engine.tables.files import cache
 from engine.tables.layout import Layout
 from engine.training import weights
-from engine.training.contract import Rater, Recommender, Tuned
+from engine.training.contract import CatalogScorer, Factored, Rater, Recommender, Tuned
 from engine.training.fit import Progressed, Train, Validated, accelerator, fit, leads, peak_gib
 from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
@@ -80,7 +80,8 @@ def _errors(model: Recommender, data: Data) -> Errors:
 
 def _write(model: Recommender, data: Data, params: Params, done: Progressed, device: str, layout: Layout) -> None:
     readings: dict[str, float] = {}
-    if len(data.cases):
+    pair_by_pair = rates(model) and not isinstance(model, CatalogScorer | Factored)  # selected by RMSE, slow to rank
+    if len(data.cases) and not pair_by_pair:
         counts = rank(model, data.cases, data.events, params.seen)
         place = positions(counts.greater, counts.ties)
         readings |= {f"valid_ndcg@{CUTOFF}": float(ndcg(place, CUTOFF).mean())}

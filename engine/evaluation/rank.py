@@ -1,6 +1,6 @@
 """Model and cases to ranks: counted, never sorted, in blocks that stay in the processor's cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,15 @@ class Counts:
 
 
 @torch.no_grad()
-def rank(model: Recommender, cases: Cases, events: Interactions, seen: Seen = "excluded", rows: int = CASES) -> Counts:
-    """Rank every case's target among its candidates, or all items.
+def rank(
+    model: Recommender,
+    cases: Cases,
+    events: Interactions,
+    seen: Seen = "excluded",
+    rows: int = CASES,
+    ranked: Callable[[int], object] = int,
+) -> Counts:
+    """Rank every case's target among its candidates, or all items; `ranked` is told how many more are done.
 
     Raises:
         FloatingPointError: a score is not a number.
@@ -46,6 +53,7 @@ def rank(model: Recommender, cases: Cases, events: Interactions, seen: Seen = "e
             known = left_out(events, cases.user_C[part], cases.position_C[part], target_B, seen)
             counts = _all(model, batch, target_B, known, events.items, keys)
         count_3C[:, part] = torch.stack(counts)
+        ranked(len(part))
     return Counts(*count_3C.cpu().numpy())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table as Sheet
 
 import models
@@ -62,7 +63,9 @@ def main(params: Params, layout: Layout) -> None:
         raise ValueError(f"{layout.cases} has no test cases, and {params.model.name} predicts no ratings")
     about = trained_on(layout, needs)
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, about, device)
-    counts = rank(model, data.cases, data.events, params.seen)
+    with Progress(transient=True) as progress:
+        task = progress.add_task("ranking", total=len(data.cases))
+        counts = rank(model, data.cases, data.events, params.seen, ranked=lambda more: progress.advance(task, more))
     table = _table(data.table, counts)
     store.write(table, layout.ranks, RANKS)
     place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs

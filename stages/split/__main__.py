@@ -12,8 +12,8 @@ from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice, Record, checked
 from stages.split import missing_cases
 from stages.split.candidates import given_candidates, sample_candidates
-from stages.split.global_time import cold_start, sample_cases
-from stages.split.protocols import assign_parts, make_cases
+from stages.split.global_time import cold_start
+from stages.split.protocols import assign_parts, make_cases, sample_cases
 from stages.split.settings import RULES, GlobalTime, Protocol, RandomOne
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def main(params: Params, layout: Layout) -> None:
     catalog = store.read(layout.catalog, CATALOG, ["item", "status", "picture"])
     split = assign_parts(events, protocol, params.seed)
     every = make_cases(split, protocol)
-    ratings_alone = isinstance(protocol, GlobalTime) and protocol.cases == "none"
+    ratings_alone = protocol.cases == "none"
     if ratings_alone and split["rating"].null_count() == split.height:
         raise ValueError(f"{where}.cases is none, and these events have no ratings: nothing is left to measure")
     missing = {} if ratings_alone else missing_cases.explain(split, every, protocol, where)
@@ -68,8 +68,7 @@ def _frozen(
     cases: pl.DataFrame, split: pl.DataFrame, protocol: Protocol, items: int, seed: int, layout: Layout
 ) -> pl.DataFrame:
     """The cases that are ranked, with their candidates where the protocol has some."""
-    if isinstance(protocol, GlobalTime):
-        cases = cases.clear() if protocol.cases == "none" else sample_cases(cases, protocol.cases, seed)
+    cases = cases.clear() if protocol.cases == "none" else sample_cases(cases, protocol.cases, seed)
     if protocol.candidates == "given":
         return given_candidates(cases, store.read(layout.given_candidates, CANDIDATES), layout.given_candidates)
     if lists := store.height(layout.given_candidates):

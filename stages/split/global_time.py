@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 
@@ -47,18 +46,6 @@ def parts_by_time(time: pl.Series, date: str, train: float, valid: float, where:
     if "train" not in names["part"]:
         raise ValueError(f"{where}: no event lies before {held:%Y-%m-%d %H:%M}, so there is nothing to learn from")
     return names["part"]
-
-
-def sample_cases(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
-    """At most `count` cases of each part, drawn by the seed, numbered again; all of them where it is 0."""
-    if not count:
-        return cases
-    generator = np.random.default_rng(seed)
-    kept: list[int] = []
-    for part in ("valid", "test"):
-        rows = (cases["part"] == part).arg_true().to_numpy()
-        kept += generator.choice(rows, min(count, len(rows)), replace=False).tolist()
-    return cases[sorted(kept)].with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))
 
 
 def cold_start(split: pl.DataFrame) -> dict[str, Any]:

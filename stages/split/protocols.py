@@ -77,3 +77,15 @@ def make_cases(split: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
         pl.col("item").alias("target"),
         pl.lit(None, dtype=pl.List(pl.UInt32)).alias("candidates"),
     )
+
+
+def sample_cases(cases: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+    """At most `count` cases of each part, drawn by the seed, numbered again; all of them where it is 0."""
+    if not count:
+        return cases
+    generator = np.random.default_rng(seed)
+    kept: list[int] = []
+    for part in ("valid", "test"):
+        rows = (cases["part"] == part).arg_true().to_numpy()
+        kept += generator.choice(rows, min(count, len(rows)), replace=False).tolist()
+    return cases[sorted(kept)].with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("case"))

@@ -7,6 +7,11 @@ from pydantic import Field, field_validator
 
 from engine.tables.settings import Record
 
+CASES = (
+    "cases of valid and of test that are ranked, drawn by the seed; 0: all; none: ratings alone are predicted. Ratings "
+    "are predicted for all events, whatever stands here"
+)
+
 
 class Protocol(Record):
     """What every protocol says: among which items a target is ranked."""
@@ -21,6 +26,7 @@ class Protocol(Record):
         description="items that the user has had before: excluded: left out of the ranking, and a repeat is no case; "
         "kept: ranked like all others",
     )
+    cases: Annotated[int, Field(ge=0)] | Literal["none"] = Field(0, description=CASES)
 
 
 class Temporal(Protocol):
@@ -62,11 +68,7 @@ class GlobalTime(Protocol):
     valid: float = Field(
         0.1, ge=0, lt=1, description="share of the events before the moment, the last in time, that validates; 0: none"
     )
-    cases: Annotated[int, Field(ge=0)] | Literal["none"] = Field(
-        200,
-        description="cases of valid and of test that are ranked, drawn by the seed; 0: all; none: ratings alone are "
-        "predicted. Ratings are predicted for all events, whatever stands here",
-    )
+    cases: Annotated[int, Field(ge=0)] | Literal["none"] = Field(200, description=CASES)
 
     @field_validator("date", mode="before")
     @classmethod

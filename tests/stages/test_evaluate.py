@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from rich.progress import Progress
 
 from engine.evaluation import selection
 from engine.tables import store
@@ -156,6 +157,27 @@ def test_ratings_are_clipped_to_those_of_training(layout: Layout) -> None:
     evaluate.main(evaluate.Params(model=choice, seen="kept", device="cpu"), layout)
     found = json.loads(layout.metric("test").read_text())
     assert (found["rmse"], found["mae"], found["ratings"]) == (1, 1, 8)
+
+
+def test_a_rater_that_meets_each_pair_alone_is_not_ranked_to_end_its_training(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is selected by RMSE; on a real catalogue the ranks of validation would take hours that nobody asked for."""
+    small = {"dim": 4, "hidden": 4, "inner": 4, "item_length": 3, "features": "none", "train": {"epochs": 1}}
+    monkeypatch.setitem(MODELS, "iarn", small)
+    days = pl.duration(days=pl.col("position").cast(pl.Int64))
+    timed = store.read(layout.split, SPLIT).with_columns(time=pl.datetime(2020, 1, 1, time_zone="UTC") + days)
+    store.write(timed.cast({"time": SPLIT.columns["time"]}), layout.split, SPLIT, store.meta(layout.split))
+    found = trained(layout, "iarn")
+    assert "valid_rmse" in found
+    assert not any("ndcg" in name or "recall" in name for name in found)
+    assert "valid_ndcg@10" in trained(layout, "biases")
+    trained(layout, "iarn")
+    shown: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(Progress, "add_task", lambda self, title, total: shown.append((title, total, 0)))
+    monkeypatch.setattr(Progress, "advance", lambda self, task, more: shown.append(("more", 0, more)))
+    assert evaluated(layout, "iarn")["cases"] == 8
+    assert shown == [("ranking", 8, 0), ("more", 0, 8)]
 
 
 def drawn(layout: Layout, length: list[int], place: list[int], target: list[int], train: list[int]) -> None:

@@ -25,6 +25,14 @@ def test_every_setting_is_explained(section: str) -> None:
 def test_every_number_has_a_range(section: str) -> None:
     for name, _, _, may, _ in rows(record(section, PARAMS), lookup(PARAMS, section)):
         assert may not in ("int", "float") or name in ANY, f"{section}.{name}: any {may} would do?"
+        assert "Annotated" not in may, f"{section}.{name}: {may}"
+
+
+def test_a_choice_of_kinds_tells_the_bounds_of_each() -> None:
+    found = {name: may for name, _, _, may, _ in rows(record("protocols.temporal", PARAMS), {})}
+    assert (found["candidates"], found["cases"]) == ("int ≥ 0 or given", "int ≥ 0 or none")
+    found = {name: may for name, _, _, may, _ in rows(record("models.ease", PARAMS), {})}
+    assert found["penalty"] == "float > 0 or list of float > 0"
 
 
 def test_the_page_is_what_the_command_prints() -> None:

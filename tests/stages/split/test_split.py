@@ -190,6 +190,25 @@ def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
         run(tmp_path, [[1, 2, 3, 4, 5]], 10, rule="leave_one_out", candidates=6)
 
 
+@pytest.mark.parametrize("rule", ["temporal", "leave_one_out", "random_one"])
+def test_some_cases_are_drawn_the_same_under_every_protocol(tmp_path: Path, rule: str) -> None:
+    known = [list(range(1, 21)), list(range(3, 18)), list(range(5, 25)), list(range(1, 16))]
+    drawn = {}
+    for cases in (0, 2, "none"):
+        if cases == "none":
+            with pytest.raises(ValueError, match=r"tried\.cases is none, and these events have no ratings"):
+                run(tmp_path, known, 24, rule=rule, cases=cases)
+            continue
+        run(tmp_path, known, 24, rule=rule, cases=cases)
+        drawn[cases] = store.read(at(tmp_path).cases, CASES)
+    few, every = drawn[2], drawn[0]
+    assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
+    assert set(few.select("part", "user", "position", "target").rows()) < set(
+        every.select("part", "user", "position", "target").rows()
+    )
+    assert few["case"].to_list() == [1, 2, 3, 4]
+
+
 def test_given_candidates_are_taken_as_they_are(tmp_path: Path) -> None:
     given = pl.DataFrame([(1, [9, 8])], schema=dict(CANDIDATES.columns), orient="row")
     run(tmp_path, [[1, 2, 3], [4, 5, 6]], 9, given, rule="leave_one_out", candidates="given")
