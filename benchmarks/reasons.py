@@ -36,6 +36,7 @@ import models
 from benchmarks.cells import markdown
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
+from engine.evaluation.item_erasure import examine_item
 from engine.evaluation.part_erasure import VIEWS, examine_parts
 from engine.evaluation.question import Question, log_probability
 from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Reading, rankings, read
@@ -54,7 +55,7 @@ from engine.training.source import Data, digest, load
 from engine.training.trained_on import trained_on
 from stages import train
 from stages.explain.cause_hits import cause_hits, every_item
-from stages.explain.claims import SECTIONS, against, means, says_nothing
+from stages.explain.claims import OF_ITEM, SECTIONS, against, means, says_nothing
 from stages.explain.faithfulness_metrics import asked_over, drawn_cases
 from stages.explain.hits import Hits, is_rival
 from stages.explain.known_causes import KnownCauses
@@ -194,6 +195,10 @@ def all_claims(
         tests = examine_parts(model, world, half, seen, readings, over, seed)
         if tests is not None:
             yield from claims_rows(name, called, tests, {}, seed)
+    for over, called in OF_ITEM.items():
+        tests = examine_item(model, world, half, seen, over, seed)
+        if tests is not None:
+            yield from claims_rows(name, called.replace("_", " "), tests, {}, seed)
 
 
 def _arguments() -> argparse.Namespace:
@@ -223,7 +228,8 @@ def learnt(
     name: str, given: argparse.Namespace, layout: Layout, params: dict[str, Any]
 ) -> list[tuple[Recommender, Data]] | str:
     """The model with each of its weights and of the other seeds, and the test cases; or why there is nothing to ask."""
-    if not models.configure(Choice(name=name, settings=params["models"][name])).needs.length:
+    needs = models.configure(Choice(name=name, settings=params["models"][name])).needs
+    if not needs.length and not needs.views & set(VIEWS.values()):
         return "reads no history"
     paths = [path for which, path in (pair.split("=", 1) for pair in given.results) if which == name] or [None]
     runs = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
@@ -269,7 +275,8 @@ def main() -> None:
                 del within.found[over]
             cause_table += [*hits_rows(name, within, seed), *leading_rows(name, within, seed)]
         claim_table += all_claims(name, some, given, seen, seed)
-        cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
+        if model.needs.length:
+            cost_table.append([name, *costs(model, where, drawn_cases(where, 2 * ROWS, seed), readings)])
         told()
 
 

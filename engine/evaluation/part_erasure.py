@@ -15,7 +15,6 @@ from engine.evaluation.question import Question
 from engine.evaluation.readings import INSIDE, Reading, read
 from engine.evaluation.redrawn import redrawn
 from engine.measures import claims, faithfulness
-from engine.measures.claims import SHARES
 from engine.measures.faithfulness import Flags, Floats
 from engine.training.cases import Cases, Seen
 from engine.training.catalog import Catalog
@@ -102,17 +101,7 @@ def _erased(probe: Probe, view: View, weight_BLP: Floats, valid_BLP: Flags) -> M
         there = torch.from_numpy(~gone_XP.reshape(shape)).to(probe.item_B.device, torch.float32)
         return probe.after(probe.batch.but(**vars(probe.batch.dimmed(Presence(part_presence={view: there})))))
 
-    found: Measures = {
-        "heaviest_one": without(faithfulness.heaviest(weight_XP, valid_XP, 1))[0],
-        "lightest_one": without(faithfulness.lightest(weight_XP, valid_XP, 1))[0],
-    }
-    for share in SHARES:
-        heavy_XP = claims.heaviest_share(weight_XP, valid_XP, share)
-        found[f"gone_{share * 100:g}"], rank_B = without(heavy_XP)
-        found[f"kept_{share * 100:g}"] = without(valid_XP & ~heavy_XP)[0]
-        if share == claims.SHARE:
-            found |= {"rank": rank_B, "necessity": claims.necessary(rank_B)}
-    return found | claims.areas(found)
+    return claims.curves(without, weight_XP, valid_XP)
 
 
 def _steady(weight_BLP: Floats, other_BLP: Floats, valid_BLP: Flags) -> Floats:

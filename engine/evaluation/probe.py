@@ -49,7 +49,10 @@ class Probe:
 
     def after(self, batch: Batch) -> tuple[Floats, Floats]:
         """Falls, in standard deviations of each case's scores, and ranks by a changed batch."""
-        score_BN = scores(self.model, batch, self.excluded_BN.shape[1] - 1)
+        return self.by_scores(scores(self.model, batch, self.excluded_BN.shape[1] - 1))
+
+    def by_scores(self, score_BN: Tensor) -> tuple[Floats, Floats]:
+        """The same by changed scores."""
         return self._fall(score_BN), ranks(score_BN, self.item_B, self.excluded_BN)
 
     def with_mean_item(self, presence_BL: Tensor) -> Floats:
@@ -69,9 +72,11 @@ class Probe:
 
 @torch.no_grad()
 def probes(model: Recommender, events: Interactions, cases: Cases, seen: Seen, least: int = 2) -> Iterator[Probe]:
-    """The cases that have `least` acts before them and something to recommend, `ROWS` or fewer at a time."""
+    """The cases that have `least` acts before them and something to recommend, `ROWS` or fewer at a time; with none
+    needed those of a model that reads no history too.
+    """
     model.eval()
-    for first in range(0, len(cases) if model.needs.length else 0, ROWS):
+    for first in range(0, len(cases) if model.needs.length or not least else 0, ROWS):
         user_B, position_B, target_B = (
             value[first : first + ROWS] for value in (cases.user_C, cases.position_C, cases.target_C)
         )

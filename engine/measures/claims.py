@@ -3,9 +3,11 @@
 One value a case. A curve has one row a share of the parts that are gone (or left), as in ERASER (DeYoung et al. 2020).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from engine.measures.faithfulness import Flags, Floats, heaviest
+from engine.measures.faithfulness import Flags, Floats, heaviest, lightest
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
 SHARE = 0.1  # of the parts, where one share has to do
@@ -33,6 +35,23 @@ def areas(found: dict[str, Floats]) -> dict[str, Floats]:
     """`comprehensiveness` and `sufficiency` of the curves gone_S and kept_S, S in percent."""
     curve = {way: np.stack([found[f"{way}_{share * 100:g}"] for share in SHARES]) for way in ("gone", "kept")}
     return {"comprehensiveness": area(curve["gone"]), "sufficiency": area(curve["kept"])}
+
+
+def curves(without: Callable[[Flags], tuple[Floats, Floats]], weight_XP: Floats, valid_XP: Flags) -> dict[str, Floats]:
+    """The falls without the heaviest share of each row's parts and by these alone, their areas, the falls without the
+    heaviest and the lightest one, and the rank without the heaviest tenth; `without` gives falls and ranks.
+    """
+    found = {
+        "heaviest_one": without(heaviest(weight_XP, valid_XP, 1))[0],
+        "lightest_one": without(lightest(weight_XP, valid_XP, 1))[0],
+    }
+    for share in SHARES:
+        heavy_XP = heaviest_share(weight_XP, valid_XP, share)
+        found[f"gone_{share * 100:g}"], rank_B = without(heavy_XP)
+        found[f"kept_{share * 100:g}"] = without(valid_XP & ~heavy_XP)[0]
+        if share == SHARE:
+            found |= {"rank": rank_B, "necessity": necessary(rank_B)}
+    return found | areas(found)
 
 
 def necessary(rank_B: Floats) -> Floats:

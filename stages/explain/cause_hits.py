@@ -28,10 +28,11 @@ def cause_hits(
     model: Recommender, data: Data, cases: Cases, causes: KnownCauses, readings: Mapping[Reading, Collection[str]]
 ) -> Hits:
     """The hits of the model's own weights and of readings, each over what it is asked: "history", and "word" and
-    "region" of the acts that are true causes; `next_word`, `next_region`: own weights of the item acted on next.
+    "region" of the acts that are true causes; `next_word`, `next_region`: own weights of the item acted on next, which
+    are all there is of a model that reads no history.
     """
     hits = Hits()
-    if not causes.by_event or not model.needs.length:
+    if not causes.by_event:
         return hits
     for first in range(0, len(cases), ROWS):
         user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
@@ -44,7 +45,7 @@ def cause_hits(
         asked = Question(model, batch, item_B, data.catalog, among, within)
         own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
         said = [(f"own_{one.kind}", one) for one in own]
-        for reading, over in readings.items():
+        for reading, over in readings.items() if model.needs.length else ():
             said += [(reading, one) for one in read(asked, reading, over)]
         weighed = {name: _array(one.value.double()) for name, one in said if one.over == "history"}
         weighed["newest"] = np.broadcast_to(np.arange(valid_BL.shape[1], dtype=np.float64), valid_BL.shape)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation.claims import RankingTests, examine
+from engine.evaluation.item_erasure import examine_item
 from engine.evaluation.part_erasure import Over, examine_parts
 from engine.evaluation.readings import Reading
 from engine.measures import claims
@@ -22,6 +23,7 @@ RIVALS = ("random", "newest")  # and the model's own weights
 
 
 SECTIONS: dict[Over, str] = {"word": "words", "region": "regions"}
+OF_ITEM: dict[Over, str] = {"word": "item_words", "region": "item_regions"}
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,28 @@ class Claims:
 def claims_of(
     model: Recommender, data: Data, asked: tuple[Cases, Cases], seen: Seen, readings: Collection[Reading], seed: int
 ) -> Claims:
-    """The tests of every ranking, over some cases of the acts and over others of the words and regions inside them;
-    nothing where the model reads no history.
+    """The tests of every ranking, over some cases of the acts and over others of the words and regions inside them
+    and of the asked item; nothing of acts where the model reads no history.
     """
     world = (data.events, data.catalog)
-    acts = examine(model, world, asked[0], seen, readings, seed)
-    if acts is None:
-        return Claims({}, "share\n", "reading,comprehensiveness\n", {})
     inside = {over: examine_parts(model, world, asked[1], seen, readings, over, seed) for over in SECTIONS}
     parts = {over: tests for over, tests in inside.items() if tests is not None}
-    tested = {"acts": acts} | {SECTIONS[over]: tests for over, tests in parts.items()}
+    found = {"acts": examine(model, world, asked[0], seen, readings, seed)}
+    found |= {SECTIONS[over]: tests for over, tests in parts.items()}
+    found |= {name: examine_item(model, world, asked[1], seen, over, seed) for over, name in OF_ITEM.items()}
+    tested = {name: tests for name, tests in found.items() if tests is not None}
+    if not tested:
+        return Claims({}, "share\n", "reading,comprehensiveness\n", {})
     sections = {name: section(tests, seed) for name, tests in tested.items()}
     counts = {name: float(len(tests.user_C)) for name, tests in tested.items()}
-    of_acts = sections["acts"]
+    of_acts = sections.get("acts", {})
     share_rows = [
         ",".join([f"{share:g}", *(f"{of_acts[name][f'gone_{share * 100:g}']:.6g}" for name in of_acts)])
         for share in SHARES
     ]
     area_rows = [f"{name},{measures[JUDGED]:.6g}" for name, measures in of_acts.items()]
     return Claims(
-        sections | {"tested": {"cases": counts.pop("acts"), **counts}},
+        sections | {"tested": {"cases": counts.pop("acts", 0.0), **counts}},
         "\n".join([",".join(["share", *of_acts]), *share_rows, ""]),
         "\n".join([f"reading,{JUDGED}", *area_rows, ""]),
         parts,

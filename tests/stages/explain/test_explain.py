@@ -452,7 +452,11 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     claims = json.loads(small.layout.metric("claims").read_text())
     assert claims["move"]["word_heaviest"] > 0
     assert claims["move"]["region_heaviest"] > 0
-    assert claims["tested"] == {"cases": 2, "words": 2, "regions": 2}
+    assert claims["tested"] == {"cases": 2, "words": 2, "regions": 2, "item_words": 1, "item_regions": 2}
+    assert set(claims["item_words"]) == {"own_share", "leave_one_out", "random"}
+    assert claims["item_words"]["own_share"]["comprehensiveness"] == pytest.approx(0, abs=1e-6), (
+        "its head scores by rows, not by what is read"
+    )
     for part, own, over in (("words", "own_share", "word"), ("regions", "own_signed", "region")):
         assert set(claims[part]) == {own, "gradient", "integrated", "random"}
         assert {"p_random", f"p_{own}", "says_nothing"} <= set(claims[part]["integrated"])

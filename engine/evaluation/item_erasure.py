@@ -1,0 +1,132 @@
+"""The model's own weights of the asked item's words or regions put to the test: what the score is without them."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.evaluation.claims import Measures, RankingTests
+from engine.evaluation.erasure import select_rows
+from engine.evaluation.history_erasure import scores
+from engine.evaluation.part_erasure import VIEWS, Over
+from engine.evaluation.probe import Probe, probes
+from engine.evaluation.redrawn import redrawn
+from engine.measures import claims, faithfulness
+from engine.measures.faithfulness import Flags, Floats
+from engine.training.batch import Batch
+from engine.training.cases import Cases, Seen
+from engine.training.catalog import Catalog, Ragged
+from engine.training.contract import Explainer, Recommender, Weights
+from engine.training.interactions import Interactions
+
+PARTS = 1 << 16  # that the mean is taken from
+
+
+@torch.no_grad()
+def examine_item(
+    model: Recommender, data: tuple[Interactions, Catalog], cases: Cases, seen: Seen, over: Over, seed: int
+) -> RankingTests | None:
+    """Rankings of the words, or regions, of the item that stands first after each history.
+
+    The rankings: the model's own weights (`own_share` and its like), `leave_one_out` (how far the score falls without
+    each part alone), `random`. What is gone has the mean vector of the catalogue's words, or regions: zeros would be
+    far out to a model that counts from the mean. Falls, ranks and areas are those of parts inside acts; no other
+    item's score changes. None where the model gives no such weights, or no case's item has two of them.
+    """
+    if not isinstance(model, Explainer) or VIEWS[over] not in model.needs.views:
+        return None
+    ragged, rng, parts, users = data[1].ragged(VIEWS[over]), np.random.default_rng(seed), [], []
+    for probe in probes(model, data[0], cases, seen, 0):
+        told = _own(model, probe, over)
+        if not told:
+            return None
+        row_R = (told[0].valid.sum(1) > 1).nonzero()[:, 0].cpu().numpy()
+        if len(row_R):
+            parts.append(_block(probe.some(row_R), ragged, over, rng))
+            users.append(probe.batch.user_B.cpu().numpy()[row_R])
+    if not parts:
+        return None
+    joined = {
+        name: {measure: np.concatenate([part[name][measure] for part in parts]) for measure in measures}
+        for name, measures in parts[0].items()
+    }
+    return RankingTests(np.concatenate(users), joined)
+
+
+def _block(probe: Probe, ragged: Ragged, over: Over, rng: np.random.Generator) -> dict[str, Measures]:
+    """Each ranking's measures over the rows of a block."""
+    said = _own(probe.model, probe, over)
+    valid_BP = said[0].valid.cpu().numpy()
+    erasing = _Erasing(probe, ragged, valid_BP)
+    with redrawn(probe.model, int(rng.integers(2**31))):
+        other = _array(_own(probe.model, probe, over))
+    weight = _array(said) | {"random": rng.random(valid_BP.shape)}
+    falls = [erasing.without(one_P & valid_BP)[0] for one_P in np.eye(valid_BP.shape[1], dtype=bool)]
+    weight["leave_one_out"] = np.stack(falls, 1)
+    found = {name: claims.curves(erasing.without, value_BP, valid_BP) for name, value_BP in weight.items()}
+    for name, value_BP in other.items():
+        found[name]["redrawn"] = faithfulness.steadiness(weight[name], value_BP, valid_BP)
+    for name, measures in found.items():
+        measures.setdefault("redrawn", np.full(len(valid_BP), np.nan))
+        measures |= {"gini": claims.gini(weight[name], valid_BP), "entropy": claims.entropy(weight[name], valid_BP)}
+    return found
+
+
+class _Erasing:
+    """Scores of a block's items by what is left of each; the others' stay."""
+
+    def __init__(self, probe: Probe, ragged: Ragged, valid_BP: Flags):
+        self.probe, self.value_XD = probe, ragged.value_XD
+        some_XD = ragged.value_XD[:: max(len(ragged.value_XD) // PARTS, 1)]
+        self.mean_D = some_XD.float().mean(0).to(some_XD.dtype)
+        self.start_B = ragged.offset_N[probe.item_B]
+        self.score_BN = scores(probe.model, probe.batch, probe.excluded_BN.shape[1] - 1)
+        self.turns = [(row_R, select_rows(probe.batch, row_R)) for row_R in _turns(probe)]
+        self.own_B = self.score_BN.gather(1, probe.item_B[:, None])[:, 0]
+        self.read_B = torch.ones_like(probe.item_B, dtype=torch.bool)
+        whole_B, none_B = (self._asked(np.broadcast_to(gone, valid_BP.shape) & valid_BP) for gone in (False, True))
+        self.read_B = whole_B != none_B  # whose score is the same without all of them does not hang on any
+
+    def without(self, gone_BP: Flags) -> tuple[Floats, Floats]:
+        """Falls and ranks where some parts of each row's item are the mean one."""
+        changed_BN = self.score_BN.clone()
+        changed_BN[torch.arange(len(changed_BN)), self.probe.item_B] = self._asked(gone_BP)
+        return self.probe.by_scores(changed_BN)
+
+    def _asked(self, gone_BP: Flags) -> Tensor:
+        score_B = self.own_B.clone()
+        gone = torch.from_numpy(gone_BP).to(score_B.device)
+        for row_R, batch in self.turns:
+            if bool(self.read_B[row_R].any()):
+                which_X, part_X = gone[row_R].nonzero(as_tuple=True)
+                places = self.start_B[row_R][which_X] + part_X
+                score_B[row_R] = self._score(batch, self.probe.item_B[row_R], places)
+        return score_B
+
+    def _score(self, batch: Batch, item_R: Tensor, place_X: Tensor) -> Tensor:
+        """The catalogue's own table is changed and put back: every model that reads it holds it."""
+        kept_XD = self.value_XD[place_X].clone()
+        self.value_XD[place_X] = self.mean_D
+        try:
+            return self.probe.model.score(batch, item_R[:, None])[:, 0].float()
+        finally:
+            self.value_XD[place_X] = kept_XD
+
+
+def _turns(probe: Probe) -> list[Tensor]:
+    """Rows that can be asked together: parts are changed where all read them, so that rows of one item take turns, and
+    each row is alone where histories are read, which may hold the others' items.
+    """
+    if probe.model.needs.length:
+        return list(torch.split(torch.arange(len(probe.item_B), device=probe.item_B.device), 1))
+    turn_B = (probe.item_B == probe.item_B[:, None]).tril(-1).sum(1)
+    return [(turn_B == turn).nonzero()[:, 0] for turn in range(int(turn_B.max()) + 1)]
+
+
+def _own(model: Recommender, probe: Probe, over: Over) -> list[Weights]:
+    """The weights over the asked items' parts; those of the history's items have an axis more."""
+    told = model.explain(probe.batch, probe.item_B) if isinstance(model, Explainer) else []
+    return [one for one in told if one.over == over and one.value.ndim == 2]
+
+
+def _array(told: list[Weights]) -> dict[str, Floats]:
+    return {f"own_{one.kind}": one.value.double().cpu().numpy() for one in told}
