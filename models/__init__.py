@@ -58,7 +58,8 @@ def restore(
     """
     config = configure(choice)
     learned, state = weights.load(path, device)
-    told = learned.differs(weights.Learned.of(choice.name, config, data), type(config))
+    by_person = any(value.ndim and len(value) == users + 1 for value in state.values())
+    told = learned.differs(weights.Learned.of(choice.name, config, data), type(config), by_person)
     if not told:
         model = build(choice, catalog, users).to(device)
         try:

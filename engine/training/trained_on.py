@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.tables import store
 from engine.tables.arrays import vectors
 from engine.tables.layout import Layout
-from engine.tables.schemas import ITEMS, TOPIC_ITEMS
+from engine.tables.schemas import ITEMS, TOPIC_ITEMS, USERS
 from engine.training.needs import Needs
 from engine.training.source import views
 from engine.training.weights import TrainedOn
@@ -19,9 +19,15 @@ def trained_on(layout: Layout, needs: Needs) -> TrainedOn:
     return TrainedOn(
         protocol=layout.protocol,
         views={view: store.meta(paths[view]) for view in made},
+        people=_people(layout.users),
         items=_items(layout.items, ["categories"] if "categories" in needs.views else []),
         topics=_topics(layout.topic_items) if needs.topics or "topics" in needs.views else "",
     )
+
+
+def _people(path: Path) -> str:
+    raw = store.read(path, USERS, ["user", "raw"]).sort("user")["raw"]
+    return hashlib.sha256("\0".join(raw).encode()).hexdigest()[:32]
 
 
 def _items(path: Path, more: list[str]) -> str:

@@ -16,12 +16,13 @@ NAMED = 3  # tensors of each kind
 
 
 class TrainedOn(Record):
-    """The protocol whose training events weights know, what their views were made by, and digests of the items in the
-    order of their rows and of the topics.
+    """The protocol whose training events weights know, what their views were made by, and digests of the people and
+    of the items in the order of their rows and of the topics.
     """
 
     protocol: str
     views: dict[str, dict[str, Any]]
+    people: str
     items: str
     topics: str
 
@@ -38,9 +39,9 @@ class Learned(Record):
         """By the model's checked section."""
         return Learned(model=model, settings=config.model_dump(mode="json"), data=data)
 
-    def differs(self, asked: "Learned", config: type[Settings]) -> str:
+    def differs(self, asked: "Learned", config: type[Settings], by_person: bool) -> str:
         """Where it is not what is asked, both sides of each; nothing where it is. Settings that came later have their
-        defaults.
+        defaults; people may be others, but for weights with a row a person.
         """
         if self.model != asked.model:
             return f"they are of {self.model}"
@@ -56,6 +57,7 @@ class Learned(Record):
         ]
         told = [f"{name} was {one!r} and is {other!r}" for name, one, other in found if one != other]
         digests = {"items": (there.items, here.items), "topics": (there.topics, here.topics)}
+        digests |= {"people": (there.people, here.people)} if by_person else {}
         return "; ".join(told + [f"the {name} were others" for name, (one, other) in digests.items() if one != other])
 
 

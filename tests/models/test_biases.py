@@ -15,7 +15,7 @@ from engine.tables import store
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
-from engine.tables.schemas import CASES, ITEMS, SPLIT
+from engine.tables.schemas import CASES, ITEMS, SPLIT, USERS
 from engine.training import weights
 from engine.training.catalog import Catalog
 from engine.training.interactions import Interactions
@@ -125,6 +125,8 @@ def test_validation_chooses_the_length_and_never_sees_test(tmp_path: Path) -> No
         store.write(split, layout.split, SPLIT, {"items": 4, "users": 6})
         items = [(n, str(n), None, None, None) for n in range(1, 5)]
         store.write(pl.DataFrame(items, schema=dict(ITEMS.columns), orient="row"), layout.items, ITEMS)
+        people = [(n, str(n)) for n in range(1, 7)]
+        store.write(pl.DataFrame(people, schema=dict(USERS.columns), orient="row"), layout.users, USERS)
         cases = [(1, "valid", 1, 12, 1, None), (2, "test", 1, 13, 2, None)]
         store.write(pl.DataFrame(cases, schema=dict(CASES.columns), orient="row"), layout.cases, CASES)
         choice = section("biases", "history")

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from engine.evaluation import selection
 from engine.tables import store
 from engine.tables.layout import Layout
-from engine.tables.schemas import CASES, ERRORS, ITEMS, ORACLE, SPLIT, VECTORS
+from engine.tables.schemas import CASES, ERRORS, ITEMS, ORACLE, SPLIT, USERS, VECTORS
 from engine.tables.settings import Choice
 from engine.training import weights
 from engine.training.interactions import Interactions
@@ -39,6 +39,8 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     store.write(pl.DataFrame(schema=dict(ORACLE.columns)), made.oracle, ORACLE)
     rows = [(item, str(item), None, [[f"kind {item % 3}"]] if item < 9 else None, None) for item in range(1, 10)]
     store.write(pl.DataFrame(rows, schema=dict(ITEMS.columns), orient="row"), made.items, ITEMS)
+    people = [(user, str(user)) for user in range(1, 9)]
+    store.write(pl.DataFrame(people, schema=dict(USERS.columns), orient="row"), made.users, USERS)
     return made
 
 

@@ -12,7 +12,7 @@ import torch
 import models
 from engine.tables import store
 from engine.tables.layout import Layout
-from engine.tables.schemas import ITEMS, TOPIC_ITEMS, VECTORS
+from engine.tables.schemas import ITEMS, TOPIC_ITEMS, USERS, VECTORS
 from engine.tables.settings import Choice
 from engine.training import weights
 from engine.training.source import load
@@ -54,6 +54,11 @@ def swapped(layout: Layout) -> None:
     store.write(items.with_columns(raw=pl.col("raw").replace({"f3": "f4", "f4": "f3"})), layout.items, ITEMS)
 
 
+def newcomers(layout: Layout) -> None:
+    users = store.read(layout.users, USERS)
+    store.write(users.with_columns(raw=pl.col("raw").replace({"p3": "p4", "p4": "p3"})), layout.users, USERS)
+
+
 def regrouped(layout: Layout) -> None:
     items = store.read(layout.items, ITEMS)
     store.write(items.with_columns(categories=pl.col("categories").reverse()), layout.items, ITEMS)
@@ -84,6 +89,7 @@ def retold(layout: Layout) -> None:
         ("gru4rec", {"dim": 4}, swapped, "the items were others"),
         ("fdsa", FDSA, regrouped, "the items were others"),
         ("fdsa", FDSA, encoded, "views.text.encoder was None and is 'bert'"),
+        ("bpr_mf", {"dim": 4}, newcomers, "the people were others"),
         ("ctr_bpr", {}, retold, "the topics were others"),
     ],
 )
@@ -107,6 +113,7 @@ def test_what_a_model_does_not_read_may_change(layout: Layout) -> None:
     regrouped(layout)
     encoded(layout)
     retold(layout)
+    newcomers(layout)
     assert restored("gru4rec", {"dim": 4}, layout)
 
 
