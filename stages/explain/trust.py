@@ -9,7 +9,7 @@ from engine.measures.claims import SHARES
 
 NAMES = {
     "newest": "the newest acts, whatever they weigh",
-    "random": "acts at random",
+    "random": "a draw at random",
     "own_share": "the model's own attention",
     "own_signed": "the model's own contributions",
     "own_gate": "the model's own gates",
@@ -52,7 +52,7 @@ class KnownCauses:
 class Trust:
     """`erased`: how far the score falls without the heaviest acts by each ranking, in `cases` cases, the mean over
     `shares`; `untested`: the reading that leads is not among them. `own`: falls by what is erased, for the model's own
-    weights alone.
+    weights alone. `of_item`: falls without the heaviest words, or regions, of the recommended item itself.
     """
 
     cases: int
@@ -60,6 +60,7 @@ class Trust:
     untested: bool
     own: dict[str, list[TrustRow]]
     known: list[KnownCauses]
+    of_item: dict[str, list[TrustRow]]
     shares: str = ", ".join(f"{100 * share:g}" for share in SHARES)
 
 
@@ -68,7 +69,7 @@ def trust(explain: Sections, claims: Sections) -> Trust:
     acts = claims.get("acts", {})
     return Trust(
         cases=int(claims.get("tested", {}).get("cases", 0)),
-        erased=[TrustRow(NAMES[name], acts[name][JUDGED], _note(name, acts[name])) for name in in_order(acts)],
+        erased=_judged(acts),
         untested=bool(acts) and LEADING not in acts,
         own=_own(explain.get("drop", {})),
         known=[
@@ -81,7 +82,14 @@ def trust(explain: Sections, claims: Sections) -> Trust:
             for over, called in OVER.items()
             if (found := explain.get("truth", {}).get(over))
         ],
+        of_item={
+            parts: _judged(claims[f"item_{parts}"]) for parts in ("words", "regions") if f"item_{parts}" in claims
+        },
     )
+
+
+def _judged(rankings: Sections) -> list[TrustRow]:
+    return [TrustRow(NAMES[one], rankings[one][JUDGED], _note(one, rankings[one])) for one in in_order(rankings)]
 
 
 def in_order(found: Sections) -> list[str]:

@@ -466,6 +466,27 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
         assert f"{over}_{own}" not in drop
 
 
+def test_a_model_that_reads_no_history_has_its_weights_of_the_item_tested_and_told(small: Any) -> None:
+    section = {"dim": 4, "sentence": 0}
+    choice = Choice(name="mlam", settings=section)
+    catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
+    torch.manual_seed(2)
+    model = models.build(choice, catalog, 3)
+    for parameter in model.parameters():
+        parameter.data.normal_()
+    kept(small, "mlam", section, model.state_dict())
+    main(params("mlam", section), small.layout)
+    claims = json.loads(small.layout.metric("claims").read_text())
+    assert set(claims["tested"]) == {"cases", "item_words", "item_regions"}
+    for part in ("item_words", "item_regions"):
+        falls = {name: one["comprehensiveness"] for name, one in claims[part].items()}
+        assert set(falls) == {"own_share", "leave_one_out", "random"}
+        assert falls["leave_one_out"] > 0
+    text = Page(small.page).text
+    assert "Without what the item itself says and shows" in text
+    assert "Erasing what weighs most" not in text
+
+
 def test_words_and_regions_are_held_against_known_causes_by_the_leading_reading_too(small: Any) -> None:
     truth = {"user": [1] * 4, "position": range(4), "item": [1, 2, 3, 4], "cause": ["passing"] * 4}
     truth |= {"earlier": [[], [], [], [1]], "topic": [None] * 4, "words": [["storm"], None, None, None]}

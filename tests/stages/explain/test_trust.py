@@ -68,6 +68,20 @@ def test_only_a_reading_is_told_that_it_explains_nothing() -> None:
     assert told == [NAMES["own_share"]], "the newest acts and a draw know nothing of the model anyway"
 
 
+def test_weights_of_the_items_own_parts_are_judged_too() -> None:
+    rankings = {
+        "random": section(0.1, says_nothing=True),
+        "leave_one_out": section(0.4),
+        "own_share": section(0.0, says_nothing=True),
+    }
+    found = trust({}, {"item_words": rankings})
+    assert set(found.of_item) == {"words"}
+    rows = [(row.name, row.value, bool(row.note)) for row in found.of_item["words"]]
+    names = [NAMES[name] for name in ("random", "own_share", "leave_one_out")]
+    assert rows == [(names[0], 0.1, False), (names[1], 0.0, True), (names[2], 0.4, False)]
+    assert not trust({}, CLAIMS).of_item
+
+
 def test_where_the_reading_that_leads_was_not_tested_that_is_said() -> None:
     acts = {name: value for name, value in CLAIMS["acts"].items() if name != "integrated"}
     assert trust({}, {"acts": acts}).untested
