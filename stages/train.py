@@ -36,7 +36,7 @@ def main(params: Params, layout: Layout) -> None:
     learning = settings(params)
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
-    data = load(layout, needs, "valid", device)
+    data, about = load(layout, needs, "valid", device), trained_on(layout, needs)
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{_digest(params, learning, layout)}.pt"
@@ -45,7 +45,7 @@ def main(params: Params, layout: Layout) -> None:
     done = fit(model, data.train, reading, learning, params.seed, checkpoint)
     if not leads():
         return
-    learned = weights.Learned.of(params.model.name, models.configure(params.model), trained_on(layout, needs))
+    learned = weights.Learned.of(params.model.name, models.configure(params.model), about)
     weights.save(model.state_dict(), learned, layout.weights)
     _write(model, data, params, done, device, layout)
 

@@ -127,6 +127,13 @@ def test_what_is_read_first_stands_in_test_json_and_the_rest_beside_it(
     assert {"rmse", "mae", "ratings"} <= set(evaluated(layout, "biases"))
 
 
+def test_what_weights_say_is_read_before_hours_of_training(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout.users.unlink()
+    monkeypatch.setattr(train, "fit", lambda *given: pytest.fail("it has learned for nothing"))
+    with pytest.raises(FileNotFoundError, match=r"users\.parquet: no users table there"):
+        trained(layout, "popularity")
+
+
 def test_training_learns_from_the_training_part_alone(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the validating nor the testing events reach what is fitted; the latter not even the process."""
     seen: list[Any] = []
