@@ -9,7 +9,7 @@ MISSING = ("polars", "pyarrow", "dvc", "gensim", "bson", "pymongo", "ruamel", "r
 HEAVY = {  # what reads tables: all the rest of these packages is light
     "engine.features.extraction", "engine.features.extractor", "engine.features.projection",
     "engine.features.ray_cluster", "engine.features.pictures.extractors", "engine.features.text.doc2vec",
-    "engine.features.text.extractor", "engine.training.source",
+    "engine.features.text.extractor", "engine.training.source", "engine.training.trained_on",
 }  # fmt: skip
 PACKAGES = ("models", "engine.training", "engine.evaluation", "engine.measures", "engine.features", "benchmarks.cuda")
 PROBE = """

@@ -13,8 +13,9 @@ import torch
 import models
 from engine.tables import files, store
 from engine.tables.layout import Layout
-from engine.tables.schemas import CASES, SPLIT
+from engine.tables.schemas import CASES, ITEMS, SPLIT, USERS
 from engine.tables.settings import Choice
+from engine.training import weights
 from engine.training.contract import Learner
 from engine.training.fit import Progressed, fit
 from engine.training.loop import Loop
@@ -117,6 +118,10 @@ def staged(folder: Path) -> list[str]:
     store.write(split, layout.split, SPLIT, {"items": 9, "users": 8})
     asked = [(u, "valid", u, 5, 1 + (u + 5) % 9, None) for u in range(1, 9)]
     store.write(pl.DataFrame(asked, schema=dict(CASES.columns), orient="row"), layout.cases, CASES)
+    items = [(n, str(n), None, None, None) for n in range(1, 10)]
+    store.write(pl.DataFrame(items, schema=dict(ITEMS.columns), orient="row"), layout.items, ITEMS)
+    people = [(n, str(n)) for n in range(1, 9)]
+    store.write(pl.DataFrame(people, schema=dict(USERS.columns), orient="row"), layout.users, USERS)
     params = stage.Params(
         model=section("gru4rec", "chunked"), seen="kept", train=settings().model_dump(), device="cpu", seed=1
     )
@@ -128,7 +133,7 @@ def staged(folder: Path) -> list[str]:
         written.append(path.name)
         return whole(path)
 
-    files.whole = counted
+    files.whole = weights.whole = counted
     os.environ["DVC_ROOT"] = str(layout.root)
     stage.main(params, layout)
     return sorted(written)
