@@ -46,6 +46,15 @@ class RankingTests:
     user_C: np.ndarray
     found: dict[str, Measures]
 
+    @staticmethod
+    def joined(user_C: list[np.ndarray], blocks: list[dict[str, Measures]]) -> "RankingTests":
+        """Of blocks of cases, one after the other."""
+        found = {
+            name: {measure: np.concatenate([block[name][measure] for block in blocks]) for measure in measures}
+            for name, measures in blocks[0].items()
+        }
+        return RankingTests(np.concatenate(user_C), found)
+
 
 @torch.no_grad()
 def examine(
@@ -66,11 +75,7 @@ def examine(
         users.append(probe.batch.user_B.cpu().numpy())
     if not parts:
         return None
-    joined = {
-        name: {measure: np.concatenate([part[name][measure] for part in parts]) for measure in measures}
-        for name, measures in parts[0].items()
-    }
-    return RankingTests(np.concatenate(users), joined)
+    return RankingTests.joined(users, parts)
 
 
 def _block(

@@ -45,11 +45,7 @@ def examine_item(
             users.append(probe.batch.user_B.cpu().numpy()[row_R])
     if not parts:
         return None
-    joined = {
-        name: {measure: np.concatenate([part[name][measure] for part in parts]) for measure in measures}
-        for name, measures in parts[0].items()
-    }
-    return RankingTests(np.concatenate(users), joined)
+    return RankingTests.joined(users, parts)
 
 
 def _block(probe: Probe, ragged: Ragged, over: Over, rng: np.random.Generator) -> dict[str, Measures]:

@@ -53,11 +53,7 @@ def examine_parts(
         users.append(probe.batch.user_B.cpu().numpy()[row_R])
     if not sum(map(len, users)):
         return None
-    joined = {
-        name: {measure: np.concatenate([part[name][measure] for part in parts]) for measure in measures}
-        for name, measures in parts[0].items()
-    }
-    return RankingTests(np.concatenate(users), joined)
+    return RankingTests.joined(users, parts)
 
 
 def _block(
