@@ -1,5 +1,7 @@
 """The model's own weights of the asked item's words or regions put to the test: what the score is without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,6 +50,16 @@ def examine_item(
     return RankingTests.joined(users, parts)
 
 
+@torch.no_grad()
+def leaving_parts_out(model: Recommender, batch: Batch, item_B: Tensor, ragged: Ragged, own: Weights) -> Weights:
+    """How far each asked item's score falls without each of the parts (words, or regions) that own weights are of."""
+    valid_BP = own.valid.cpu().numpy()
+    asked = _Asked(model, batch, item_B, ragged)
+    asked.leave_unread(valid_BP)
+    fall_PB = [asked.own_B - asked.score(one_P & valid_BP) for one_P in np.eye(valid_BP.shape[1], dtype=bool)]
+    return replace(own, value=torch.stack(fall_PB, 1), kind="signed", faithful=True)
+
+
 def _block(probe: Probe, ragged: Ragged, over: Over, rng: np.random.Generator) -> dict[str, Measures]:
     """Each ranking's measures over the rows of a block."""
     said = _own(probe.model, probe, over)
@@ -71,50 +83,62 @@ class _Erasing:
     """Scores of a block's items by what is left of each; the others' stay."""
 
     def __init__(self, probe: Probe, ragged: Ragged, valid_BP: Flags):
-        self.probe, self.value_XD = probe, ragged.value_XD
-        some_XD = ragged.value_XD[:: max(len(ragged.value_XD) // PARTS, 1)]
-        self.mean_D = some_XD.float().mean(0).to(some_XD.dtype)
-        self.start_B = ragged.offset_N[probe.item_B]
+        self.probe, self.asked = probe, _Asked(probe.model, probe.batch, probe.item_B, ragged)
+        self.asked.leave_unread(valid_BP)
         self.score_BN = scores(probe.model, probe.batch, probe.excluded_BN.shape[1] - 1)
-        self.turns = [(row_R, select_rows(probe.batch, row_R)) for row_R in _turns(probe)]
-        self.own_B = self.score_BN.gather(1, probe.item_B[:, None])[:, 0]
-        self.read_B = torch.ones_like(probe.item_B, dtype=torch.bool)
-        whole_B, none_B = (self._asked(np.broadcast_to(gone, valid_BP.shape) & valid_BP) for gone in (False, True))
-        self.read_B = whole_B != none_B  # whose score is the same without all of them does not hang on any
 
     def without(self, gone_BP: Flags) -> tuple[Floats, Floats]:
         """Falls and ranks where some parts of each row's item are the mean one."""
         changed_BN = self.score_BN.clone()
-        changed_BN[torch.arange(len(changed_BN)), self.probe.item_B] = self._asked(gone_BP)
+        changed_BN[torch.arange(len(changed_BN)), self.probe.item_B] = self.asked.score(gone_BP)
         return self.probe.by_scores(changed_BN)
 
-    def _asked(self, gone_BP: Flags) -> Tensor:
+
+class _Asked:
+    """The score of each row's item, some of whose parts are the mean one."""
+
+    def __init__(self, model: Recommender, batch: Batch, item_B: Tensor, ragged: Ragged):
+        self.model, self.item_B, self.value_XD = model, item_B, ragged.value_XD
+        some_XD = ragged.value_XD[:: max(len(ragged.value_XD) // PARTS, 1)]
+        self.mean_D = some_XD.float().mean(0).to(some_XD.dtype)
+        self.start_B = ragged.offset_N[item_B]
+        self.turns = [(row_R, select_rows(batch, row_R)) for row_R in _turns(model, item_B)]
+        self.own_B = model.score(batch, item_B[:, None])[:, 0].float()
+        self.read_B = torch.ones_like(item_B, dtype=torch.bool)
+
+    def leave_unread(self, valid_BP: Flags) -> None:
+        """Rows whose score is the same without any part do not hang on them, and are not asked again."""
+        whole_B, none_B = (self.score(np.broadcast_to(gone, valid_BP.shape) & valid_BP) for gone in (False, True))
+        self.read_B = whole_B != none_B
+
+    def score(self, gone_BP: Flags) -> Tensor:
+        """Where some parts are gone, score_B."""
         score_B = self.own_B.clone()
         gone = torch.from_numpy(gone_BP).to(score_B.device)
         for row_R, batch in self.turns:
             if bool(self.read_B[row_R].any()):
                 which_X, part_X = gone[row_R].nonzero(as_tuple=True)
                 places = self.start_B[row_R][which_X] + part_X
-                score_B[row_R] = self._score(batch, self.probe.item_B[row_R], places)
+                score_B[row_R] = self._changed(batch, self.item_B[row_R], places)
         return score_B
 
-    def _score(self, batch: Batch, item_R: Tensor, place_X: Tensor) -> Tensor:
+    def _changed(self, batch: Batch, item_R: Tensor, place_X: Tensor) -> Tensor:
         """The catalogue's own table is changed and put back: every model that reads it holds it."""
         kept_XD = self.value_XD[place_X].clone()
         self.value_XD[place_X] = self.mean_D
         try:
-            return self.probe.model.score(batch, item_R[:, None])[:, 0].float()
+            return self.model.score(batch, item_R[:, None])[:, 0].float()
         finally:
             self.value_XD[place_X] = kept_XD
 
 
-def _turns(probe: Probe) -> list[Tensor]:
+def _turns(model: Recommender, item_B: Tensor) -> list[Tensor]:
     """Rows that can be asked together: parts are changed where all read them, so that rows of one item take turns, and
     each row is alone where histories are read, which may hold the others' items.
     """
-    if probe.model.needs.length:
-        return list(torch.split(torch.arange(len(probe.item_B), device=probe.item_B.device), 1))
-    turn_B = (probe.item_B == probe.item_B[:, None]).tril(-1).sum(1)
+    if model.needs.length:
+        return list(torch.split(torch.arange(len(item_B), device=item_B.device), 1))
+    turn_B = (item_B == item_B[:, None]).tril(-1).sum(1)
     return [(turn_B == turn).nonzero()[:, 0] for turn in range(int(turn_B.max()) + 1)]
 
 

@@ -8,8 +8,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from engine.tables.files import reading, whole
+from engine.tables.files import reading
 from engine.tables.settings import Record, sides
+from engine.training import checkpoint
 from engine.training.needs import Settings
 
 NAMED = 3  # tensors of each kind
@@ -63,8 +64,7 @@ class Learned(Record):
 
 def save(state: Mapping[str, Tensor], learned: Learned, path: Path) -> None:
     """Write weights whole."""
-    with whole(path) as temporary:
-        torch.save({"learned": learned.model_dump(), "weights": {k: v.cpu() for k, v in state.items()}}, temporary)
+    checkpoint.save({"learned": learned.model_dump(), "weights": {k: v.cpu() for k, v in state.items()}}, path)
 
 
 def load(path: Path, device: str) -> tuple[Learned, dict[str, Tensor]]:

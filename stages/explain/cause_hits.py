@@ -10,9 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.evaluation.item_erasure import leaving_parts_out
+from engine.evaluation.part_erasure import VIEWS
 from engine.evaluation.question import Question
 from engine.evaluation.readings import Reading, read
+from engine.training.batch import Batch
 from engine.training.cases import Cases
+from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
 from engine.training.source import Data
 from stages.explain.hits import Hits
@@ -20,7 +24,6 @@ from stages.explain.known_causes import KnownCauses
 from stages.explain.reasons import positions_of
 
 ROWS = 64  # cases explained at once
-INSIDE = ("word", "region")
 
 
 @torch.no_grad()
@@ -28,8 +31,8 @@ def cause_hits(
     model: Recommender, data: Data, cases: Cases, causes: KnownCauses, readings: Mapping[Reading, Collection[str]]
 ) -> Hits:
     """The hits of the model's own weights and of readings, each over what it is asked: "history", and "word" and
-    "region" of the acts that are true causes; `next_word`, `next_region`: own weights of the item acted on next, which
-    are all there is of a model that reads no history.
+    "region" of the acts that are true causes; `next_word`, `next_region`: own weights of the item acted on next, and of
+    a model that reads no history what its score loses with each part.
     """
     hits = Hits()
     if not causes.by_event:
@@ -47,6 +50,8 @@ def cause_hits(
         said = [(f"own_{one.kind}", one) for one in own]
         for reading, over in readings.items() if model.needs.length else ():
             said += [(reading, one) for one in read(asked, reading, over)]
+        if not model.needs.length:
+            said += [("leave_one_out", one) for one in _left_out(model, batch, item_B, data.catalog, own)]
         weighed = {name: _array(one.value.double()) for name, one in said if one.over == "history"}
         weighed["newest"] = np.broadcast_to(np.arange(valid_BL.shape[1], dtype=np.float64), valid_BL.shape)
         for row, (user, _) in enumerate(next_B):
@@ -54,13 +59,23 @@ def cause_hits(
         position_BL = _array(positions_of(data.events, batch))
         places = list(_places(next_B, true_BL, item_BL, position_BL))
         next_places = [((row,), *of, int(item_B[row])) for row, of in enumerate(next_B)]
-        for kind in INSIDE:
+        for kind in VIEWS:
             _note_inside(
                 hits, kind, {n: one for n, one in said if one.over == kind and one.value.ndim == 3}, places, causes
             )
             of_next = {n: one for n, one in said if one.over == kind and one.value.ndim == 2}
             _note_inside(hits, kind, of_next, next_places, causes)
     return hits
+
+
+def _left_out(
+    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, own: list[Weights]
+) -> Iterator[Weights]:
+    """What the next item's score loses with each of its words and regions that own weights are of."""
+    for over in VIEWS:
+        for one in own:
+            if one.over == over and one.value.ndim == 2:
+                yield leaving_parts_out(model, batch, item_B, catalog.ragged(VIEWS[over]), one)
 
 
 Place = tuple[tuple[int, ...], int, int, int]  # where in the weights; whose event, its position, its item
