@@ -16,7 +16,7 @@ from engine.training.contract import Weights
 
 Reading = Literal["gradient", "integrated", "integrated_from_mean", "leave_one_out", "shapley", "combined"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
-LEADING: Reading = "integrated"  # the best against the demo's known causes: docs/explanations.md
+LEADING: Reading = "integrated"  # the best against the demo's known causes: docs/reasons.md
 INSIDE: tuple[Reading, ...] = ("gradient", "integrated")  # what words and regions are tested by; the others cost more
 ACTS_ALONE: tuple[Reading, ...] = ("integrated_from_mean", "shapley")
 STEPS = 4  # presences between 0 and 1 at which a slope is taken
