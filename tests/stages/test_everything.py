@@ -17,6 +17,7 @@ from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, ITEMS, RECOMMENDATIONS, SPLIT, USERS
 from engine.tables.settings import Choice
+from engine.training import weights
 from engine.training.loop import Loop
 from engine.training.schedule import Train
 from engine.training.source import load
@@ -104,6 +105,25 @@ def test_all_events_train_and_nothing_is_left_to_rank(repo: Path) -> None:
     train.main(train.Params(model=model, seen="excluded", device="cpu"), layout)  # chooses nothing: needs no run
     with pytest.raises(ValueError, match=r"protocols\.everything learns from all events and leaves none to test"):
         evaluate.main(evaluate.Params(model=model, seen="excluded", device="cpu"), layout)
+
+
+def test_weights_say_the_items_that_they_learned_by_where_others_come_meanwhile(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, whole = at(repo, "leave_one_out"), Loop.run
+    needs = models.configure(Choice(name="sasrec", settings=SECTIONS["sasrec"])).needs
+    before = trained_on(layout, needs)
+
+    def replaced(loop: Loop, *given: Any, **more: Any) -> Any:
+        items = store.read(layout.items, ITEMS).with_columns(raw=pl.col("raw").reverse())
+        store.write(items, layout.items, ITEMS)
+        return whole(loop, *given, **more)
+
+    monkeypatch.setattr(Loop, "run", replaced)
+    learn(repo, "sasrec", "leave_one_out")
+    said = weights.load(layout.weights, "cpu")[0].data
+    assert said == before
+    assert said.items != trained_on(layout, needs).items
 
 
 def test_without_a_run_that_chose_the_epochs_it_is_refused(repo: Path) -> None:
