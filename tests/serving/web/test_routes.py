@@ -150,6 +150,12 @@ def test_what_is_wrong_is_refused_by_name(client: TestClient, change: dict[str, 
     assert told in refused(client, "/recommend", P2 | change)
 
 
+@pytest.mark.parametrize("name", ["top", "limit"])
+@pytest.mark.parametrize("value", ["5", 5.0, True, 0])
+def test_why_not_takes_whole_numbers_alone(client: TestClient, name: str, value: Any) -> None:
+    assert f"body.{name}: Input should be" in refused(client, "/why_not", P2 | {"item": "f1", name: value})
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status", "told"),
     [
