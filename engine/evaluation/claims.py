@@ -70,7 +70,7 @@ def examine(
     Cases with fewer than 2 acts, or nothing to recommend, are left out; None where none is left.
     """
     rng, parts, users = np.random.default_rng(seed), [], []
-    for probe in probes(model, data[0], cases, seen):
+    for probe in probes(model, data[0], cases, seen, "test acts"):
         parts.append(_block(probe, data[1], readings, rng))
         users.append(probe.batch.user_B.cpu().numpy())
     if not parts:

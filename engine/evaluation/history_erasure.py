@@ -9,6 +9,7 @@ from torch import Tensor
 from engine.evaluation.erasure import erase_events, select_rows
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
+from engine.training.bar import bar
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
@@ -88,7 +89,7 @@ def history_erasures(
         return None
     rng = np.random.default_rng(seed)
     parts = []
-    for first in range(0, len(cases), ROWS):
+    for first in bar(range(0, len(cases), ROWS), "erase acts"):
         some = slice(first, first + ROWS)
         part = Cases(cases.user_C[some], cases.position_C[some], cases.target_C[some])
         found = _part(model, events, part, seen, erase, rng)

@@ -37,7 +37,7 @@ def examine_item(
     if not isinstance(model, Explainer) or VIEWS[over] not in model.needs.views:
         return None
     ragged, rng, parts, users = data[1].ragged(VIEWS[over]), np.random.default_rng(seed), [], []
-    for probe in probes(model, data[0], cases, seen, 0):
+    for probe in probes(model, data[0], cases, seen, f"test the item's {VIEWS[over]}", 0):
         told = _own(model, probe, over)
         if not told:
             return None

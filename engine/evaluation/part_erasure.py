@@ -47,7 +47,9 @@ def examine_parts(
     None where the model reads none, or no case has such an act.
     """
     rng, parts, users = np.random.default_rng(seed), [], []
-    for probe in probes(model, data[0], cases, seen, 1) if VIEWS[over] in model.needs.views else ():
+    if VIEWS[over] not in model.needs.views:
+        return None
+    for probe in probes(model, data[0], cases, seen, f"test {VIEWS[over]} of acts", 1):
         found, row_R = _block(probe, data[1], [one for one in readings if one in INSIDE], over, rng)
         parts.append(found)
         users.append(probe.batch.user_B.cpu().numpy()[row_R])

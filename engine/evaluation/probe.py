@@ -12,6 +12,7 @@ from engine.evaluation.history_erasure import best_items, centred, excluded_item
 from engine.evaluation.mean_item import MeanItem
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
+from engine.training.bar import bar
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Recommender
@@ -71,12 +72,15 @@ class Probe:
 
 
 @torch.no_grad()
-def probes(model: Recommender, events: Interactions, cases: Cases, seen: Seen, least: int = 2) -> Iterator[Probe]:
+def probes(
+    model: Recommender, events: Interactions, cases: Cases, seen: Seen, title: str, least: int = 2
+) -> Iterator[Probe]:
     """The cases that have `least` acts before them and something to recommend, `ROWS` or fewer at a time; with none
-    needed those of a model that reads no history too.
+    needed those of a model that reads no history too. `title`: of the bar that shows how far it is.
     """
     model.eval()
-    for first in range(0, len(cases) if model.needs.length or not least else 0, ROWS):
+    asked = len(cases) if model.needs.length or not least else 0
+    for first in bar(range(0, asked, ROWS), title):
         user_B, position_B, target_B = (
             value[first : first + ROWS] for value in (cases.user_C, cases.position_C, cases.target_C)
         )

@@ -14,6 +14,7 @@ from engine.evaluation.item_erasure import leaving_parts_out
 from engine.evaluation.part_erasure import VIEWS
 from engine.evaluation.question import Question
 from engine.evaluation.readings import Reading, read
+from engine.training.bar import bar
 from engine.training.batch import Batch
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
@@ -37,7 +38,7 @@ def cause_hits(
     hits = Hits()
     if not causes.by_event:
         return hits
-    for first in range(0, len(cases), ROWS):
+    for first in bar(range(0, len(cases), ROWS), "hold against known causes"):
         user_B, position_B, item_B = (c[first : first + ROWS] for c in (cases.user_C, cases.position_C, cases.target_C))
         batch = data.events.before(user_B, position_B, model.needs)
         next_B = list(zip(user_B.tolist(), position_B.tolist(), strict=True))

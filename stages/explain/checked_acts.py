@@ -8,6 +8,7 @@ from torch import Tensor
 from engine.evaluation.cause import TRIED, Causes, Telling
 from engine.evaluation.question import Question
 from engine.evaluation.wording import Wording
+from engine.training.bar import bar
 from engine.training.cases import Cases
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
@@ -55,7 +56,7 @@ def checked_acts(
     found: dict[tuple[int, int], Checked] = {}
     model.eval()
     unnamed = replace(wording, names=replace(wording.names, title_N=[ACT] * len(wording.names.title_N)))
-    for first in range(0, len(cases) if model.needs.length else 0, ROWS):
+    for first in bar(range(0, len(cases) if model.needs.length else 0, ROWS), "check acts"):
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
         position_BL, user_B = positions_of(events, batch), cases.user_C[some].tolist()

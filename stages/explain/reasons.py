@@ -10,6 +10,7 @@ from engine.evaluation.history_erasure import best_items
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, read
 from engine.tables.schemas import REASONS
+from engine.training.bar import bar
 from engine.training.batch import Batch
 from engine.training.cases import Cases, Seen
 from engine.training.catalog import Catalog
@@ -58,7 +59,7 @@ def recommend_with_reasons(
 def reason_rows(model: Recommender, events: Interactions, cases: Cases, asked: Asked, catalog: Catalog) -> pl.DataFrame:
     """A REASONS table without labels (`COLUMNS`), in the order of the cases; an item's rank is its place in `asked`."""
     frames = [pl.DataFrame(schema=COLUMNS)]
-    for first in range(0, len(cases), ROWS):
+    for first in bar(range(0, len(cases), ROWS), "read reasons"):
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
         position_BL = positions_of(events, batch)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import Field
-from rich.progress import track
 from torch import Tensor
 
 import models
@@ -25,6 +24,7 @@ from engine.tables.layout import Layout
 from engine.tables.naming import naming
 from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
 from engine.tables.settings import Choice, Record
+from engine.training.bar import bar
 from engine.training.cases import Seen
 from engine.training.contract import Recommender
 from engine.training.fit import accelerator
@@ -69,7 +69,7 @@ def main(params: Params, layout: Layout) -> None:
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]
     parts = [
         shown(model, data, user_C[part], length_C[part], settings, params.seen, wording)
-        for part in track(list(_parts(len(user_C), PEOPLE)), "recommending", transient=True)
+        for part in bar(list(_parts(len(user_C), PEOPLE)), "recommend")
     ]
     items = store.read(layout.items, ITEMS, ["item", "raw", "title"])
     table = named(pl.concat(parts), chosen, items)
