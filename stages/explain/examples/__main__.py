@@ -11,6 +11,7 @@ from engine.tables import files
 from engine.tables.command import command
 from engine.tables.params import read_yaml
 from engine.training.fit import accelerator
+from stages.compare.listed import parts
 from stages.explain.examples.cells import cells_of
 from stages.explain.examples.drawing import draw
 from stages.explain.examples.people import chosen_cases
@@ -71,7 +72,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     with command("explain"):
         refused = []
-        for name, section in read_yaml(given.papers / "figures.yaml")["examples"].items():
+        (listed,) = parts(given.papers / "figures.yaml", "examples")
+        for name, section in listed.items():
             try:
                 absent = make(name, Example.model_validate(section), given.papers, given.out)
             except ValueError as error:
