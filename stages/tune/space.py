@@ -1,5 +1,7 @@
 """What is searched of a model's settings: `papers/spaces.yaml`, its common part and the model's own."""
 
+import math
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,8 @@ class Dimension(Record):
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "Dimension":
-        ranged = self.low is not None and self.high is not None and self.low < self.high
-        if len(self.any) > 1 and self.low is None and self.high is None and not self.log:
+        ranged = self.low is not None and self.high is not None and self.low < self.high < math.inf
+        if len({(type(one), one) for one in self.any}) > 1 and self.low is None and self.high is None and not self.log:
             return self
         if self.any or not ranged or (self.log and (self.low or 0) <= 0):
             raise ValueError("two values at least under `any`, or `low` below `high` (above 0 with `log`)")
@@ -69,7 +71,7 @@ def read(path: Path) -> Spaces:
     """The file, checked.
 
     Raises:
-        ValueError: it is none, or it searches one model's learning rate in its own way.
+        ValueError: it is none, it searches one model's learning rate in its own way, or it names an unknown model.
     """
     try:
         found = checked(Spaces, read_yaml(path), "")
@@ -77,6 +79,9 @@ def read(path: Path) -> Spaces:
         raise ValueError(str(error).replace("params.yaml: ", f"{path}: ")) from None
     if own := [name for name, space in found.models.items() if LR in space]:
         raise ValueError(f"{path}: models.{own[0]}: {LR} is searched alike for all; it stands under `common`")
+    names = {module.name for module in pkgutil.iter_modules(models.__path__) if not module.ispkg}
+    if unknown := sorted(found.models.keys() - names):
+        raise ValueError(f"{path}: models.{unknown[0]}: there is no such model; there are {', '.join(sorted(names))}")
     return found
 
 
@@ -101,6 +106,10 @@ def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimens
     return dict(sorted(found.items()))
 
 
+class NotTogetherError(ValueError):
+    """Values that a model takes each alone, and not together: a trial that fails, not the end of a search."""
+
+
 def settle(choice: Choice, values: dict[str, Value]) -> Choice:
     """The model's section with values at dotted settings.
 
@@ -113,11 +122,25 @@ def settle(choice: Choice, values: dict[str, Value]) -> Choice:
         place = settings
         for parent in parents:
             place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"models.{choice.name}.{key}: {parent} is {place!r} and has no settings of its own")
         place[last] = value
     found = Choice(name=choice.name, settings=settings)
     models.configure(found)
     checked(Train, settings.get("train", {}), f"models.{choice.name}.train")
     return found
+
+
+def together(choice: Choice, values: dict[str, Value]) -> Choice:
+    """The same for values that were checked each alone.
+
+    Raises:
+        NotTogetherError: the model does not take them together; says why.
+    """
+    try:
+        return settle(choice, values)
+    except ValueError as error:
+        raise NotTogetherError(str(error).removeprefix("params.yaml: ")) from None
 
 
 def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[str, Value]:
