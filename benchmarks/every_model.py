@@ -14,6 +14,7 @@ a change there. What models learnt lies under --out. Rows in order of NDCG@10, t
 
 import argparse
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from benchmarks.cells import command, costs, earlier, markdown, metrics, refused
 from engine.tables import files
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
-from engine.tables.params import override, read_yaml
+from engine.tables.params import expanded, override, read_yaml
 from engine.tables.settings import Choice
 from engine.training.source import digest
 
@@ -42,8 +43,12 @@ def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> d
     """The cell's readings, or under `refused` why the model cannot be had on this data."""
     section = params["models"][model]
     cell, kept = given.out / model, given.kept / f"{model}.json"
-    chosen = [f"model={model}", *stopping(model, given, section), *given.overrides]
-    asked = {"protocol": given.protocol, "settings": chosen, "section": section, "data": tables_of(model, given)}
+    try:
+        words, own = given_settings(model, given, params)
+    except Lacking as error:
+        return {"refused": str(error.args[0])}
+    chosen = [f"model={model}", *stopping(model, given, section), *words]
+    asked = {"protocol": given.protocol, "settings": chosen, "section": section, "data": tables_of(model, own, given)}
     asked |= {name: params[name] for name in (("train", *SHARED) if "train" in section else SHARED)}
     asked["split"] = params["protocols"].get(given.protocol)
     if found := earlier(kept, asked):
@@ -59,15 +64,25 @@ def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> d
     return found
 
 
-def tables_of(model: str, given: argparse.Namespace) -> str:
-    """A digest of the tables that the model reads of the data; '' where one is not there, which the stages then say."""
-    params = read_yaml(Path("params.yaml"))
+def given_settings(model: str, given: argparse.Namespace, params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The command's settings for a model, what a file of found ones holds written out, and its section with them.
+
+    Raises:
+        Lacking: the file holds nothing for this model.
+    """
+    own, words = deepcopy(params) | {"model": model, "protocol": given.protocol}, []
     for word in given.overrides:
-        override(params, word)
-    needs = models.configure(Choice(name=model, settings=params["models"][model])).needs
-    layout = Layout(given.data, given.protocol)
+        for assignment in expanded(word, own):
+            override(own, assignment)
+            words.append(assignment)
+    return words, own["models"][model]
+
+
+def tables_of(model: str, section: dict[str, Any], given: argparse.Namespace) -> str:
+    """A digest of the tables that the model reads of the data; '' where one is not there, which the stages then say."""
+    needs = models.configure(Choice(name=model, settings=section)).needs
     try:
-        return digest(layout, needs)
+        return digest(Layout(given.data, given.protocol), needs)
     except FileNotFoundError:
         return ""
 

@@ -141,14 +141,28 @@ def test_a_row_of_other_data_another_split_or_seed_is_read_anew(
 
 
 def test_what_a_model_reads_counts(tmp_path: Path) -> None:
-    layout, given = Layout(tmp_path, "temporal"), Namespace(data=tmp_path, protocol="temporal", overrides=[])
-    assert every_model.tables_of("vbpr", given) == ""
+    layout, given = Layout(tmp_path, "temporal"), Namespace(data=tmp_path, protocol="temporal")
+    assert every_model.tables_of("vbpr", {}, given) == ""
     for path in (layout.split, layout.cases, layout.image):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("one")
-    found = {model: every_model.tables_of(model, given) for model in ("ease", "vbpr")}
+    found = {model: every_model.tables_of(model, {}, given) for model in ("ease", "vbpr")}
     layout.image.write_text("other")
-    assert every_model.tables_of("ease", given) == found["ease"], "it reads no pictures"
-    assert every_model.tables_of("vbpr", given) not in ("", found["vbpr"])
+    assert every_model.tables_of("ease", {}, given) == found["ease"], "it reads no pictures"
+    assert every_model.tables_of("vbpr", {}, given) not in ("", found["vbpr"])
     layout.cases.write_text("other")
-    assert every_model.tables_of("ease", given) != found["ease"]
+    assert every_model.tables_of("ease", {}, given) != found["ease"]
+
+
+def test_what_a_file_of_found_settings_holds_counts(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "tuned.yaml"
+    words = ("dataset=x", f"@{found}", "--out", str(tmp_path / "out"), "--models", "ease", "sasrec")
+    for penalty in (7, 8):
+        found.write_text(f"x: {{temporal: {{ease: {{settings: ++models.ease.penalty={penalty}}}}}}}")
+        asked.clear()
+        lines = table(monkeypatch, capsys, *words)
+        assert asked[0] == ["train", "model=ease", "dataset=x", f"++models.ease.penalty={penalty}"]
+        assert "| sasrec | " in lines[-1]
+        assert "nothing for x, temporal, sasrec" in lines[-1]

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.tables import files
 from engine.tables.command import command
+from engine.tables.lacking import Lacking
 from engine.tables.params import read_yaml
 from engine.training.fit import accelerator
 from stages.compare.listed import parts
@@ -76,8 +77,9 @@ def main() -> None:
         for name, section in listed.items():
             try:
                 absent = make(name, Example.model_validate(section), given.papers, given.out)
-            except ValueError as error:
-                refused.append(f"figures.yaml, examples.{name}: {error}")
+            except (ValueError, OSError, Lacking) as error:
+                why = error.args[0] if isinstance(error, Lacking) else error
+                refused.append(f"figures.yaml, examples.{name}: {why}")
             else:
                 print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
         if refused:
