@@ -1,21 +1,19 @@
 """The papers' cells side by side: `python -m stages.compare.paper_tables papers/cells.yaml papers/cells OUT`."""
 
 import argparse
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from engine.measures.significance import Verdict, holm, t_test
+from engine.measures.significance import Verdict, t_test
 from engine.tables import files, store
 from engine.tables.command import command
 from engine.tables.schemas import ERRORS, RANKS
 from stages.compare.listed import kept, papers, parts, refuse_unfinished
 from stages.compare.paired import CASE, EVENT, per_case, per_event
-from stages.compare.printed_table import markdown
+from stages.compare.printed_table import as_csv, markdown
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
 ERRORS_OF = ("rmse", "mae")  # over rated events, not over ranked cases
@@ -42,7 +40,7 @@ def tables(
             rows = [_row(name, listed[name], cells, published_on.get(paper, "")) for name in there]
             tested = there[0] == names[0]
             verdicts = {metric: _against(rows, cells, metric, tested) for metric in metrics[paper]}
-            found[paper] = _csv(rows, verdicts)
+            found[paper] = as_csv(rows, verdicts)
     return found
 
 
@@ -98,22 +96,6 @@ def _verdict(both: pl.DataFrame, metric: str) -> Verdict | None:
         )
     there = np.isfinite(own) & np.isfinite(other)
     return t_test(other[there], own[there]) if there.sum() > 1 else None
-
-
-def _csv(rows: list[dict[str, Any]], verdicts: dict[str, list[Verdict | None]]) -> str:
-    tested = [(metric, place, v) for metric, column in verdicts.items() for place, v in enumerate(column) if v]
-    corrected = holm([verdict.p for *_, verdict in tested])
-    for (metric, place, verdict), p_holm in zip(tested, corrected, strict=True):
-        told = {"difference": verdict.difference, "p": verdict.p, "p_holm": float(p_holm), "effect": verdict.effect}
-        rows[place] |= {f"{metric}_{name}": value for name, value in told.items()}
-    told_of = [f"{metric}_{name}" for metric in verdicts for name in ("difference", "p", "p_holm", "effect")]
-    columns = list(dict.fromkeys([*(key for row in rows for key in row if key not in told_of), *told_of]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-    return text.getvalue()
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from engine.tables.settings import checked
 from engine.training.contract import Solver, Tuned
 from engine.training.fit import Progressed, Watch
 from engine.training.run_settings import RunSettings
-from stages.tune import space, tuned
+from stages.tune import settled, space, tuned
 from stages.tune.trainings import Trainings
 from stages.tune.trials import Budget, Search
 
@@ -39,10 +39,10 @@ def search(trainings: Trainings, spaces: space.Spaces, budget: Budget, out: Path
         task = progress.add_task(choice.name, total=budget.trials)
         kept = Search(out, trainings.name(repr(sorted(found.items()))), found, trainings.params.seed)
 
-        def trial(settings: dict[str, space.Value], folder: Path, watch: Watch) -> list[Progressed]:
-            settled, (first, *others) = space.together(choice, settings), trainings.seeds
-            done = [trainings.trained(settled, first, folder, watch)[1]]
-            return done + [trainings.trained(settled, seed, folder, None)[1] for seed in others]
+        def trial(settings: dict[str, settled.Value], folder: Path, watch: Watch) -> list[Progressed]:
+            chosen, (first, *others) = settled.together(choice, settings), trainings.seeds
+            done = [trainings.trained(chosen, first, folder, watch)[1]]
+            return done + [trainings.trained(chosen, seed, folder, None)[1] for seed in others]
 
         def told(so_far: Search) -> None:
             complete = [t.value for t in so_far.ended if t.state.name == "COMPLETE" and t.value is not None]

@@ -12,10 +12,9 @@ import models
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice, Record, checked
 from engine.training.schedule import Train
+from stages.tune.settled import Value, settle
 
 LR = "train.lr"  # every learner's is searched alike
-
-Value = str | bool | int | float
 
 
 class Dimension(Record):
@@ -106,43 +105,6 @@ def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimens
     return dict(sorted(found.items()))
 
 
-class NotTogetherError(ValueError):
-    """Values that a model takes each alone, and not together: a trial that fails, not the end of a search."""
-
-
-def settle(choice: Choice, values: dict[str, Value]) -> Choice:
-    """The model's section with values at dotted settings.
-
-    Raises:
-        ValueError: the model does not take them, by name.
-    """
-    settings = _copied(choice.settings)
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        place = settings
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise ValueError(f"models.{choice.name}.{key}: {parent} is {place!r} and has no settings of its own")
-        place[last] = value
-    found = Choice(name=choice.name, settings=settings)
-    models.configure(found)
-    checked(Train, settings.get("train", {}), f"models.{choice.name}.train")
-    return found
-
-
-def together(choice: Choice, values: dict[str, Value]) -> Choice:
-    """The same for values that were checked each alone.
-
-    Raises:
-        NotTogetherError: the model does not take them together; says why.
-    """
-    try:
-        return settle(choice, values)
-    except ValueError as error:
-        raise NotTogetherError(str(error).removeprefix("params.yaml: ")) from None
-
-
 def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[str, Value]:
     """What of the settings as they stand lies in the space: the first trial goes by it."""
     settled = models.configure(choice).model_dump() | {"train": learning.model_dump()}
@@ -154,7 +116,3 @@ def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[
         if dimension.holds(value):
             found[key] = value
     return found
-
-
-def _copied(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: _copied(value) if isinstance(value, dict) else value for key, value in section.items()}

@@ -16,7 +16,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from engine.training.fit import Progressed, Watch
-from stages.tune.space import Dimension, NotTogetherError, Value
+from stages.tune.settled import NotTogetherError, Value
+from stages.tune.space import Dimension
 from stages.tune.tuned import Best
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from engine.tables import files
 from engine.tables.params import read_yaml
-from stages.tune.space import Value
+from stages.tune.settled import Value
 
 HEAD = """# What `python -m stages.tune` found on validation, by data set, protocol and model.
 # `@papers/tuned.yaml` among a command's key=value sets the `settings` of those that are chosen.

@@ -12,7 +12,6 @@ from engine.tables.command import command
 from engine.tables.lacking import Lacking
 from engine.tables.params import read_yaml
 from engine.training.fit import accelerator
-from stages.compare.listed import parts
 from stages.explain.examples.cells import cells_of
 from stages.explain.examples.drawing import draw
 from stages.explain.examples.people import chosen_cases
@@ -73,7 +72,9 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     with command("explain"):
         refused = []
-        (listed,) = parts(given.papers / "figures.yaml", "examples")
+        listed = read_yaml(given.papers / "figures.yaml").get("examples")
+        if not isinstance(listed, dict):
+            raise ValueError(f"{given.papers / 'figures.yaml'} has no part 'examples'")
         for name, section in listed.items():
             try:
                 absent = make(name, Example.model_validate(section), given.papers, given.out)
