@@ -1,9 +1,12 @@
-"""A cell of a benchmark's table: stages as a user starts them, what they left, and the table."""
+"""A cell of a benchmark's table: stages as a user starts them, what they left and what is kept, and the table."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,79 @@ COSTS = (
 )  # fmt: skip
 
 
+class StageFailedError(RuntimeError):
+    """A stage ended with an error; with what was started and what it said."""
+
+
+@contextmanager
+def refused(name: str) -> Iterator[None]:
+    """What a benchmark refuses, as a line under its `name`; no trace, unless WHYREC_TRACE asks for it."""
+    try:
+        yield
+    except (ValueError, KeyError, OSError, FloatingPointError, StageFailedError) as error:
+        if os.environ.get("WHYREC_TRACE"):
+            raise
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.exit(f"{name}: {told}")
+
+
+class Apart(argparse.Action):
+    """Values of which none may stand twice: a seed that counts twice makes a spread and a p of nothing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None) -> None:
+        if twice := sorted({value for value in values if values.count(value) > 1}):
+            parser.error(f"argument {option}: {', '.join(map(str, twice))} stands there twice")
+        setattr(namespace, self.dest, values)
+
+
+def count(text: str) -> int:
+    """A number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number from 0, found {text}")
+    return int(text)
+
+
+def section(model: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The model's section of params.yaml.
+
+    Raises:
+        ValueError: there is none; names those there are.
+    """
+    if model not in params["models"]:
+        raise ValueError(f"params.yaml has no model {model!r}; there are {', '.join(params['models'])}")
+    found: dict[str, Any] = params["models"][model]
+    return found
+
+
+def seen_by(protocol: str, params: dict[str, Any]) -> Any:
+    """Whether the protocol ranks what was had before.
+
+    Raises:
+        ValueError: there is no such protocol; names those there are.
+    """
+    if protocol not in params["protocols"]:
+        raise ValueError(f"params.yaml has no protocol {protocol!r}; there are {', '.join(params['protocols'])}")
+    return params["protocols"][protocol].get("seen", "excluded")
+
+
+def earlier(kept: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The row that an earlier run kept, where it was made of what is asked now; None where it has to be made."""
+    if not kept.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(kept.read_text())
+    except ValueError as error:
+        print(f"{kept}: no whole row ({error}); it is made anew", file=sys.stderr)
+        return None
+    return found if asked.items() <= found.items() else None
+
+
 def command(stage: str, data: Path, protocol: str, params: list[str], threads: int, cell: Path | None = None) -> None:
     """One stage, as a user starts it; with a cell, what it learns and reads lies there.
 
     Raises:
         Lacking: the data has not what the model needs; as the stage says it.
-        RuntimeError: it failed; with what was started and what it said.
+        StageFailedError: it failed; with what was started and what it said.
     """
     apart = ["--results", str(cell), "--readings", str(cell / "metrics")] if cell else ["--readings", str(data)]
     words = [sys.executable, "-m", f"stages.{stage}", str(data), "--protocol", protocol, *apart, *params]
@@ -28,7 +98,7 @@ def command(stage: str, data: Path, protocol: str, params: list[str], threads: i
     if found.returncode == STATUS:
         raise Lacking(next(line for line in found.stderr.splitlines() if line.startswith(f"{stage}: ")))
     if found.returncode:
-        raise RuntimeError(f"{' '.join(words)}\n{found.stdout}{found.stderr}")
+        raise StageFailedError(f"{' '.join(words)}\n{found.stdout}{found.stderr}")
 
 
 def metrics(cell: Path, name: str) -> dict[str, Any]:

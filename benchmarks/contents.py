@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cells import markdown
+from benchmarks.cells import Apart, count, markdown, refused, section, seen_by
 from benchmarks.every_model import stopping
 from benchmarks.variants import measured, some
 from engine.measures.ranking import Values, ndcg, recall
@@ -57,6 +57,13 @@ Found = dict[str, Any]  # a row of one seed
 Task = tuple[str, float, int, argparse.Namespace]  # row, rate, seed, and what was given
 
 
+def factor(text: str) -> float:
+    """A factor above 0."""
+    if not 0 < (found := float(text)) < np.inf:
+        raise argparse.ArgumentTypeError(f"a factor above 0, found {text}")
+    return found
+
+
 def model_of(row: str) -> str:
     """`mahn` of `mahn:views=[]@image=shuffled`."""
     return row.partition("@")[0].partition(":")[0]
@@ -66,24 +73,24 @@ def trained(task: Task) -> Found:
     """One row at one rate and seed; `refused` where the data lacks what the model needs."""
     name, rate, seed, given = task
     params = read_yaml(Path("params.yaml")) | {"seed": seed}
-    section = params["models"][model_of(name)]
-    for assignment in [*stopping(model_of(name), given, section), *given.overrides]:
+    own = section(model_of(name), params)
+    for assignment in [*stopping(model_of(name), given, own), *given.overrides]:
         override(params, assignment)
-    if learns := "train" in section:
-        section["train"]["lr"] = rate * section["train"].get("lr", params["train"]["lr"])
-    layout, seen = Layout(Path("data", given.dataset), given.protocol), params["protocols"][given.protocol]["seen"]
+    if learns := "train" in own:
+        own["train"]["lr"] = rate * own["train"].get("lr", params["train"]["lr"])
+    layout, had = Layout(Path("data", given.dataset), given.protocol), seen_by(given.protocol, params)
     try:
-        row = measured(name, params, layout, seen, given.keep, given.cases)
-    except Lacking as error:
+        row = measured(name, params, layout, had, given.keep, given.cases)
+    except (Lacking, FloatingPointError) as error:  # a rate may be too fast: another one is taken then
         return {"refused": str(error.args[0])}
     return row | {"rate": f"{rate:g}" if learns else ""}
 
 
 def rows(given: argparse.Namespace) -> dict[str, list[Found]]:
     """Each row at the rate that validation likes best, a seed each; where one was refused, that one alone."""
-    sections = read_yaml(Path("params.yaml"))["models"]
+    params = read_yaml(Path("params.yaml"))
     asked = [name for system in given.systems for name in SYSTEMS[system].values()] + given.rivals
-    learns = {name: "train" in sections[model_of(name)] for name in asked}  # a solver has no rate: it is asked once
+    learns = {name: "train" in section(model_of(name), params) for name in asked}  # a solver is asked once
     tasks = [
         (name, rate, seed, given)
         for seed in given.seeds
@@ -182,13 +189,13 @@ def main() -> None:
     parser.add_argument("--protocol", default="leave_one_out")
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS), metavar="system")
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS), metavar="model")
-    parser.add_argument("--rates", nargs="*", type=float, default=[1.0], help="times a model's own learning rate")
-    parser.add_argument("--seeds", nargs="*", type=int, default=[1])
+    parser.add_argument("--rates", nargs="+", type=factor, action=Apart, default=[1.0], help="times a model's own")
+    parser.add_argument("--seeds", nargs="+", type=int, action=Apart, default=[1])
     parser.add_argument("--epochs", type=int, default=300, help="at most")
     parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
     parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
-    parser.add_argument("--cases", type=int, default=0, help="ranked of validation and of test; 0: all")
-    parser.add_argument("--rare", type=int, default=10, help="training events under which an item is rare")
+    parser.add_argument("--cases", type=count, default=0, help="ranked of validation and of test; 0: all")
+    parser.add_argument("--rare", type=count, default=10, help="training events under which an item is rare")
     parser.add_argument("--keep", type=Path, default=Path("build/contents"))
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
@@ -203,4 +210,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with refused("contents"):
+        main()

@@ -7,22 +7,28 @@ reads a data set that `dvc repro` prepared and params.yaml as it stands. Every m
 weights over the last --average of its steps. So no row hangs on a number of epochs; one that --epochs ended all the
 same is marked and proves nothing. Solvers choose among the settings of their section on validation. Test cases are
 ranked (ratings: predicted) once. A model that needs what the data lacks says so in its row. What was read is kept under
---kept, a file a model with the settings that gave it, so that a run that was cut short goes on, and a row whose
-settings changed is read anew; what models learnt lies under --out. Rows in order of NDCG@10, then RMSE.
+--kept, a file a model with the settings that gave it and a digest of the tables that it reads, so that a run that was
+cut short goes on, and a row whose settings or data changed is read anew; the code is not in it: empty the folder after
+a change there. What models learnt lies under --out. Rows in order of NDCG@10, then RMSE.
 """
 
 import argparse
-import json
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import command, costs, markdown, metrics
+import models
+from benchmarks.cells import command, costs, earlier, markdown, metrics, refused
 from engine.tables import files
 from engine.tables.lacking import Lacking
-from engine.tables.params import read_yaml
+from engine.tables.layout import Layout
+from engine.tables.params import expanded, override, read_yaml
+from engine.tables.settings import Choice
+from engine.training.source import digest
 
 READINGS = ("recall@20", "ndcg@10", "rmse")
+SHARED = ("seed", "evaluate", "device")  # what every row goes by besides its model's section
 HEAD = ["model", *READINGS, "epochs", "seconds an epoch", "seconds to the best", "peak GiB", "parameters"]
 SHOWN = {"seconds_an_epoch": "{:.2f}", "seconds_to_the_best": "{:.0f}", "peak_gib": "{:.2f}", "parameters": "{:,}"}
 
@@ -37,14 +43,16 @@ def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> d
     """The cell's readings, or under `refused` why the model cannot be had on this data."""
     section = params["models"][model]
     cell, kept = given.out / model, given.kept / f"{model}.json"
-    chosen = [f"model={model}", *stopping(model, given, section), *given.overrides]
-    asked = {"protocol": given.protocol, "settings": chosen, "section": section}
-    if "train" in section:
-        asked["train"] = params["train"]
-    if kept.exists():
-        found: dict[str, Any] = json.loads(kept.read_text())
-        if asked.items() <= found.items():
-            return found
+    try:
+        words, own = given_settings(model, given, params)
+    except Lacking as error:
+        return {"refused": str(error.args[0])}
+    chosen = [f"model={model}", *stopping(model, given, section), *words]
+    asked = {"protocol": given.protocol, "settings": chosen, "section": section, "data": tables_of(model, own, given)}
+    asked |= {name: params[name] for name in (("train", *SHARED) if "train" in section else SHARED)}
+    asked["split"] = params["protocols"].get(given.protocol)
+    if found := earlier(kept, asked):
+        return found
     try:
         for stage in ("train", "evaluate"):
             command(stage, given.data, given.protocol, chosen, given.threads, cell)
@@ -54,6 +62,29 @@ def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> d
     found = asked | {name: test[name] for name in READINGS if name in test} | costs(cell)
     files.write_json(found, kept)
     return found
+
+
+def given_settings(model: str, given: argparse.Namespace, params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The command's settings for a model, what a file of found ones holds written out, and its section with them.
+
+    Raises:
+        Lacking: the file holds nothing for this model.
+    """
+    own, words = deepcopy(params) | {"model": model, "protocol": given.protocol}, []
+    for word in given.overrides:
+        for assignment in expanded(word, own):
+            override(own, assignment)
+            words.append(assignment)
+    return words, own["models"][model]
+
+
+def tables_of(model: str, section: dict[str, Any], given: argparse.Namespace) -> str:
+    """A digest of the tables that the model reads of the data; '' where one is not there, which the stages then say."""
+    needs = models.configure(Choice(name=model, settings=section)).needs
+    try:
+        return digest(Layout(given.data, given.protocol), needs)
+    except FileNotFoundError:
+        return ""
 
 
 def row(model: str, found: dict[str, Any]) -> list[str]:
@@ -101,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with refused("every_model"):
+        main()

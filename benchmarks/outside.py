@@ -4,13 +4,14 @@
 
 FOLDER holds the files that `SETTINGS` below names. Each file is ingested and split as `dvc repro` would do it; each
 model learns with the settings of params.yaml (a cell's own ones are in the table), is selected on validation alone, and
-the test cases are ranked once a seed. What was read is kept under --out, a cell a folder, so that a run that was cut
-short goes on; the table (Markdown) is printed and written there. ± is the standard deviation over seeds. `warm` leaves
-out cases whose target is in no training event, as some publications do.
+the test cases are ranked once a seed. What was read is kept under --out, a cell a folder, with the data, params.yaml
+and settings that gave it: a run that was cut short goes on, and what changed is read anew. The code is not among them:
+empty the folder after a change there. The table (Markdown) is printed and written there. ± is the standard deviation
+over seeds. `warm` leaves out cases whose target is in no training event, as some publications do.
 """
 
 import argparse
-import json
+import hashlib
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.cells import command, costs
+from benchmarks.cells import Apart, command, costs, earlier, refused
 from engine.measures.ranking import ndcg, positions, recall
 from engine.tables import files, store
 from engine.tables.layout import Layout
+from engine.tables.params import read_yaml
 from engine.tables.schemas import RANKS, SPLIT
 
 PREPARE = ("check", "ingest", "crawl", "split")
@@ -94,12 +96,19 @@ def prepare(name: str, folder: Path, out: Path, threads: int) -> list[str]:
     params = ["dataset=sequences", "content=none", *(f"{key}={value}" for key, value in one.settings.items())]
     params += [f"datasets.sequences.{key}={value}" for key, value in paths.items()]
     params.append(f"protocol={one.protocol}")
-    done = out / name / "prepared"
-    if not done.exists():
+    made_of, done = "\n".join([*params, *digests(paths)]), out / name / "prepared"
+    if not done.exists() or done.read_text() != made_of:
+        done.unlink(missing_ok=True)
         for stage in PREPARE:
             command(stage, out / name / "data", one.protocol, params, threads)
-        files.write_text("\n".join(params), done)
+        files.write_text(made_of, done)
     return params
+
+
+def digests(paths: dict[str, str]) -> list[str]:
+    """Of the files that are named; one that is not there is what `check` says."""
+    there = [Path(path) for path in paths.values() if "/" in path and Path(path).exists()]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in there]
 
 
 def shuffled(file: Path, copy: Path) -> Path:
@@ -129,6 +138,21 @@ def readings(cell: Path, data: Path, protocol: str) -> dict[str, float]:
         "warm_ndcg": float(ndcg(place[warm], 10).mean()),
         **costs(cell),
     }
+
+
+def read(cell: Path, data: Path, protocol: str, chosen: list[str], threads: int) -> dict[str, float]:
+    """The cell's readings, or those that are kept of the same data, params.yaml and settings."""
+    layout, kept = Layout(data, protocol), cell / "outside.json"
+    tables = "".join(
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in (layout.split, layout.cases, layout.items)
+    )
+    asked = {"chosen": chosen, "params": read_yaml(Path("params.yaml")), "tables": tables}
+    if (found := earlier(kept, asked)) is None:
+        for stage in ("train", "evaluate"):
+            command(stage, data, protocol, chosen, threads, cell)
+        found = readings(cell, data, protocol)
+        files.write_json(asked | found, kept)
+    return {name: value for name, value in found.items() if name not in asked}
 
 
 def row(model: str, found: list[dict[str, float]]) -> str:
@@ -164,7 +188,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="what holds the files")
     parser.add_argument("--only", nargs="*", default=sorted(SETTINGS), choices=sorted(SETTINGS), help="these files")
     parser.add_argument("--models", nargs="*", help="these models; none: those of the file")
-    parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=int, action=Apart, default=[1, 2, 3])
     parser.add_argument("--out", type=Path, default=Path("build/outside"), help="where what was read is kept")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -175,13 +199,8 @@ def main() -> None:
         for model in given.models or one.models:
             for seed in given.seeds:
                 cell = given.out / name / f"{model}-{seed}"
-                kept = cell / "outside.json"
-                if not kept.exists():
-                    chosen = [*params, f"model={model}", f"seed={seed}"]
-                    command("train", data, one.protocol, chosen, given.threads, cell)
-                    command("evaluate", data, one.protocol, chosen, given.threads, cell)
-                    files.write_json(readings(cell, data, one.protocol), kept)
-                found.setdefault(model, []).append(json.loads(kept.read_text()))
+                chosen = [*params, f"model={model}", f"seed={seed}"]
+                found.setdefault(model, []).append(read(cell, data, one.protocol, chosen, given.threads))
                 print(f"{name} {model} {seed}: {found[model][-1]}", file=sys.stderr)
         text = table(name, found)
         files.write_text(text + "\n", given.out / f"{name}.md")
@@ -189,7 +208,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with refused("outside"):
         main()
-    except RuntimeError as error:
-        sys.exit(str(error))

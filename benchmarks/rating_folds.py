@@ -24,6 +24,7 @@ from rich.table import Table
 
 import models
 from benchmarks.alternation import circumstances, spread
+from benchmarks.cells import refused
 from engine.evaluation.rate import Errors
 from engine.tables.arrays import event_columns
 from engine.tables.params import read_yaml
@@ -60,7 +61,10 @@ class Ratings:
     @staticmethod
     def of(folder: Path) -> "Ratings":
         """From userId, movieId, rating, timestamp."""
-        raw = pl.read_csv(folder / "ratings.csv").sort("userId", "timestamp")
+        raw = pl.read_csv(folder / "ratings.csv")
+        if lacks := {"userId", "movieId", "rating", "timestamp"} - set(raw.columns):
+            raise ValueError(f"{folder / 'ratings.csv'} has no {', '.join(sorted(lacks))}; it has {raw.columns}")
+        raw = raw.sort("userId", "timestamp")
         frame = raw.select(
             user=pl.col("userId").rank("dense").cast(pl.UInt32),
             item=pl.col("movieId").rank("dense").cast(pl.UInt32),
@@ -95,6 +99,13 @@ def predicted(choice: Choice, ratings: Ratings, train_E: np.ndarray, test_E: np.
     return Errors.of(model, train, ratings.events, torch.from_numpy(np.flatnonzero(test_E)))
 
 
+def several(text: str) -> int:
+    """A number of folds."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"2 at least, so that each is predicted from others; found {text}")
+    return int(text)
+
+
 def section(name: str, changes: dict[str, Any]) -> Choice:
     """A model's section in params.yaml, with changes."""
     return Choice(name=name, settings=read_yaml(Path("params.yaml"))["models"][name] | changes)
@@ -113,7 +124,7 @@ def main(given: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a MovieLens release with ratings.csv")
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=several, default=5)
     parser.add_argument("--only", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="row")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(given)
@@ -136,4 +147,5 @@ def main(given: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with refused("rating_folds"):
+        main()

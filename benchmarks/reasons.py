@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 import models
-from benchmarks.cells import markdown
+from benchmarks.cells import Apart, markdown, refused, section, seen_by
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
 from engine.evaluation.item_erasure import examine_item
@@ -68,9 +68,8 @@ MEASURES += ("another", "others_in_the_mean", "mean_item", "redrawn", "nearby", 
 
 def restored(name: str, layout: Layout, params: dict[str, Any], results: str | None) -> tuple[Recommender, Data]:
     """The model with the weights that are given, or those that training left, and the test cases."""
-    section = {"model": Choice(name=name, settings=params["models"][name])}
-    section["seen"] = params["protocols"][layout.protocol]["seen"]
-    asked = train.Params(**section, **{key: params[key] for key in ("train", "device", "seed")})
+    chosen = {"model": Choice(name=name, settings=section(name, params)), "seen": seen_by(layout.protocol, params)}
+    asked = train.Params(**chosen, **{key: params[key] for key in ("train", "device", "seed")})
     needs = models.configure(asked.model).needs
     mark = digest(layout, needs, asked.model_dump_json(), torch.__version__)
     kept = replace(layout, results=cache("reasons") / f"{name}-{mark}")
@@ -210,9 +209,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--causes", type=int, default=1600, help="cases held against known causes")
     parser.add_argument("--inside", type=int, default=400, help="of these, where what costs much is asked inside acts")
     parser.add_argument("--cases", type=int, default=200, help="cases whose rankings are tested by erasing")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[], help="seeds to train the model with again")
+    parser.add_argument("--seeds", type=int, nargs="+", action=Apart, default=[], help="to train it with again")
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
     given = parser.parse_intermixed_args()
+    if unlike := [pair for pair in given.results if "=" not in pair]:
+        parser.error(f"argument --results: model=folder, found {unlike[0]}")
     given.overrides = [word for word in given.models if "=" in word]
     given.models = [word for word in given.models if "=" not in word]
     return given
@@ -228,7 +229,7 @@ def learnt(
     name: str, given: argparse.Namespace, layout: Layout, params: dict[str, Any]
 ) -> list[tuple[Recommender, Data]] | str:
     """The model with each of its weights and of the other seeds, and the test cases; or why there is nothing to ask."""
-    needs = models.configure(Choice(name=name, settings=params["models"][name])).needs
+    needs = models.configure(Choice(name=name, settings=section(name, params))).needs
     if not needs.length and not needs.views & set(VIEWS.values()):
         return "reads no history"
     paths = [path for which, path in (pair.split("=", 1) for pair in given.results) if which == name] or [None]
@@ -247,7 +248,7 @@ def main() -> None:
         override(params, assignment)
     tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
     causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
-    seed, seen, readings = params["seed"], params["protocols"][given.protocol]["seen"], tuple(given.readings)
+    seed, seen, readings = params["seed"], seen_by(given.protocol, params), tuple(given.readings)
     costly = tuple(one for one in readings if one not in (*INSIDE, *ACTS_ALONE))
     cause_table = [["model", "of", "cases", *SHOWN]]
     claim_table = [["model", "of", "ranking", *MEASURES, "seeds", "beats", "says"]]
@@ -281,4 +282,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with refused("reasons"):
+        main()

@@ -4,10 +4,11 @@
 
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
 overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
-variant's ranks are kept in --keep, so that a run that was stopped goes on and several can share the work. --cases ranks
-so many cases of validation and of test, the same for all: a model that meets every pair alone takes hours for all.
-Behind an @ stand views that are knocked out, for training and test alike: `iris@image=shuffled,text=constant` (vectors
-change hands among the items that have them, or all of those get the mean one).
+variant's ranks are kept in --keep under a digest of data and settings (not of the code: empty the folder after a change
+there), so that a run that was stopped goes on and several can share the work. --cases ranks so many cases of validation
+and of test, the same for all: a model that meets every pair alone takes hours for all. Behind an @ stand views that are
+knocked out, for training and test alike: `iris@image=shuffled,text=constant` (vectors change hands among the items that
+have them, or all of those get the mean one).
 """
 
 import argparse
@@ -22,6 +23,7 @@ import polars as pl
 import torch
 
 import models
+from benchmarks.cells import count, earlier, refused, section, seen_by
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, ndcg, positions, recall
@@ -40,29 +42,29 @@ CUTOFFS = (5, 10, 15, 20, 25)
 KEPT = "with its best reading"  # what a kept row holds more than those of earlier commits
 
 
-def measured(name: str, params: dict[str, Any], layout: Layout, seen: Any, keep: Path, most: int) -> dict[str, Any]:
+def measured(name: str, params: dict[str, Any], layout: Layout, had: Any, keep: Path, most: int) -> dict[str, Any]:
     """Train and rank one variant, or take what an earlier run kept of it."""
     name, _, knocks = name.partition("@")
     model_name, _, changes = name.partition(":")
+    section(model_name, params)
     for change in filter(None, changes.split(",")):
         setting = change.lstrip("+")
         override(params, f"{change[: len(change) - len(setting)]}models.{model_name}.{setting}")
-    choice = Choice(name=model_name, settings=params["models"][model_name])
+    choice = Choice(name=model_name, settings=section(model_name, params))
     settings = checked(Train, params["train"] | choice.settings.get("train", {}), "train")
     device, needs = accelerator(params["device"]), models.configure(choice).needs
-    made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), seen]
+    made_by = [choice.model_dump_json(), settings.model_dump_json(), str(params["seed"]), had]
     made_by += [*filter(None, [knocks, most and f"{most} cases"]), KEPT]
     file = keep / f"{model_name}-{digest(layout, needs, *made_by)}.json"
-    if file.exists():
-        found: dict[str, Any] = json.loads(file.read_text())
+    if found := earlier(file, {}):
         return found
     data, test = (some(load(layout, needs, part, device), most) for part in ("valid", "test"))
     torch.manual_seed(params["seed"])
     model = models.build(choice, without(data.catalog, knocks, params["seed"]), data.users).to(device)
     started = time.perf_counter()
-    done = fit(model, data.train, lambda: valid(model, data, seen), settings, params["seed"], keep / f"{file.stem}.pt")
+    done = fit(model, data.train, lambda: valid(model, data, had), settings, params["seed"], keep / f"{file.stem}.pt")
     row = {
-        **tested(model, test, seen),
+        **tested(model, test, had),
         "epochs": done.epoch,
         "best": done.best_epoch,
         "valid": done.best,
@@ -149,7 +151,7 @@ def main() -> None:
     parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value@view=knock")
     parser.add_argument("--protocol", default="temporal")
     parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
-    parser.add_argument("--cases", type=int, default=0, help="ranked of validation and of test; 0: all")
+    parser.add_argument("--cases", type=count, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
@@ -162,8 +164,7 @@ def main() -> None:
         params = read_yaml(Path("params.yaml"))
         for assignment in arguments.set:
             override(params, assignment)
-        seen = params["protocols"][arguments.protocol]["seen"]
-        row = measured(name, params, layout, seen, arguments.keep, arguments.cases)
+        row = measured(name, params, layout, seen_by(arguments.protocol, params), arguments.keep, arguments.cases)
         hit, against = recall(np.array(row["place"]), 20), ""
         if first is None:
             first = hit
@@ -177,4 +178,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with refused("variants"):
+        main()

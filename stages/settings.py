@@ -126,9 +126,9 @@ def main() -> None:
     parser.add_argument("section", nargs="?", help="e.g. models.sasrec, train, contents.demo.text; none: all")
     parser.add_argument("--markdown", action="store_true", help="as docs/settings.md has it")
     given = parser.parse_args()
-    params = read_yaml(Path("params.yaml"))
     console = Console()
     try:
+        params = read_yaml(Path("params.yaml"))
         for section in [given.section] if given.section else names(params):
             lines = list(rows(record(section, params), lookup(params, section)))
             if given.markdown:
@@ -138,8 +138,8 @@ def main() -> None:
             for line in lines:
                 sheet.add_row(*line)
             console.print(sheet)
-    except KeyError as error:
-        sys.exit(f"settings: {error.args[0]}")
+    except (KeyError, ValueError, OSError) as error:
+        sys.exit(f"settings: {error.args[0] if isinstance(error, KeyError) else error}")
 
 
 if __name__ == "__main__":

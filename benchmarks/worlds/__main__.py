@@ -14,6 +14,7 @@ import logging
 import sys
 from pathlib import Path
 
+from benchmarks.cells import Apart
 from benchmarks.worlds import iarn, iris, mahn, min_net
 from benchmarks.worlds.made import World
 from benchmarks.worlds.table import outcomes, readings, verdicts
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m benchmarks.worlds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("worlds", nargs="*", choices=[*WORLDS, []], default=list(WORLDS), metavar="WORLD")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", action=Apart, default=[1, 2, 3])
     parser.add_argument("--out", type=Path, default=Path("build/worlds"))
     given = parser.parse_args(arguments)
     logging.disable(logging.INFO)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from benchmarks.cells import markdown
+from benchmarks.cells import Apart, markdown
 from benchmarks.reasons import SHOWN, hits_rows
 from benchmarks.worlds.__main__ import WORLDS
 from benchmarks.worlds.made import Made, Numbers, Part, Row
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("worlds", nargs="*", choices=[*WORLDS, []], default=list(WORLDS), metavar="WORLD")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", action=Apart, default=[1, 2, 3])
     parser.add_argument("--cases", type=int, default=1600, help="of each seed")
     parser.add_argument("--readings", nargs="+", choices=READINGS, default=["gradient", "integrated", "leave_one_out"])
     given = parser.parse_args(arguments)

@@ -16,6 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
+from benchmarks.cells import Apart
 from benchmarks.worlds import mahn
 from benchmarks.worlds.made import TEST, Codes, Made, Numbers
 from benchmarks.worlds.trial import learnt
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", action=Apart, default=[1, 2, 3])
     parser.add_argument("--rate", type=float, default=0.01)
     given = parser.parse_args(arguments)
     logging.disable(logging.INFO)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 import models
+from benchmarks.cells import earlier
 from benchmarks.worlds.made import Made, Numbers, Part, Row
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
@@ -90,10 +91,10 @@ def kept(world: Made, row: Row, seed: int, rate: float, folder: Path) -> Trained
     for array in world.told:
         made_of.update(array.tobytes())
     file = folder / f"{row.model}-{made_of.hexdigest()[:24]}.json"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    if (found := earlier(file, {})) is None:
         files.write_json(asdict(cell(world, row, seed, rate)), file)
-    return Trained(**json.loads(file.read_text()))
+        found = json.loads(file.read_text())
+    return Trained(**found)
 
 
 def chosen(world: Made, row: Row, seed: int, rates: Sequence[float], folder: Path) -> Trained:

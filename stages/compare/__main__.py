@@ -9,7 +9,7 @@ from rich.table import Table as Sheet
 
 from engine.tables.printing import printable, printable_lines
 from stages.compare.direction import better
-from stages.compare.paired import MetricComparison, compare, untested
+from stages.compare.paired import MetricComparison, common_cases, compare, untested
 from stages.compare.revision import WORKSPACE, RevisionResults, different_inputs, read_revision
 
 HEADS = ("difference", "p", "p (Holm)", "effect")
@@ -18,8 +18,9 @@ HEADS = ("difference", "p", "p (Holm)", "effect")
 def show(first: RevisionResults, second: RevisionResults, rows: list[MetricComparison], console: Console) -> None:
     """The comparison as a table; what makes it partial is said under it."""
     verdicts = [row.verdict for row in rows if row.verdict]
-    common = verdicts[0].cases if verdicts else 0
-    sheet = Sheet(title=f"{common:,} cases in common" if verdicts else "metrics/test.json of both, without tests")
+    common = common_cases(first, second).height if verdicts else 0
+    title = f"{common:,} cases in common" if common else f"{verdicts[0].cases:,} ratings in common" if verdicts else ""
+    sheet = Sheet(title=title or "metrics/test.json of both, without tests")
     sheet.add_column("metric")
     sheet.add_column("better")
     for name in (
@@ -33,7 +34,9 @@ def show(first: RevisionResults, second: RevisionResults, rows: list[MetricCompa
     if not verdicts:
         return
     console.print("difference: second - first; p: paired, two-sided; effect: Cohen's d of the paired differences")
-    for side in (first, second):
+    for side, other in ((first, second), (second, first)):
+        if alone := sorted(side.metrics.keys() - other.metrics.keys()):
+            console.print(f"of {side.revision} alone, in no test: {', '.join(map(printable, alone))}")
         if side.ranks is not None and side.ranks.height > common:
             console.print(
                 f"{side.revision} ranked {side.ranks.height - common:,} cases more; "
@@ -75,7 +78,7 @@ def main() -> None:
             )
         missing = [side.missing for side in (first, second) if side.ranks is None]
         rows = untested(first, second) if missing else compare(first, second, given.test, given.seed)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"compare: {printable_lines(str(error))}")
     console = Console(soft_wrap=True, markup=False, highlight=False)
     show(first, second, rows, console)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine.measures.rating import rmse
 from engine.tables import store
 from engine.tables.schemas import ERRORS
 from engine.tables.settings import Record
+from stages.compare.listed import kept
 
 COLOURS = 5  # series that have a colour of their own
 MINIMUM = (3, 10, 20, 30, 50, 100)  # events of history (IARN, section 4.2)
@@ -58,7 +58,7 @@ def rows(figure: Figure, cells: Path) -> dict[str, list[Row]]:
                 continue
             readings = _readings(folder)
             for name in figure.readings:
-                if name in readings:
+                if readings.get(name) is not None:
                     found[name].append((series, str(x) if figure.swept else series, float(readings[name])))
     return found
 
@@ -68,9 +68,9 @@ def _readings(folder: Path) -> dict[str, Any]:
     names = ("test_more.json", "cost.json", "test.json")
     found: dict[str, Any] = {}
     for path in (folder / name for name in names):
-        found |= json.loads(path.read_text()) if path.exists() else {}
+        found |= kept(path) if path.exists() else {}
     if (took := folder / "prediction.json").exists():
-        found["seconds_predicting"] = json.loads(took.read_text())["seconds"]
+        found["seconds_predicting"] = kept(took).get("seconds")
     return found if (folder / "test.json").exists() else {}
 
 
@@ -79,8 +79,11 @@ def _add(found: dict[str, list[Row]], series: str, figure: Figure, path: Path) -
     if lines and not {figure.x, *figure.readings} <= lines[0].keys():
         wanted = ", ".join((figure.x, *figure.readings))
         raise ValueError(f"{path} has the columns {', '.join(lines[0])}; the figure draws {wanted}")
-    for name in figure.readings:
-        found[name] += [(series, line[figure.x], float(line[name])) for line in lines if line[name]]
+    try:
+        for name in figure.readings:
+            found[name] += [(series, line[figure.x], float(line[name])) for line in lines if line[name]]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _lines(path: Path) -> list[dict[str, str]]:

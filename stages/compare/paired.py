@@ -38,16 +38,16 @@ def compare(
     over the events of the same user, position and item.
 
     Raises:
-        ValueError: a revision has no ranks, or fewer than two cases are in common.
+        ValueError: a revision has no ranks, or fewer than two cases and no ratings are in common.
     """
-    both = common_cases(first, second)
-    if both.height < 2:
+    both, ratings = common_cases(first, second), _ratings(first, second, test, seed)
+    if both.height < 2 and not ratings:
         raise ValueError(
             f"{first.revision} ({first.label}) and {second.revision} ({second.label}) have {both.height} test "
             "cases in common, and a paired test needs two: compare revisions of one dataset and protocol"
         )
     rows: list[Tested] = []
-    for metric in sorted(set(first.metrics) & set(second.metrics), key=_order):
+    for metric in sorted(set(first.metrics) & set(second.metrics), key=_order) if both.height > 1 else ():
         a, b = per_case(metric, both, ""), per_case(metric, both, "_second")
         if a is None or b is None:
             continue
@@ -55,7 +55,7 @@ def compare(
         if there.sum() > 1:
             verdict = _verdict(a[there], b[there], test, seed)
             rows.append((metric, float(a[there].mean()), float(b[there].mean()), verdict))
-    rows += _ratings(first, second, test, seed)
+    rows += ratings
     corrected = holm([verdict.p for *_, verdict in rows])
     return [MetricComparison(*row, corrected=float(p)) for row, p in zip(rows, corrected, strict=True)]
 

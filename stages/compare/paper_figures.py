@@ -3,13 +3,14 @@
 import argparse
 import csv
 import io
-import sys
 from pathlib import Path
 
 from engine.tables import files
-from engine.tables.params import read_yaml
+from engine.tables.command import command
+from engine.tables.settings import checked
 from stages.compare.charts import Chart, Series, bar_chart, line_chart
 from stages.compare.figure_rows import Figure, Row, rows
+from stages.compare.listed import parts
 from stages.compare.plots import environment
 
 
@@ -64,19 +65,25 @@ def draw(name: str, figure: Figure, cells: Path, out: Path) -> list[str]:
 
 
 def main() -> None:
-    """Draw all figures, and say which cells of each were not run."""
+    """Draw all figures that can be, say which cells of each were not run, and end with those that were refused."""
     parser = argparse.ArgumentParser(prog="python -m stages.compare.paper_figures", description=__doc__)
     parser.add_argument("figures", type=Path, help="figures.yaml")
     parser.add_argument("cells", type=Path, help="the folder of what was run")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    try:
-        for name, section in read_yaml(given.figures)["figures"].items():
-            absent = draw(name, Figure.model_validate(section), given.cells, given.out)
-            print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
-    except ValueError as error:
-        sys.exit(f"compare: {error}")
+    with command("compare"):
+        refused = []
+        (listed,) = parts(given.figures, "figures")
+        for name, section in listed.items():
+            try:
+                absent = draw(name, checked(Figure, section, f"figures.{name}"), given.cells, given.out)
+            except ValueError as error:
+                refused.append(f"{given.figures}, {name}: {str(error).removeprefix('params.yaml: ')}")
+            else:
+                print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
+        if refused:
+            raise ValueError("\n".join(refused))
 
 
 if __name__ == "__main__":

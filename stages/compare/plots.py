@@ -50,7 +50,10 @@ def _rows(path: str, text: str, x: str, y: str) -> list[tuple[str, float]]:
     rows = list(csv.DictReader(io.StringIO(text)))
     if rows and not {x, y} <= rows[0].keys():
         raise ValueError(f"{path} has the columns {', '.join(rows[0])}; dvc.yaml draws {y} over {x}")
-    return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
+    try:
+        return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def environment() -> Environment:
@@ -98,7 +101,7 @@ def main() -> None:
         charts = [chart(path, about[path], found) for path, found in tables.items()]
         if not any(charts):
             raise ValueError(f"{' and '.join(revisions)}: nothing to draw; `dvc repro` makes {', '.join(tables)}")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"plots: {error}")
     page = given.repo / PAGE
     files.write_text(render([one for one in charts if one], revisions), page)

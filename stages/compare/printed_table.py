@@ -1,12 +1,32 @@
-"""A paper's table as people read it."""
+"""A paper's table as a file and as people read it."""
 
 import csv
 import io
+from typing import Any
+
+from engine.measures.significance import Verdict, holm
 
 READINGS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "auc", "rmse")
 COST = ("epochs", "seconds_an_epoch", "peak_gib")
 TESTED = ("_difference", "_p_holm")  # columns of a reading that are printed
 CAPPED = "†"
+
+
+def as_csv(rows: list[dict[str, Any]], verdicts: dict[str, list[Verdict | None]]) -> str:
+    """The rows with what was tested of them, Holm over all of it."""
+    tested = [(metric, place, v) for metric, column in verdicts.items() for place, v in enumerate(column) if v]
+    corrected = holm([verdict.p for *_, verdict in tested])
+    for (metric, place, verdict), p_holm in zip(tested, corrected, strict=True):
+        told = {"difference": verdict.difference, "p": verdict.p, "p_holm": float(p_holm), "effect": verdict.effect}
+        rows[place] |= {f"{metric}_{name}": value for name, value in told.items()}
+    told_of = [f"{metric}_{name}" for metric in verdicts for name in ("difference", "p", "p_holm", "effect")]
+    columns = list(dict.fromkeys([*(key for row in rows for key in row if key not in told_of), *told_of]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    return text.getvalue()
 
 
 def markdown(text: str) -> str:

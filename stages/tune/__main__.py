@@ -5,6 +5,7 @@ Trials lie in --out; what is best goes into the file --tuned as a section for da
 
 import argparse
 import logging
+import math
 from pathlib import Path
 
 from rich.progress import Progress
@@ -19,7 +20,7 @@ from engine.tables.settings import checked
 from engine.training.contract import Solver, Tuned
 from engine.training.fit import Progressed, Watch
 from engine.training.run_settings import RunSettings
-from stages.tune import space, tuned
+from stages.tune import settled, space, tuned
 from stages.tune.trainings import Trainings
 from stages.tune.trials import Budget, Search
 
@@ -38,10 +39,10 @@ def search(trainings: Trainings, spaces: space.Spaces, budget: Budget, out: Path
         task = progress.add_task(choice.name, total=budget.trials)
         kept = Search(out, trainings.name(repr(sorted(found.items()))), found, trainings.params.seed)
 
-        def trial(settings: dict[str, space.Value], folder: Path, watch: Watch) -> list[Progressed]:
-            settled, (first, *others) = space.settle(choice, settings), trainings.seeds
-            done = [trainings.trained(settled, first, folder, watch)[1]]
-            return done + [trainings.trained(settled, seed, folder, None)[1] for seed in others]
+        def trial(settings: dict[str, settled.Value], folder: Path, watch: Watch) -> list[Progressed]:
+            chosen, (first, *others) = settled.together(choice, settings), trainings.seeds
+            done = [trainings.trained(chosen, first, folder, watch)[1]]
+            return done + [trainings.trained(chosen, seed, folder, None)[1] for seed in others]
 
         def told(so_far: Search) -> None:
             complete = [t.value for t in so_far.ended if t.state.name == "COMPLETE" and t.value is not None]
@@ -57,7 +58,7 @@ def _own_choices(trainings: Trainings, out: Path) -> tuned.Best:
     model, done = trainings.trained(trainings.params.model, trainings.seeds[0], out, None)
     assert isinstance(model, Tuned)
     whole = {key: int(value) if value == int(value) else value for key, value in model.chosen.items()}
-    return tuned.Best(dict(whole), done.best, len(model.choices), seconds=sum(done.seconds))
+    return tuned.Best(dict(whole), done.best, len(model.choices), seconds=sum(done.seconds), seeds=1)
 
 
 def main() -> None:
@@ -69,6 +70,7 @@ def main() -> None:
         for assignment in given.overrides:
             override(params, assignment)
         names = given.models.split(",") if given.models else [params["model"]]
+        tuned.known(given.tuned)  # so that a file that is none is refused before the first search
         pipeline, spaces = read_yaml(Path("dvc.yaml")), space.read(given.spaces)
         layout = Layout(given.data, given.protocol, given.prepared)
         sections = [
@@ -79,7 +81,7 @@ def main() -> None:
                 trainings = Trainings(section, layout, given.seeds)
                 best = search(trainings, spaces, Budget(given.trials, given.seconds), given.out, progress)
                 name, by = section.model.name, named(trainings.model(section.model))
-                found = tuned.section(name, best, by, trainings.seeds, given.overrides)
+                found = tuned.section(name, best, by, trainings.seeds[: best.seeds], given.overrides)
                 tuned.put(given.tuned, (given.data.name, given.protocol, name), found)
 
 
@@ -93,7 +95,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--models", default="", metavar="NAME,…", help="which; none: params.yaml's model")
     parser.add_argument("--trials", type=_count, default=20, help="of each model, earlier runs counted in")
     parser.add_argument(
-        "--seconds", type=float, default=0.0, help="after which a model's search starts no trial; 0: any"
+        "--seconds", type=_seconds, default=0.0, help="after which a model's search starts no trial; 0: any"
     )
     parser.add_argument("--seeds", type=_count, default=1, help="trainings a trial, whose mean counts")
     parser.add_argument("--spaces", type=Path, default=Path("papers/spaces.yaml"), help="what is searched")
@@ -101,6 +103,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=files.cache("tune"), metavar="FOLDER", help="where trials are kept")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="a param to set for this run")
     return parser
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (found := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"0 or more, found {text}")
+    return found
 
 
 def _count(text: str) -> int:

@@ -1,5 +1,7 @@
 """What is searched of a model's settings: `papers/spaces.yaml`, its common part and the model's own."""
 
+import math
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,9 @@ import models
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice, Record, checked
 from engine.training.schedule import Train
+from stages.tune.settled import Value, settle
 
 LR = "train.lr"  # every learner's is searched alike
-
-Value = str | bool | int | float
 
 
 class Dimension(Record):
@@ -26,8 +27,8 @@ class Dimension(Record):
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "Dimension":
-        ranged = self.low is not None and self.high is not None and self.low < self.high
-        if len(self.any) > 1 and self.low is None and self.high is None and not self.log:
+        ranged = self.low is not None and self.high is not None and self.low < self.high < math.inf
+        if len({(type(one), one) for one in self.any}) > 1 and self.low is None and self.high is None and not self.log:
             return self
         if self.any or not ranged or (self.log and (self.low or 0) <= 0):
             raise ValueError("two values at least under `any`, or `low` below `high` (above 0 with `log`)")
@@ -69,7 +70,7 @@ def read(path: Path) -> Spaces:
     """The file, checked.
 
     Raises:
-        ValueError: it is none, or it searches one model's learning rate in its own way.
+        ValueError: it is none, it searches one model's learning rate in its own way, or it names an unknown model.
     """
     try:
         found = checked(Spaces, read_yaml(path), "")
@@ -77,6 +78,9 @@ def read(path: Path) -> Spaces:
         raise ValueError(str(error).replace("params.yaml: ", f"{path}: ")) from None
     if own := [name for name, space in found.models.items() if LR in space]:
         raise ValueError(f"{path}: models.{own[0]}: {LR} is searched alike for all; it stands under `common`")
+    names = {module.name for module in pkgutil.iter_modules(models.__path__) if not module.ispkg}
+    if unknown := sorted(found.models.keys() - names):
+        raise ValueError(f"{path}: models.{unknown[0]}: there is no such model; there are {', '.join(sorted(names))}")
     return found
 
 
@@ -101,25 +105,6 @@ def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimens
     return dict(sorted(found.items()))
 
 
-def settle(choice: Choice, values: dict[str, Value]) -> Choice:
-    """The model's section with values at dotted settings.
-
-    Raises:
-        ValueError: the model does not take them, by name.
-    """
-    settings = _copied(choice.settings)
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        place = settings
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
-    found = Choice(name=choice.name, settings=settings)
-    models.configure(found)
-    checked(Train, settings.get("train", {}), f"models.{choice.name}.train")
-    return found
-
-
 def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[str, Value]:
     """What of the settings as they stand lies in the space: the first trial goes by it."""
     settled = models.configure(choice).model_dump() | {"train": learning.model_dump()}
@@ -131,7 +116,3 @@ def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[
         if dimension.holds(value):
             found[key] = value
     return found
-
-
-def _copied(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: _copied(value) if isinstance(value, dict) else value for key, value in section.items()}

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
+import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from engine.training.fit import Progressed, Watch
-from stages.tune.space import Dimension, Value
+from stages.tune.settled import NotTogetherError, Value
+from stages.tune.space import Dimension
 from stages.tune.tuned import Best
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ class Search:
             self._end(trial, started, checkpoints, TrialState.COMPLETE, statistics.fmean(one.best for one in done))
         except optuna.TrialPruned:
             self._end(trial, started, checkpoints, TrialState.PRUNED)
-        except FloatingPointError as error:
+        except (FloatingPointError, torch.OutOfMemoryError, NotTogetherError) as error:
             log.warning("trial %d: %s", number, error)
             trial.set_user_attr("cause", str(error))
             self._end(trial, started, checkpoints, TrialState.FAIL)

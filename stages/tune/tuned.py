@@ -1,5 +1,9 @@
 """The file of what was found: a section a data set, protocol and model."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ from ruamel.yaml import YAML
 
 from engine.tables import files
 from engine.tables.params import read_yaml
-from stages.tune.space import Value
+from stages.tune.settled import Value
 
 HEAD = """# What `python -m stages.tune` found on validation, by data set, protocol and model.
 # `@papers/tuned.yaml` among a command's key=value sets the `settings` of those that are chosen.
@@ -27,6 +31,7 @@ class Best:
     failed: int = 0
     seconds: float = 0.0
     ended_at_cap: bool = False
+    seeds: int | None = None  # of those asked for, the first so many were used; None: all
 
 
 def assignments(model: str, settings: dict[str, Value]) -> str:
@@ -52,17 +57,50 @@ def section(model: str, best: Best, reading: str, seeds: list[int], given: list[
 
 
 def put(path: Path, place: tuple[str, str, str], found: dict[str, Any]) -> None:
-    """Write a section into the file; the others stay as they are."""
+    """Write a section into the file; the others stay as they are, also those that another process writes meanwhile."""
     dataset, protocol, model = place
-    known = read_yaml(path) if path.exists() else {}
-    known.setdefault(dataset, {}).setdefault(protocol, {})[model] = found
-    ordered = {d: {p: dict(sorted(of.items())) for p, of in sorted(ps.items())} for d, ps in sorted(known.items())}
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 4096
-    with files.whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(HEAD)
-        yaml.dump(ordered, file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        every = known(path)
+        every.setdefault(dataset, {}).setdefault(protocol, {})[model] = found
+        ordered = {d: {p: dict(sorted(of.items())) for p, of in sorted(ps.items())} for d, ps in sorted(every.items())}
+        yaml = YAML()
+        yaml.default_flow_style = False
+        yaml.width = 4096
+        with files.whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(HEAD)
+            yaml.dump(ordered, file)
+
+
+def known(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the file holds so far; nothing where it is not there, or has remarks alone.
+
+    Raises:
+        ValueError: it is no file of what was found.
+    """
+    if not path.exists() or (path.is_file() and not _told(path)):
+        return {}
+    found = read_yaml(path)
+    for dataset, protocols in found.items():
+        if not isinstance(protocols, dict) or not all(isinstance(of, dict) for of in protocols.values()):
+            raise ValueError(f"{path}: {dataset} has no protocols with models: this is no file of what was found")
+    return found
+
+
+def _told(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return any(line.strip() and not line.strip().startswith("#") for line in lines)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Others who write there wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _text(value: Value) -> str:

@@ -125,3 +125,30 @@ def test_every_form_says_a_setting_that_its_model_has(
     for form in forms.values():
         with pytest.raises(FileNotFoundError):  # the settings hold; the data set is not there
             contents.trained((form, 1.0, 1, given))
+
+
+def test_a_rate_at_which_a_training_diverges_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(name: str, params: dict[str, Any], *_: object) -> dict[str, Any]:
+        fast = params["models"]["mahn"]["train"]["lr"] > 0.005
+        if name == "sasrec" or (fast and name == FORMS["whole"]):
+            raise FloatingPointError("epoch 1, step 0: the loss is nan")
+        return row(3)
+
+    monkeypatch.setattr(contents, "measured", measured)
+    monkeypatch.setattr(contents, "rare", lambda given: np.arange(CASES) % 4 == 1)
+    lines = told(monkeypatch, capsys, "--rivals", "ease", "sasrec", "--rates", "1", "9", "--keep", str(tmp_path))
+    table = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[1:] for line in lines if line.startswith("|")}
+    assert table["mahn"][5] == "1"
+    assert table["sasrec"][0] == "epoch 1, step 0: the loss is nan"
+
+
+@pytest.mark.parametrize("words", [("--seeds", "1", "1"), ("--seeds",), ("--rates", "0"), ("--cases", "-3")])
+def test_seeds_twice_and_senseless_numbers_are_refused(
+    words: tuple[str, ...], asked: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        told(monkeypatch, capsys, *words)
+    assert f"argument {words[0]}: " in capsys.readouterr().err
+    assert not asked

@@ -2,12 +2,18 @@
 
 import json
 import sys
+from argparse import Namespace
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from benchmarks import every_model
 from engine.tables.lacking import Lacking
+from engine.tables.layout import Layout
+from engine.tables.params import read_yaml
+
+ROOT = Path(__file__).parents[2]
 
 COST = {
     "ended_at_cap": 0, "seconds_an_epoch": 0.5, "seconds_to_the_best": 2.0, "seconds_training": 3.0, "peak_gib": 1.0,
@@ -106,3 +112,57 @@ def test_what_all_models_learn_by_counts_too(
     asked.clear()
     table(monkeypatch, capsys, *words)
     assert [each[1] for each in asked if each[0] == "train"] == ["model=sasrec"]
+
+
+def test_a_row_of_other_data_another_split_or_seed_is_read_anew(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--out", str(tmp_path / "out"), "--kept", str(tmp_path / "kept"), "--models", "ease")
+    params, tables = read_yaml(ROOT / "params.yaml"), {"data/x": "one"}
+    monkeypatch.setattr(every_model, "read_yaml", lambda path: deepcopy(params))
+    monkeypatch.setattr(every_model, "digest", lambda layout, needs: tables[str(layout.root)])
+
+    def read(*more: str) -> int:
+        asked.clear()
+        table(monkeypatch, capsys, *words, *more)
+        return len(asked)
+
+    assert (read(), read()) == (2, 0)
+    for change in (
+        lambda: tables.update({"data/x": "other"}),
+        lambda: params["protocols"]["temporal"].update(cases=7),
+        lambda: params.update(seed=2),
+        lambda: params["evaluate"].update(cold="dropped"),
+    ):
+        change()
+        assert (read(), read()) == (2, 0)
+    (tmp_path / "kept" / "ease.json").write_text('{"ndcg@10": 0.')
+    assert (read(), read()) == (2, 0), "half a row is none"
+
+
+def test_what_a_model_reads_counts(tmp_path: Path) -> None:
+    layout, given = Layout(tmp_path, "temporal"), Namespace(data=tmp_path, protocol="temporal")
+    assert every_model.tables_of("vbpr", {}, given) == ""
+    for path in (layout.split, layout.cases, layout.image):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one")
+    found = {model: every_model.tables_of(model, {}, given) for model in ("ease", "vbpr")}
+    layout.image.write_text("other")
+    assert every_model.tables_of("ease", {}, given) == found["ease"], "it reads no pictures"
+    assert every_model.tables_of("vbpr", {}, given) not in ("", found["vbpr"])
+    layout.cases.write_text("other")
+    assert every_model.tables_of("ease", {}, given) != found["ease"]
+
+
+def test_what_a_file_of_found_settings_holds_counts(
+    tmp_path: Path, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "tuned.yaml"
+    words = ("dataset=x", f"@{found}", "--out", str(tmp_path / "out"), "--models", "ease", "sasrec")
+    for penalty in (7, 8):
+        found.write_text(f"x: {{temporal: {{ease: {{settings: ++models.ease.penalty={penalty}}}}}}}")
+        asked.clear()
+        lines = table(monkeypatch, capsys, *words)
+        assert asked[0] == ["train", "model=ease", "dataset=x", f"++models.ease.penalty={penalty}"]
+        assert "| sasrec | " in lines[-1]
+        assert "nothing for x, temporal, sasrec" in lines[-1]

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import cells, outside
 from benchmarks.outside import File, main, row
 from engine.tables import store
+from engine.tables.params import read_yaml
 from engine.tables.schemas import ITEMS
 
 
@@ -104,3 +105,30 @@ def test_a_row_is_a_mean_with_its_spread_and_says_where_a_run_ended_at_its_cap()
     assert row("m", found) == (
         "| m | 0.2000 ± 0.1414 | 0.1000 ± 0.0000 | 0.2000 ± 0.0000 | 0.1000 ± 0.0000 | 2 | 4/9 (cap) | 3 |"
     )
+
+
+def test_another_folder_or_other_settings_are_read_anew(
+    tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--only", "tiny", "--seeds", "1", "--out", str(tmp_path / "out")]
+    params = read_yaml(Path("params.yaml"))
+    monkeypatch.setattr(outside, "read_yaml", lambda path: params)
+
+    def ran(folder: Path) -> list[str]:
+        started.clear()
+        monkeypatch.setattr(sys, "argv", ["outside", str(folder), *words])
+        main()
+        return list(started)
+
+    assert ran(tmp_path) == ["check", "ingest", "crawl", "split", "train", "evaluate"]
+    kept = tmp_path / "out" / "tiny" / "popularity-1" / "outside.json"
+    first = json.loads(kept.read_text())
+    other = tmp_path / "other" / "tiny" / "sequences.txt"
+    other.parent.parent.mkdir()
+    published(other)
+    other.write_text("".join(other.read_text().splitlines(keepends=True)[:8]))  # fewer people
+    assert ran(tmp_path / "other") == ["check", "ingest", "crawl", "split", "train", "evaluate"]
+    assert json.loads(kept.read_text())["cases"] == 8 < first["cases"] == 15
+    assert ran(tmp_path / "other") == []
+    params["models"]["popularity"] = {"half": 3}
+    assert ran(tmp_path / "other") == ["train", "evaluate"]

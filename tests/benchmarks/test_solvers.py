@@ -68,3 +68,12 @@ def test_drawn_pairs_are_all_different() -> None:
     events = solvers.drawn(50, 40, 300)
     assert len(events) == 300
     assert len(set(zip(events.user_E.tolist(), events.item_E.tolist(), strict=True))) == 300
+
+
+def test_one_fold_and_a_folder_without_ratings_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        rating_folds.main([str(tmp_path), "--folds", "1"])
+    assert "2 at least" in capsys.readouterr().err
+    (tmp_path / "ratings.csv").write_text("user,movieId,rating,timestamp\n1,1,3,0\n")
+    with pytest.raises(ValueError, match=r"ratings\.csv has no userId; it has"):
+        rating_folds.main([str(tmp_path)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.tables.params import lookup, read_yaml
+from stages import settings
 from stages.settings import HEADS, names, record, rows
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +56,22 @@ def test_one_section_is_printed_and_an_unknown_one_is_refused() -> None:
 
 def test_the_heads_are_as_many_as_the_cells() -> None:
     assert all(len(row) == len(HEADS) for row in rows(record("train", PARAMS), PARAMS["train"]))
+
+
+MINE = (ROOT / "params.yaml").read_text().replace("datasets:\n", "datasets:\n  mine: {source: nosuch}\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "No such file"), ("models: [1", "does not parse"), (MINE, "nosuch")],
+    ids=["no", "half", "odd"],
+)
+def test_what_holds_no_settings_is_refused_in_a_line(
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text:
+        (tmp_path / "params.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["settings", "datasets.mine"])
+    with pytest.raises(SystemExit, match=f"settings: .*{why}"):
+        settings.main()

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.tables import files
 from engine.tables.command import command
+from engine.tables.lacking import Lacking
 from engine.tables.params import read_yaml
 from engine.training.fit import accelerator
 from stages.explain.examples.cells import cells_of
@@ -71,11 +72,15 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     with command("explain"):
         refused = []
-        for name, section in read_yaml(given.papers / "figures.yaml")["examples"].items():
+        listed = read_yaml(given.papers / "figures.yaml").get("examples")
+        if not isinstance(listed, dict):
+            raise ValueError(f"{given.papers / 'figures.yaml'} has no part 'examples'")
+        for name, section in listed.items():
             try:
                 absent = make(name, Example.model_validate(section), given.papers, given.out)
-            except ValueError as error:
-                refused.append(f"figures.yaml, examples.{name}: {error}")
+            except (ValueError, OSError, Lacking) as error:
+                why = error.args[0] if isinstance(error, Lacking) else error
+                refused.append(f"figures.yaml, examples.{name}: {why}")
             else:
                 print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
         if refused:

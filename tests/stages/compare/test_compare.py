@@ -314,3 +314,19 @@ def test_rmse_is_tested_over_the_events_that_both_predicted() -> None:
     assert rows["mae"].second == pytest.approx((1 + 3 + 2) / 3)
     without = replace(second, errors=None)  # of a revision from before errors were kept
     assert {row.metric for row in compare(first, without)} == {"recall@5"}
+
+
+def test_where_ratings_alone_were_predicted_they_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """`cases: none` ranks nothing."""
+    first = replace(results([], ["rmse", "mae"]), errors=rated([0.25, 1.0, 4.0]))
+    second = replace(results([], ["rmse", "mae", "mrr"], "b"), errors=rated([1.0, 1.0, 9.0]))
+    rows = compare(first, second, "t")
+    assert [row.metric for row in rows] == ["mae", "rmse"]
+    assert rows[1].verdict is not None
+    assert rows[1].verdict.difference == pytest.approx(5.75 / 3)
+    command.show(first, second, rows, Console(width=200))
+    told = capsys.readouterr().out
+    assert "3 ratings in common" in told
+    assert "of b alone, in no test: mrr" in told
+    with pytest.raises(ValueError, match="0 test cases in common"):
+        compare(first, replace(second, errors=rated([1.0])[:0]))

@@ -139,6 +139,35 @@ def test_the_command_says_what_was_not_run_and_titles_are_text(
     assert drawn(out / "f.recall@20.svg").get("aria-label") == "<b>&: recall@20"
 
 
+def test_a_figure_that_cannot_be_drawn_is_named_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran(tmp_path / "cells/a", 0.1)
+    for name, text in (("half/test.json", '{"recall@20": 0.'), ("odd/plots/loss.csv", "epoch,loss\n1,x\n")):
+        files.write_text(text, tmp_path / "cells" / name)
+    files.write_json({"recall@20": float("nan")}, tmp_path / "cells/null/test.json")
+    figures = {
+        "half": "{title: H, readings: [recall@20], series: {A: half}}",
+        "odd": "{title: O, readings: [loss], x: epoch, table: plots/loss.csv, series: {A: odd}}",
+        "typo": "{title: T, reading: [recall@20], series: {A: a}}",
+        "last": "{title: L, readings: [recall@20], series: {A: a, 'N': 'null'}}",
+    }
+    path, out = tmp_path / "figures.yaml", tmp_path / "out"
+    files.write_text("figures:\n" + "".join(f"  {name}: {text}\n" for name, text in figures.items()), path)
+    monkeypatch.setattr("sys.argv", ["x", str(path), str(tmp_path / "cells"), str(out)])
+    with pytest.raises(SystemExit) as refused:
+        paper_figures.main()
+    said = str(refused.value)
+    assert "half/test.json is not whole" in said
+    assert "odd/plots/loss.csv: could not convert string to float: 'x'" in said
+    assert "figures.typo.reading: Extra inputs" in said
+    assert capsys.readouterr().out == "last: whole\n"
+    assert [row["recall@20"] for row in table(out / "last.csv")] == ["0.1"], "what is null has no row"
+    files.write_text("cells: {}\n", path)
+    with pytest.raises(SystemExit, match=r"figures\.yaml has no part 'figures'; it has cells"):
+        paper_figures.main()
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_of_cells_that_there_are_and_as_it_says(name: str) -> None:
     figure = FIGURES[name]

@@ -143,3 +143,13 @@ def test_dvc_fills_the_template_that_each_plot_names(path: str) -> None:
     if about["y"] == "history":
         assert (axes["x"]["type"], axes["y"]["type"]) == ("quantitative", "nominal")
         assert axes["y"]["sort"] is None  # the order of the file
+
+
+def test_a_folder_without_a_project_and_a_table_of_words_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["plots", "--repo", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"plots: .*dvc\.yaml"):
+        plots.main()
+    with pytest.raises(ValueError, match=r"a\.csv: could not convert string to float: 'x'"):
+        plots.chart("a.csv", {"x": "k", "y": "recall"}, {"main": "k,recall\n1,x\n"})

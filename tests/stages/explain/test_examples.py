@@ -22,6 +22,7 @@ from engine.evaluation.readings import LEADING, read
 from engine.measures.ranking import positions
 from engine.tables import files, schemas, store
 from engine.tables.arrays import case_columns
+from engine.tables.lacking import Lacking
 from engine.tables.params import read_yaml
 from engine.training import weights
 from engine.training.batch import Batch
@@ -445,6 +446,27 @@ def test_the_command_says_where_an_example_is_wrong(
         else:
             examples.main()
         assert capsys.readouterr().out == "good: not run: not_run\n", "also after those that are refused"
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("no split"), Lacking("no times")])
+def test_an_example_whose_data_are_not_there_leaves_the_others(
+    error: Exception, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made_or_not(name: str, *rest: Any) -> list[str]:
+        if name == "gone":
+            raise error
+        return make(name, *rest)
+
+    root = tmp_path / "world"
+    shutil.copytree(world, root)
+    one = example({"a": shown("fism")}).model_dump(mode="json", exclude_none=True)
+    with (root / "papers/figures.yaml").open("w") as file:
+        YAML().dump({"examples": {"gone": one, "good": one}}, file)
+    monkeypatch.setattr(examples, "make", made_or_not)
+    monkeypatch.setattr("sys.argv", ["x", str(root / "papers"), str(root / "papers/examples")])
+    with pytest.raises(SystemExit, match=rf"explain: figures\.yaml, examples\.gone: {error.args[0]}"):
+        examples.main()
+    assert capsys.readouterr().out == "good: whole\n"
 
 
 def test_a_name_wider_than_its_column_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import models
 from engine.tables import store
@@ -177,6 +180,61 @@ def test_a_training_that_diverges_counts_and_the_search_goes_on(tmp_path: Path) 
         search(tmp_path, name="d/p/b").run(fit, {"kind": "b"}, Budget(1), silent)
 
 
+def test_what_does_not_go_together_or_does_not_fit_counts_as_failed(
+    tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        if settings["kind"] == "b":
+            raise torch.OutOfMemoryError("does not fit")
+        return [curve(settings, watch)]
+
+    assert 0 < search(tmp_path).run(fit, {}, Budget(8), silent).failed < 8
+    spaces = tmp_path / "spaces.yaml"
+    spaces.write_text("common: {}\nmodels: {sasrec: {dim: {any: [16, 18]}, heads: {any: [1, 4]}}}")
+    found = command(monkeypatch, world(kept), "--models", "sasrec", "--trials", "8", "--spaces", str(spaces))["sasrec"]
+    assert found["trials"] == 8
+    assert 0 < found["failed"] < 8
+    assert "heads=4" not in found["settings"] or "dim=16" in found["settings"]
+
+
+@pytest.mark.parametrize("seconds", ["-5", "nan", "inf"])
+def test_seconds_that_end_nothing_are_refused(
+    seconds: str, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command(monkeypatch, world(kept), "--models", "ease", f"--seconds={seconds}")
+    assert f"0 or more, found {seconds}" in capsys.readouterr().err
+
+
+def test_a_file_for_what_is_found_is_refused_before_the_search(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "search", lambda *_: pytest.fail("searched"))
+    for text, why in (("tiny: {temporal: 3}", "no file of what was found"), ("[1", "does not parse")):
+        (kept / "tuned.yaml").write_text(text)
+        with pytest.raises(SystemExit, match=why):
+            command(monkeypatch, world(kept), "--models", "ease")
+    (kept / "tuned.yaml").write_text(tuned.HEAD)
+    assert tuned.known(kept / "tuned.yaml") == {}
+
+
+def test_choices_of_its_own_are_solved_with_one_seed_and_that_is_noted(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(monkeypatch, world(kept), "--models", "ease", "--seeds", "3")["ease"]["seeds"] == [1]
+
+
+def test_sections_that_are_written_at_once_all_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, whole = tmp_path / "tuned.yaml", tuned.files.whole
+
+    def slow(where: Path) -> Any:
+        time.sleep(0.05)  # others have read by now, if they may
+        return whole(where)
+
+    monkeypatch.setattr(tuned.files, "whole", slow)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda model: tuned.put(path, ("d", "p", model), {"settings": ""}), "abcd"))
+    assert sorted(read_yaml(path)["d"]["p"]) == ["a", "b", "c", "d"]
+
+
 def test_seconds_end_a_search_and_those_of_earlier_runs_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 10))
     monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
@@ -291,6 +349,9 @@ def test_every_model_takes_what_is_searched_of_it(name: str) -> None:
         ("common: {}\nmodels: {sasrec: {train.lr: {low: 0.1, high: 1.0}}}", "train.lr is searched alike for all"),
         ("common: {dim: {any: [3]}}", "common.dim: .*two values at least"),
         ("common: {dim: {low: 0, high: 8, log: true}}", "common.dim: .*above 0"),
+        ("common: {dim: {any: [8, 8]}}", "common.dim: .*two values at least"),
+        ("common: {train.lr: {low: 0.1, high: .inf}}", "common.train.lr: .*`low` below `high`"),
+        ("common: {}\nmodels: {sasrecc: {dim: {any: [8, 16]}}}", "models.sasrecc: there is no such model; .*sasrec"),
         ("common: {dim: {lower: 8}}", "common.dim.lower: .*known keys"),
     ],
 )
@@ -304,6 +365,7 @@ def test_a_wrong_space_is_refused_by_name(tmp_path: Path, text: str, why: str) -
     ("own", "why"),
     [
         ({"width": Dimension(any=(1, 2))}, "models.sasrec.width"),
+        ({"dim.x": Dimension(any=(1, 2))}, r"models\.sasrec\.dim\.x: dim is 64 and has no settings"),
         ({"heads": Dimension(any=(0, 2))}, "models.sasrec.heads"),
         ({"train.rate": Dimension(any=(0, 2))}, "models.sasrec.train.rate"),
     ],
@@ -311,7 +373,7 @@ def test_a_wrong_space_is_refused_by_name(tmp_path: Path, text: str, why: str) -
 def test_a_setting_that_the_model_lacks_is_refused_by_name(own: dict[str, Dimension], why: str) -> None:
     spaces = space.Spaces(common={}, models={"sasrec": dict(own)})
     with pytest.raises(ValueError, match=why):
-        space.dimensions(spaces, Choice(name="sasrec", settings={}), True)
+        space.dimensions(spaces, Choice(name="sasrec", settings={"dim": 64}), True)
 
 
 def test_a_wrong_model_is_refused_before_anything_is_searched(
