@@ -30,7 +30,7 @@ class Params(Record):
 
     text: Text = Field(description="vectors of words and of whole texts")
     device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
-    seed: int = Field(ge=0, description="of doc2vec's weights")
+    seed: int = Field(ge=0, lt=2**32, description="of doc2vec's weights")
 
 
 def main(params: Params, layout: Layout) -> None:

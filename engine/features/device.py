@@ -15,6 +15,17 @@ def resolve_device(device: str) -> torch.device:
     return torch.device("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
 
 
+def own_device(device: str) -> torch.device:
+    """The same, of this very machine.
+
+    Raises:
+        ValueError: cuda is asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, and torch sees none; set device to auto or cpu")
+    return resolve_device(device)
+
+
 def resolve_dtype(precision: str, device: torch.device) -> torch.dtype:
     """`fp32`, `bf16`, `fp16`; `auto` is fp16 on CUDA, bf16 on a processor that has it, else fp32.
 

@@ -44,17 +44,38 @@ def extract(
     same files goes on from there. What is noted of the network and the sums of the counts go into the tables' metadata.
 
     Raises:
-        ValueError: a vector is not finite, by table and item.
+        ValueError: a vector is not finite, by table and item; or another run makes the same right now.
     """
     slices = table_slices(source, factory.rows, table)
     kept = files.cache("extraction", _digest(factory, source, outputs))
+    with files.alone(kept):
+        _fill(kept, factory, slices, table, columns, outputs)
+        shards = [_shard(kept, number, next(iter(outputs))) for number in range(len(slices))]
+        meta = _summed_meta(shards) if shards else _empty_meta(factory, table, columns)
+        for name, output in outputs.items():
+            with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
+                for number in range(len(slices)):
+                    if (frame := store.read(_shard(kept, number, name), output.table)).height:
+                        put(frame)
+        shutil.rmtree(kept)
+
+
+def _fill(
+    kept: Path,
+    factory: ExtractorFactory,
+    slices: list[TableSlice],
+    table: Table,
+    columns: list[str],
+    outputs: dict[str, OutputTable],
+) -> None:
+    """The vectors of each slice into a shard of its own, but for those that are there."""
     done = {number for number in range(len(slices)) if all(_shard(kept, number, name).exists() for name in outputs)}
     if done:
         log.info("%d of %d slices are there from a run that was stopped", len(done), len(slices))
     todo = [(number, part) for number, part in enumerate(slices) if number not in done]
     run = _extract_on_ray if factory.execution.engine == "ray" and todo else _extract_here
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task(f"{table.name} to {', '.join(outputs)}", total=store.height(source))
+        task = bar.add_task(f"{table.name} to {', '.join(outputs)}", total=sum(part.rows for part in slices))
         bar.advance(task, sum(slices[number].rows for number in done))
         for number, extracted in run(factory, todo, table, columns):
             noted = {"meta": extracted.meta, "counts": extracted.counts}
@@ -62,14 +83,6 @@ def extract(
                 refuse_not_finite(extracted.frames[name], output.column, output.path)
                 store.write(extracted.frames[name], _shard(kept, number, name), output.table, noted)
             bar.advance(task, slices[number].rows)
-    shards = [_shard(kept, number, next(iter(outputs))) for number in range(len(slices))]
-    meta = _summed_meta(shards) if shards else _empty_meta(factory, table, columns)
-    for name, output in outputs.items():
-        with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
-            for number in range(len(slices)):
-                if (frame := store.read(_shard(kept, number, name), output.table)).height:
-                    put(frame)
-    shutil.rmtree(kept)
 
 
 def table_slices(source: Path, rows: int, table: Table) -> list[TableSlice]:
@@ -91,7 +104,7 @@ def _shard(kept: Path, number: int, name: str) -> Path:
 
 
 def _digest(factory: ExtractorFactory, source: Path, outputs: dict[str, OutputTable]) -> str:
-    """Of all that made the vectors: settings, weights, files, the code, the library, and where they are to go."""
+    """Of all that made the vectors: settings, weights, files, code, accelerator, library, and where they are to go."""
     files = [
         file
         for place in (source, factory.weights)
@@ -100,7 +113,8 @@ def _digest(factory: ExtractorFactory, source: Path, outputs: dict[str, OutputTa
     stats = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     code = [sha256(file) for file in sorted(Path(__file__).parent.rglob("*.py"))]
     goes = [str(output.path.absolute()) for output in outputs.values()]
-    return hashlib.sha256(repr((factory, stats, code, goes, torch.__version__)).encode()).hexdigest()[:20]
+    where = factory.accelerated, torch.__version__
+    return hashlib.sha256(repr((factory, stats, code, goes, where)).encode()).hexdigest()[:20]
 
 
 def _summed_meta(shards: list[Path]) -> dict[str, Any]:

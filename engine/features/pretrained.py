@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -13,12 +14,22 @@ from torch import Tensor, nn
 
 
 def download(chosen: Any, weights: str) -> Path:
-    """The file of one of torchvision's weights, fetched unless it is there, its sha256 as its name promises."""
+    """The file of one of torchvision's weights, fetched unless it is there, its sha256 as its name promises.
+
+    Raises:
+        ValueError: it cannot be fetched, or has another sha256.
+    """
     url: str = chosen[weights].url
     path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), path.stem.rpartition("-")[2])
+        try:
+            torch.hub.download_url_to_file(url, str(path), path.stem.rpartition("-")[2])
+        except (OSError, HTTPException, RuntimeError) as error:  # the last is of another sha256
+            raise ValueError(
+                f"weights {weights}: {url} cannot be fetched ({error}); "
+                f"fetch it where the web is and put it at {path}, or name a file of weights"
+            ) from None
     if not (found := sha256(path)).startswith(path.stem.rpartition("-")[2]):
         raise ValueError(f"{path}: its sha256 is {found}, not the one that its name promises; remove it and run again")
     return path

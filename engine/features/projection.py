@@ -21,6 +21,7 @@ def reduced_groups(
     """As `store.groups`; with a `width`, `column` is brought to its first principal components over all rows.
 
     The rows go to a scratch table first, their covariance is kept on the way; `meta` gets width and kept variance.
+    Without any vector the table is empty.
     """
     if not width:
         with store.groups(path, table, meta) as put:
@@ -35,6 +36,9 @@ def reduced_groups(
                 put_wide(frame)
 
             yield put
+        if not moments.count:
+            store.write(pl.DataFrame(schema=dict(table.columns)), path, table, meta)
+            return
         mean_D, basis_DW, kept = moments.components(width)
         meta |= {"width": width, "variance": round(kept, 6)}
         with store.groups(path, table, meta) as put_narrow:
@@ -92,7 +96,7 @@ class Moments:
         """Mean [D], the first principal components [D, width] and the share of the variance that they keep.
 
         Raises:
-            ValueError: fewer dimensions or vectors than `width`.
+            ValueError: fewer dimensions or vectors than `width`, or vectors that are all the same.
         """
         most = min(len(self.sum_D), self.count)
         if width > most:
@@ -100,7 +104,13 @@ class Moments:
                 f"width {width}: there are {self.count} vectors of {len(self.sum_D)}; at most {most} will do"
             )
         mean_D = self.sum_D / self.count
-        value_D, vector_DD = np.linalg.eigh(self.product_DD / self.count - np.outer(mean_D, mean_D))
+        square_DD = self.product_DD / self.count
+        value_D, vector_DD = np.linalg.eigh(square_DD - np.outer(mean_D, mean_D))
+        if value_D.sum() <= 1e-12 * np.trace(square_DD):  # what is left of numbers that cancel out
+            raise ValueError(
+                f"width {width}: all {self.count} vectors are the same, so that they have no principal components; "
+                "width 0 keeps them as they are"
+            )
         basis_DW = vector_DD[:, ::-1][:, :width]
         # a component's sign is free: its largest entry is positive, so that runs agree
         basis_DW = basis_DW * np.sign(basis_DW[np.abs(basis_DW).argmax(0), np.arange(width)])

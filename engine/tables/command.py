@@ -30,11 +30,11 @@ def command(name: str) -> Iterator[None]:
     logging.basicConfig(level="INFO", handlers=[handler])
     try:
         yield
-    except (ValueError, KeyError, OSError, FloatingPointError) as error:
+    except (ValueError, KeyError, OSError, FloatingPointError, MemoryError) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        told = f"{name}: {printable_lines(str(message))}\n(set WHYREC_TRACE=1 for the whole trace)"
+        told = f"{name}: {printable_lines(str(message) or 'out of memory')}\n(set WHYREC_TRACE=1 for the whole trace)"
         if not isinstance(error, Lacking):
             sys.exit(told)
         print(told, file=sys.stderr)

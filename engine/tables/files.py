@@ -104,6 +104,24 @@ def _locked(handle: int, path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else works in `folder` meanwhile.
+
+    Raises:
+        ValueError: somebody does.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{folder}: another run does the same right now; let it end, then run it again") from None
+        yield
+    finally:
+        os.close(handle)
+
+
 def _remove_unlocked(left: Path) -> None:
     try:
         handle = os.open(left, os.O_RDONLY)

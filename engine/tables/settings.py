@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Record(BaseModel):
-    """A frozen section of params.yaml; a key that it does not know is refused by name."""
+    """A frozen section of params.yaml; a key that it does not know, and a number that is none, are refused by name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Choice(Record):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field
 
 from engine.tables import files, store
 from engine.tables.command import run
@@ -25,7 +26,7 @@ class Params(Record):
     """What dvc.yaml declares."""
 
     topics: Topics
-    seed: int
+    seed: int = Field(ge=0, lt=2**32, description="of the topics' start, and of what is held out")
 
 
 def main(params: Params, layout: Layout) -> None:

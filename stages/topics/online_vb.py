@@ -25,7 +25,7 @@ class OnlineVB(Record):
     """Online variational Bayes; a step's rate is (offset + step) ** -rate_decay."""
 
     chunk: int = Field(128, ge=1, description="documents a step")
-    offset: float = Field(8, gt=0, description="steps that the rate is damped by at the start")
+    offset: float = Field(8, ge=1, description="steps that the rate is damped by at the start; 1: not at all")
     rate_decay: float = Field(
         0.7, ge=0.5, le=1, description="how fast the rate falls: the exponent of the step's number"
     )

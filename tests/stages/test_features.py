@@ -160,10 +160,11 @@ def test_bad_pictures_get_no_row_and_are_counted(caplog: pytest.LogCaptureFixtur
     assert "item 2: its picture cannot be read" in caplog.text
 
 
-def test_no_pictures_make_an_empty_table(layout: Layout) -> None:
+@pytest.mark.parametrize("width", [0, 8])
+def test_no_pictures_make_an_empty_table(layout: Layout, width: int) -> None:
     shards(layout, {})
-    regions_stage.main(regions(), layout)
-    images_stage.main(whole(), layout)
+    regions_stage.main(regions(width=width), layout)
+    images_stage.main(whole(width=width), layout)
     assert store.read(layout.regions, REGIONS).height == store.read(layout.image, VECTORS).height == 0
     assert store.meta(layout.regions)["pictures"] == 0
 
@@ -233,6 +234,14 @@ def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(
     assert store.meta(tmp_path / "b.parquet")["precision"] == "bfloat16"
     with pytest.raises(ValueError, match="fp16 is for CUDA"):
         images_stage.main(whole(precision="fp16"), layout)
+
+
+def test_cuda_where_there_is_none_is_refused(images: None, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    catalog(layout, {1: "A boat."})
+    for stage, params in ((images_stage, whole()), (regions_stage, regions()), (text_stage, texts())):
+        with pytest.raises(ValueError, match="device is cuda, and torch sees none; set device to auto or cpu"):
+            stage.main(params.model_copy(update={"device": "cuda"}), layout)
 
 
 def normal_BCHW(folder: Path) -> torch.Tensor:
@@ -365,13 +374,14 @@ def test_texts_give_words_and_a_whole(monkeypatch: pytest.MonkeyPatch, layout: L
 
 @pytest.mark.parametrize("texts_", [{}, {1: None, 2: None, 3: "  "}, {1: "A boat.", 2: None, 3: None, 4: None}])
 @pytest.mark.parametrize("encoder", ["minilm", "doc2vec"])
+@pytest.mark.parametrize("width", [0, 8])
 def test_blocks_without_a_text_give_empty_rows(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch, texts_: dict[int, str | None], encoder: str
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, texts_: dict[int, str | None], encoder: str, width: int
 ) -> None:
     monkeypatch.setattr(extractor, "ROWS", 2)  # the second block of the last one has no text
     catalog(layout, texts_)
-    text_stage.main(texts(encoder=encoder), layout)
     written = [item for item, text in texts_.items() if text and text.strip()]
+    text_stage.main(texts(encoder=encoder, width=0 if written else width), layout)
     for path, table in ((layout.words, WORDS), (layout.text, VECTORS)):
         assert store.read(path, table)["item"].to_list() == written
         assert store.meta(path)["texts"] == len(written)

@@ -41,7 +41,8 @@ def load(encoder: PictureEncoder, seed: int) -> Backbone:
     """The network of `encoder`, in eval mode, cut after its layer, batch norm folded into the convolutions.
 
     Raises:
-        ValueError: no such network, layer or weights, or a file whose keys or shapes are not the network's.
+        ValueError: no such network, layer or weights, a file whose keys or shapes are not the network's, or a size of
+            pictures that it cannot read.
     """
     name = encoder.backbone
     if name not in models.list_models(module=models):
@@ -68,7 +69,22 @@ def load(encoder: PictureEncoder, seed: int) -> Backbone:
     usual = next(iter(chosen)).transforms()
     mean_C, std_C = torch.tensor(usual.mean), torch.tensor(usual.std)
     cut = cut.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Backbone(cut, mean_C, std_C, meta).eval().requires_grad_(False)
+    found = Backbone(cut, mean_C, std_C, meta).eval().requires_grad_(False)
+    _refuse_misfit(found, encoder.size)
+    return found
+
+
+def _refuse_misfit(network: Backbone, size: int) -> None:
+    """A black picture goes through, before any other is decoded."""
+    name, layer = network.meta["backbone"], network.meta["layer"]
+    try:
+        with torch.inference_mode():
+            output: Any = network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+    except (RuntimeError, AssertionError) as error:  # a map smaller than a kernel, a size that is not the network's own
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"{name} reads no pictures of size {size} up to {layer} ({why}); take another size") from None
+    if not isinstance(output, Tensor):
+        raise ValueError(f"layer {layer} of {name} puts out no map or vector: {output!r}; take another")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from engine.features.device import resolve_device
+from engine.features.device import own_device, resolve_device
 from engine.features.extractor import Extracted, Extractor, ExtractorFactory
 from engine.features.pictures.decoding import Decoding
 from engine.features.pictures.detector import Detector
@@ -73,7 +73,7 @@ class WholePictures(_Pictures):
     """A vector a picture."""
 
     def load(self) -> PictureExtractor:
-        return PictureExtractor(whole_pictures(self.encoder, self.seed, resolve_device(self.device)), _vector_frame)
+        return PictureExtractor(whole_pictures(self.encoder, self.seed, own_device(self.device)), _vector_frame)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class GridRegions(_Pictures):
     cells: tuple[int, int]
 
     def load(self) -> PictureExtractor:
-        embedding = grid_regions(self.encoder, self.seed, resolve_device(self.device), self.cells)
+        embedding = grid_regions(self.encoder, self.seed, own_device(self.device), self.cells)
         return PictureExtractor(embedding, _region_frame)
 
 
@@ -98,7 +98,7 @@ class DetectedRegions(_Pictures):
         return min(max(_BYTES // (3 * self.encoder.size * self.detection.longest), 32), 512)
 
     def load(self) -> PictureExtractor:
-        embedding = detected_regions(self.encoder, self.seed, resolve_device(self.device), self.detection)
+        embedding = detected_regions(self.encoder, self.seed, own_device(self.device), self.detection)
         return PictureExtractor(embedding, _region_frame)
 
 

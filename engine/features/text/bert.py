@@ -56,7 +56,8 @@ class Bert:
         """The encoder of the settings; `meta` tells which, with which weights and precision.
 
         Raises:
-            ValueError: no such encoder, one without a fast tokenizer, or more tokens than it can read.
+            ValueError: no such encoder, one that is no BERT, one without a fast tokenizer or with that of another, or
+                more tokens than it can read.
         """
         name, dtype = encoder.encoder, resolve_dtype(encoder.precision, device)
         folder = _minilm() if name == "minilm" else name
@@ -73,11 +74,7 @@ class Bert:
             raise ValueError(f"no encoder {name!r}: {why}") from None
         if missing := sorted(key for key in loading["missing_keys"] if not key.startswith("pooler.")):
             raise ValueError(f"encoder {name!r}: its file of weights lacks {len(missing)}: {', '.join(missing[:8])}")
-        if not tokenizer.is_fast:
-            raise ValueError(f"encoder {name!r} has no fast tokenizer, so that its words cannot be found in the text")
-        most = min(tokenizer.model_max_length, network.config.max_position_embeddings)
-        if not 3 <= encoder.tokens <= most:
-            raise ValueError(f"text.tokens is {encoder.tokens}; {name} reads from 3 to {most} tokens a text")
+        _refuse_misfit(encoder, tokenizer, network)
         found = cls(tokenizer, network.to(device).eval(), encoder.tokens, encoder.batch_tokens, dtype)
         files = sorted([*Path(folder).glob("model*.safetensors"), *Path(folder).glob("pytorch_model*.bin")])
         known = {"sha256": sha256(files[0])} if files else {"commit": str(network.config._commit_hash)}
@@ -129,6 +126,30 @@ class Bert:
         mask_BL = torch.from_numpy(seen_BL).long().to(self.device)
         output_BLD = self.network(torch.from_numpy(ids_BL).to(self.device), mask_BL).last_hidden_state
         return output_BLD[:many].float(), mask_BL[:many]
+
+
+def _refuse_misfit(encoder: TextEncoder, tokenizer: Any, network: Any) -> None:
+    """The tokenizer has words, and a text as long as is asked for, of its last word, goes through the network."""
+    name, config = encoder.encoder, network.config
+    if not tokenizer.is_fast:
+        raise ValueError(f"encoder {name!r} has no fast tokenizer, so that its words cannot be found in the text")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):  # which is what is made where there is no file
+        raise ValueError(f"encoder {name!r}: its tokenizer knows no words; are tokenizer.json and vocab.txt with it?")
+    if config.is_encoder_decoder:
+        raise ValueError(f"encoder {name!r} is a {config.model_type}, whose last layer writes; name a BERT")
+    most = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", tokenizer.model_max_length))
+    if not 3 <= encoder.tokens <= most:
+        raise ValueError(f"text.tokens is {encoder.tokens}; {name} reads from 3 to {most} tokens a text")
+    ids_1L = torch.full((1, encoder.tokens), len(tokenizer) - 1)
+    try:
+        with torch.inference_mode():
+            _ = network(ids_1L, torch.ones_like(ids_1L)).last_hidden_state
+    except Exception as error:  # networks that are something else raise nearly anything
+        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise ValueError(
+            f"encoder {name!r}, a {config.model_type}, does not read {encoder.tokens} tokens of its tokenizer ({why}); "
+            "name a BERT with its own tokenizer, or fewer text.tokens"
+        ) from None
 
 
 def _means(output_BLD: Tensor, bag_X: Any, first_N: Any) -> Tensor:

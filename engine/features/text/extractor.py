@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from engine.features.device import resolve_device
+from engine.features.device import own_device, resolve_device
 from engine.features.extractor import Extracted, Extractor, ExtractorFactory
 from engine.features.settings import TextEncoder
 from engine.features.text.bert import Bert, TextVectors
@@ -70,7 +70,7 @@ class Texts(ExtractorFactory):
         return resolve_device(self.device).type == "cuda"
 
     def load(self) -> TextExtractor:
-        return TextExtractor(self.encoder, resolve_device(self.device))
+        return TextExtractor(self.encoder, own_device(self.device))
 
 
 def text_frames(item_T: np.ndarray, found: TextVectors) -> dict[str, pl.DataFrame]:

@@ -8,10 +8,11 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-# letters and digits, joined by apostrophes and hyphens; scripts without spaces give a word a character
-_SPACELESS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_LETTER = rf"[^\W_{_SPACELESS}]"
-_WORD = re.compile(rf"[{_SPACELESS}]|{_LETTER}+(?:['’‑-]{_LETTER}+)*")
+from engine.tables.letters import MARKS, UNSPACED
+
+# letters with their marks and digits, joined by apostrophes and hyphens; scripts without spaces give a word a character
+_RUN = rf"[^\W_{UNSPACED}](?:[^\W_{UNSPACED}]|[{MARKS}])*"
+_WORD = re.compile(rf"(?=\w)[{UNSPACED}][{MARKS}]*|{_RUN}(?:['’‑-]{_RUN})*")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Settings(Record):
 
     films: int = Field(ge=1, description="number of films")
     people: int = Field(ge=1, description="number of people")
-    months: int = Field(ge=1, description="months over which they act")
+    months: int = Field(ge=1, le=1200, description="months over which they act")
     film: FilmSettings = Field(description="what films are like")
     person: PeopleSettings = Field(description="what people are like")
     sessions: SessionSettings = Field(description="when people act")

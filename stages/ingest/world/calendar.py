@@ -33,6 +33,18 @@ class SessionSettings(Record):
             raise ValueError(f"evening and idle are {self.evening} and {self.idle}: their sum can be at most 1")
         return self
 
+    @model_validator(mode="after")
+    def _times(self) -> "SessionSettings":
+        if not 0 <= self.pause[0] <= self.pause[1]:
+            raise ValueError(f"pause: {list(self.pause)}; the least first, from 0 on")
+        if not self.evenings or not set(self.evenings) <= set(range(DAYS)):
+            raise ValueError(f"evenings: {self.evenings}; days from 0, Monday, to {DAYS - 1}, one at least")
+        spans = {"begin and end": (self.begin, self.end), "hours": self.hours, "idle_hours": self.idle_hours}
+        for name, (first, last) in spans.items():
+            if not 0 <= first < last <= 24:
+                raise ValueError(f"{name}: {[first, last]}; hours of a day, the earlier first")
+        return self
+
 
 @dataclass(frozen=True)
 class Calendar:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.tables.settings import Record
 from stages.ingest.world.lexicon import lexicon
@@ -11,6 +11,8 @@ from stages.ingest.world.plots import film_words, write_plot, write_title
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+PLACES = 4  # on a poster
+KINDS = ("first", "second", "colour")  # of sentences
 
 
 class FilmSettings(Record):
@@ -23,6 +25,27 @@ class FilmSettings(Record):
         description="least and most sentences of a plot by kind: first, second, colour"
     )
     objects: tuple[int, int] = Field(description="least and most objects on a poster")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "FilmSettings":
+        world, (least, most) = lexicon(), self.objects
+        if not 0 <= least <= most <= PLACES:
+            raise ValueError(
+                f"objects: {[least, most]}; the least first, and at most {PLACES} have a place on a poster"
+            )
+        own = min(len(genre.objects) for genre in world.genres.values())
+        if self.own == 1 and most > own:
+            raise ValueError(
+                f"own: 1 leaves {own} objects for a poster of up to {most}; a lower own or objects would do"
+            )
+        for kind, (few, many) in self.sentences.items():
+            known = len(getattr(world, kind)) if kind in KINDS else 0
+            if not 0 <= few <= many <= known:
+                raise ValueError(
+                    f"sentences.{kind}: {[few, many]}; the least first, and of {kind} there are {known}; the kinds are "
+                    f"{', '.join(KINDS)}"
+                )
+        return self
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.tables.settings import Record
 from stages.ingest.world.films import Films
@@ -16,6 +16,14 @@ class PeopleSettings(Record):
     acts: tuple[int, int] = Field(description="least and most acts of a person")
     shape: tuple[float, float] = Field(description="the two parameters of the beta distribution of acts between these")
     main: float = Field(ge=0, le=1, description="share of the first of a person's two lasting themes")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "PeopleSettings":
+        if not 1 <= self.acts[0] <= self.acts[1]:
+            raise ValueError(f"acts: {list(self.acts)}; the least first, from 1 on")
+        if min(self.shape) <= 0:
+            raise ValueError(f"shape: {list(self.shape)}; both parameters of a beta distribution are above 0")
+        return self
 
 
 @dataclass(frozen=True)

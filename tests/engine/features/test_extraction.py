@@ -137,6 +137,42 @@ def test_parts_of_other_weights_code_or_goals_are_not_taken(
     assert len(other.counter.seen) == 18
 
 
+def test_parts_of_a_machine_with_another_device_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = pictures(tmp_path)
+    with pytest.raises(RuntimeError):
+        run(Counting(stop=13), images, tmp_path / "v.parquet")
+    monkeypatch.setattr(Counting, "accelerated", True)  # where `auto` is another precision
+    other = Counting()
+    run(other, images, tmp_path / "v.parquet")
+    assert len(other.counter.seen) == 18
+
+
+class Meanwhile(Counter):
+    """Begins the same extraction while it is at it."""
+
+    def __init__(self, images: Path, out: Path):
+        super().__init__(0)
+        self.images, self.out, self.refused = images, out, ""
+
+    def extract(self, prepared: pl.DataFrame) -> Extracted:
+        if not self.refused:
+            with pytest.raises(ValueError, match="another run does the same right now; let it end") as caught:
+                run(Counting(), self.images, self.out)
+            self.refused = str(caught.value)
+        return super().extract(prepared)
+
+
+def test_two_runs_of_the_same_do_not_take_each_other_s_parts_away(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path)
+    run(Counting(), images, tmp_path / "whole.parquet")
+    factory = Counting()
+    factory.counter = Meanwhile(images, tmp_path / "v.parquet")
+    run(factory, images, tmp_path / "v.parquet")
+    assert factory.counter.refused.startswith(str(cache))
+    assert (tmp_path / "v.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert list(cache.iterdir()) == []
+
+
 class Twice(Counter):
     """Says the same for two tables."""
 

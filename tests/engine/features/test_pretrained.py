@@ -2,12 +2,15 @@ import gzip
 import os
 import pickle
 import random
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torchvision.models import ResNet18_Weights
 
 from engine.features import pretrained
 
@@ -52,6 +55,24 @@ def test_a_file_of_something_else_is_named_with_what_it_holds(
         pretrained.read_weights(path)
     assert told in str(caught.value)
     assert "weights_only" not in str(caught.value), "nobody is told to read it unsafely"
+
+
+@pytest.mark.parametrize(
+    "error", [URLError("Name or service not known"), IncompleteRead(b""), RuntimeError("invalid hash value")]
+)
+def test_weights_that_cannot_be_fetched_are_named_with_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def unreachable(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    with pytest.raises(ValueError, match=r"weights DEFAULT: https://.*/resnet18-\w+\.pth cannot be fetched") as caught:
+        pretrained.download(ResNet18_Weights, "DEFAULT")
+    told = str(caught.value)
+    assert str(error) in told
+    assert f"put it at {tmp_path}/checkpoints/resnet18-f37072fd.pth, or name a file of weights" in told
 
 
 def test_other_things_by_name_are_told(tmp_path: Path) -> None:

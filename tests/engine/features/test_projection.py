@@ -81,6 +81,24 @@ def test_more_components_than_there_are_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_vector_gives_an_empty_table_whatever_the_width(tmp_path: Path) -> None:
+    with reduced_groups(tmp_path / "v.parquet", VECTORS, "vector", 13, {"unread": 2}) as put:
+        assert put is not None
+    assert store.read(tmp_path / "v.parquet", VECTORS).height == 0
+    assert store.meta(tmp_path / "v.parquet") == {"unread": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["v.parquet"]
+
+
+@pytest.mark.parametrize("many", [1, 300])
+def test_vectors_that_are_all_the_same_have_no_components(tmp_path: Path, many: int) -> None:
+    with (
+        pytest.raises(ValueError, match=rf"width 1: all {many} vectors are the same.* width 0 keeps them"),
+        reduced_groups(tmp_path / "v.parquet", VECTORS, "vector", 1, {}) as put,
+    ):
+        put(rows(1, np.tile(drawn_XD(1), (many, 1))))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_sixteen_bits_do_not_hold_is_refused() -> None:
     for bad in (1e6, 1e-7):
         with pytest.raises(ValueError, match=r"item 5 on: vectors up to .* do not fit 16 bits"):

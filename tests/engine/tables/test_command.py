@@ -22,11 +22,19 @@ def test_what_the_data_lacks_has_a_status_of_its_own(capsys: pytest.CaptureFixtu
     assert said.startswith("train: the model reads ratings,\\x1b and these events have none\n")
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), KeyError("no"), OSError("no"), FloatingPointError("no")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyError("no"), OSError("no"), FloatingPointError("no"), MemoryError("no")]
+)
 def test_all_else_that_is_refused_ends_with_its_message(error: Exception) -> None:
     with pytest.raises(SystemExit) as ended, command("train"):
         raise error
     assert str(ended.value.code).startswith("train: no\n")
+
+
+def test_want_of_memory_is_said_where_the_error_says_nothing() -> None:
+    with pytest.raises(SystemExit) as ended, command("topics"):
+        raise MemoryError
+    assert str(ended.value.code).startswith("topics: out of memory\n")
 
 
 def test_a_stage_s_seconds_are_noted_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,16 @@ def test_the_place_is_that_in_the_file() -> None:
     assert "contents.demo.text.size: " in message(wrong, {"inner": "contents.demo.text"})
 
 
+@pytest.mark.parametrize("text", [".inf", "-.inf", ".nan"])
+def test_a_number_that_is_none_is_refused(text: str) -> None:
+    class Decay(Record):
+        decay: float
+
+    value = YAML(typ="safe").load(text)
+    with pytest.raises(ValueError, match=r"params\.yaml: top\.decay: Input should be a finite number"):
+        checked(Decay, {"decay": value}, "top")
+
+
 def test_a_missing_key_does_not_show_the_whole_section() -> None:
     assert message({"inner": {"size": 1}}) == "params.yaml: top.name: Field required"
 

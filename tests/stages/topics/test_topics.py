@@ -410,6 +410,30 @@ def test_what_left_no_topics_is_named_and_stops_no_model_that_needs_none(
         load_topics(at(found), split())
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        # a first rate above 1 made words weigh less than nothing, and shares that are no numbers
+        (
+            {"topics": {"online_vb": {"offset": 0.5}}},
+            r"offset: Input should be greater than or equal to 1 \(found 0\.5",
+        ),
+        ({"topics": {"gibbs": {"word_prior": float("inf")}}}, "word_prior: Input should be a finite number"),
+        ({"seed": 2**32}, r"seed: Input should be less than 4294967296"),
+        ({"seed": -1}, r"seed: Input should be greater than or equal to 0"),
+    ],
+)
+def test_settings_that_make_no_topics_are_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=rf"params\.yaml: .*{why}"):
+        checked(topics.Params, {"topics": {}, "seed": 1} | changes, "contents.demo")
+
+
+def test_the_least_damped_first_step_gives_topics(tmp_path: Path) -> None:
+    found = made(tmp_path, params(vb={"offset": 1}), split())
+    assert (read(found, "words")["weight"] > 0).all()
+    assert np.allclose(arrays.vectors(read(found, "history")["share"]).sum(1), 1, atol=1e-6)
+
+
 def test_nobody_acts_on_an_item_with_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     silent = split().with_columns(item=pl.lit(30, pl.UInt32))
     made(tmp_path, params(), silent)

@@ -144,6 +144,26 @@ def test_unknown_names_are_refused() -> None:
         backbone.load(encoder(weights="IMAGENET1K_V9"), 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "size", "why"),
+    [
+        (
+            "vgg16",
+            "",
+            16,
+            r"vgg16 reads no pictures of size 16 up to features\.30 \(.*Output size is too small\); take",
+        ),
+        ("vit_b_32", "heads", 64, r"vit_b_32 reads no pictures of size 64 up to heads\.head \(Wrong image height"),
+        ("vit_b_32", "floordiv", 224, r"layer floordiv of vit_b_32 puts out no map or vector: 7; take another"),
+    ],
+)
+def test_a_size_or_a_layer_that_the_network_has_no_numbers_for_is_refused(
+    name: str, layer: str, size: int, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        backbone.load(encoder(backbone=name, layer=layer, size=size), 1)
+
+
 def test_weights_by_name_are_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     source = tmp_path / "w.pth"

@@ -9,12 +9,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5Model,
+    ViTConfig,
+    ViTModel,
+)
 
 from engine.features.settings import TextEncoder
 from engine.features.text import bert
 from engine.features.text.bert import Bert
-from engine.features.text.tokens import length_batches
+from engine.features.text.tokens import length_batches, word_spans
 
 TEXTS = [
     "Spider-Man doesn't sleep; a café, naïve.",
@@ -175,6 +188,22 @@ def test_a_script_without_spaces_gives_a_word_a_character(tiny: Path) -> None:
     assert reading.token == ["film", "東", "京", "で", "x"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी भाषा की फ़िल्म", ["हिन्दी", "भाषा", "की", "फ़िल्म"]),  # vowel signs belong to the word
+        ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
+        ("مَرْحَبًا بالعالم", ["مَرْحَبًا", "بالعالم"]),
+        ("re\u0301sume\u0301, l'e\u0301te\u0301", ["re\u0301sume\u0301", "l'e\u0301te\u0301"]),
+        ("ชีวิต ฿50", ["ชี", "วิ", "ต", "50"]),  # no spaces: a character with its marks
+        ("東京・時々 カナ", ["東", "京", "時", "々", "カ", "ナ"]),
+        ("a_b C++ \u0301 --", ["a", "b", "C"]),
+    ],
+)
+def test_a_word_has_the_marks_of_its_letters(text: str, words: list[str]) -> None:
+    assert [text[a:b] for a, b in word_spans(text)] == words
+
+
 @given(st.lists(st.integers(3, 90), max_size=40), st.integers(1, 200))
 def test_batches_hold_each_text_once_within_budget(lengths: list[int], budget: int) -> None:
     found = list(length_batches(lengths, budget))
@@ -203,6 +232,38 @@ def test_a_damaged_folder_is_refused_by_name(tiny: Path, tmp_path: Path, name: s
     (tmp_path / "bert" / name).write_bytes(data)
     with pytest.raises(ValueError, match=r"no encoder '.*bert'"):
         load(tmp_path / "bert")
+
+
+def test_a_folder_without_its_tokenizer_does_not_read_every_word_as_unknown(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "bert").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(tiny / name, tmp_path / "bert")
+    with pytest.raises(ValueError, match=r"bert': its tokenizer knows no words; are tokenizer\.json and vocab\.txt"):
+        load(tmp_path / "bert")
+
+
+SMALL = {"vocab_size": 86, "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        (T5Model(T5Config(vocab_size=86, d_model=16, d_ff=32, num_layers=1, num_heads=2)), "is a t5, whose last layer"),
+        (GPT2Model(GPT2Config(vocab_size=86, n_embd=16, n_layer=1, n_head=2)), "a gpt2, does not read 64 tokens"),
+        (ViTModel(ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)), "a vit, does not read"),
+        # whose places are counted from 2 on
+        (RobertaModel(RobertaConfig(**SMALL, max_position_embeddings=64)), "a roberta, does not read 64 tokens"),
+        (BertModel(BertConfig(**SMALL | {"vocab_size": 20})), r"a bert, does not .* of its tokenizer \(IndexError"),
+    ],
+    ids=["t5", "gpt2", "vit", "roberta", "vocabulary"],
+)
+def test_what_is_no_bert_with_its_own_tokenizer_is_refused(
+    tiny: Path, tmp_path: Path, network: PreTrainedModel, why: str
+) -> None:
+    shutil.copytree(tiny, tmp_path / "other")
+    network.save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match=rf"encoder '.*other',? {why}"):
+        load(tmp_path / "other")
 
 
 def test_weights_that_are_not_in_the_file_are_not_drawn_in_silence(tiny: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import io
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -276,6 +277,40 @@ def test_an_idle_act_is_no_household_s_and_switches_nothing(lived: tuple[People,
 def test_chances_beyond_one_are_refused() -> None:
     with pytest.raises(ValueError, match=r"evening and idle are 0\.7 and 0\.45"):
         SessionSettings.model_validate(settings().sessions.model_dump() | {"evening": 0.7})
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "why"),
+    [
+        ("film", {"own": 1.0}, r"own: 1 leaves 2 objects for a poster of up to 4"),  # which was drawn for ever
+        ("film", {"objects": [1, 5]}, r"objects: \[1, 5\]; .* at most 4 have a place"),
+        ("film", {"objects": [4, 2]}, r"objects: \[4, 2\]; the least first"),
+        ("film", {"sentences": {"first": [1, 5]}}, r"sentences\.first: \[1, 5\]; .* of first there are 4"),
+        ("film", {"sentences": {"third": [1, 1]}}, r"of third there are 0; the kinds are first, second, colour"),
+        ("person", {"acts": [0, 0]}, r"acts: \[0, 0\]; the least first, from 1 on"),
+        ("person", {"acts": [5, 2]}, r"acts: \[5, 2\]; the least first"),
+        ("person", {"shape": [0, 1]}, r"shape: \[0\.0, 1\.0\]; both parameters"),
+        ("sessions", {"pause": [60, 20]}, r"pause: \[60, 20\]; the least first"),
+        ("sessions", {"evenings": []}, r"evenings: \[\]; days from 0, Monday, to 5, one at least"),
+        ("sessions", {"evenings": [4, 6]}, r"evenings: \[4, 6\]; days from 0"),
+        ("sessions", {"hours": [20, 13]}, r"hours: \[20, 13\]; hours of a day"),
+        ("sessions", {"begin": 24}, r"begin and end: \[24, 24\]; hours of a day"),
+    ],
+)
+def test_a_world_that_cannot_be_is_refused(part: str, changes: dict[str, Any], why: str) -> None:
+    section = settings().model_dump()
+    section[part] |= changes
+    with pytest.raises(ValueError, match=why):
+        Settings.model_validate(section)
+
+
+def test_as_many_objects_as_a_genre_has_can_all_be_its_own() -> None:
+    section = settings(1).model_dump()
+    section["film"] |= {"own": 1.0, "objects": [2, 2]}
+    made = draw_films(130, Settings.model_validate(section).film, np.random.default_rng(1))
+    own = [set(genre.objects) for genre in lexicon().genres.values()]
+    for look, genre, found in zip(made.look_F, made.genre_F, made.objects, strict=True):
+        assert look >= 0 or set(found) == own[genre]
 
 
 def test_too_few_films_are_refused() -> None:
