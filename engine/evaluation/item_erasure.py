@@ -54,9 +54,8 @@ def examine_item(
 def leaving_parts_out(model: Recommender, batch: Batch, item_B: Tensor, ragged: Ragged, own: Weights) -> Weights:
     """How far each asked item's score falls without each of the parts (words, or regions) that own weights are of."""
     valid_BP = own.valid.cpu().numpy()
-    asked = _Asked(model, batch, item_B, ragged)
-    asked.leave_unread(valid_BP)
-    fall_PB = [asked.own_B - asked.score(one_P & valid_BP) for one_P in np.eye(valid_BP.shape[1], dtype=bool)]
+    asked = _Asked(model, batch, item_B, ragged, valid_BP)
+    fall_PB = [asked.falls(one_P & valid_BP) for one_P in np.eye(valid_BP.shape[1], dtype=bool)]
     return replace(own, value=torch.stack(fall_PB, 1), kind="signed", faithful=True)
 
 
@@ -83,38 +82,38 @@ class _Erasing:
     """Scores of a block's items by what is left of each; the others' stay."""
 
     def __init__(self, probe: Probe, ragged: Ragged, valid_BP: Flags):
-        self.probe, self.asked = probe, _Asked(probe.model, probe.batch, probe.item_B, ragged)
-        self.asked.leave_unread(valid_BP)
+        self.probe, self.asked = probe, _Asked(probe.model, probe.batch, probe.item_B, ragged, valid_BP)
         self.score_BN = scores(probe.model, probe.batch, probe.excluded_BN.shape[1] - 1)
 
     def without(self, gone_BP: Flags) -> tuple[Floats, Floats]:
         """Falls and ranks where some parts of each row's item are the mean one."""
         changed_BN = self.score_BN.clone()
-        changed_BN[torch.arange(len(changed_BN)), self.probe.item_B] = self.asked.score(gone_BP)
+        changed_BN[torch.arange(len(changed_BN)), self.probe.item_B] -= self.asked.falls(gone_BP)
         return self.probe.by_scores(changed_BN)
 
 
 class _Asked:
-    """The score of each row's item, some of whose parts are the mean one."""
+    """The score of each row's item, some of whose parts are the mean one. A row whose score is the same without any of
+    them does not hang on them, and is not asked again.
+    """
 
-    def __init__(self, model: Recommender, batch: Batch, item_B: Tensor, ragged: Ragged):
+    def __init__(self, model: Recommender, batch: Batch, item_B: Tensor, ragged: Ragged, valid_BP: Flags):
         self.model, self.item_B, self.value_XD = model, item_B, ragged.value_XD
         some_XD = ragged.value_XD[:: max(len(ragged.value_XD) // PARTS, 1)]
         self.mean_D = some_XD.float().mean(0).to(some_XD.dtype)
         self.start_B = ragged.offset_N[item_B]
         self.turns = [(row_R, select_rows(batch, row_R)) for row_R in _turns(model, item_B)]
-        self.own_B = model.score(batch, item_B[:, None])[:, 0].float()
         self.read_B = torch.ones_like(item_B, dtype=torch.bool)
+        self.own_B = torch.zeros(len(item_B), device=item_B.device)
+        self.own_B = self._without(np.zeros_like(valid_BP))
+        self.read_B = self.falls(valid_BP) != 0
 
-    def leave_unread(self, valid_BP: Flags) -> None:
-        """Rows whose score is the same without any part do not hang on them, and are not asked again."""
-        whole_B, none_B = (self.score(np.broadcast_to(gone, valid_BP.shape) & valid_BP) for gone in (False, True))
-        self.read_B = whole_B != none_B
+    def falls(self, gone_BP: Flags) -> Tensor:
+        """How far each score goes down where some parts are gone, fall_B."""
+        return self.own_B - self._without(gone_BP)
 
-    def score(self, gone_BP: Flags) -> Tensor:
-        """Where some parts are gone, score_B."""
-        score_B = self.own_B.clone()
-        gone = torch.from_numpy(gone_BP).to(score_B.device)
+    def _without(self, gone_BP: Flags) -> Tensor:
+        score_B, gone = self.own_B.clone(), torch.from_numpy(gone_BP).to(self.own_B.device)
         for row_R, batch in self.turns:
             if bool(self.read_B[row_R].any()):
                 which_X, part_X = gone[row_R].nonzero(as_tuple=True)

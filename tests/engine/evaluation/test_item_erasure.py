@@ -128,7 +128,7 @@ def test_where_the_words_are_not_read_nothing_falls_and_nothing_is_said() -> Non
 
         def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
             self.asked += 1
-            return super().score(batch, item_BK)
+            return super().score(batch, item_BK) + 1e-3  # pairs are added in another order than the catalogue
 
     parts = table()
     model = Deaf(parts)
