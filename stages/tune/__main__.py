@@ -74,7 +74,7 @@ def main() -> None:
         pipeline, spaces = read_yaml(Path("dvc.yaml")), space.read(given.spaces)
         layout = Layout(given.data, given.protocol, given.prepared)
         sections = [
-            checked(RunSettings, declared("train", params | {"model": name}, pipeline), "") for name in names
+            checked(RunSettings, declared("train", params | {"model": name}, pipeline), {}) for name in names
         ]  # so that a wrong name is refused before the first search
         with Progress() as progress:
             for section in sections:

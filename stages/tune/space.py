@@ -1,6 +1,5 @@
 """What is searched of a model's settings: `papers/spaces.yaml`, its common part and the model's own."""
 
-import math
 import pkgutil
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ class Dimension(Record):
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "Dimension":
-        ranged = self.low is not None and self.high is not None and self.low < self.high < math.inf
+        ranged = self.low is not None and self.high is not None and self.low < self.high
         if len({(type(one), one) for one in self.any}) > 1 and self.low is None and self.high is None and not self.log:
             return self
         if self.any or not ranged or (self.log and (self.low or 0) <= 0):
@@ -73,7 +72,7 @@ def read(path: Path) -> Spaces:
         ValueError: it is none, it searches one model's learning rate in its own way, or it names an unknown model.
     """
     try:
-        found = checked(Spaces, read_yaml(path), "")
+        found = checked(Spaces, read_yaml(path), {})
     except ValueError as error:
         raise ValueError(str(error).replace("params.yaml: ", f"{path}: ")) from None
     if own := [name for name, space in found.models.items() if LR in space]:

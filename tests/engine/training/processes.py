@@ -15,7 +15,7 @@ from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.schemas import CASES, ITEMS, SPLIT, USERS
 from engine.tables.settings import Choice
-from engine.training import weights
+from engine.training import checkpoint as checkpoints
 from engine.training.contract import Learner
 from engine.training.fit import Progressed, fit
 from engine.training.loop import Loop
@@ -130,10 +130,11 @@ def staged(folder: Path) -> list[str]:
     whole = files.whole
 
     def counted(path: Path) -> Any:
-        written.append(path.name)
+        if "checkpoints" not in path.parts:
+            written.append(path.name)
         return whole(path)
 
-    files.whole = weights.whole = counted
+    files.whole = checkpoints.whole = counted
     os.environ["DVC_ROOT"] = str(layout.root)
     stage.main(params, layout)
     return sorted(written)

@@ -69,8 +69,10 @@ def test_what_the_stage_writes_is_written_once(
     told: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.tables import files
+    from engine.training import checkpoint
 
-    monkeypatch.setattr(files, "whole", files.whole)  # put back what `staged` counts with
+    for module in (files, checkpoint):
+        monkeypatch.setattr(module, "whole", files.whole)  # put back what `staged` counts with
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     alone = staged(tmp_path)
     assert alone == sorted(["weights.pt", "valid.json", "cost.json", "loss.csv", "valid.csv"])
