@@ -5,6 +5,7 @@ from datetime import datetime
 import torch
 from torch import Tensor
 
+from engine.evaluation.item_parts import item_influence
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, read
 from engine.evaluation.top import top_of
@@ -42,7 +43,8 @@ def explained(model: Model, history: History, code: int, at: datetime | None, mu
     item_B, item = torch.tensor([code], device=model.device), model.names.item(code)
     rival_K, _ = _first(model, history, batch, RIVALS, at)
     reader = _reader(model, history, batch, at)
-    weights = read(Question(model.net, batch, item_B, model.catalog, rival_K[None]), LEADING)
+    asked = Question(model.net, batch, item_B, model.catalog, rival_K[None])
+    weights = [*read(asked, LEADING), *item_influence(asked)]
     here = stands(model, [history], code, RIVALS, at, muted)
     return Explanation(
         item.item,

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import select_rows
+from engine.evaluation.item_cause import ItemCauses, item_causes
+from engine.evaluation.nameable import ACT_ALONE, Nameable
 from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, read
@@ -21,29 +23,14 @@ TRIED = 3  # acts at most, the heaviest first
 
 
 @dataclass(frozen=True)
-class Nameable:
-    """What there are names for. term_X: the number of each word of the catalog's flat table, 0 for those that are not
-    to be named (None: no words are); category_N: of each item, 0 none (None: none has one); topics, regions: whether
-    they can be named.
-    """
-
-    term_X: Tensor | None = None
-    category_N: Tensor | None = None
-    topics: bool = False
-    regions: bool = False
-
-
-ACT_ALONE = Nameable()
-
-
-@dataclass(frozen=True)
 class Causes:
     """What may be said of one item a row.
 
     place_B: the place of the act in the row's history; -1 where there is none to name. term_BW: of its item the words
     that count most, the heaviest first, by their numbers, 0 none; acts_BW: in the texts of how many acts of the row
     each stands. picture_B, text_B: whether its picture, or its text where no word is named, may be named; region_B: the
-    region of that picture, from 0, -1 none. wide: what outweighs the act and is to be said in its place.
+    region of that picture, from 0, -1 none. wide: what outweighs the act and is to be said in its place. item: of the
+    item itself, where no history is read.
     """
 
     place_B: Tensor
@@ -53,6 +40,7 @@ class Causes:
     text_B: Tensor
     region_B: Tensor
     wide: WideCauses
+    item: ItemCauses | None = None
 
 
 @torch.no_grad()
@@ -60,9 +48,12 @@ def causes(asked: Question, names: Nameable = ACT_ALONE) -> Causes:
     """The act of the greatest influence on each row's item, and what of the act counts most; or what is wider.
 
     An act is named only if leaving it out lowers the item's log-probability: else the next heaviest, of the first
-    three that speak for the item. Words, picture and its region, text, and what is wider are held to the same.
+    three that speak for the item. Words, picture and its region, text, and what is wider are held to the same. Where no
+    history is read it is the item's own words, or a region of its picture.
     """
-    if not asked.model.needs.length or not asked.batch.item_BL.shape[1]:
+    if not asked.model.needs.length:
+        return replace(nothing(asked.item_B), item=item_causes(asked, names))
+    if not asked.batch.item_BL.shape[1]:
         return nothing(asked.item_B)
     telling = Telling.of(asked, names)
     place_B = telling.first()

@@ -22,10 +22,14 @@ def words_of(item_X: Tensor, catalog: Catalog, term_X: Tensor) -> Tensor:
 
 
 def heaviest_words(words: Weights, batch: Batch, catalog: Catalog, place_B: Tensor, term_X: Tensor) -> Tensor:
-    """The words of the greatest influence by all their places in the act's text, if it is for the item; 0 none."""
+    """The words of the greatest influence in the act's text, if it is for the item; 0 none."""
     term_BP = words_of(batch.item_BL.gather(1, place_B[:, None])[:, 0], catalog, term_X)
     row_B = torch.arange(len(place_B), device=place_B.device)
-    weight_BP = words.value[row_B, place_B][:, : term_BP.shape[1]]
+    return heaviest_terms(words.value[row_B, place_B][:, : term_BP.shape[1]], term_BP)
+
+
+def heaviest_terms(weight_BP: Tensor, term_BP: Tensor) -> Tensor:
+    """The words that weigh most by all their places together, above 0, term_BW; 0 none."""
     same_BPP = term_BP[:, :, None] == term_BP[:, None, :]
     sum_BP = (same_BPP * weight_BP[:, None, :]).sum(-1)
     step_P = torch.arange(term_BP.shape[1], device=term_BP.device)

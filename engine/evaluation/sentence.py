@@ -23,19 +23,28 @@ def sentence(
     """
     said = f"because of {act}"
     if words:
-        quoted = " and ".join(f"“{word}”" for word, _ in words)
-        plural = "words" if len(words) > 1 else "word"
-        often = min(acts for _, acts in words) >= OFTEN
-        return (
-            f"{said}, whose {plural} {quoted} you keep coming back to"
-            if often
-            else f"{said}, for its {plural} {quoted}"
-        )
+        quoted = _quoted([word for word, _ in words])
+        if min(acts for _, acts in words) >= OFTEN:
+            return f"{said}, whose {quoted} you keep coming back to"
+        return f"{said}, for its {quoted}"
     if picture and region:
         return f"{said}, for {region} of its {names.picture}"
     if picture or text:
         return f"{said}, for its {names.picture if picture else names.text}"
     return said
+
+
+def of_item(words: Sequence[str], box: Sequence[float] | None, names: DomainWords = PLAIN) -> str:
+    """Of the item itself, where a model reads no history: words of its text, or a region of its picture."""
+    if words or box is None:
+        return f"for its {_quoted(words)}"
+    region = part_of_picture(box)
+    return f"for {region} of its {names.picture}" if region else f"for its {names.picture}"
+
+
+def _quoted(words: Sequence[str]) -> str:
+    quoted = " and ".join(f"“{word}”" for word in words)
+    return f"{'words' if len(words) > 1 else 'word'} {quoted}"
 
 
 def of_topic(words: str) -> str:

@@ -6,8 +6,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from engine.evaluation.cause import Causes, Nameable
-from engine.evaluation.sentence import of_audience, of_category, of_topic, part_of_picture, sentence
+from engine.evaluation.cause import Causes
+from engine.evaluation.item_cause import ItemCauses
+from engine.evaluation.nameable import Nameable
+from engine.evaluation.sentence import of_audience, of_category, of_item, of_topic, part_of_picture, sentence
 from engine.tables.domain_words import DomainWords
 from engine.tables.names import Names
 
@@ -30,7 +32,15 @@ class Wording:
     def sentences(self, causes: Causes, item_BL: Tensor, item_B: Tensor) -> list[str | None]:
         """One a row, of items item_B after the acts item_BL; None where there is nothing to name."""
         found = enumerate(item_B.tolist())
+        if causes.item is not None:
+            return [self._item(causes.item, row, item) for row, item in found]
         return [self._wide(causes, row, item) or self._act(causes, row, item_BL) for row, item in found]
+
+    def _item(self, causes: ItemCauses, row: int, item: int) -> str | None:
+        words = [self.names.words[term] for term in causes.term_BW[row].tolist() if term]
+        region = int(causes.region_B[row])
+        box = self.names.boxes[item][region] if region >= 0 else None
+        return of_item(words, box, self.called) if words or box else None
 
     def _wide(self, causes: Causes, row: int, item: int) -> str | None:
         topic, alike = int(causes.wide.topic_B[row]), int(causes.wide.alike_B[row])

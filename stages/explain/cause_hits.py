@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.evaluation.item_erasure import leaving_parts_out
+from engine.evaluation.item_parts import leaving_parts_out
 from engine.evaluation.part_erasure import VIEWS
 from engine.evaluation.question import Question
 from engine.evaluation.readings import Reading, read
 from engine.training.bar import bar
-from engine.training.batch import Batch
 from engine.training.cases import Cases
-from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Recommender, Weights
 from engine.training.source import Data
 from stages.explain.hits import Hits
@@ -52,7 +50,8 @@ def cause_hits(
         for reading, over in readings.items() if model.needs.length else ():
             said += [(reading, one) for one in read(asked, reading, over)]
         if not model.needs.length:
-            said += [("leave_one_out", one) for one in _left_out(model, batch, item_B, data.catalog, own)]
+            told = {one.over for one in own if one.value.ndim == 2}
+            said += [("leave_one_out", leaving_parts_out(asked, over)) for over in VIEWS if over in told]
         weighed = {name: _array(one.value.double()) for name, one in said if one.over == "history"}
         weighed["newest"] = np.broadcast_to(np.arange(valid_BL.shape[1], dtype=np.float64), valid_BL.shape)
         for row, (user, _) in enumerate(next_B):
@@ -67,16 +66,6 @@ def cause_hits(
             of_next = {n: one for n, one in said if one.over == kind and one.value.ndim == 2}
             _note_inside(hits, kind, of_next, next_places, causes)
     return hits
-
-
-def _left_out(
-    model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, own: list[Weights]
-) -> Iterator[Weights]:
-    """What the next item's score loses with each of its words and regions that own weights are of."""
-    for over in VIEWS:
-        for one in own:
-            if one.over == over and one.value.ndim == 2:
-                yield leaving_parts_out(model, batch, item_B, catalog.ragged(VIEWS[over]), one)
 
 
 Place = tuple[tuple[int, ...], int, int, int]  # where in the weights; whose event, its position, its item

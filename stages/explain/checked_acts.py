@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from engine.evaluation.cause import TRIED, Causes, Telling
+from engine.evaluation.cause import TRIED, Causes, Telling, causes
 from engine.evaluation.question import Question
 from engine.evaluation.wording import Wording
 from engine.training.bar import bar
@@ -34,7 +34,8 @@ class Checked:
     `falls`: by the act's position, how far the item's log-probability falls without this act alone, of those that
     weigh most. `named`: the first of those that speak for it and without which it falls, the heaviest first.
     `sentence`: made of the first of them, `ACT` in the place of its title, or of what outweighs it (a topic, a
-    category, what others did); None where nothing that was tried lowers it.
+    category, what others did), or of the item itself where the model reads no history; None where nothing that was
+    tried lowers it.
     """
 
     sentence: str | None
@@ -52,19 +53,23 @@ def checked_acts(
     wording: Wording,
     shown: int,
 ) -> dict[tuple[int, int], Checked]:
-    """By user and rank; `shown`: acts tried of each. Nothing where the model reads no history."""
+    """By user and rank; `shown`: acts tried of each, none where the model reads no history."""
     found: dict[tuple[int, int], Checked] = {}
     model.eval()
     unnamed = replace(wording, names=replace(wording.names, title_N=[ACT] * len(wording.names.title_N)))
-    for first in bar(range(0, len(cases) if model.needs.length else 0, ROWS), "check acts"):
+    for first in bar(range(0, len(cases), ROWS), "check what is said"):
         some = slice(first, first + ROWS)
         batch = events.before(cases.user_C[some], cases.position_C[some], model.needs)
         position_BL, user_B = positions_of(events, batch), cases.user_C[some].tolist()
-        if not batch.item_BL.shape[1]:
+        if model.needs.length and not batch.item_BL.shape[1]:
             continue
         asked = Question.of_each(model, batch, item_BK[some], catalog)
-        position_RL = position_BL.repeat_interleave(item_BK.shape[1], dim=0)
-        rows = _rows(Telling.of(asked, wording.nameable), position_RL, unnamed, shown)
+        if model.needs.length:
+            position_RL = position_BL.repeat_interleave(item_BK.shape[1], dim=0)
+            rows = _rows(Telling.of(asked, wording.nameable), position_RL, unnamed, shown)
+        else:
+            told = wording.sentences(causes(asked, wording.nameable), asked.batch.item_BL, asked.item_B)
+            rows = [Checked(sentence, {}, {}) for sentence in told]
         ranked = [(user, rank) for user in user_B for rank in range(1, item_BK.shape[1] + 1)]
         items = item_BK[some].flatten().tolist()
         found |= {at: row for at, item, row in zip(ranked, items, rows, strict=True) if item}

@@ -46,6 +46,10 @@ def legend(people: Sequence[Person]) -> set[str]:
         found |= {name for reading in readings for name in (reading.mark, reading.name)}
         if person.topics_reading:
             found |= {person.topics_reading.mark, person.topics_reading.name}
+        for one in person.recommended:
+            led = [inside for inside in one.card.inside if inside.mark == "influence"]
+            found |= {"of acts"} if one.acts else set()
+            found |= {"of the item"} if any(inside.words or inside.regions for inside in led) else set()
     for inside in insides(people):
         found.add(inside.mark)
         for words in inside.words:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.history_erasure import best_items
+from engine.evaluation.item_parts import item_influence
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, read
 from engine.tables.schemas import REASONS
@@ -76,9 +77,11 @@ def reason_rows(model: Recommender, events: Interactions, cases: Cases, asked: A
 def readings(
     model: Recommender, batch: Batch, item_B: Tensor, catalog: Catalog, among_BK: Tensor
 ) -> list[tuple[str, Weights]]:
-    """What each part of a history does to one item a row, and the model's own weights, each under its own name."""
+    """What each part of a history, and of the item itself, does to one item a row, and the model's own weights, each
+    under its own name.
+    """
     asked = Question(model, batch, item_B.clamp(min=1), catalog, among_BK)
-    found = [(INFLUENCE, one) for one in read(asked, LEADING)]
+    found = [(INFLUENCE, one) for one in [*read(asked, LEADING), *item_influence(asked)]]
     own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
     return found + [(own_name(one), one) for one in own]
 

@@ -17,7 +17,9 @@ NAMES = {
     "integrated": "the mean slope",
     "leave_one_out": "leaving each out",
     "shapley": "Shapley values",
-} | {LEADING: "the influence that this page leads with"}
+}
+LEADS = "the influence that this page leads with"
+OF_ITEM = "leave_one_out"  # what leads of the item's own parts: engine/evaluation/item_parts.py
 OVER = {
     "history": "an earlier act",
     "word": "a word of an earlier act",
@@ -75,27 +77,37 @@ def trust(explain: Sections, claims: Sections) -> Trust:
         known=[
             KnownCauses(
                 called,
-                [TrustRow(NAMES[name], found[name]) for name in in_order(found)],
+                [TrustRow(_called(name, leading), found[name]) for name in in_order(found, leading)],
                 found["chance"],
                 int(found["cases"]),
             )
             for over, called in OVER.items()
             if (found := explain.get("truth", {}).get(over))
+            for leading in (OF_ITEM if over.startswith("next_") else LEADING,)
         ],
         of_item={
-            parts: _judged(claims[f"item_{parts}"]) for parts in ("words", "regions") if f"item_{parts}" in claims
+            parts: _judged(found, "" if found[OF_ITEM]["says_nothing"] else OF_ITEM)
+            for parts in ("words", "regions")
+            if (found := claims.get(f"item_{parts}"))
         },
     )
 
 
-def _judged(rankings: Sections) -> list[TrustRow]:
-    return [TrustRow(NAMES[one], rankings[one][JUDGED], _note(one, rankings[one])) for one in in_order(rankings)]
+def _judged(rankings: Sections, leading: str = LEADING) -> list[TrustRow]:
+    return [
+        TrustRow(_called(one, leading), rankings[one][JUDGED], _note(one, rankings[one]))
+        for one in in_order(rankings, leading)
+    ]
 
 
-def in_order(found: Sections) -> list[str]:
+def _called(name: str, leading: str) -> str:
+    return LEADS if name == leading else NAMES[name]
+
+
+def in_order(found: Sections, leading: str = LEADING) -> list[str]:
     """The rankings among some names: the one that leads, what it has to beat, the others."""
     own = sorted(name for name in found if name.startswith("own_"))
-    order = list(dict.fromkeys([LEADING, "newest", "random", *own, *NAMES]))
+    order = list(dict.fromkeys([leading, "newest", "random", *own, *NAMES]))
     return [name for name in order if name in found]
 
 

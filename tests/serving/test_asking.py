@@ -289,6 +289,22 @@ def test_own_weights_of_one_kind_are_told_apart_by_their_names(shop: Shop) -> No
     assert [one["name"] for one in as_json(found)["own"]][-3:] == names
 
 
+def test_without_a_history_what_the_item_says_and_shows_has_the_influence(shop: Shop) -> None:
+    asked = shop.fitted("mlam", "whole")
+    history = asked.person("p2")
+    first = asked.recommend(history, 1)[0]
+    found = asked.explain(history, first.item)
+    influence, own = ({reading.over: reading for reading in some} for some in (found.influence, found.own))
+    assert set(influence) == {"word", "region"}
+    for over, reading in influence.items():
+        assert (reading.kind, reading.faithful) == ("signed", True)
+        labels = [(part.label, part.part, part.box) for part in reading.parts]
+        assert labels == [(part.label, part.part, part.box) for part in own[over].parts]
+        assert {(part.place, part.item) for part in reading.parts} == {(None, first.item)}
+        assert [part.weight for part in reading.parts] != [part.weight for part in own[over].parts]
+    assert found.because == first.because
+
+
 def test_own_weights_stand_beside_influence(shop: Shop) -> None:
     asked = shop.fitted("iarn", "ranking")
     history = asked.person("p2")

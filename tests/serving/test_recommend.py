@@ -11,6 +11,7 @@ import torch
 from engine.evaluation.erasure import erase_events
 from engine.evaluation.question import log_probability
 from engine.evaluation.rank import rank
+from engine.evaluation.sentence import of_item
 from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import RECOMMENDATIONS
@@ -23,9 +24,10 @@ from tests.serving.shop import Shop
 MODELS = [
     ("bpr_mf", ""), ("popularity", ""), ("ease", ""), ("sasrec", ""), ("gru4rec", ""), ("ante_rnn", "whole"),
     ("mahn", "cat_cat"), ("iarn", "ranking"), ("iarn", "iarn_flat"), ("hyperrec", ""), ("caser", ""), ("timesvd", ""),
+    ("mlam", "whole"),
 ]  # fmt: skip
 every = pytest.mark.parametrize(("name", "variant"), MODELS)
-READING = [case for case in MODELS if case[0] not in ("bpr_mf", "popularity", "timesvd")]
+READING = [case for case in MODELS if case[0] not in ("bpr_mf", "popularity", "timesvd", "mlam")]
 reading = pytest.mark.parametrize(("name", "variant"), READING)
 
 
@@ -59,7 +61,7 @@ def test_a_rank_is_that_of_evaluate(shop: Shop, name: str, variant: str) -> None
     for row, user in enumerate(data.table["user"].to_list()[:4]):
         whole = asked.person(f"p{user}")
         target = whole.acts[-1]
-        history = whole if name in ("bpr_mf", "timesvd") else whole.without([len(whole.acts) - 1])
+        history = whole if name in ("bpr_mf", "timesvd", "mlam") else whole.without([len(whole.acts) - 1])
         found = asked.explain(history, target.item, at=target.time).rank
         assert 1 + counts.greater[row] <= found <= 1 + counts.greater[row] + counts.ties[row]
 
@@ -171,5 +173,30 @@ def test_what_is_named_lowers_the_chance_where_it_is_left_out(shop: Shop, name: 
             with torch.no_grad():
                 before = log_probability(model.net, batch, item_B, rivals)
                 after = log_probability(model.net, erase_events(batch, gone_BL), item_B, rivals)
+            assert after < before
+    assert named >= 5
+
+
+def test_what_is_named_of_an_item_itself_lowers_its_score_where_it_is_the_mean(shop: Shop) -> None:
+    """Of a model that reads no history: the region that a sentence names."""
+    asked = shop.fitted("mlam", "image")
+    model = asked._model
+    ragged, named = model.catalog.ragged("regions"), 0
+    for user in ("p2", "p6", "p12"):
+        history = asked.person(user)
+        for one in asked.recommend(history, 5):
+            if one.because is None:
+                continue
+            named += 1
+            (regions,) = asked.explain(history, one.item).influence
+            heaviest = max(regions.parts, key=lambda part: part.weight)
+            assert one.because == of_item((), heaviest.box, model.words)
+            code, batch = model.names.code(one.item), model.asked(history, None, Muted())
+            place, kept_XD = int(ragged.offset_N[code]) + heaviest.part - 1, ragged.value_XD.clone()  # type: ignore[operator]
+            with torch.no_grad():
+                before = model.net.score(batch, torch.tensor([[code]]))
+                ragged.value_XD[place] = kept_XD.mean(0)
+                after = model.net.score(batch, torch.tensor([[code]]))
+                ragged.value_XD.copy_(kept_XD)
             assert after < before
     assert named >= 5

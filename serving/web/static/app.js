@@ -225,14 +225,18 @@ function wordReasons(parts) {
   return [made("p", { class: "muted" }, said), wordButtons(first), fold(`all ${all.length} words, those against it too`, () => [wordButtons(all)])];
 }
 
+function boxes(parts) {
+  const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const { box, weight } of parts) {
+    if (box) svg.append(drawn("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1], class: weight < 0 ? "against" : "" }));
+  }
+  return svg;
+}
+
 function regionPicture(shown, places) {
   const title = acts[places[shown[0].place]]?.title || "";
   const frame = picture(shown[0].item, true);
-  const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
-  for (const { box, weight } of shown) {
-    if (box) svg.append(drawn("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1], class: weight < 0 ? "against" : "" }));
-  }
-  frame.append(svg);
+  frame.append(boxes(shown));
   const buttons = shown.map((part) => {
     const region = { item: part.item, number: part.part, title };
     const click = () => mute(() => asked.regions.set(`${part.item}\n${part.part}`, region));
@@ -251,6 +255,18 @@ function regionReasons(parts, places) {
   const [first] = pictures.values();
   const all = () => [...pictures.values()].map((some) => regionPicture(once(some), places));
   return [regionPicture(once(first).slice(0, 3), places), fold(`all regions of ${pictures.size} pictures`, all)];
+}
+
+// Of the recommended item itself, where the model reads no history: there is no act in which to mute them.
+function ownReasons(over, parts) {
+  const sums = summed(parts.map((part) => (over === "word" ? { ...part, label: part.label.toLowerCase() } : part)));
+  const node = [made("p", { class: "muted" }, `its own ${OVER[over] || over}`)];
+  if (over === "region") {
+    const frame = picture(parts[0].item, true);
+    frame.append(boxes(heaviestFirst(parts, (part) => part.weight).slice(0, 3)));
+    node.push(made("div", { class: "pictured" }, frame));
+  }
+  return [...node, table(sums, (part) => part.label)];
 }
 
 // An item that was acted on twice has its regions twice, and they are muted together.
@@ -281,14 +297,16 @@ function reasons({ explanation, places }) {
   const order = ({ over }) => (LEADING.includes(over) ? LEADING.indexOf(over) : LEADING.length);
   for (const { over, parts } of [...explanation.influence].sort((a, b) => order(a) - order(b))) {
     if (!parts.length) continue;
-    if (over === "word") node.append(...wordReasons(parts));
+    const inside = over === "word" || over === "region";
+    if (inside && parts.every((part) => part.place === null)) node.append(...ownReasons(over, parts));
+    else if (over === "word") node.append(...wordReasons(parts));
     else if (over === "region") node.append(...regionReasons(parts, places));
     else {
       if (over !== "history") node.append(made("p", { class: "muted" }, OVER[over] || over));
       node.append(table(over === "history" ? parts : summed(parts), (part) => part.label));
     }
   }
-  if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history: nothing in it can be said to lead here."));
+  if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history, nor words or regions of what it recommends: nothing can be said to lead here."));
   if (explanation.own.length) {
     const own = explanation.own.filter((reading) => reading.parts.length);
     const inside = own.map((reading) =>

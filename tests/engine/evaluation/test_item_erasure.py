@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.evaluation.claims import RankingTests
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.item_erasure import examine_item, leaving_parts_out
+from engine.evaluation.item_erasure import examine_item
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
 from engine.training.contract import CatalogScorer, Explainer, Weights
@@ -170,16 +170,3 @@ def test_items_of_one_word_leave_nothing_to_choose() -> None:
     offset_N = torch.cat([torch.zeros(2, dtype=torch.long), torch.arange(1, ITEMS + 1)])
     parts = Ragged(torch.rand(ITEMS, 3), offset_N)
     assert examined(Telling(parts), parts) is None
-
-
-def test_leaving_each_word_out_takes_what_it_brings_over_the_mean_word() -> None:
-    parts, asked = table(), cases()
-    before, model = parts.value_XD.clone(), Telling(parts, -1.0)
-    item_B = torch.arange(2, 2 + USERS) % 11 + 1  # items of several rows, with none and up to seven words
-    batch = events().before(asked.user_C, asked.position_C, model.needs)
-    own = model.explain(batch, item_B)[0]
-    found = leaving_parts_out(model, batch, item_B, parts, own)
-    torch.testing.assert_close(found.value, -own.value.float(), atol=1e-5, rtol=0)
-    assert (found.kind, found.over, found.valid is own.valid) == ("signed", "word", True)
-    assert float(found.value.abs().max()) > 0.1
-    assert torch.equal(parts.value_XD, before)

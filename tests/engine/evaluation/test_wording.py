@@ -1,10 +1,13 @@
 """Sentences take titles, words, topics, categories and regions from what was found."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import torch
 
-from engine.evaluation.cause import Causes
+from engine.evaluation.cause import Causes, nothing
+from engine.evaluation.item_cause import ItemCauses
 from engine.evaluation.wide_cause import WideCauses
 from engine.evaluation.wording import Wording
 from engine.tables.domain_words import DomainWords
@@ -56,3 +59,18 @@ def test_what_is_wider_is_said_in_the_place_of_the_act_and_a_region_by_its_box()
         "because of Heat, for the upper right of its poster",
     ]
     assert (wording.nameable.topics, wording.nameable.regions) == (True, True)
+
+
+def test_of_an_item_itself_its_words_or_a_region_of_its_picture_are_said() -> None:
+    boxes = Boxes(pl.DataFrame({"item": [1], "box": [[[0.0, 0.0, 1.0, 1.0], [0.7, 0.0, 1.0, 0.2]]]}))
+    wording = Wording(Names(["", "Heat"], ["", "exam", "pupil"], None, [""], None, {}, boxes), FILMS)
+    item_B = torch.ones(5, dtype=torch.long)
+    term_BW = torch.tensor([[2, 1], [1, 0], [0, 0], [0, 0], [0, 0]])
+    found = replace(nothing(item_B), item=ItemCauses(term_BW, torch.tensor([-1, -1, 1, 0, -1])))
+    assert wording.sentences(found, torch.zeros(5, 0, dtype=torch.long), item_B) == [
+        "for its words “pupil” and “exam”",
+        "for its word “exam”",
+        "for the upper right of its poster",
+        "for its poster",
+        None,
+    ]

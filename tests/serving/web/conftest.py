@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import polars as pl
 import pytest
@@ -66,6 +67,13 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 @pytest.fixture(scope="package")
 def address(app: FastAPI) -> Iterator[str]:
     """The application on a free port of this machine, until the tests are over."""
+    with served(app) as found:
+        yield found
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The address of an application while it is served."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -73,6 +81,8 @@ def address(app: FastAPI) -> Iterator[str]:
         if not thread.is_alive():
             raise RuntimeError("the server did not start")
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving.api import Muted, Predictor
-from tests.serving.web.conftest import HOSTILE
+from serving.web.app import application
+from serving.web.desk import Desk
+from serving.web.pictures import Pictures
+from tests.serving.shop import Shop
+from tests.serving.web.conftest import HOSTILE, WORDS, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -274,3 +278,28 @@ def test_hostile_titles_are_text_and_nothing_is_wider_than_a_phone(opened: Opene
     tab.locator("[data-model=ease] .item").first.wait_for()
     assert tab.locator("img[src='x']").count() == 0
     assert tab.title() == "What next, and why? whyrec"
+
+
+def test_a_model_without_a_history_shows_what_the_item_itself_says_and_shows(
+    stocked: Shop, chromium: "Browser"
+) -> None:
+    model = stocked.fitted("mlam", "whole")
+    first = model.recommend(model.person("p2"), 1)[0]
+    influence = {one.over: one for one in model.explain(model.person("p2"), first.item).influence}
+    desk = Desk({"mlam": model})
+    app = application(desk, Pictures(model, stocked.layout.images), WORDS, ["127.0.0.1", "localhost"], 64)
+    with served(app) as address:
+        tab = chromium.new_page(viewport={"width": 1200, "height": 900})
+        opened = Opened(tab, address)
+        opened.shown("mlam", titles(model, "p2"))
+        tab.get_by_role("button", name="Why").first.click()
+        why = tab.locator(".why").first
+        why.get_by_text("its own words").wait_for()
+        word = max(influence["word"].parts, key=lambda part: abs(part.weight)).label.lower()
+        assert why.get_by_role("row", name=word).count() >= 1
+        why.get_by_text("its own regions").wait_for()
+        assert why.locator(".pictured rect").count() == min(3, len(influence["region"].parts))
+        assert why.get_by_role("button", name="Mute").count() == 0, "there is no act in which to mute them"
+        assert tab.get_by_text(first.because or "", exact=True).count() >= 1
+        tab.close()
+    assert opened.complaints == []

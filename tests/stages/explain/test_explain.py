@@ -466,7 +466,8 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
         assert f"{over}_{own}" not in drop
 
 
-def test_a_model_that_reads_no_history_has_its_weights_of_the_item_tested_and_told(small: Any) -> None:
+def explain_mlam(small: Any) -> tuple[pl.DataFrame, str]:
+    """The table of reasons and the page of one that reads words and regions and no history."""
     section = {"dim": 4, "sentence": 0}
     choice = Choice(name="mlam", settings=section)
     catalog = load(small.layout, models.configure(choice).needs, "test", torch.device("cpu")).catalog
@@ -476,15 +477,57 @@ def test_a_model_that_reads_no_history_has_its_weights_of_the_item_tested_and_to
         parameter.data.normal_()
     kept(small, "mlam", section, model.state_dict())
     main(params("mlam", section), small.layout)
+    return store.read(small.layout.reasons, schemas.REASONS), small.page
+
+
+def test_a_model_that_reads_no_history_has_its_weights_of_the_item_tested_and_told(small: Any) -> None:
+    _, page = explain_mlam(small)
     claims = json.loads(small.layout.metric("claims").read_text())
     assert set(claims["tested"]) == {"cases", "item_words", "item_regions"}
     for part in ("item_words", "item_regions"):
         falls = {name: one["comprehensiveness"] for name, one in claims[part].items()}
         assert set(falls) == {"own_share", "leave_one_out", "random"}
         assert falls["leave_one_out"] > 0
-    text = Page(small.page).text
+    text = Page(page).text
     assert "Without what the item itself says and shows" in text
     assert "Erasing what weighs most" not in text
+
+
+def test_the_page_of_a_model_without_a_history_leads_with_what_each_word_and_region_of_the_item_takes(
+    small: Any,
+) -> None:
+    reasons, page = explain_mlam(small)
+    led = reasons.filter(pl.col("reading") == "influence")
+    assert set(led["over"]) == {"word", "region"}
+    assert led.select("about", "item").filter(pl.col("about") != pl.col("item")).height == 0
+    assert led["position"].null_count() == led.height
+    own = reasons.filter(pl.col("reading") == "attention")
+    keys = ["user", "rank", "over", "part"]
+    assert set(led.select(keys).rows()) == set(own.select(keys).rows())
+    assert led["weight"].max() > 0
+    assert led["weight"].min() < 0
+    text = Page(page).text
+    assert "For its word" in text or "For the" in text or "For its poster" in text
+    for item in page.split('<li class="hero')[1:]:
+        shown = item.split("</li>")[0]
+        if "The model's own weights inside this" in shown:
+            before, folded = shown.split("The model's own weights inside this")
+            assert '<span class="mark influence">' in before
+            assert '<span class="mark used">attention' not in before
+            assert '<span class="mark used">attention' in folded
+    assert "The model's own weights inside this" in page
+    assert "What each view adds to the score" in page.split("The model's own weights inside this")[0]
+
+
+def test_what_the_sentence_names_of_an_item_lowers_its_score_when_it_is_gone(small: Any) -> None:
+    reasons, page = explain_mlam(small)
+    led = reasons.filter(pl.col("reading") == "influence", pl.col("over") == "word")
+    said = [line.split("</p>")[0] for line in page.split('<p class="said">')[1:]]
+    assert said
+    words = {word.lower() for word in led.filter(pl.col("weight") > 0)["label"]}
+    for sentence in said:
+        for word in sentence.split("“")[1:]:
+            assert word.split("”")[0] in words
 
 
 def test_words_and_regions_are_held_against_known_causes_by_the_leading_reading_too(small: Any) -> None:

@@ -12,7 +12,7 @@ from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer
 from engine.training.needs import Needs
 from stages.explain.__main__ import main
-from stages.explain.trust import NAMES, trust
+from stages.explain.trust import LEADS, NAMES, trust
 from tests.stages.explain.conftest import Toy
 from tests.stages.explain.test_explain import params
 
@@ -54,7 +54,8 @@ CLAIMS: dict[str, Any] = {
 def test_the_reading_that_leads_stands_first_and_its_rivals_next() -> None:
     found = trust({}, CLAIMS)
     assert [row.name for row in found.erased] == [
-        NAMES[name] for name in ("integrated", "newest", "random", "own_share", "gradient")
+        LEADS,
+        *(NAMES[name] for name in ("newest", "random", "own_share", "gradient")),
     ]
     assert [row.value for row in found.erased] == [2.0, 1.0, 0.1, 0.5, 1.5]
     assert found.cases == 7
@@ -77,9 +78,21 @@ def test_weights_of_the_items_own_parts_are_judged_too() -> None:
     found = trust({}, {"item_words": rankings})
     assert set(found.of_item) == {"words"}
     rows = [(row.name, row.value, bool(row.note)) for row in found.of_item["words"]]
-    names = [NAMES[name] for name in ("random", "own_share", "leave_one_out")]
-    assert rows == [(names[0], 0.1, False), (names[1], 0.0, True), (names[2], 0.4, False)]
+    random, own = NAMES["random"], NAMES["own_share"]
+    assert rows == [(LEADS, 0.4, False), (random, 0.1, False), (own, 0.0, True)]
+    silent = trust({}, {"item_words": rankings | {"leave_one_out": section(0.0, says_nothing=True)}})
+    assert [row.name for row in silent.of_item["words"]] == [random, own, NAMES["leave_one_out"]], (
+        "no page leads with it"
+    )
     assert not trust({}, CLAIMS).of_item
+
+
+def test_of_the_next_item_s_parts_leaving_each_out_leads() -> None:
+    known = {"own_share": 0.4, "leave_one_out": 0.6, "chance": 0.1, "cases": 9}
+    found = trust({"truth": {"next_word": known, "word": known | {"integrated": 0.9}}}, {})
+    rows = {one.over: [row.name for row in one.rows] for one in found.known}
+    assert rows["a word of the next item"] == [LEADS, NAMES["own_share"]]
+    assert rows["a word of an earlier act"] == [LEADS, NAMES["own_share"], NAMES["leave_one_out"]]
 
 
 def test_where_the_reading_that_leads_was_not_tested_that_is_said() -> None:
@@ -117,7 +130,7 @@ def test_every_model_that_reads_histories_has_figures_of_erasing(
     main(params(), small.layout)
     erased = html.unescape(small.page.split('<section class="erased">')[1].split("</section>")[0])
     first = erased.split('<th scope="row">')[1]
-    assert first.startswith(NAMES["integrated"])
+    assert first.startswith(LEADS)
     assert NAMES["newest"] in erased
     assert (NAMES["own_share"] in erased) == isinstance(model, Toy)
     assert ("The model's own weights by one act" in erased) == isinstance(model, Toy)
