@@ -102,16 +102,25 @@ def calibrate_batch_norms(network: nn.Module, ask: Callable[[Tensor], object]) -
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     if not norms:
         return
-    noise_BCHW = torch.zeros(16, 3, 128, 128)
-    for side in (2, 8, 32, 128):
-        drawn_BCHW = torch.randn(16, 3, side, side)
-        noise_BCHW += nn.functional.interpolate(drawn_BCHW, size=(128, 128), mode="bilinear") / 2
     for norm in norms:
         norm.momentum = None
         norm.train()
     with torch.no_grad():
-        ask(noise_BCHW)
+        try:
+            ask(_noise(128))
+        except RuntimeError:  # a network of windows reads its own size alone
+            for norm in norms:
+                norm.reset_running_stats()
+            ask(_noise(224))
     network.eval()
+
+
+def _noise(side: int) -> Tensor:
+    noise_BCHW = torch.zeros(16, 3, side, side)
+    for coarse in (2, 8, 32, side):
+        drawn_BCHW = torch.randn(16, 3, coarse, coarse)
+        noise_BCHW += nn.functional.interpolate(drawn_BCHW, size=(side, side), mode="bilinear") / 2
+    return noise_BCHW
 
 
 def _cut(network: nn.Module, name: str, layer: str) -> tuple[str, GraphModule]:

@@ -154,6 +154,7 @@ def test_unknown_names_are_refused() -> None:
             r"vgg16 reads no pictures of size 16 up to features\.30 \(.*Output size is too small\); take",
         ),
         ("vit_b_32", "heads", 64, r"vit_b_32 reads no pictures of size 64 up to heads\.head \(Wrong image height"),
+        ("maxvit_t", "", 160, r"maxvit_t reads no pictures of size 160 up to .* \(shape .*\); take another size"),
         ("vit_b_32", "floordiv", 224, r"layer floordiv of vit_b_32 puts out no map or vector: 7; take another"),
     ],
 )
@@ -162,6 +163,14 @@ def test_a_size_or_a_layer_that_the_network_has_no_numbers_for_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         backbone.load(encoder(backbone=name, layer=layer, size=size), 1)
+
+
+def test_an_untrained_network_that_reads_one_size_alone_is_made_ready_by_it() -> None:
+    network = backbone.load(encoder(backbone="maxvit_t", size=224), 1)
+    said_BCHW = said(network, 224)
+    assert said_BCHW.shape[:2] == (2, 512)
+    assert bool(said_BCHW.isfinite().all())
+    assert float(said_BCHW.std()) > 0.1
 
 
 def test_weights_by_name_are_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
