@@ -46,7 +46,7 @@ def log_probability_lost(whole_BX: Tensor, fall_BX: Tensor) -> Tensor:
 def leaving_parts_out(asked: Question, over: Over) -> Weights:
     """How far each asked item's score falls without each of its words, or regions, alone."""
     items = ItemsWithout(asked, over)
-    return Weights(items.each(), over, "signed", True, items.valid_BP, asked.item_B)
+    return Weights(items.each(), over, "signed", False, items.valid_BP, asked.item_B)
 
 
 class ItemsWithout:

@@ -297,7 +297,7 @@ def test_without_a_history_what_the_item_says_and_shows_has_the_influence(shop: 
     influence, own = ({reading.over: reading for reading in some} for some in (found.influence, found.own))
     assert set(influence) == {"word", "region"}
     for over, reading in influence.items():
-        assert (reading.kind, reading.faithful) == ("signed", True)
+        assert (reading.kind, reading.faithful) == ("signed", False)
         labels = [(part.label, part.part, part.box) for part in reading.parts]
         assert labels == [(part.label, part.part, part.box) for part in own[over].parts]
         assert {(part.place, part.item) for part in reading.parts} == {(None, first.item)}

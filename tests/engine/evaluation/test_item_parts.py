@@ -26,7 +26,7 @@ def test_leaving_each_word_out_takes_what_it_brings_over_the_mean_word() -> None
     asked = question(model, parts)
     own, found = model.explain(asked.batch, asked.item_B)[0], leaving_parts_out(asked, "word")
     torch.testing.assert_close(found.value, -own.value.float(), atol=1e-5, rtol=0)
-    assert (found.kind, found.over, found.faithful) == ("signed", "word", True)
+    assert (found.kind, found.over, found.faithful) == ("signed", "word", False)
     assert torch.equal(found.valid, own.valid)
     assert float(found.value.abs().max()) > 0.1
     assert torch.equal(parts.value_XD, before)
