@@ -49,7 +49,8 @@ def _explained(console: Console, asked: str, found: dict[str, Any], parts: int) 
     for name, about in (("influence", "influence on its chance"), ("own", "the model's own weights")):
         for reading in found[name]:
             heaviest = sorted(reading["parts"], key=lambda part: -abs(part["weight"]))[:parts]
-            told = "used by the score" if reading["faithful"] else "drawn afterwards"
+            used = "used by the score" if reading["faithful"] else "drawn afterwards"
+            told = "read from the score" if name == "influence" else used
             count = f"{len(heaviest)} of {len(reading['parts'])}"
             kind = f"{reading['kind']}, {reading['name']}" if reading["name"] else reading["kind"]
             title = f"{about} over {reading['over']}: {kind}, {told}, {count}"

@@ -78,7 +78,7 @@ def test_tables_are_readable_and_drive_no_terminal(ask) -> None:  # type: ignore
     assert "\x1b" not in hostile
     assert r"Say \x1b[31mred" in hostile  # a title as text, and no markup either
     told = ask("explain", "--user", "p2", "--item", "f1", "--parts", "2")
-    assert "influence on its chance over history: signed, drawn afterwards, 2 of 8" in told
+    assert "influence on its chance over history: signed, read from the score, 2 of 8" in told
     assert "the model's own weights over history: share, used by the score" in told
     assert "without" in ask("why-not", "--user", "p2", "--item", "f1") or "no 5 acts" in ask(
         "why-not", "--user", "p2", "--item", "f1"
