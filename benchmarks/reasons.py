@@ -36,8 +36,9 @@ import models
 from benchmarks.cells import Apart, markdown, refused, section, seen_by
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
+from engine.evaluation.influence import VIEWS
 from engine.evaluation.item_erasure import examine_item
-from engine.evaluation.part_erasure import VIEWS, examine_parts
+from engine.evaluation.part_erasure import examine_parts
 from engine.evaluation.question import Question, log_probability
 from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Reading, rankings, read
 from engine.measures import faithfulness

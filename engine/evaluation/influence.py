@@ -6,6 +6,7 @@ for a whole batch (gradient × input of Shrikumar et al. 2016, taken at what the
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from engine.training.needs import View
 from engine.training.presence import Presence
 
 OVER = ("history", "item_history", "word", "region", "view", "topic")
+ItemPart = Literal["word", "region"]
+VIEWS: dict[ItemPart, View] = {"word": "words", "region": "regions"}
 PARTS: dict[View, str] = {"words": "word", "regions": "region", "topics": "topic"}
 WHOLE: tuple[tuple[View, View], ...] = (("image", "regions"), ("text", "words"))  # what else a view may be read from
 

@@ -5,8 +5,8 @@ import torch
 
 from engine.evaluation.claims import Measures, RankingTests
 from engine.evaluation.history_erasure import scores
+from engine.evaluation.influence import VIEWS, ItemPart
 from engine.evaluation.item_parts import ItemsWithout
-from engine.evaluation.part_erasure import VIEWS, Over
 from engine.evaluation.probe import Probe, probes
 from engine.evaluation.question import Question
 from engine.evaluation.redrawn import redrawn
@@ -20,7 +20,7 @@ from engine.training.interactions import Interactions
 
 @torch.no_grad()
 def examine_item(
-    model: Recommender, data: tuple[Interactions, Catalog], cases: Cases, seen: Seen, over: Over, seed: int
+    model: Recommender, data: tuple[Interactions, Catalog], cases: Cases, seen: Seen, over: ItemPart, seed: int
 ) -> RankingTests | None:
     """Rankings of the words, or regions, of the item that stands first after each history.
 
@@ -43,7 +43,7 @@ def examine_item(
     return RankingTests.joined(users, parts) if parts else None
 
 
-def _block(probe: Probe, catalog: Catalog, over: Over, rng: np.random.Generator) -> dict[str, Measures]:
+def _block(probe: Probe, catalog: Catalog, over: ItemPart, rng: np.random.Generator) -> dict[str, Measures]:
     """Each ranking's measures over the rows of a block."""
     said = _own(probe.model, probe, over)
     valid_BP = said[0].valid.cpu().numpy()
@@ -64,7 +64,7 @@ def _block(probe: Probe, catalog: Catalog, over: Over, rng: np.random.Generator)
 class _Erasing:
     """Scores of a block's items by what is left of each; the others' stay."""
 
-    def __init__(self, probe: Probe, catalog: Catalog, over: Over):
+    def __init__(self, probe: Probe, catalog: Catalog, over: ItemPart):
         self.probe = probe
         self.items = ItemsWithout(Question(probe.model, probe.batch, probe.item_B, catalog), over)
         self.score_BN = scores(probe.model, probe.batch, probe.excluded_BN.shape[1] - 1)
@@ -76,7 +76,7 @@ class _Erasing:
         return self.probe.by_scores(changed_BN)
 
 
-def _own(model: Recommender, probe: Probe, over: Over) -> list[Weights]:
+def _own(model: Recommender, probe: Probe, over: ItemPart) -> list[Weights]:
     """The weights over the asked items' parts; those of the history's items have an axis more."""
     told = model.explain(probe.batch, probe.item_B) if isinstance(model, Explainer) else []
     return [one for one in told if one.over == over and one.value.ndim == 2]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import select_rows
-from engine.evaluation.part_erasure import VIEWS, Over
+from engine.evaluation.influence import VIEWS, ItemPart
 from engine.evaluation.question import Question
 from engine.evaluation.rate import rates
 from engine.training.batch import Batch
@@ -43,7 +43,7 @@ def log_probability_lost(whole_BX: Tensor, fall_BX: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def leaving_parts_out(asked: Question, over: Over) -> Weights:
+def leaving_parts_out(asked: Question, over: ItemPart) -> Weights:
     """How far each asked item's score falls without each of its words, or regions, alone."""
     items = ItemsWithout(asked, over)
     return Weights(items.each(), over, "signed", False, items.valid_BP, asked.item_B)
@@ -55,7 +55,7 @@ class ItemsWithout:
     hang on them, and is not asked again. No other item's score changes.
     """
 
-    def __init__(self, asked: Question, over: Over):
+    def __init__(self, asked: Question, over: ItemPart):
         ragged, self.asked, item_B = asked.catalog.ragged(VIEWS[over]), asked, asked.item_B
         self.value_XD, self.start_B, length_B = ragged.value_XD, ragged.offset_N[item_B], ragged.offset_N.diff()[item_B]
         some_XD = ragged.value_XD[:: max(len(ragged.value_XD) // PARTS, 1)]

@@ -1,7 +1,6 @@
 """Rankings of the words or regions of past acts put to the test: what silencing by each does to an item's score."""
 
 from collections.abc import Collection
-from typing import Literal
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from engine.evaluation.claims import Measures, RankingTests
-from engine.evaluation.influence import all_present
+from engine.evaluation.influence import VIEWS, ItemPart, all_present
 from engine.evaluation.probe import Probe, probes
 from engine.evaluation.question import Question
 from engine.evaluation.readings import INSIDE, Reading, read
@@ -23,9 +22,6 @@ from engine.training.interactions import Interactions
 from engine.training.needs import View
 from engine.training.presence import Presence
 
-Over = Literal["word", "region"]
-VIEWS: dict[Over, View] = {"word": "words", "region": "regions"}
-
 
 @torch.no_grad()
 def examine_parts(
@@ -34,7 +30,7 @@ def examine_parts(
     cases: Cases,
     seen: Seen,
     readings: Collection[Reading],
-    over: Over,
+    over: ItemPart,
     seed: int,
 ) -> RankingTests | None:
     """Every ranking of the words, or regions, inside the acts, for the item that stands first after each history.
@@ -59,7 +55,7 @@ def examine_parts(
 
 
 def _block(
-    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: Over, rng: np.random.Generator
+    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: ItemPart, rng: np.random.Generator
 ) -> tuple[dict[str, Measures], np.ndarray]:
     """Each ranking's measures over the cases of a block that have an act to choose from, and which these are."""
     weight, valid_BLP = _weighed(probe, catalog, readings, over)
@@ -76,7 +72,7 @@ def _block(
 
 
 def _weighed(
-    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: Over
+    probe: Probe, catalog: Catalog, readings: Collection[Reading], over: ItemPart
 ) -> tuple[dict[str, Floats], Flags]:
     """weight_BLP of each ranking, and what all of them weigh."""
     asked = Question(probe.model, probe.batch, probe.item_B, catalog, probe.every_item())

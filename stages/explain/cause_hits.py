@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.evaluation.influence import VIEWS
 from engine.evaluation.item_parts import leaving_parts_out
-from engine.evaluation.part_erasure import VIEWS
 from engine.evaluation.question import Question
 from engine.evaluation.readings import Reading, read
 from engine.training.bar import bar

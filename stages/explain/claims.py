@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation.claims import RankingTests, examine
+from engine.evaluation.influence import ItemPart
 from engine.evaluation.item_erasure import examine_item
-from engine.evaluation.part_erasure import Over, examine_parts
+from engine.evaluation.part_erasure import examine_parts
 from engine.evaluation.readings import Reading
 from engine.measures import claims
 from engine.measures.claims import SHARES
@@ -22,8 +23,8 @@ JUDGED = "comprehensiveness"
 RIVALS = ("random", "newest")  # and the model's own weights
 
 
-SECTIONS: dict[Over, str] = {"word": "words", "region": "regions"}
-OF_ITEM: dict[Over, str] = {"word": "item_words", "region": "item_regions"}
+SECTIONS: dict[ItemPart, str] = {"word": "words", "region": "regions"}
+OF_ITEM: dict[ItemPart, str] = {"word": "item_words", "region": "item_regions"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Claims:
     sections: dict[str, Any]
     curves: str
     areas: str
-    parts: dict[Over, RankingTests]
+    parts: dict[ItemPart, RankingTests]
 
 
 def claims_of(
