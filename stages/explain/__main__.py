@@ -16,7 +16,7 @@ from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.naming import naming
 from engine.tables.schemas import REASONS
-from engine.tables.settings import Choice, Record
+from engine.tables.settings import Choice, Record, Seed
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
@@ -61,7 +61,7 @@ class Params(Record):
     explain: Explain = Field(description="the section `explain`")
     words: DomainWords = Field(DomainWords(), description="what the data set's things are called")
     device: str = Field(description="where the model runs: auto, cpu or cuda")
-    seed: int = Field(ge=0, description="of the people and cases that are drawn")
+    seed: Seed = Field(description="of the people and cases that are drawn")
 
 
 def main(params: Params, layout: Layout) -> None:

@@ -9,7 +9,7 @@ from engine.tables import files, store
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from engine.tables.settings import Choice, Record, checked
+from engine.tables.settings import Choice, Record, Seed, checked
 from stages.split import missing_cases
 from stages.split.candidates import given_candidates, sample_candidates
 from stages.split.global_time import cold_start
@@ -23,7 +23,7 @@ class Params(Record):
     """What dvc.yaml declares."""
 
     protocol: Choice
-    seed: int
+    seed: Seed
 
 
 def main(params: Params, layout: Layout) -> None:
