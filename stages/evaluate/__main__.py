@@ -61,7 +61,7 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, needs, "test", device)
     if not data.table.height and needs.predicts != "rating":
         raise ValueError(f"{layout.cases} has no test cases, and {params.model.name} predicts no ratings")
-    about = trained_on(layout, needs)
+    about = trained_on(layout, needs, tested=True)
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, about, device)
     with Progress(transient=True) as progress:
         task = progress.add_task("ranking", total=len(data.cases))

@@ -72,7 +72,7 @@ def main(params: Params, layout: Layout) -> None:
     if not data.table.height:
         why = store.meta(layout.split).get("no_test_cases", "every user's history is too short for the protocol")
         raise ValueError(f"{layout.cases} has no test cases: {why}")
-    learned = trained_on(layout, needs)
+    learned = trained_on(layout, needs, tested=True)
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, learned, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)
