@@ -67,13 +67,13 @@ def main(params: Params, layout: Layout) -> None:
         task = progress.add_task("ranking", total=len(data.cases))
         counts = rank(model, data.cases, data.events, params.seen, ranked=lambda more: progress.advance(task, more))
     table = _table(data.table, counts)
-    store.write(table, layout.ranks, RANKS)
     place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs
     readings = (
         _readings(counts, cutoffs)
         | rating_errors.readings(model, data, params.evaluate.cold, layout)
         | {"cases": float(len(place))}
     )
+    store.write(table, layout.ranks, RANKS)
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
     if (best := _oracle(layout, table)) is not None:
         readings |= {f"oracle_{k}": v for k, v in _readings(best, cutoffs).items()}
