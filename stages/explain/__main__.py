@@ -1,6 +1,6 @@
 """Reasons of recommendations as a table and a page, and what erasing them does."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field
@@ -15,6 +15,7 @@ from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.naming import naming
+from engine.tables.raw_ids import RawId
 from engine.tables.schemas import REASONS
 from engine.tables.settings import Choice, Record, Seed
 from engine.training.cases import Cases
@@ -36,7 +37,7 @@ from stages.explain.trust import trust
 class Explain(Record):
     """Whose reasons are shown and how much of them; how many cases are probed, by erasing how many events."""
 
-    users: int | tuple[str | int, ...] = Field(
+    users: Annotated[int, Field(ge=0, strict=True)] | tuple[RawId, ...] = Field(
         12, description="people on the page: how many, drawn by the seed, or a list of their raw ids"
     )
     top: int = Field(5, ge=1, description="recommendations shown of each person")
