@@ -73,10 +73,10 @@ def main(params: Params, layout: Layout) -> None:
         | rating_errors.readings(model, data, params.evaluate.cold, layout)
         | {"cases": float(len(place))}
     )
-    store.write(table, layout.ranks, RANKS)
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
     if (best := _oracle(layout, table)) is not None:
         readings |= {f"oracle_{k}": v for k, v in _readings(best, cutoffs).items()}
+    store.write(table, layout.ranks, RANKS)
     files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
     files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))
     charts.write(place, table, data.train, cutoffs, layout)
