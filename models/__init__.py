@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pkgutil
+import reprlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,8 +37,16 @@ def configure(choice: Choice) -> Settings:
 
 
 def learning(choice: Choice, general: dict[str, Any]) -> Train:
-    """How a model learns: a section `train` in its own overrides the general one."""
-    return checked(Train, general | choice.settings.get("train", {}), "train")
+    """How a model learns: a section `train` in its own overrides the general one.
+
+    Raises:
+        ValueError: each wrong key, with the section that it stands in.
+    """
+    own, section = choice.settings.get("train", {}), f"models.{choice.name}.train"
+    if not isinstance(own, dict):
+        raise ValueError(f"params.yaml: {section} is {reprlib.repr(own)}, expected a section")
+    places = {key: f"train.{key}" for key in general} | {key: f"{section}.{key}" for key in own}
+    return checked(Train, general | own, places | {"": "train"})
 
 
 def build(choice: Choice, catalog: Catalog, users: int) -> Recommender:

@@ -11,7 +11,7 @@ from engine.tables import store
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import IMAGES, VECTORS
-from engine.tables.settings import Record
+from engine.tables.settings import Record, Seed
 
 
 class Params(Record):
@@ -20,7 +20,7 @@ class Params(Record):
     dataset: str
     images: PictureEncoder
     device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    seed: Seed
 
 
 def main(params: Params, layout: Layout) -> None:

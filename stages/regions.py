@@ -13,7 +13,7 @@ from engine.tables import store
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import IMAGES, REGIONS
-from engine.tables.settings import Record
+from engine.tables.settings import Record, Seed
 
 
 class Regions(PictureEncoder):
@@ -33,7 +33,7 @@ class Params(Record):
     dataset: str
     regions: Regions
     device: Literal["auto", "cpu", "cuda"]
-    seed: int
+    seed: Seed
 
 
 def main(params: Params, layout: Layout) -> None:

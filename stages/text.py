@@ -13,7 +13,7 @@ from engine.tables import store
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import CATALOG, VECTORS, WORDS
-from engine.tables.settings import Record
+from engine.tables.settings import Record, Seed
 
 
 class Text(TextEncoder):
@@ -30,7 +30,7 @@ class Params(Record):
 
     text: Text = Field(description="vectors of words and of whole texts")
     device: Literal["auto", "cpu", "cuda"] = Field(description="where the network runs")
-    seed: int = Field(ge=0, lt=2**32, description="of doc2vec's weights")
+    seed: Seed = Field(description="of doc2vec's weights")
 
 
 def main(params: Params, layout: Layout) -> None:

@@ -36,7 +36,7 @@ def main(params: Params, layout: Layout) -> None:
     learning = settings(params)
     device = accelerator(params.device)
     needs = models.configure(params.model).needs
-    data, about = load(layout, needs, "valid", device), trained_on(layout, needs)
+    data, about = load(layout, needs, "valid", device), trained_on(layout, needs, tested=True)
     torch.manual_seed(params.seed)
     model = models.build(params.model, data.catalog, data.users).to(device)
     checkpoint = cache("checkpoints") / f"{params.model.name}-{_digest(params, learning, layout)}.pt"

@@ -103,8 +103,12 @@ def _over(value_B: Floats, by_B: Floats) -> Floats:
 
 
 def half_interval(value_C: Floats, group_C: np.ndarray) -> float:
-    """Half of the 95 % interval of a mean over cases, in which the cases of a group (a person) are one draw."""
+    """Half of the 95 % interval of a mean over cases, in which the cases of a group (a person) are one draw; NaN where
+    there is one group alone, which says nothing of others.
+    """
     place_C = np.unique(group_C, return_inverse=True)[1]
+    if not place_C.any():
+        return float("nan")
     apart_G = np.bincount(place_C, weights=value_C - value_C.mean())
     return float(1.96 * np.sqrt((apart_G**2).sum()) / len(value_C))
 

@@ -25,12 +25,14 @@ def coverage(item_CK: ArrayLike, items: int) -> float:
 def gini(item_CK: ArrayLike, items: int) -> float:
     """How unevenly the lists' places go to the items: 0 all alike, near 1 all to one.
 
-    sum over items, by rising count c, of (2 r - N - 1) c_r / (N sum c).
+    sum over items, by rising count c, of (2 r - N - 1) c_r / (N sum c); nan where no item is listed.
     """
     item = np.asarray(item_CK)
     count_N = np.sort(np.bincount(item[item > 0], minlength=items + 1)[1:])
     rank_N = np.arange(1, items + 1)
-    return float(((2 * rank_N - items - 1) * count_N).sum() / (items * max(count_N.sum(), 1)))
+    if not count_N.any():
+        return float("nan")
+    return float(((2 * rank_N - items - 1) * count_N).sum() / (items * count_N.sum()))
 
 
 def novelty(item_CK: ArrayLike, people_N: ArrayLike, people: int) -> Values:

@@ -53,13 +53,10 @@ def run(main: Callable[[Any, Layout], None]) -> None:
     record = inspect.signature(main, eval_str=True).parameters["params"].annotation
     stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__").split(".")[1]  # type: ignore[union-attr]
     given = _arguments(stage, inspect.getdoc(main) or "")
-    layout = Layout(given.data, given.protocol, given.prepared, given.results, given.readings)
     with command(stage):
-        params = read_yaml(Path("params.yaml"))
-        for word in given.overrides:
-            for assignment in expanded(word, params):
-                override(params, assignment)
+        params = _chosen(read_yaml(Path("params.yaml")), given)
         pipeline = read_yaml(Path("dvc.yaml"))
+        layout = Layout(given.data, str(params.get("protocol", "")), given.prepared, given.results, given.readings)
         found = declared(stage, params, pipeline)
         started = time.perf_counter()
         main(checked(record, found, places(stage, params, pipeline)), layout)
@@ -69,12 +66,33 @@ def run(main: Callable[[Any, Layout], None]) -> None:
         files.write_json({"seconds": time.perf_counter() - started}, Path(file))
 
 
+def _chosen(params: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
+    """The params as the command line sets them: `--protocol` chooses the section and the folder alike.
+
+    Raises:
+        ValueError: an override chooses another protocol, or the folder is that of another data set than is chosen.
+    """
+    if given.protocol:
+        params["protocol"] = given.protocol
+    for word in given.overrides:
+        for assignment in expanded(word, params):
+            override(params, assignment)
+    if given.protocol not in ("", params.get("protocol")):
+        raise ValueError(f"--protocol {given.protocol} and protocol={params['protocol']}: one of them is enough")
+    name, chosen = given.data.name, params.get("dataset")
+    if name != chosen and name in params.get("datasets", {}):
+        raise ValueError(f"{given.data} is the folder of {name}, and dataset is {chosen}: dataset={name} would do")
+    return params
+
+
 def _arguments(stage: str, about: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="the data set's folder, e.g. data/demo")
-    parser.add_argument("--protocol", default="", help="a name under `protocols` in params.yaml")
+    parser.add_argument(
+        "--protocol", default="", help="a name under `protocols` in params.yaml, if not what it chooses"
+    )
     parser.add_argument("--prepared", type=Path, metavar="FOLDER", help="of the split and topics, if not the data's")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="of weights, ranks, reasons, if not the data's")
     parser.add_argument("--readings", type=Path, metavar="FOLDER", default=Path("metrics"), help="of metrics and plots")

@@ -1,10 +1,11 @@
 """Sections of params.yaml as frozen, checked records."""
 
+import re
 import reprlib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Record(BaseModel):
@@ -21,13 +22,17 @@ class Choice(Record):
 
 
 R = TypeVar("R", bound=Record)
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # beyond these, generators refuse it, or draw as by a smaller one
+
+TAG = re.compile(r"(constrained-)?(int|str|float|bool)|[\w-]+\[.*\]")  # of a kind that was tried, in pydantic's places
 
 _short = reprlib.Repr()
 _short.maxlevel, _short.maxstring, _short.maxother = 3, 200, 200  # aliases of YAML can expand to gigabytes
 
 
 def checked(record: type[R], settings: dict[str, Any], where: str | Mapping[str, str]) -> R:
-    """`settings` as a `record`; `where` they stand in params.yaml, as a whole or by the record's fields.
+    """`settings` as a `record`; `where` they stand in params.yaml, as a whole or by the record's fields ('': what is
+    wrong of several together).
 
     Raises:
         ValueError: each wrong key with its place, what was found and which keys there are.
@@ -35,16 +40,27 @@ def checked(record: type[R], settings: dict[str, Any], where: str | Mapping[str,
     try:
         return record.model_validate(settings)
     except ValidationError as error:
-        raise ValueError("params.yaml: " + "\n".join(_fault(record, e, where) for e in error.errors())) from None
+        raise ValueError("params.yaml: " + "\n".join(_faults(record, error, where))) from None
 
 
-def _fault(record: type[Record], error: Any, where: str | Mapping[str, str]) -> str:
+def _faults(record: type[Record], error: ValidationError, where: str | Mapping[str, str]) -> list[str]:
+    """A line a place; what is neither of several kinds is told once, with what each of them wants."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for one in error.errors():
+        place, told, found = _fault(record, one, where)
+        wanted.setdefault((place, found), []).append(told)
+    return [f"{place}: {', or '.join(dict.fromkeys(told))}{found}" for (place, found), told in wanted.items()]
+
+
+def _fault(record: type[Record], error: Any, where: str | Mapping[str, str]) -> tuple[str, str, str]:
+    """The place of a fault, what should be there, and what was found."""
     loc = [str(part) for part in error["loc"]]
-    outer = [where] if isinstance(where, str) else [where.get(loc[0], loc[0])] if loc else []
+    loc = [part for n, part in enumerate(loc) if not (n and TAG.fullmatch(part))]
+    outer = [where] if isinstance(where, str) else [where.get(loc[0], loc[0]) if loc else where.get("", "")]
     place = ".".join([*outer, *(loc if isinstance(where, str) else loc[1:])])
     found = "" if error["type"] == "missing" else f" (found {_short.repr(error['input'])})"
     known = f"; known keys: {', '.join(sorted(_keys(record, loc[:-1])))}" if error["type"] == "extra_forbidden" else ""
-    return f"{place}: {error['msg']}{found}{known}"
+    return place, error["msg"].replace("a valid tuple", "a list, e.g. [a, b]"), found + known
 
 
 def _keys(record: type[Record], path: list[str]) -> list[str]:

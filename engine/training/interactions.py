@@ -122,10 +122,13 @@ class Interactions:
         """The ratings at some places.
 
         Raises:
-            Lacking: the data has none.
+            Lacking: an event has none.
         """
         if self.rating_E is None:
-            raise Lacking("the model reads ratings, and these events have none: choose other settings or other data")
+            raise Lacking(
+                "the model reads ratings, and these events have none, or some of them lack one: choose other settings "
+                "or other data"
+            )
         return self.rating_E[place]
 
     def before(self, user_B: Tensor, position_B: Tensor, needs: Needs, now_B: Tensor | None = None) -> Batch:

@@ -18,6 +18,7 @@ from engine.training import checkpoint
 from engine.training.average import Average
 from engine.training.batch import Batch
 from engine.training.contract import Learner
+from engine.training.divergence import refuse_divergence
 from engine.training.interactions import Interactions
 from engine.training.interrupt import delayed
 from engine.training.optimizer import adam
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 KEPT = ("progress", "model", "best", "optimizer", "epochs", "average")  # of a run, in its checkpoint
 APART = 1_000_000_007  # between the seeds of processes, so that their dropouts differ
-
 
 Watch = Callable[[int, float], None]  # told the epoch and the value of a validation
 
@@ -116,12 +116,8 @@ class Loop:
         started = time.perf_counter()
         total, targets = 0.0, 0
         for step, (batch, own) in enumerate(self.steps.epoch(generator)):
-            value, count = self._step(batch, own)
-            if value != value or value in (float("inf"), float("-inf")):
-                raise FloatingPointError(
-                    f"epoch {epoch}, step {step}: the loss is {value}; nothing was kept. A lower lr "
-                    f"(now {self.settings.lr}), a smaller clip (now {self.settings.clip}) or 32-true precision would do"
-                )
+            value, count, norm = self._step(batch, own)
+            refuse_divergence(f"epoch {epoch}, step {step}", value, norm, self.settings)
             total += value * count
             targets += count
         self.state.epoch = epoch
@@ -130,8 +126,8 @@ class Loop:
         if self.first:
             log.info("epoch %d: loss %.4f, %.1f s", epoch, self.state.losses[-1], self.state.seconds[-1])
 
-    def _step(self, batch: Batch, own: bool) -> tuple[float, int]:
-        """The mean loss over a step's targets and how many they are, all processes' together.
+    def _step(self, batch: Batch, own: bool) -> tuple[float, int, float]:
+        """The mean loss over a step's targets, how many they are and the gradient's norm, all processes' together.
 
         Each process's loss is a mean over its own targets, and gradients become the mean over processes: so it is
         weighed by its share of the targets. Not `own`: the batch only stands in for rows that there are too few of.
@@ -144,12 +140,21 @@ class Loop:
             part, count = count, int(several)  # type: ignore[arg-type]
             loss = loss * (part * self.fabric.world_size / count)
         self.fabric.backward(loss)
-        if self.settings.clip:
-            self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.settings.clip)
+        norm = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update()
-        return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean")), count  # type: ignore[arg-type]
+        return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean")), count, norm  # type: ignore[arg-type]
+
+    def _clip(self) -> float:
+        """The norm of the gradient before it is clipped; 0 where it may be any. Of 16-mixed one that is not finite is
+        no fault: the step is left out and the scale lowered.
+        """
+        if not self.settings.clip:
+            return 0.0
+        asked = {"max_norm": self.settings.clip, "error_if_nonfinite": False}
+        norm = self.fabric.clip_gradients(self.wrapped, self.optimizer, **asked)  # type: ignore[arg-type]
+        return 0.0 if norm is None or self.settings.precision == "16-mixed" else float(norm)
 
     def _validate(self, reading: Callable[[], float]) -> None:
         with self.average.taken():

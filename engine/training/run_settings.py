@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.tables.settings import Choice, Record
+from engine.tables.settings import Choice, Record, Seed
 from engine.training.cases import Seen
 
 
@@ -15,4 +15,4 @@ class RunSettings(Record):
     seen: Seen = Field(description="whether what a user had before is left out of the ranking")
     train: dict[str, Any] = Field({}, description="how a model learns")
     device: str = Field("auto", description="auto, cpu or cuda")
-    seed: int = Field(1, ge=0, description="of all that is drawn")
+    seed: Seed = Field(1, description="of all that is drawn")

@@ -18,7 +18,7 @@ NAMED = 3  # tensors of each kind
 
 class TrainedOn(Record):
     """The protocol whose training events weights know, what their views were made by, and digests of the people and
-    of the items in the order of their rows and of the topics.
+    of the items in the order of their rows, of the topics and of the training events ('': they may be any).
     """
 
     protocol: str
@@ -26,6 +26,7 @@ class TrainedOn(Record):
     people: str
     items: str
     topics: str
+    events: str = ""
 
 
 class Learned(Record):
@@ -59,6 +60,7 @@ class Learned(Record):
         told = [f"{name} was {one!r} and is {other!r}" for name, one, other in found if one != other]
         digests = {"items": (there.items, here.items), "topics": (there.topics, here.topics)}
         digests |= {"people": (there.people, here.people)} if by_person else {}
+        digests |= {"training events": (there.events, here.events)} if there.events and here.events else {}
         return "; ".join(told + [f"the {name} were others" for name, (one, other) in digests.items() if one != other])
 
 

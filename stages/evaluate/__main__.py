@@ -61,13 +61,12 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, needs, "test", device)
     if not data.table.height and needs.predicts != "rating":
         raise ValueError(f"{layout.cases} has no test cases, and {params.model.name} predicts no ratings")
-    about = trained_on(layout, needs)
+    about = trained_on(layout, needs, tested=True)
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, about, device)
     with Progress(transient=True) as progress:
         task = progress.add_task("ranking", total=len(data.cases))
         counts = rank(model, data.cases, data.events, params.seen, ranked=lambda more: progress.advance(task, more))
     table = _table(data.table, counts)
-    store.write(table, layout.ranks, RANKS)
     place, cutoffs = positions(counts.greater, counts.ties), params.evaluate.cutoffs
     readings = (
         _readings(counts, cutoffs)
@@ -77,6 +76,7 @@ def main(params: Params, layout: Layout) -> None:
     readings |= beyond_accuracy.readings(model, data, params.seen, layout)
     if (best := _oracle(layout, table)) is not None:
         readings |= {f"oracle_{k}": v for k, v in _readings(best, cutoffs).items()}
+    store.write(table, layout.ranks, RANKS)
     files.write_json({name: value for name, value in readings.items() if name in FIRST}, layout.metric("test"))
     files.write_json({name: value for name, value in readings.items() if name not in FIRST}, layout.metric("test_more"))
     charts.write(place, table, data.train, cutoffs, layout)

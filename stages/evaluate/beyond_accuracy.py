@@ -19,7 +19,9 @@ LONG = 10  # items a list
 
 
 def readings(model: Recommender, data: Data, seen: Seen, layout: Layout) -> dict[str, float]:
-    """Means over one list a person, as of their last test case; nothing where there are no cases."""
+    """Means over one list a person, as of their last test case; nothing where there are no cases, nor of a measure
+    that no list has.
+    """
     last = data.table.group_by("user", maintain_order=True).agg(pl.col("position").max())
     if not last.height:
         return {}
@@ -36,13 +38,10 @@ def readings(model: Recommender, data: Data, seen: Seen, layout: Layout) -> dict
         "cold": lists.cold(item_CK, people_N),
         **_diversity(item_CK, items, layout),
     }
-    return {f"{name}@{LONG}": _average(value) for name, value in kinds.items()}
-
-
-def _average(value: float | np.ndarray) -> float:
-    known = np.atleast_1d(value)
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if len(known) else 0.0
+    known = {
+        name: value[~np.isnan(value)] for name, value in zip(kinds, map(np.atleast_1d, kinds.values()), strict=True)
+    }
+    return {f"{name}@{LONG}": float(value.mean()) for name, value in known.items() if len(value)}
 
 
 def _people(train: Interactions) -> tuple[np.ndarray, int]:

@@ -1,6 +1,6 @@
 """Reasons of recommendations as a table and a page, and what erasing them does."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field
@@ -15,8 +15,9 @@ from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.naming import naming
+from engine.tables.raw_ids import RawId
 from engine.tables.schemas import REASONS
-from engine.tables.settings import Choice, Record
+from engine.tables.settings import Choice, Record, Seed
 from engine.training.cases import Cases
 from engine.training.contract import Explainer, Recommender
 from engine.training.fit import accelerator
@@ -36,7 +37,7 @@ from stages.explain.trust import trust
 class Explain(Record):
     """Whose reasons are shown and how much of them; how many cases are probed, by erasing how many events."""
 
-    users: int | tuple[str | int, ...] = Field(
+    users: Annotated[int, Field(ge=0, strict=True)] | tuple[RawId, ...] = Field(
         12, description="people on the page: how many, drawn by the seed, or a list of their raw ids"
     )
     top: int = Field(5, ge=1, description="recommendations shown of each person")
@@ -61,7 +62,7 @@ class Params(Record):
     explain: Explain = Field(description="the section `explain`")
     words: DomainWords = Field(DomainWords(), description="what the data set's things are called")
     device: str = Field(description="where the model runs: auto, cpu or cuda")
-    seed: int = Field(ge=0, description="of the people and cases that are drawn")
+    seed: Seed = Field(description="of the people and cases that are drawn")
 
 
 def main(params: Params, layout: Layout) -> None:
@@ -72,7 +73,7 @@ def main(params: Params, layout: Layout) -> None:
     if not data.table.height:
         why = store.meta(layout.split).get("no_test_cases", "every user's history is too short for the protocol")
         raise ValueError(f"{layout.cases} has no test cases: {why}")
-    learned = trained_on(layout, needs)
+    learned = trained_on(layout, needs, tested=True)
     model: Recommender = models.restore(params.model, data.catalog, data.users, layout.weights, learned, device)
     rows = last_cases(data.table, tables.names, settings.users, params.seed)
     cases = Cases.of(case_columns(rows), device)

@@ -85,8 +85,8 @@ def means(tests: RankingTests, name: str) -> dict[str, float]:
         known_C = np.isfinite(value_C)
         if known_C.any():
             found[measure] = float(value_C[known_C].mean())
-    found[f"{JUDGED}_half"] = claims.half_interval(tests.found[name][JUDGED], tests.user_C)
-    return found
+    half = claims.half_interval(tests.found[name][JUDGED], tests.user_C)
+    return found | ({f"{JUDGED}_half": half} if np.isfinite(half) else {})
 
 
 def against(tests: RankingTests, seed: int) -> dict[tuple[str, str], float]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from engine.evaluation.rank import rank
 from engine.measures.ranking import positions
+from engine.tables import raw_ids
 from engine.tables.arrays import case_columns
 from engine.training.cases import Cases, Seen
 from engine.training.contract import Recommender
@@ -37,17 +38,19 @@ def last_cases(
     """The last test case of some users: those that are named, in that order, or as many as asked, drawn by the seed.
 
     Raises:
-        ValueError: a user is not known, or has no test case.
+        ValueError: a user is not known, may be several, or has no test case.
     """
     last = table.sort("position").group_by("user").last().select(table.columns).sort("user")
     if isinstance(users, int):
         rows = np.random.default_rng(seed).choice(last.height, min(users, last.height), replace=False)
         return last.filter(pl.int_range(pl.len()).is_in(rows))
     codes, tested = {raw: code for code, raw in names.items()}, set(last["user"].to_list())
-    wrong = [str(raw) for raw in users if codes.get(str(raw)) not in tested]
-    if wrong:
-        raise ValueError(f"explain.users: {', '.join(wrong)} have no test case; such have e.g. {names[min(tested)]!r}")
-    order = pl.DataFrame({"user": [codes[str(raw)] for raw in dict.fromkeys(users)]}, schema={"user": pl.UInt32})
+    asked = raw_ids.named(users, codes, "explain.users")
+    without = [raw for raw in asked if codes[raw] not in tested]
+    if without:
+        some = f"{len(without)} of {len(asked)} have no test case, the first is {without[0]!r}"
+        raise ValueError(f"explain.users: {some}; such have e.g. {names[min(tested)]!r}")
+    order = pl.DataFrame({"user": [codes[raw] for raw in asked]}, schema={"user": pl.UInt32})
     return order.join(last, on="user", maintain_order="left").select(table.columns)
 
 

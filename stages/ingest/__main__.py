@@ -10,7 +10,7 @@ from typing import Any
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, ORACLE, TRUTH, USERS
-from engine.tables.settings import Choice, Record, checked
+from engine.tables.settings import Choice, Record, Seed, checked
 from engine.tables.store import write, write_shards
 from stages.ingest import sources
 from stages.ingest.shaping.coded_tables import log_statistics
@@ -24,7 +24,7 @@ class Params(Record):
     """The dataset's section, whose `source` names the module that reads it, and the run's seed."""
 
     dataset: Choice
-    seed: int
+    seed: Seed
 
 
 def main(params: Params, layout: Layout) -> None:

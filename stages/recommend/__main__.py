@@ -17,11 +17,12 @@ from engine.evaluation.erasure import select_rows
 from engine.evaluation.question import Question
 from engine.evaluation.top import top
 from engine.evaluation.wording import Wording
-from engine.tables import files, store
+from engine.tables import files, raw_ids, store
 from engine.tables.command import run
 from engine.tables.domain_words import DomainWords
 from engine.tables.layout import Layout
 from engine.tables.naming import naming
+from engine.tables.raw_ids import RawId
 from engine.tables.schemas import ITEMS, RECOMMENDATIONS, USERS
 from engine.tables.settings import Choice, Record
 from engine.training.bar import bar
@@ -41,7 +42,7 @@ class Recommend(Record):
     """For whom, how many, and how many of them with a reason."""
 
     top: int = Field(10, ge=1, description="items a person")
-    people: tuple[str | int, ...] = Field((), description="raw ids of those who are asked for; none: everyone")
+    people: tuple[RawId, ...] = Field((), description="raw ids of those who are asked for; none: everyone")
     because: Annotated[int, Field(ge=0)] = Field(
         10, description="how many of a person's items get a sentence that says why, checked; fewer are faster, 0: none"
     )
@@ -82,14 +83,11 @@ def people(names: pl.DataFrame, asked: tuple[str | int, ...]) -> pl.DataFrame:
     """Everyone, or those asked for by raw id, in the order of the data.
 
     Raises:
-        ValueError: nobody has such an id; names it.
+        ValueError: nobody has such an id, or several may be meant; names it.
     """
     if not asked:
         return names
-    unknown = [one for one in map(str, asked) if one not in set(names["raw"])]
-    if unknown:
-        raise ValueError(f"recommend.people: nobody is called {unknown[0]!r} ({len(unknown)} of {len(asked)} unknown)")
-    return names.filter(pl.col("raw").is_in(list(map(str, asked))))
+    return names.filter(pl.col("raw").is_in(raw_ids.named(asked, names["raw"].to_list(), "recommend.people")))
 
 
 def shown(

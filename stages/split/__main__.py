@@ -9,8 +9,8 @@ from engine.tables import files, store
 from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
-from engine.tables.settings import Choice, Record, checked
-from stages.split import missing_cases
+from engine.tables.settings import Choice, Record, Seed, checked
+from stages.split import missing_cases, rivals
 from stages.split.candidates import given_candidates, sample_candidates
 from stages.split.global_time import cold_start
 from stages.split.protocols import assign_parts, make_cases, sample_cases
@@ -23,7 +23,7 @@ class Params(Record):
     """What dvc.yaml declares."""
 
     protocol: Choice
-    seed: int
+    seed: Seed
 
 
 def main(params: Params, layout: Layout) -> None:
@@ -33,13 +33,14 @@ def main(params: Params, layout: Layout) -> None:
     if events.height == 0:
         raise ValueError(f"{layout.events}: no events to split")
     catalog = store.read(layout.catalog, CATALOG, ["item", "status", "picture"])
-    split = assign_parts(events, protocol, params.seed)
+    split = assign_parts(events, protocol, params.seed, where)
     every = make_cases(split, protocol)
     ratings_alone = protocol.cases == "none"
     if ratings_alone and split["rating"].null_count() == split.height:
         raise ValueError(f"{where}.cases is none, and these events have no ratings: nothing is left to measure")
     missing = {} if ratings_alone else missing_cases.explain(split, every, protocol, where)
     cases = _frozen(every, split, protocol, catalog.height, params.seed, layout)
+    rivals.warn_of_none(cases, split, catalog.height, protocol, where)
     users = int(split["user"].max() or 0)  # type: ignore[arg-type]
     meta = {"items": catalog.height, "users": users, "protocol": params.protocol.name}
     store.write(split, layout.split, SPLIT, meta | {"in_order": not isinstance(protocol, RandomOne)} | missing)

@@ -28,8 +28,8 @@ def sample_candidates(cases: pl.DataFrame, split: pl.DataFrame, items: int, coun
     free = items - (last - first)
     if cases.height and free.min() < count:
         raise Lacking(
-            f"user {cases['user'][int(free.argmin())]} has acted on all but {free.min()} of {items} items: "
-            "candidates can be at most that"
+            f"user {cases['user'][int(free.argmin())]} (a code of users.parquet) has acted on all but {free.min()} of "
+            f"{items} items, and the protocol draws {count} of those as candidates; candidates=0 ranks all items"
         )
     generator = np.random.default_rng(seed)
     urn, place = np.arange(items + 1, dtype=np.uint32), np.arange(items + 1, dtype=np.uint32)

@@ -5,6 +5,8 @@ from typing import Any
 
 import polars as pl
 
+from stages.split.settings import ROUNDING
+
 
 def cut_time(time: pl.Series, date: str, share: float, where: str) -> datetime:
     """The date (ISO 8601, midnight UTC where no hour stands), or the time of the event after `share` of them all.
@@ -13,9 +15,12 @@ def cut_time(time: pl.Series, date: str, share: float, where: str) -> datetime:
         ValueError: an event has no time, the date does not parse, or nothing lies on one side of it.
     """
     if time.null_count() or not len(time):
-        raise ValueError(f"{where}: cutting by time needs it; {time.null_count()} of {len(time)} events have none")
+        raise ValueError(
+            f"{where}: cutting by time needs it, and {time.null_count()} of {len(time)} events have none; another "
+            "protocol does without"
+        )
     if not date:
-        return _utc(time.sort()[min(int(len(time) * share), len(time) - 1)])
+        return _utc(time.sort()[min(int(len(time) * (share + ROUNDING)), len(time) - 1)])
     try:
         found = _utc(datetime.fromisoformat(date))
     except ValueError:
@@ -34,7 +39,7 @@ def parts_by_time(time: pl.Series, date: str, train: float, valid: float, where:
     """train, valid or test of each event: test from the moment on, valid the last `valid` of what is before it."""
     test = cut_time(time, date, train, where)
     before = time.filter(time < test).sort()
-    held = _utc(before[-1 - int(len(before) * valid)]) if valid and len(before) else test
+    held = _utc(before[-1 - int(len(before) * (valid + ROUNDING))]) if valid and len(before) else test
     names = pl.DataFrame({"time": time}).select(
         pl.when(pl.col("time") >= test)
         .then(pl.lit("test"))
@@ -44,8 +49,16 @@ def parts_by_time(time: pl.Series, date: str, train: float, valid: float, where:
         .alias("part")
     )
     if "train" not in names["part"]:
-        raise ValueError(f"{where}: no event lies before {held:%Y-%m-%d %H:%M}, so there is nothing to learn from")
+        raise ValueError(_nothing_trains(time, test, held, date, where))
     return names["part"]
+
+
+def _nothing_trains(time: pl.Series, test: datetime, held: datetime, date: str, where: str) -> str:
+    begun = f"{where}: no event lies before {held:%Y-%m-%d %H:%M:%S}, so there is nothing to learn from; "
+    if time.min() == time.max():
+        return begun + "all events are of that moment, and another protocol is needed"
+    later = f"a later {where}.date" if date else f"a larger {where}.train"
+    return f"{begun}{later if held == test else f'a smaller {where}.valid, or {later},'} leaves some"
 
 
 def cold_start(split: pl.DataFrame) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 
 import polars as pl
 
-from stages.split.settings import Everything, GlobalTime, Protocol, Temporal
+from stages.split.settings import ROUNDING, Everything, GlobalTime, Protocol, Temporal
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _why(split: pl.DataFrame, cases: pl.DataFrame, protocol: Protocol, where: st
 def _short(split: pl.DataFrame, protocol: Temporal, where: str) -> str:
     """Histories of which the train part is too short for a share of it to be one event."""
     longest = int(split.group_by("user").len()["len"].max())  # type: ignore[arg-type]
-    trained = max(math.floor(longest * protocol.train), 1)
+    trained = max(math.floor(longest * (protocol.train + ROUNDING)), 1)
     said = f"the longest history has {longest} events; {protocol.valid} of the {trained} that train is less than one"
     if trained < 2:
         return f"{said}; no valid share would leave one to train"

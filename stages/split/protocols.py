@@ -5,24 +5,24 @@ import polars as pl
 
 from engine.tables.schemas import SPLIT
 from stages.split.global_time import parts_by_time
-from stages.split.settings import Everything, GlobalTime, Protocol, RandomOne, Temporal
+from stages.split.settings import ROUNDING, Everything, GlobalTime, Protocol, RandomOne, Temporal
 
 
-def assign_parts(events: pl.DataFrame, protocol: Protocol, seed: int) -> pl.DataFrame:
-    """A SPLIT table: each event of a user, in order, with its part."""
+def assign_parts(events: pl.DataFrame, protocol: Protocol, seed: int, where: str = "protocols") -> pl.DataFrame:
+    """A SPLIT table: each event of a user, in order, with its part; `where` the protocol's section stands."""
     if isinstance(protocol, RandomOne):
         return _hold_out_at_random(events, seed)
     place = pl.int_range(pl.len(), dtype=pl.UInt32).over("user").alias("position")
     split = events.select("user", place, "item", "time", "rating")
     if isinstance(protocol, GlobalTime):
-        timed = parts_by_time(split["time"], protocol.date, protocol.train, protocol.valid, "protocols: global_time")
+        timed = parts_by_time(split["time"], protocol.date, protocol.train, protocol.valid, where)
         return split.with_columns(timed).select(list(SPLIT.columns))
     if isinstance(protocol, Everything):
         return split.with_columns(part=pl.lit("train")).select(list(SPLIT.columns))
     position, count = pl.col("position").cast(pl.Int64), pl.len().over("user").cast(pl.Int64)
     if isinstance(protocol, Temporal):
-        first_test = (count * protocol.train).floor().cast(pl.Int64).clip(lower_bound=1)
-        held = (first_test * protocol.valid).floor().cast(pl.Int64)
+        first_test = (count * (protocol.train + ROUNDING)).floor().cast(pl.Int64).clip(lower_bound=1)
+        held = (first_test * (protocol.valid + ROUNDING)).floor().cast(pl.Int64)
         if protocol.choice == "random":
             split = split.with_columns(_random_numbers(split, seed))
             order = pl.col("random").rank("ordinal").over("user", position.ge(first_test) | position.eq(0))

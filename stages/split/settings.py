@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from engine.tables.settings import Record
 
+ROUNDING = 1e-12  # of a share: 0.7 of 90 is 63, and 62.99… by its nearest binary number
 CASES = (
     "cases of valid and of test that are ranked, drawn by the seed; 0: all; none: ratings alone are predicted. Ratings "
     "are predicted for all events, whatever stands here"

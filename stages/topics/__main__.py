@@ -14,7 +14,7 @@ from engine.tables.command import run
 from engine.tables.layout import Layout
 from engine.tables.schema import Table
 from engine.tables.schemas import CATALOG, SPLIT, TOPIC_HISTORY, TOPIC_ITEMS, TOPIC_SNAPSHOTS, TOPIC_WORDS
-from engine.tables.settings import Record
+from engine.tables.settings import Record, Seed
 from stages.topics.documents import Corpus, NoTopics, count_words, events_by_window
 from stages.topics.fitting import fit_and_check
 from stages.topics.quality import TopicModel, coherence
@@ -26,7 +26,7 @@ class Params(Record):
     """What dvc.yaml declares."""
 
     topics: Topics
-    seed: int = Field(ge=0, lt=2**32, description="of the topics' start, and of what is held out")
+    seed: Seed = Field(description="of the topics' start, and of what is held out")
 
 
 def main(params: Params, layout: Layout) -> None:

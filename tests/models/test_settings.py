@@ -37,3 +37,15 @@ def test_a_model_builds_from_nothing_but_its_defaults(name: str, world: World) -
         models.build(Choice(name=name, settings={}), world.catalog, world.users).needs
         == models.find(name).Config().needs
     )
+
+
+def test_how_a_model_learns_is_refused_in_the_section_where_it_stands() -> None:
+    own = Choice(name="sasrec", settings={"train": {"epochs": 0}})
+    with pytest.raises(ValueError, match=r"params\.yaml: models\.sasrec\.train\.epochs: .* \(found 0\)"):
+        models.learning(own, {"lr": 0.1})
+    with pytest.raises(ValueError, match=r"params\.yaml: train\.lr: .* \(found 0\)"):
+        models.learning(own.model_copy(update={"settings": {"train": {"epochs": 1}}}), {"lr": 0, "epochs": 0})
+    with pytest.raises(ValueError, match=r"params\.yaml: train: .*patience: 1 ends a run before decay"):
+        models.learning(Choice(name="sasrec", settings={}), {"patience": 1, "decay": "plateau"})
+    with pytest.raises(ValueError, match=r"params\.yaml: models\.sasrec\.train is 5, expected a section"):
+        models.learning(Choice(name="sasrec", settings={"train": 5}), {})

@@ -222,6 +222,7 @@ def test_what_lists_are_like_stands_beside_the_other_readings(layout: Layout) ->
     vector = pl.DataFrame({"item": [1, 2], "vector": [[1.0, 0.0], [0.0, 2.0]]})
     vector = vector.select(pl.col("item").cast(pl.UInt32), pl.col("vector").cast(pl.Array(pl.Float16, 2)))
     store.write(vector, layout.image, VECTORS)
+    store.write(vector[:1], layout.text, VECTORS)
     evaluated(layout, "popularity")
     more = json.loads(layout.metric("test_more").read_text())
     assert (more["coverage@10"], more["gini@10"], more["cold@10"]) == (1, 0, 0)
@@ -229,7 +230,7 @@ def test_what_lists_are_like_stands_beside_the_other_readings(layout: Layout) ->
     apart = np.mean([kinds[i] != kinds[j] for i in range(8) for j in range(i)])
     assert more["diversity_categories@10"] == pytest.approx(apart)
     assert more["diversity_image@10"] == pytest.approx(1)  # of the only pair that has vectors
-    assert "diversity_text@10" not in more
+    assert "diversity_text@10" not in more  # one vector is no pair
     people = np.bincount([1 + (u + p) % 9 for u in range(1, 9) for p in range(4)], minlength=10)[1:]
     assert more["popularity@10"] == pytest.approx(people.mean())
     assert more["novelty@10"] == pytest.approx(-np.log2((people + 1) / 9).mean())
@@ -336,6 +337,7 @@ def test_cold_dropped_where_all_is_cold_is_refused_and_a_ranker_has_no_errors(la
     params = evaluate.Params(model=Choice(name="biases", settings={}), seen="kept", evaluate=asked, device="cpu")
     with pytest.raises(ValueError, match=r"evaluate\.cold: dropped leaves nothing of 8 test ratings"):
         evaluate.main(params, layout)
+    assert not layout.ranks.exists()  # nothing is half anew
     trained(layout, "popularity")
     assert "rmse" not in evaluated(layout, "popularity")
     assert store.read(layout.errors, ERRORS).height == 0

@@ -112,7 +112,7 @@ def test_weights_say_the_items_that_they_learned_by_where_others_come_meanwhile(
 ) -> None:
     layout, whole = at(repo, "leave_one_out"), Loop.run
     needs = models.configure(Choice(name="sasrec", settings=SECTIONS["sasrec"])).needs
-    before = trained_on(layout, needs)
+    before = trained_on(layout, needs, tested=True)
 
     def replaced(loop: Loop, *given: Any, **more: Any) -> Any:
         items = store.read(layout.items, ITEMS).with_columns(raw=pl.col("raw").reverse())

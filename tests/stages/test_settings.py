@@ -75,3 +75,10 @@ def test_what_holds_no_settings_is_refused_in_a_line(
     monkeypatch.setattr("sys.argv", ["settings", "datasets.mine"])
     with pytest.raises(SystemExit, match=f"settings: .*{why}"):
         settings.main()
+
+
+@pytest.mark.parametrize("stage", ["ingest", "regions", "images", "text", "split", "topics", "train", "explain"])
+def test_every_stage_that_draws_refuses_a_seed_that_no_generator_takes(stage: str) -> None:
+    field = settings._stage(stage).Params.model_fields["seed"]
+    bounds = {name: getattr(one, name) for one in field.metadata for name in ("ge", "lt") if hasattr(one, name)}
+    assert bounds == {"ge": 0, "lt": 2**32}

@@ -47,7 +47,7 @@ class Answers:
     def of(cell: Cell, example: Example, rows: pl.DataFrame, item_BK: Tensor | None, device: str) -> "Answers":
         """About some items, or (None) those that the example is of: what came next, or what this model recommends."""
         layout, needs = cell.layout, models.configure(cell.choice).needs
-        data, about = load(layout, needs, "test", device), trained_on(layout, needs)
+        data, about = load(layout, needs, "test", device), trained_on(layout, needs, tested=True)
         model = models.restore(cell.choice, data.catalog, data.users, layout.weights, about, device)
         cases = Cases.of(case_columns(rows), device)
         best_BK = best_items(model, data.events, cases, max(AMONG, example.recommended), cell.seen)[0]

@@ -62,4 +62,5 @@ def test_the_cases_of_a_person_are_one_draw() -> None:
     # two people, each 2 × .5 from the mean; four would be four times .5
     assert claims.half_interval(value, person) == pytest.approx(1.96 * np.sqrt(2) / 4)
     assert claims.half_interval(value, np.arange(4)) == pytest.approx(1.96 * 1 / 4)
+    assert np.isnan(claims.half_interval(value, np.full(4, 7)))
     assert claims.by_group(value, person).tolist() == [0.0, 2.0]

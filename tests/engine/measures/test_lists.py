@@ -29,6 +29,7 @@ def test_novelty_popularity_and_cold_items_by_hand() -> None:
 def test_a_list_without_items_has_no_value() -> None:
     for value in (lists.popularity([[0, 0]], [0, 1]), lists.category_diversity([[1, 0]], np.ones((2, 1)))):
         assert np.isnan(value).all()
+    assert np.isnan(lists.gini([[0, 0]], 4))
 
 
 def test_diversity_over_categories_is_the_mean_distance_of_pairs_that_have_some() -> None:

@@ -1,14 +1,14 @@
 """Sections of params.yaml: what is wrong is said with its place, what was found and which keys there are."""
 
 from io import StringIO
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 from ruamel.yaml import YAML
 
 from engine.tables.params import declared, override, places
-from engine.tables.settings import Choice, Record, checked
+from engine.tables.settings import Choice, Record, Seed, checked
 
 
 class Inner(Record):
@@ -148,3 +148,29 @@ def test_a_plus_adds_what_stands_in_the_defaults_alone() -> None:
         override(found, "+models.b.dim=7")
     with pytest.raises(KeyError, match="no 'modles'"):
         override(found, "+modles.b.dim=7")
+
+
+def test_what_is_neither_of_several_kinds_is_told_once_at_its_place() -> None:
+    class Kinds(Record):
+        cases: Annotated[int, Field(ge=0)] | Literal["none"] = 0
+        people: tuple[str | int, ...] = ()
+
+    with pytest.raises(ValueError, match=r"params\.yaml: ") as raised:
+        checked(Kinds, {"cases": "all", "people": "ann"}, "top")
+    assert str(raised.value).split("\n") == [
+        "params.yaml: top.cases: Input should be a valid integer, unable to parse string as an integer, "
+        "or Input should be 'none' (found 'all')",
+        "top.people: Input should be a list, e.g. [a, b] (found 'ann')",
+    ]
+    with pytest.raises(ValueError, match=r"top\.people\.0: .* \(found None\)$"):
+        checked(Kinds, {"people": [None]}, "top")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused(seed: int) -> None:
+    class Drawn(Record):
+        seed: Seed
+
+    assert checked(Drawn, {"seed": 2**32 - 1}, {"seed": "seed"}).seed == 2**32 - 1
+    with pytest.raises(ValueError, match=rf"params\.yaml: seed: Input should be .* \(found {seed}\)"):
+        checked(Drawn, {"seed": seed}, {"seed": "seed"})

@@ -114,6 +114,12 @@ def test_events_keep_the_numbers_that_they_were_given() -> None:
     assert Interactions.of(event_columns(frame), 20).event_E.tolist() == [1, 3]
 
 
+def test_where_some_events_lack_a_rating_none_is_read() -> None:
+    frame = table([[1, 2, 3]]).with_columns(rating=pl.Series([4.0, None, 5.0], dtype=pl.Float32))
+    with pytest.raises(Lacking, match="these events have none, or some of them lack one"):
+        Interactions.of(event_columns(frame), 20).rated(torch.tensor([0]))
+
+
 def test_no_times_no_topics_no_silence() -> None:
     known = events([[1, 2]], timed=False)
     one = torch.tensor([1])

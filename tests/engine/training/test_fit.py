@@ -101,6 +101,16 @@ def test_a_loss_that_is_no_number_stops_the_run_by_name(tmp_path: Path) -> None:
         fit(Slope(bad=0.25), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")
 
 
+def test_a_gradient_that_is_no_number_stops_the_run_by_name(tmp_path: Path) -> None:
+    class Edge(Slope):  # type: ignore[misc]
+        def loss(self, batch: Batch) -> Tensor:
+            return self.value.sqrt() * 0  # the slope of a root at 0 has no end, and 0 times that is no number
+
+    told = r"epoch 1, step 0: the gradient's norm is nan; .* lower lr \(now 0\.1\)"
+    with pytest.raises(FloatingPointError, match=told):
+        fit(Edge(), events(), lambda: 0.0, train(), 1, tmp_path / "c.pt")
+
+
 def test_a_run_that_dies_goes_on_where_it_was(tmp_path: Path) -> None:
     def run(model: Slope, dies_at: int) -> list[tuple[int, float]]:
         calls = []

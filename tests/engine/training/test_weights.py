@@ -12,7 +12,7 @@ import torch
 import models
 from engine.tables import store
 from engine.tables.layout import Layout
-from engine.tables.schemas import ITEMS, TOPIC_ITEMS, USERS, VECTORS
+from engine.tables.schemas import ITEMS, SPLIT, TOPIC_ITEMS, USERS, VECTORS
 from engine.tables.settings import Choice
 from engine.training import weights
 from engine.training.source import load
@@ -131,6 +131,34 @@ def test_weights_of_another_protocol_know_other_events(layout: Layout) -> None:
     here = learned.data.model_copy(update={"protocol": "temporal"})
     weights.save(state, learned.model_copy(update={"data": here}), layout.weights)
     assert restored("popularity", {}, layout)
+
+
+@pytest.mark.parametrize("moved", [("train", "test"), ("test", "train")])
+def test_weights_of_another_split_of_the_same_protocol_are_no_test_of_this_one(
+    layout: Layout, moved: tuple[str, str]
+) -> None:
+    """Another share that trains: what is tested now may have been learned."""
+    choice, needs = (
+        Choice(name="popularity", settings={}),
+        models.configure(Choice(name="popularity", settings={})).needs,
+    )
+    data = load(layout, needs, "valid", "cpu")
+    learned = Learned.of("popularity", models.configure(choice), trained_on(layout, needs, tested=True))
+    state = models.build(choice, data.catalog, data.users).state_dict()
+    weights.save(state, learned, layout.weights)
+    given = (data.catalog, data.users, layout.weights)
+    assert models.restore(choice, *given, trained_on(layout, needs, tested=True))
+    split, about = store.read(layout.split, SPLIT), store.meta(layout.split)
+    first = pl.int_range(pl.len()).over("part") == 0
+    part = pl.when(first & (pl.col("part") == moved[0])).then(pl.lit(moved[1])).otherwise("part").alias("part")
+    store.write(split.with_columns(part), layout.split, SPLIT, about)
+    with pytest.raises(ValueError, match="as it is set: the training events were others"):
+        models.restore(choice, *given, trained_on(layout, needs, tested=True))
+    assert restored("popularity", {}, layout)  # what is shown to people may come from newer events
+    earlier = learned.model_dump()
+    del earlier["data"]["events"]
+    weights.save(state, Learned.model_validate(earlier), layout.weights)
+    assert models.restore(choice, *given, trained_on(layout, needs, tested=True))
 
 
 def test_settings_that_came_later_have_their_defaults_and_unknown_ones_are_another_version(layout: Layout) -> None:

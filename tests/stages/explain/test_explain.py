@@ -17,7 +17,7 @@ from engine.tables.settings import Choice, checked
 from engine.training import weights
 from engine.training.source import load
 from engine.training.trained_on import trained_on
-from stages.explain.__main__ import Params, main
+from stages.explain.__main__ import Explain, Params, main
 from stages.explain.explained_cases import last_cases
 from stages.explain.page import SCRIPT
 from stages.explain.weighed import Reading, Whole, group_reasons
@@ -591,8 +591,15 @@ def test_people_are_drawn_by_the_seed_at_their_last_case() -> None:
 def test_people_are_asked_for_by_name_in_order() -> None:
     names = {u: str(100 + u) for u in range(1, 22)}
     assert last_cases(table(), names, ("107", 103), 1)["user"].to_list() == [7, 3]
-    with pytest.raises(ValueError, match=r"explain\.users: nobody, 121 have no test case; such have e\.g\. '101'"):
+    assert last_cases(table(), names, ("107", 107), 1)["user"].to_list() == [7]
+    with pytest.raises(ValueError, match=r"explain\.users: nobody is called 'nobody' \(1 of 3 unknown\)"):
         last_cases(table(), names, ("nobody", 105, 121), 1)
+    told = r"explain\.users: 1 of 2 have no test case, the first is '121'; such have e\.g\. '101'"
+    with pytest.raises(ValueError, match=told):
+        last_cases(table(), names, (105, 121), 1)
+    for wrong in (-1, True):
+        with pytest.raises(ValueError, match=r"explain\.users: Input should be"):
+            checked(Explain, {"users": wrong}, "explain")
 
 
 def test_no_case_is_refused(toy: Any) -> None:

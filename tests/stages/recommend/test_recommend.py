@@ -112,6 +112,10 @@ def test_some_are_asked_for_by_name_and_an_unknown_one_is_refused(layout: Layout
     assert table["user"].to_list() == ["p2", "p2", "p7", "p7"]
     with pytest.raises(ValueError, match=r"recommend\.people: nobody is called 'p99' \(1 of 2 unknown\)"):
         recommended(layout, POPULARITY, people=("p7", "p99"))
+    names = pl.DataFrame({"user": [1, 2], "raw": ["007", "7"]})
+    assert recommend.people(names, ("007",))["user"].to_list() == [1]
+    with pytest.raises(ValueError, match=r"recommend\.people: 7 may be '7' or '007': write the id in quotes"):
+        recommend.people(names, (7,))
 
 
 def test_who_has_nearly_everything_gets_what_is_left(layout: Layout) -> None:

@@ -15,6 +15,7 @@ from engine.tables.schemas import CANDIDATES, CASES, CATALOG, EVENTS, SPLIT
 from engine.tables.settings import Choice
 from stages.split.__main__ import Params, main
 from stages.split.global_time import cold_start, cut_time, parts_by_time
+from stages.split.settings import ROUNDING
 
 START = datetime(2010, 1, 1, tzinfo=UTC)
 RULE = {
@@ -36,9 +37,9 @@ def times(days: list[int]) -> pl.Series:
 @settings(deadline=None, max_examples=60)
 def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, valid: float) -> None:
     time = times(days)
-    test = time.sort()[int(len(days) * train)]
+    test = time.sort()[int(len(days) * (train + ROUNDING))]
     before = time.filter(time < test).sort()
-    held = before[-1 - int(len(before) * valid)] if valid and len(before) else test
+    held = before[-1 - int(len(before) * (valid + ROUNDING))] if valid and len(before) else test
     if time.min() >= held:
         with pytest.raises(ValueError, match="nothing to learn from"):
             parts_by_time(time, "", train, valid, "here")
@@ -69,6 +70,22 @@ def test_what_cannot_be_cut_is_refused() -> None:
         parts_by_time(
             pl.concat([times([0]), pl.Series("time", [None], dtype=pl.Datetime("us", "UTC"))]), "", 0.5, 0.0, "here"
         )
+
+
+def test_where_nothing_trains_it_says_what_leaves_some() -> None:
+    for days, date_, train, valid, told in (
+        ([0, 1, 2], "", 0.1, 0.0, r"here: no event lies before 2010-01-01 .*; a larger here\.train leaves some"),
+        ([0, 1, 2, 3], "", 0.5, 0.9, r"a smaller here\.valid, or a larger here\.train, leaves some"),
+        ([0, 1, 2, 3], "2010-01-02", 0.5, 0.9, r"a smaller here\.valid, or a later here\.date, leaves some"),
+        ([2, 2, 2], "", 0.5, 0.1, "all events are of that moment, and another protocol is needed"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            parts_by_time(times(days), date_, train, valid, "here")
+
+
+def test_a_share_is_met_where_its_binary_number_is_a_little_less() -> None:
+    parts = parts_by_time(times(list(range(90))), "", 0.7, 0.0, "here")
+    assert (parts == "train").sum() == 63  # 0.7 * 90 is 62.99… in binary
 
 
 def at(folder: Path) -> Layout:

@@ -74,6 +74,47 @@ def test_temporal_cuts_each_user_in_time(known: list[list[int]], choice: str, se
             assert part[cut - part.count("valid") : cut] == ["valid"] * part.count("valid")
 
 
+def test_a_share_is_met_where_its_binary_number_is_a_little_less() -> None:
+    split = assign_parts(events([list(range(1, 91))]), protocol(TEMPORAL | {"train": 0.7, "valid": 0.0}), 1)
+    assert (split["part"] == "train").sum() == 63  # 0.7 * 90 is 62.99… in binary
+
+
+def test_what_a_protocol_cannot_cut_is_refused_by_the_name_of_its_section(tmp_path: Path) -> None:
+    run(tmp_path, [[1, 2, 3]], 4)
+    by_time = Choice(name="mine", settings={"rule": "global_time"})
+    with pytest.raises(ValueError, match=r"^protocols\.mine: cutting by time needs it, and 3 of 3 events have none"):
+        main(Params(protocol=by_time, seed=1), at(tmp_path))
+
+
+NO_RIVAL = r"protocols\.tried: (\d+ of \d+ \w+) cases have no rival, so that .*; (.*) would give some"
+
+
+@pytest.mark.parametrize("rule", ["leave_one_out", "temporal", "random_one"])
+def test_a_target_with_nothing_to_be_ranked_among_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rule: str
+) -> None:
+    """The first has had all others before the last, the second all but one, the third had one twice."""
+    known, more = [[1, 2, 3, 4, 5], [1, 2, 3, 4], [2, 2, 3, 4, 1]], {"train": 0.5, "valid": 0.0}
+    changes = {"rule": rule} | (more if rule == "temporal" else {})
+    run(tmp_path, known, 5, **changes)
+    told = re.findall(NO_RIVAL, caplog.text)
+    among = {"leave_one_out": "1 of 3 test", "temporal": "1 of 8 test", "random_one": "0 of 3 test"}[rule]
+    assert told == ([(among, "protocols.tried.seen=kept")] if rule != "random_one" else [])
+    caplog.clear()
+    run(tmp_path, known, 5, seen="kept", **changes)
+    assert "no rival" not in caplog.text
+    run(tmp_path, [known[0][:3]], 3, **({"rule": rule} | ({"train": 0.9, "valid": 0.0} if rule == "temporal" else {})))
+    assert [found for found, _ in re.findall(NO_RIVAL, caplog.text)] == (
+        ["1 of 1 test"] if rule != "random_one" else []
+    )
+
+
+def test_lists_that_hold_the_target_alone_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lists = pl.DataFrame({"user": [1, 2], "candidates": [[3], [4, 5]]}).cast(dict(CANDIDATES.columns))  # type: ignore[arg-type]
+    run(tmp_path, [[1, 2, 3], [1, 2, 3]], 6, given=lists, rule="leave_one_out", candidates="given")
+    assert re.findall(NO_RIVAL, caplog.text) == [("1 of 2 test", "longer lists")]
+
+
 def test_the_random_choice_hangs_on_the_seed() -> None:
     known, rule = events([list(range(1, 101))]), protocol(TEMPORAL | {"choice": "random"})
     drawn = [assign_parts(known, rule, seed)["part"].to_list() for seed in range(5)]
@@ -186,7 +227,7 @@ def test_frozen_candidates_are_never_what_the_user_touched(tmp_path: Path) -> No
 
 
 def test_too_many_candidates_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Lacking, match="user 1 has acted on all but 5 of 10 items"):
+    with pytest.raises(Lacking, match=r"user 1 .* has acted on all but 5 of 10 items, and the protocol draws 6 of"):
         run(tmp_path, [[1, 2, 3, 4, 5]], 10, rule="leave_one_out", candidates=6)
 
 
