@@ -11,7 +11,8 @@ authors' are given vectors of unknown origin), beside which the rating stands as
 without). A category is known by its name; over several paths the mean of their products; no tanh after each matrix, as
 in the authors' code. Eq. 7 does not say what its g is: relu, eq. 4's, is taken (the authors' code: `scale: 2, summary:
 0.25, activation: softplus`, `inner` 4 x hidden). Over long histories its states grow until all gates are alike; those
-of `activation: tanh`, ours, cannot. Adam, steps of more pairs than 50. The ranking loss is ours (BPR over drawn items).
+of `activation: tanh`, ours, cannot. Adam, steps of more pairs than 50, and in params.yaml squared matrices beside the
+loss: without them it overfits after a few epochs. The ranking loss is ours (BPR over drawn items).
 Item histories are of training events alone, capped as the person's; items that nobody acted on score alike.
 """
 
