@@ -126,7 +126,7 @@ def one_thread() -> Iterator[None]:
 def test_in_half_precision_as_near_whatever_the_batch(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which kernel multiplies hangs on where in memory a batch lies, so that batches differ by what bf16 rounds off; no
     batch takes a text further from its 32-bit numbers than that. Words were .021 off, vectors .008; on a busy machine a
-    word was once more than .031 off. A text read beside another's padding, or as another, is off by 1.
+    word was once more than .031 off.
     """
     if not torch.cpu.get_capabilities().get("avx512_bf16"):
         pytest.skip("this processor has no bf16: run it on one with avx512_bf16")
