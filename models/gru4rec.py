@@ -7,8 +7,8 @@ x_t = drop(E[i_t]); h_t = GRU(x_t, h_{t-1}); score = drop(h_t) . W[i] + b[i], wh
 instead of one step at a time over parallel sessions: for histories of people rather than short sessions the authors'
 own notes call this what matters. A dropped state is what is scored, not what is carried. Negatives are the batch's
 shared draws alone (the paper adds the other targets of the batch), and one that is the target itself is left out.
-Adam instead of Adagrad.
-Biases start at popularity (`models.blocks.popular_start`), ours.
+Adam instead of Adagrad. The recurrence starts as torch starts it (the authors: Glorot). Biases start at popularity
+(`models.blocks.popular_start`), ours.
 """
 
 from typing import Literal, final
