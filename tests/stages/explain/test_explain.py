@@ -519,7 +519,7 @@ def test_the_page_of_a_model_without_a_history_leads_with_what_each_word_and_reg
     assert "What each view adds to the score" in page.split("The model's own weights inside this")[0]
 
 
-def test_what_the_sentence_names_of_an_item_lowers_its_score_when_it_is_gone(small: Any) -> None:
+def test_the_words_that_a_sentence_names_of_an_item_speak_for_it(small: Any) -> None:
     reasons, page = explain_mlam(small)
     led = reasons.filter(pl.col("reading") == "influence", pl.col("over") == "word")
     said = [line.split("</p>")[0] for line in page.split('<p class="said">')[1:]]
