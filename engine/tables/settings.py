@@ -2,16 +2,40 @@
 
 import re
 import reprlib
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 
 class Record(BaseModel):
     """A frozen section of params.yaml; a key that it does not know, and a number that is none, are refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_not_1(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts true as 1, so that `epochs: true` would be one epoch."""
+        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
+        names = isinstance(value, list) and str in kinds  # a list of names says itself what is none
+        if kinds & {int, float} and not kinds & {bool, Any} and not names and _has_bool(value):
+            raise PydanticCustomError("bool_as_number", "Input should be a number, not true or false")
+        return value
+
+
+def _kinds(kind: Any) -> Iterator[Any]:
+    """A kind and those that it is made of."""
+    yield kind
+    for part in get_args(kind):
+        yield from _kinds(part)
+
+
+def _has_bool(value: Any) -> bool:
+    """Whether a value of YAML is true or false, or a list or section of some."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return any(isinstance(part, bool) for part in parts)
 
 
 class Choice(Record):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.tables.raw_ids import RawId
 from engine.tables.settings import Record
 
 Name = Annotated[str, Field(min_length=1, max_length=14)]  # as wide as a column
@@ -29,7 +30,7 @@ class Example(Record):
 
     title: str = Field(description="what stands above it")
     series: dict[Name, ShownCell] = Field(min_length=1, max_length=5)
-    people: Annotated[int, Field(ge=1)] | Annotated[tuple[str | int, ...], Field(min_length=1)] = Field(
+    people: Annotated[int, Field(ge=1)] | Annotated[tuple[RawId, ...], Field(min_length=1)] = Field(
         1, description="how many, or their raw ids"
     )
     pick: Literal["best", "drawn"] = Field(

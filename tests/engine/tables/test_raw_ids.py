@@ -4,6 +4,7 @@ import pytest
 
 from engine.tables.raw_ids import RawId, named
 from engine.tables.settings import Record, checked
+from stages.explain.examples.settings import Example
 
 KNOWN = ["7", "007", "08", "12", "-03", "ann"]
 
@@ -37,3 +38,13 @@ def test_what_is_neither_text_nor_a_whole_number_is_no_id(found: object) -> None
     assert checked(Asked, {"people": ["a", 7]}, "top").people == ("a", 7)
     with pytest.raises(ValueError, match=r"top\.people\.0: .* \(found "):
         checked(Asked, {"people": [found]}, "top")
+
+
+def test_true_is_neither_one_person_nor_an_id_of_an_example() -> None:
+    shown = {
+        "title": "x",
+        "series": {"A": {"cell": "a", "weights": {"w": {"over": "history", "reading": "influence"}}}},
+    }
+    for found in (True, [True]):
+        with pytest.raises(ValueError, match=r"top\.people.*true or false|top\.people\.0: .* \(found True\)"):
+            checked(Example, shown | {"people": found}, "top")

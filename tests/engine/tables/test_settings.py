@@ -4,7 +4,7 @@ from io import StringIO
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, create_model
 from ruamel.yaml import YAML
 
 from engine.tables.params import declared, override, places
@@ -47,6 +47,27 @@ def test_a_number_that_is_none_is_refused(text: str) -> None:
     value = YAML(typ="safe").load(text)
     with pytest.raises(ValueError, match=r"params\.yaml: top\.decay: Input should be a finite number"):
         checked(Decay, {"decay": value}, "top")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, True), (float, False), (Annotated[int, Field(ge=0)], False), (Seed, True), (int | Literal["given"], True),
+        (list[int], [3, True]), (list[int] | int, True), (dict[str, float], {"a": True}), (tuple[int, int], [True, 2]),
+    ],
+)  # fmt: skip
+def test_true_and_false_are_no_numbers(kind: Any, value: Any) -> None:
+    made = create_model("Made", __base__=Record, size=(kind, ...))
+    with pytest.raises(ValueError, match=r"params\.yaml: top\.size: Input should be a number, not true or false"):
+        checked(made, {"size": value}, "top")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(bool, True), (bool | int, False), (dict[str, Any], {"a": True}), (list[bool | int], [True, 2])]
+)
+def test_where_they_are_asked_for_they_stay_what_they_are(kind: Any, value: Any) -> None:
+    made = create_model("Made", __base__=Record, size=(kind, ...))
+    assert repr(checked(made, {"size": value}, "top").model_dump()["size"]) == repr(value)
 
 
 def test_a_missing_key_does_not_show_the_whole_section() -> None:
