@@ -13,8 +13,8 @@ from engine.training.accelerator import accelerator
 from engine.training.cases import Seen
 from serving.answers import Explanation, Exported, Item, Recommendation, Similar, WhyNot, as_json
 from serving.history import Act, History, Muted, Refused
-from serving.made import made_history
 from serving.model import Model
+from serving.new_people import made_history
 from serving.recommended import explained, recommended
 from serving.vectors import Vectors, all_vectors, similar
 from serving.why import why_not

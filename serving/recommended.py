@@ -12,10 +12,10 @@ from engine.evaluation.top import top_of
 from engine.training.batch import Batch
 from engine.training.contract import Explainer, Weights
 from serving.answers import Explanation, Recommendation
-from serving.because import sentences
 from serving.history import History, Muted
 from serving.model import Model
 from serving.reasons import Reader
+from serving.sentences import sentences
 from serving.why import stands
 
 RIVALS = 10  # among which an item is compared by a model that scores no whole catalogue
