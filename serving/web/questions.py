@@ -22,10 +22,18 @@ Place = Annotated[int, Field(ge=0, lt=ACTS, strict=True)]
 
 
 def _written(value: Any) -> Any:
-    """A number would be read as seconds since 1970."""
-    if not isinstance(value, str):
-        raise ValueError(f"a time is written as text, such as 2026-05-01T20:00:00Z; found {value!r:.40}")
+    """A number, also one that is written as text, would be read as seconds since 1970."""
+    if not isinstance(value, str) or _number(value):
+        raise ValueError("a time is written as text, such as 2026-05-01T20:00:00Z")
     return value
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 Time = Annotated[
