@@ -27,7 +27,13 @@ def made_history(
             a time is too far away.
     """
     given = [name for name in items.split(";") if name.strip()] if isinstance(items, str) else list(items)
-    found = [names.item(names.code(name)) for name in given]
+    try:
+        found = [names.item(names.code(name)) for name in given]
+    except Refused as refused:
+        if isinstance(items, str) and any(";" in name for name in refused.nearest):
+            why = f"{refused}. Semicolons stand between items: name one that has a semicolon in its title by its id"
+            raise Refused(why, refused.nearest) from None
+        raise
     if not found:
         raise Refused("a history needs an act at least: name an item")
     for what, values in (("times", times), ("ratings", ratings)):
