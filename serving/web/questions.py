@@ -16,9 +16,10 @@ from pydantic import (
 from serving.history import EARLIEST, LATEST, Muted, timed
 
 ACTS, TOP, TAKEN, MUTED = 2000, 100, 10, 200
+PLACES = 2**31  # a person of the data may have more acts than are taken
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Place = Annotated[int, Field(ge=0, lt=ACTS, strict=True)]
+Place = Annotated[int, Field(ge=0, lt=PLACES, strict=True)]
 
 
 def _written(value: Any) -> Any:

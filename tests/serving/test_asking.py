@@ -267,6 +267,21 @@ def test_acts_without_times_are_a_pause_apart_before_the_moment(shop: Shop) -> N
         asked.recommend(replace(asked.person("p1"), acts=asked.person("p1").acts[::-1]))
 
 
+def test_acts_without_times_were_before_no_moment(shop: Shop, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shop.layout.root, tmp_path / "timeless", ignore=shutil.ignore_patterns("results")))
+    layout = Layout(folder, "temporal")
+    about = {name: store.meta(layout.split)[name] for name in ("items", "users")}
+    frame = store.read(layout.split, SPLIT).with_columns(time=pl.lit(None, SPLIT.columns["time"]))
+    store.write(frame, layout.split, SPLIT, about)
+    asked = Shop(shop.world, layout, shop.params).fitted("ease")
+    at = datetime(1990, 1, 1, tzinfo=UTC)
+    for history in (asked.person("p1"), asked.history("f3; f5")):
+        assert asked.recommend(history, 2)
+        for ask in (asked.recommend, lambda one, **more: asked.why_not(one, "f1", **more)):
+            with pytest.raises(Refused, match="these acts have no times, so that none can be said to have been before"):
+                ask(history, at=at)
+
+
 def test_ratings_are_asked_for_where_they_are_read(shop: Shop) -> None:
     asked = shop.fitted("iarn", "iarn_flat")
     with pytest.raises(Refused, match=r"the model reads ratings, and act 0 \(Heatwave\) has none"):
