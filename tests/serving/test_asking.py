@@ -22,7 +22,7 @@ from serving.api import Muted, Refused, as_json, load
 from serving.history import EARLIEST, LATEST
 from serving.own_rows import has_own_rows
 from tests.models.variants import CASES
-from tests.models.world import built, section
+from tests.models.world import World, built, section
 from tests.serving.shop import Shop, world
 
 ROWS = {  # the models, with those variants, whose scores hang on a row of a person's own
@@ -35,7 +35,21 @@ NONE = {("caser", "no_person")}
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_which_models_know_people_by_rows(name: str, variant: str) -> None:
     """Every variant of every model: solved for, or its parameters shaken."""
-    made = world()
+    assert own_rows(name, variant, world(), 9) == (
+        (name in ROWS and (name, variant) not in NONE) or (name, variant) in SHIFTED
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [*((name, True) for name in sorted(ROWS)), ("ease", False), ("sasrec", False), ("iarn", False)]
+)
+def test_a_single_person_has_a_row_too(name: str, known: bool) -> None:
+    made = World([[1, 2, 3, 4, 5, 6, 7]], 9)
+    assert own_rows(name, next(variant for model, variant in CASES if model == name), made, 6) == known
+
+
+def own_rows(name: str, variant: str, made: World, stop: int) -> bool:
+    """By the history of the second person, or of the single one, up to an act."""
     model = built(name, variant, made)
     if isinstance(model, Solver):
         model.solve(made.interactions(1))
@@ -46,9 +60,8 @@ def test_which_models_know_people_by_rows(name: str, variant: str) -> None:
             parameter += 0.1 * torch.randn_like(parameter)
     model.eval()
     events = made.interactions()
-    batch = events.before(torch.tensor([2]), torch.tensor([9]), model.needs)
-    found = has_own_rows(model, section(name, variant), made.catalog, made.users, batch)
-    assert found == ((name in ROWS and (name, variant) not in NONE) or (name, variant) in SHIFTED)
+    batch = events.before(torch.tensor([min(2, made.users)]), torch.tensor([stop]), model.needs)
+    return has_own_rows(model, section(name, variant), made.catalog, made.users, batch)
 
 
 @pytest.fixture(scope="module")
