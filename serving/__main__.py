@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from serving.argument_types import one_line
@@ -15,6 +16,8 @@ def main() -> None:
     given = parsed()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: a question's tensors are too small to share out
     try:
+        if not Path("params.yaml").is_file():
+            raise FileNotFoundError("params.yaml: no settings there; run it in the folder of the project")
         if given.command == "web":
             from serving.web.server import serve
 

@@ -44,8 +44,8 @@ def load(
     found = read_yaml(params)
     for assignment in overrides:
         override(found, assignment)
-    layout = Layout(Path(data), protocol or str(found["protocol"]), results=results)
-    name = model or str(found["model"])
+    layout = Layout(Path(data), str(found["protocol"]) if protocol is None else protocol, results=results)
+    name = str(found["model"]) if model is None else model
     section = {"name": name, "settings": lookup(found, f"models.{name}")}
     choice = checked(Choice, section, {"name": "model", "settings": f"models.{name}"})
     key = f"protocols.{layout.protocol}.seen"
@@ -54,13 +54,12 @@ def load(
         raise ValueError(f"params.yaml: {key} is {' or '.join(get_args(Seen))}; found {seen!r}")
     worded = found.get("datasets", {}).get(layout.root.name, {}).get("words", {})
     words = checked(DomainWords, worded, f"datasets.{layout.root.name}.words")
-    return Predictor(Model.read(choice, layout, seen, accelerator(device or str(found["device"])), words))
+    where = accelerator(str(found["device"]) if device is None else device)
+    return Predictor(Model.read(choice, layout, seen, where, words))
 
 
 class Predictor:
-    """Answers about people of the data and about histories of anybody. `at`: the moment that is asked about (None: now,
-    after all that is known); what was done at it or later has not been.
-    """
+    """Answers about histories. `at`: the moment asked about (None: now); what was done then or later was not."""
 
     def __init__(self, model: Model):
         self._model = model

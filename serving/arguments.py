@@ -32,11 +32,14 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     one.add_argument("text", help="words")
     one.add_argument("--limit", type=whole(1), default=20, metavar="N", help="items at most (20)")
     one = _command(commands, "export", "vectors and encoder of a factored model, for other programs")
-    one.add_argument("folder", type=Path, help="is written whole, in the place of what was there")
+    one.add_argument("folder", type=Path, help="new, empty, or an earlier export, in whose place it is written")
     _web(commands)
     given = parser.parse_args(arguments)
     if getattr(given, "user", None) is not None and (given.times, given.ratings) != (None, None):
         parser.error("--times and --ratings are of the items of --history: a person of the data has their own")
+    times = getattr(given, "times", None) or []
+    if times != sorted(times) and given.without:
+        parser.error("--without counts places in the order of time: give --history and --times the oldest first")
     return given
 
 

@@ -70,24 +70,31 @@ def write_encoder(net: Factored, given: dict[str, Tensor], path: Path) -> None:
             traced.save(path)
     except Exception as error:
         cause = error.__cause__ or error
-        first = re.sub(r"\x1b\[[0-9;]*m", "", str(cause)).strip().split("\n")[0][:200]
-        raise Refused(f"torch cannot trace it ({type(cause).__name__}: {first})") from error
+        raise Refused(f"torch cannot trace it ({_first_line(cause)})") from error
     finally:
         logging.disable(level)
+
+
+def _first_line(error: BaseException) -> str:
+    first = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().split("\n")[0][:200]
+    return f"{type(error).__name__}: {first}"
 
 
 def farthest(path: Path, given: dict[str, Tensor], query_BD: Tensor) -> float:
     """How far the written encoder lies from the model, as a share of the largest number, each row alone and together.
 
     Raises:
-        Refused: farther than rounding explains.
+        Refused: farther than rounding explains, or it does not run on such rows.
     """
     import onnxruntime  # for this check alone
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    named = {one.name: given[one.name].cpu().numpy() for one in session.get_inputs()}
-    together_BD = session.run(None, named)[0]
-    alone_D = session.run(None, {name: value[:1] for name, value in named.items()})[0]
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        named = {one.name: given[one.name].cpu().numpy() for one in session.get_inputs()}
+        together_BD = session.run(None, named)[0]
+        alone_D = session.run(None, {name: value[:1] for name, value in named.items()})[0]
+    except Exception as error:  # onnxruntime has no class for its errors
+        raise Refused(f"what was traced does not run on any number of rows ({_first_line(error)})") from error
     expected_BD = query_BD.numpy()
     most = max(np.abs(together_BD - expected_BD).max(), np.abs(alone_D - expected_BD[:1]).max())
     found = float(most / max(np.abs(expected_BD).max(), 1e-12))

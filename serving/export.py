@@ -15,6 +15,7 @@ from serving.model import Model
 from serving.vectors import Vectors, all_vectors, factored, queries
 
 CHECKED = 64  # people whose scores are compared
+FILES = {"about.json", "encoder.onnx", "items.npy", "items.parquet", "people.npy", "people.parquet"}
 
 
 def export(model: Model, folder: Path) -> Exported:
@@ -22,11 +23,13 @@ def export(model: Model, folder: Path) -> Exported:
     the scores of a person are `people.npy[row] @ items.npy.T`.
 
     Raises:
-        Refused: the model's scores are no inner products, or these vectors do not make them.
+        Refused: the model's scores are no inner products, or these vectors do not make them; or something else than an
+            export is in the folder's place.
     """
+    place = free(Path(folder))
     vectors = all_vectors(model)
     _check_scores(model, vectors)
-    with whole_folder(folder) as new:
+    with whole_folder(place) as new:
         item_ND = np.pad(vectors.item_ND, ((1, 0), (0, 0)))
         np.save(new / "items.npy", item_ND)
         np.save(new / "people.npy", vectors.person_UD)
@@ -41,6 +44,23 @@ def export(model: Model, folder: Path) -> Exported:
         write_json(about, new / "about.json")
         found = tuple(sorted(path.name for path in new.iterdir()))
     return Exported(str(folder), found, len(vectors.people), len(vectors.items), item_ND.shape[1], told)
+
+
+def free(folder: Path) -> Path:
+    """Where a folder lies, if nothing is lost when it is written anew: it is not there, empty, or an earlier export.
+
+    Raises:
+        Refused: it holds something else, or is no folder, or lies in what is none.
+    """
+    place = folder.resolve()
+    above = next(parent for parent in place.parents if parent.exists())
+    for path in (above, place):
+        if path.exists() and not path.is_dir():
+            raise Refused(f"{path} is no folder, so that nothing can be exported there: name a new one")
+    others = sorted({path.name for path in place.iterdir()} - FILES) if place.exists() else []
+    if others:
+        raise Refused(f"{folder} holds what is no export ({others[0]}), and would be replaced: name a new folder")
+    return place
 
 
 def _encoder(model: Model, path: Path) -> tuple[dict[str, str], str]:

@@ -65,11 +65,17 @@ class History:
         return replace(self, acts=(*others[:cut], replace(act, time=time), *others[cut:]))
 
     def before(self, moment: datetime | None) -> "History":
-        """What had been done before a moment (None: all)."""
+        """What had been done before a moment (None: all).
+
+        Raises:
+            Refused: an act has no time, so that nobody can say whether it had.
+        """
         if moment is None:
             return self
         end = int(timed(moment).timestamp())  # models count whole seconds
-        been = (act for act in self.acts if act.time is None or int(act.time.timestamp()) < end)
+        if any(act.time is None for act in self.acts):
+            raise Refused("these acts have no times, so that none can be said to have been before a moment: name none")
+        been = (act for act in self.acts if act.time is not None and int(act.time.timestamp()) < end)
         return replace(self, acts=tuple(been))
 
     def _place(self, place: int) -> int:

@@ -83,15 +83,15 @@ class Model:
         return muted_batch(batch, muted, self.needs, self.catalog, self.names, self.labels)
 
     def _refuse(self, history: History) -> None:
+        times = [act.time for act in history.acts if act.time is not None]
+        if times != sorted(times):
+            raise Refused("the acts of a history stand in the order of their times; these do not")
         if history.user is None:
             if self.own_rows:
                 raise Refused(
                     f"{self.name} knows each person by a row of its own, learnt in training: it can say nothing of "
                     "somebody new. Ask about a person of the data, or a model that reads histories"
                 )
-            times = [act.time for act in history.acts if act.time is not None]
-            if times != sorted(times):
-                raise Refused("the acts of a history stand in the order of their times; these do not")
         elif not self.needs.length and self.own_rows and history != self.events.history(history.user):
             raise Refused(
                 f"{self.name} knows {history.user} by a row of its own and reads no history: an act that is taken away "

@@ -86,9 +86,10 @@ class Names:
         Raises:
             Refused: nothing is called so, and names the nearest titles; or several are, and names them.
         """
+        for written in (name, name.strip()):
+            if written in self._code:
+                return self._code[written]
         name = name.strip()
-        if name in self._code:
-            return self._code[name]
         found = self._by_title.get(name.casefold(), [])
         if len(found) == 1:
             return found[0]
@@ -120,11 +121,17 @@ class Names:
 
 
 def _near(name: str, known: Iterable[str], least: float) -> tuple[str, ...]:
-    """The names that are written nearest to one, in any case."""
-    cased: dict[str, str] = {}
+    """The names that are written nearest to one, in any case; of those that differ in case alone the nearest first."""
+    cased: dict[str, list[str]] = defaultdict(list)
     for one in known:
-        cased.setdefault(one.casefold(), one)
-    return tuple(cased[one] for one in difflib.get_close_matches(name.casefold(), cased, NEAR, least))
+        cased[one.casefold()].append(one)
+    near = difflib.get_close_matches(name.casefold(), cased, NEAR, least)
+    alike = [one for key in near for one in sorted(cased[key], key=lambda one: -_same(one, name))]
+    return tuple(alike[:NEAR])
+
+
+def _same(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _meant(near: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+from serving.answers import Item
 from serving.events import Events
 from serving.history import EARLIEST, Act, History, Refused, timed
 from serving.names import Names
@@ -26,8 +27,7 @@ def made_history(
         Refused: an item is not known, there are not as many times or ratings as items, a rating is no finite number, or
             a time is too far away.
     """
-    given = [name for name in items.split(";") if name.strip()] if isinstance(items, str) else list(items)
-    found = [names.item(names.code(name)) for name in given]
+    found = _named(names, items)
     if not found:
         raise Refused("a history needs an act at least: name an item")
     for what, values in (("times", times), ("ratings", ratings)):
@@ -48,3 +48,14 @@ def made_history(
     rated = list(ratings) if ratings is not None else [None] * len(found)
     acts = [Act(one.item, one.title, time, rating) for one, time, rating in zip(found, moments, rated, strict=True)]
     return History(None, tuple(sorted(acts, key=lambda act: (act.time is not None, act.time)) if times else acts))
+
+
+def _named(names: Names, items: str | Sequence[str]) -> list[Item]:
+    given = [name for name in items.split(";") if name.strip()] if isinstance(items, str) else list(items)
+    try:
+        return [names.item(names.code(name)) for name in given]
+    except Refused as refused:
+        if isinstance(items, str) and any(";" in name for name in refused.nearest):
+            why = f"{refused}. Semicolons stand between items: name one that has a semicolon in its title by its id"
+            raise Refused(why, refused.nearest) from None
+        raise

@@ -31,7 +31,8 @@ def _grows(model: Recommender, choice: Choice, catalog: Catalog, users: int) -> 
 
 @torch.no_grad()
 def _differs(model: Recommender, users: int, items: int, batch: Batch) -> bool:
-    user_B = torch.linspace(1, users, min(PEOPLE, users), device=batch.user_B.device).long()
+    first = min(1, users - 1)  # nobody, beside a single person
+    user_B = torch.linspace(first, users, min(PEOPLE, users + 1 - first), device=batch.user_B.device).long()
     item_BK = torch.linspace(1, items, min(ITEMS, items), device=batch.user_B.device).long().expand(1, -1)
     score_BK = torch.cat([model.score(batch.but(user_B=user_B[row : row + 1]), item_BK) for row in range(len(user_B))])
     return bool((score_BK != score_BK[:1]).any())

@@ -40,11 +40,21 @@ def factored(model: Model) -> Factored:
 
 @torch.no_grad()
 def similar(model: Model, code: int, top: int) -> tuple[Similar, ...]:
-    """The items whose vectors point the most alike."""
-    key_ND = torch.nn.functional.normalize(factored(model).keys().float(), dim=1)
-    cosine_N = key_ND @ key_ND[code]
-    cosine_N[[0, code]] = -torch.inf
-    best_K = cosine_N.topk(max(min(top, len(cosine_N) - 2), 0)).indices.tolist()
+    """The items whose vectors point the most alike; those of length 0 point nowhere and are left out.
+
+    Raises:
+        Refused: the model has no vectors, or a vector of length 0 for this item.
+    """
+    key_ND = factored(model).keys().float()
+    there_N = (key_ND != 0).any(1)
+    if not there_N[code]:
+        raise Refused(
+            f"{model.name} has learnt nothing of {model.names.item(code).title}: its vector is 0, near to none"
+        )
+    key_ND = torch.nn.functional.normalize(key_ND, dim=1)
+    there_N[[0, code]] = False
+    cosine_N = (key_ND @ key_ND[code]).masked_fill(~there_N, -torch.inf)
+    best_K = cosine_N.topk(min(top, int(there_N.sum()))).indices.tolist()
     found = [(model.names.item(one), float(cosine_N[one])) for one in best_K]
     return tuple(Similar(item.item, item.title, rank, cosine) for rank, (item, cosine) in enumerate(found, 1))
 

@@ -1,6 +1,6 @@
 """The models that are asked: what a question says becomes a history, and the answer a reply."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -38,7 +38,7 @@ class Desk:
         """
         if name is not None and name not in self._predictors:
             raise Refused(f"no model is called {name!r} here; there are {', '.join(self.names)}", self.names)
-        return self._predictors[name or self.names[0]]
+        return self._predictors[self.names[0] if name is None else name]
 
     def person(self, user: str) -> Person:
         """What a person of the data did."""
@@ -91,7 +91,7 @@ def edited(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[
     Raises:
         Refused: a name is not known, or a place is not there; says what would do.
     """
-    history = _told(model, asked, at)
+    history, told = _told(model, asked, at)
     for place in [*asked.without, *(moved.place for moved in asked.moved)]:
         if place >= len(history.acts):
             raise Refused(f"there is no act {place}: this history has {len(history.acts)}, counted from 0")
@@ -99,22 +99,26 @@ def edited(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[
     if times and any(act.time is None for act in history.acts):
         raise Refused("these acts have no times, so that none can be moved to another")
     gone = set(asked.without)
-    kept = [(n, replace(act, time=times.get(n, act.time))) for n, act in enumerate(history.acts) if n not in gone]
+    acts = zip(told, history.acts, strict=True)
+    kept = [(n, replace(act, time=times.get(n, act.time))) for n, act in acts if n not in gone]
     if times:  # what was moved stands after what was at the same time
         kept.sort(key=lambda one: (_seconds(one[1]), one[0] in times))
     return replace(history, acts=tuple(act for _, act in kept)), tuple(n for n, _ in kept)
 
 
-def _told(model: Predictor, asked: AskedHistory, at: datetime | None) -> History:
+def _told(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[History, Sequence[int]]:
+    """A history before any change, the oldest act first, and at which place each act was told."""
     if asked.user is not None:
-        return model.person(asked.user)
+        history = model.person(asked.user)
+        return history, range(len(history.acts))
     acts = asked.acts or []
     times = [act.time for act in acts if act.time is not None]
     ratings = [act.rating for act in acts if act.rating is not None]
     for name, given in (("times", times), ("ratings", ratings)):
         if given and len(given) != len(acts):
             raise Refused(f"{len(given)} of {len(acts)} acts have {name}: give them to all or to none")
-    return model.history([act.item for act in acts], at, times or None, ratings or None)
+    told = sorted(range(len(acts)), key=times.__getitem__) if times else range(len(acts))
+    return model.history([act.item for act in acts], at, times or None, ratings or None), told
 
 
 def _seconds(act: Act) -> float:

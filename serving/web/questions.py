@@ -16,16 +16,25 @@ from pydantic import (
 from serving.history import EARLIEST, LATEST, Muted, timed
 
 ACTS, TOP, TAKEN, MUTED = 2000, 100, 10, 200
+PLACES = 2**31  # a person of the data may have more acts than are taken
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Place = Annotated[int, Field(ge=0, lt=ACTS, strict=True)]
+Place = Annotated[int, Field(ge=0, lt=PLACES, strict=True)]
 
 
 def _written(value: Any) -> Any:
-    """A number would be read as seconds since 1970."""
-    if not isinstance(value, str):
-        raise ValueError(f"a time is written as text, such as 2026-05-01T20:00:00Z; found {value!r:.40}")
+    """A number, also one that is written as text, would be read as seconds since 1970."""
+    if not isinstance(value, str) or _number(value):
+        raise ValueError("a time is written as text, such as 2026-05-01T20:00:00Z")
     return value
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 Time = Annotated[

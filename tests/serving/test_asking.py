@@ -13,6 +13,7 @@ import torch
 
 import models
 from engine.tables import store
+from engine.tables.layout import Layout
 from engine.tables.schema import Table
 from engine.tables.schemas import ITEMS, SPLIT, TOPIC_ITEMS, USERS
 from engine.training.contract import Prepared, Solver
@@ -21,7 +22,7 @@ from serving.api import Muted, Refused, as_json, load
 from serving.history import EARLIEST, LATEST
 from serving.own_rows import has_own_rows
 from tests.models.variants import CASES
-from tests.models.world import built, section
+from tests.models.world import World, built, section
 from tests.serving.shop import Shop, world
 
 ROWS = {  # the models, with those variants, whose scores hang on a row of a person's own
@@ -34,7 +35,21 @@ NONE = {("caser", "no_person")}
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_which_models_know_people_by_rows(name: str, variant: str) -> None:
     """Every variant of every model: solved for, or its parameters shaken."""
-    made = world()
+    assert own_rows(name, variant, world(), 9) == (
+        (name in ROWS and (name, variant) not in NONE) or (name, variant) in SHIFTED
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [*((name, True) for name in sorted(ROWS)), ("ease", False), ("sasrec", False), ("iarn", False)]
+)
+def test_a_single_person_has_a_row_too(name: str, known: bool) -> None:
+    made = World([[1, 2, 3, 4, 5, 6, 7]], 9)
+    assert own_rows(name, next(variant for model, variant in CASES if model == name), made, 6) == known
+
+
+def own_rows(name: str, variant: str, made: World, stop: int) -> bool:
+    """By the history of the second person, or of the single one, up to an act."""
     model = built(name, variant, made)
     if isinstance(model, Solver):
         model.solve(made.interactions(1))
@@ -45,9 +60,8 @@ def test_which_models_know_people_by_rows(name: str, variant: str) -> None:
             parameter += 0.1 * torch.randn_like(parameter)
     model.eval()
     events = made.interactions()
-    batch = events.before(torch.tensor([2]), torch.tensor([9]), model.needs)
-    found = has_own_rows(model, section(name, variant), made.catalog, made.users, batch)
-    assert found == ((name in ROWS and (name, variant) not in NONE) or (name, variant) in SHIFTED)
+    batch = events.before(torch.tensor([min(2, made.users)]), torch.tensor([stop]), model.needs)
+    return has_own_rows(model, section(name, variant), made.catalog, made.users, batch)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +229,8 @@ def test_items_are_found_by_id_and_title_or_refused_with_the_nearest(shop: Shop)
         asked.person("P3")
     with pytest.raises(Refused, match="no item is called 'F15'; nearest are f15, f5"):
         asked.history("F15")
+    with pytest.raises(Refused, match=r"nearest are Alien; Again\. Semicolons stand between items: name one that has"):
+        asked.history("f3; Alien; Again")
     with pytest.raises(Refused, match="name an item"):
         asked.history(" ; ")
     assert [one.item for one in asked.search("heat", 5)] == ["f5", "f6"]
@@ -222,6 +238,25 @@ def test_items_are_found_by_id_and_title_or_refused_with_the_nearest(shop: Shop)
     assert [one.item for one in asked.search("heatwavee", 1)] == ["f6"]
     assert asked.search("  ") == ()
     assert asked.people("p1", 3) == ("p1", "p10", "p11")
+
+
+def test_names_that_differ_in_case_or_in_blanks_alone_are_told_apart(shop: Shop, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shop.layout.root, tmp_path / "alike", ignore=shutil.ignore_patterns("results")))
+    for path, table, names in (
+        (folder / "users.parquet", USERS, ["P2", "p2", "007", "7"]),
+        (folder / "items.parquet", ITEMS, ["A", "a", " a", "07"]),
+    ):
+        frame = store.read(path, table)
+        raw = pl.Series("raw", [*names, *frame["raw"][4:]])
+        store.write(frame.with_columns(raw), path, table)
+    asked = Shop(shop.world, Layout(folder, "temporal"), shop.params).fitted("ease")
+    for name, near in (("p2 ", ("p2", "P2")), ("P2 ", ("P2", "p2")), ("07", ("007", "7"))):
+        with pytest.raises(Refused, match="nobody is called") as refused:
+            asked.person(name)
+        assert refused.value.nearest[:2] == near
+    assert [act.item for act in asked.history(["A", "a", " a", "a ", "07"]).acts] == ["A", "a", " a", "a", "07"]
+    for name in ("007", "7"):
+        assert asked.recommend(asked.person(name), 3)
 
 
 def test_acts_without_times_are_a_pause_apart_before_the_moment(shop: Shop) -> None:
@@ -241,6 +276,23 @@ def test_acts_without_times_are_a_pause_apart_before_the_moment(shop: Shop) -> N
         asked.history("f3", at=datetime(2018, 5, 1, 20))
     with pytest.raises(Refused, match="stand in the order of their times"):
         asked.recommend(replace(asked.history("f3;f5", at=at), acts=asked.history("f3;f5", at=at).acts[::-1]))
+    with pytest.raises(Refused, match="stand in the order of their times"):
+        asked.recommend(replace(asked.person("p1"), acts=asked.person("p1").acts[::-1]))
+
+
+def test_acts_without_times_were_before_no_moment(shop: Shop, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shop.layout.root, tmp_path / "timeless", ignore=shutil.ignore_patterns("results")))
+    layout = Layout(folder, "temporal")
+    about = {name: store.meta(layout.split)[name] for name in ("items", "users")}
+    frame = store.read(layout.split, SPLIT).with_columns(time=pl.lit(None, SPLIT.columns["time"]))
+    store.write(frame, layout.split, SPLIT, about)
+    asked = Shop(shop.world, layout, shop.params).fitted("ease")
+    at = datetime(1990, 1, 1, tzinfo=UTC)
+    for history in (asked.person("p1"), asked.history("f3; f5")):
+        assert asked.recommend(history, 2)
+        for ask in (asked.recommend, lambda one, **more: asked.why_not(one, "f1", **more)):
+            with pytest.raises(Refused, match="these acts have no times, so that none can be said to have been before"):
+                ask(history, at=at)
 
 
 def test_ratings_are_asked_for_where_they_are_read(shop: Shop) -> None:
@@ -277,6 +329,24 @@ def test_vectors_make_the_scores(shop: Shop) -> None:
     assert len(asked.similar("f3", 99)) == 14
     with pytest.raises(Refused, match="the scores of ease are no inner products"):
         shop.fitted("ease").similar("f3")
+
+
+def test_an_item_without_a_vector_is_near_to_none(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = shop.fitted("ials")
+    everyone = {one.item: one.cosine for one in asked.similar("f3", 99)}
+    assert len(everyone) == 14
+    own = type(asked._model.net).keys
+
+    def keys(self: torch.nn.Module) -> torch.Tensor:
+        key_ND: torch.Tensor = own(self).clone()  # type: ignore[attr-defined]
+        key_ND[[5, 7]] = 0.0
+        return key_ND
+
+    monkeypatch.setattr(type(asked._model.net), "keys", keys)
+    with pytest.raises(Refused, match=r"ials has learnt nothing of Heat \(1995\): its vector is 0, near to none"):
+        asked.similar("f5")
+    left = {one.item: one.cosine for one in asked.similar("f3", 99)}
+    assert left == {item: cosine for item, cosine in everyone.items() if item not in ("f5", "f7")}
 
 
 def test_own_weights_of_one_kind_are_told_apart_by_their_names(shop: Shop) -> None:
@@ -325,6 +395,9 @@ def test_what_is_not_there_is_named(shop: Shop, tmp_path: Path) -> None:
         load(shop.layout.root, params=shop.params, model="popularity", results=tmp_path)
     with pytest.raises(KeyError, match=r"no 'sosrec' in 'models\.sosrec'"):
         load(shop.layout.root, params=shop.params, model="sosrec")
+    for empty in ("model", "protocol", "device"):  # no name is none of those that are chosen
+        with pytest.raises((KeyError, ValueError), match=r"no '' in|found ''"):
+            load(shop.layout.root, params=shop.params, **{empty: ""})  # type: ignore[arg-type]
     assert models.find("sasrec")
 
 

@@ -121,6 +121,10 @@ def test_what_is_wrong_is_told_in_a_line(ask, given: tuple[str, ...], told: str)
     [
         (("recommend", "--user", "p1", "--times", "2018-05-01"), "--times and --ratings are of the items of --history"),
         (("why-not", "--user", "p1", "--item", "f1", "--ratings", "3"), "--times and --ratings are of the items"),
+        (
+            ("recommend", "--history", "a;b", "--times", "2018-05-02;2018-05-01", "--without", "0"),
+            "--without counts places in the order of time: give --history and --times the oldest first",
+        ),
         (("recommend", "--history", "f3", "--ratings", "nan"), "'nan' is no finite number"),
         (("recommend", "--history", "f3", "--ratings", "3; -inf"), "'-inf' is no finite number"),
         (("recommend", "--history", "f3", "--at", "soon"), "'soon' is no moment"),
@@ -148,6 +152,17 @@ def test_a_wrong_argument_is_told_in_a_line(
     assert said.startswith("serving: ")
     assert told in said
     assert said.index("\n") == len(said) - 1
+
+
+@pytest.mark.parametrize("given", [("search", "heat"), ("web", "--port", "1")])
+def test_a_folder_that_is_not_the_project_s_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["serving", *given])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert str(ended.value) == "serving: params.yaml: no settings there; run it in the folder of the project"
 
 
 def test_an_answer_of_nothing_says_so(ask) -> None:  # type: ignore[no-untyped-def]

@@ -45,6 +45,11 @@ def test_what_cannot_be_traced_or_has_no_vectors_says_so(shop: Shop, tmp_path: P
     told = shop.fitted("ante_rnn", "whole").export(tmp_path / "ante")
     assert told.encoder.startswith("none of ante_rnn: torch cannot trace it (")
     assert "encoder.onnx" not in told.files
+    told = shop.fitted("bert4rec", "ends").export(tmp_path / "bert")
+    assert told.encoder.startswith(
+        "none of bert4rec: what was traced does not run on any number of rows (InvalidArgument:"
+    )
+    assert "encoder.onnx" not in told.files
     assert shop.fitted("bpr_mf").export(tmp_path / "bpr").encoder == "none: bpr_mf reads no history"
     with pytest.raises(Refused, match="the scores of ease are no inner products"):
         shop.fitted("ease").export(tmp_path / "ease")
@@ -74,3 +79,27 @@ def test_vectors_that_make_other_scores_are_not_written(
     with pytest.raises(Refused, match="make other scores than the model"):
         asked.export(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_but_an_export_is_replaced(shop: Shop, tmp_path: Path) -> None:
+    asked = shop.fitted("popularity")
+    kept, link, file = tmp_path / "kept", tmp_path / "link", tmp_path / "file"
+    kept.mkdir()
+    for path in (kept / "about.json", kept / "thesis.md", file):
+        path.write_text("mine")
+    link.symlink_to(kept)
+    for folder, told in (
+        (kept, r"kept holds what is no export \(thesis.md\), and would be replaced: name a new folder"),
+        (link, "holds what is no export"),
+        (file, "file is no folder, so that nothing can be exported there"),
+        (file / "below" / "it", "file is no folder"),
+    ):
+        with pytest.raises(Refused, match=told):
+            asked.export(folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", "link", "file"}
+    assert [path.read_text() for path in (kept / "about.json", link / "thesis.md", file)] == ["mine"] * 3
+    (kept / "thesis.md").unlink()
+    assert "items.npy" in asked.export(link).files, "what is left could be an export, and a link is followed"
+    assert link.is_symlink()
+    assert np.load(kept / "items.npy").shape == (16, 1)
+    assert asked.export(kept).folder == str(kept), "an earlier export is replaced"

@@ -90,6 +90,27 @@ def test_somebody_new_is_told_by_titles(client: TestClient, predictors: dict[str
     assert asked(client, "/recommend", {"history": history})["recommendations"] == expected
 
 
+def test_places_are_those_of_the_acts_as_they_are_told(client: TestClient, predictors: dict[str, Predictor]) -> None:
+    """Though they are asked about in the order of time."""
+    days = {"f5": 3, "f4": 1, "f6": 2}
+    acts = [{"item": item, "time": f"2018-05-0{day}T10:00:00Z"} for item, day in days.items()]
+
+    def asked(**change: Any) -> tuple[list[str], list[int]]:
+        found = client.post("/history", json={"acts": acts, **change}).json()
+        return [act["item"] for act in found["acts"]], found["places"]
+
+    assert asked() == (["f4", "f6", "f5"], [1, 2, 0])
+    assert asked(without=[0]) == (["f4", "f6"], [1, 2])
+    assert asked(without=[1, 2]) == (["f5"], [0])
+    last = {"place": 1, "time": "2018-05-04T10:00:00Z"}
+    assert asked(moved=[last]) == (["f6", "f5", "f4"], [2, 0, 1])
+    model = predictors["ante_rnn"]
+    times = [datetime(2018, 5, day, 10, tzinfo=UTC) for day in (1, 2)]
+    expected = as_json(model.recommend(model.history(["f4", "f6"], times=times)))
+    found = client.post("/recommend", json={"history": {"acts": acts, "without": [0]}}).json()
+    assert (found["recommendations"], found["places"]) == (expected, [1, 2])
+
+
 def test_acts_without_times_were_done_before_the_moment_that_is_asked_about(
     client: TestClient, predictors: dict[str, Predictor]
 ) -> None:
@@ -121,7 +142,10 @@ def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
         ({"history": {}}, "either `user` or `acts`"),
         ({"history": {"user": "p2", "acts": []}}, "either `user` or `acts`"),
         ({"history": {"user": "p2", "without": [10]}}, "there is no act 10: this history has 10"),
+        ({"history": {"user": "p2", "without": [ACTS]}}, f"there is no act {ACTS}: this history has 10"),
+        ({"history": {"user": "p2", "moved": [{"place": ACTS, "time": "2024-01-01T00:00Z"}]}}, f"no act {ACTS}: this"),
         ({"history": {"user": "p2", "without": [-1]}}, "history.without.0"),
+        ({"history": {"user": "p2", "without": [10**30]}}, "history.without.0: Input should be less than 2147483648"),
         ({"history": {"acts": [{"item": "f1"}] * (ACTS + 1)}}, f"at most {ACTS} items"),
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": "2024-01-01T00:00:00"}]}}, "timezone"),
         ({"history": {"acts": [{"item": "f1", "time": "2024-01-01T00:00Z"}, {"item": "f3"}]}}, "1 of 2 acts have"),
@@ -139,6 +163,10 @@ def test_lists(client: TestClient, predictors: dict[str, Predictor]) -> None:
         ({"reasons": "yes"}, "body.reasons: Input should be a valid boolean"),
         ({"reasons": 1}, "body.reasons: Input should be a valid boolean"),
         ({"at": 5}, "body.at: a time is written as text, such as 2026-05-01T20:00:00Z; found 5"),
+        ({"at": "2026"}, "body.at: a time is written as text, such as 2026-05-01T20:00:00Z; found '2026'"),
+        ({"at": "20260501"}, "body.at: a time is written as text"),
+        ({"at": "1.5e9"}, "body.at: a time is written as text"),
+        ({"history": {"acts": [{"item": "f1", "time": "1777777777"}]}}, "time: a time is written as text"),
         ({"history": {"user": "p2", "without": ["1"]}}, "history.without.0: Input should be a valid integer"),
         ({"history": {"user": "p2", "moved": [{"place": 0, "time": 1e9}]}}, "time: a time is written as text"),
         ({"history": {"acts": [{"item": "f1", "rating": "5"}]}}, "rating: Input should be a valid number; found '5'"),
