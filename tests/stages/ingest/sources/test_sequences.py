@@ -122,6 +122,25 @@ def test_frozen_candidates_count_whole_or_not_at_all(tmp_path: Path, section: Se
         tables(section("sequences", file=file, candidates=saved(tmp_path / "c.txt", text), bad_rows=0.9, **PLAIN))
 
 
+def test_candidates_that_are_no_items_are_told(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Written in another way than the sequences write them, each list would be the target among unknown items."""
+    file = saved(tmp_path / "s.txt", "7 3 1\n5 1 2\n")
+    lists = saved(tmp_path / "c.txt", "5 01 03\n7 02\n")
+    with pytest.raises(ValueError, match=r"3 of 3 items of .*c.txt .*e.g. '01' .*'1'.*; 3 would match but for zeros"):
+        tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    lists = saved(tmp_path / "c.txt", "5 1 03\n7 2\n")
+    tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    assert "1 of 3 items of" in caplog.text
+    items = tmp_path / "i.csv"
+    items.write_text("item\n1\n2\n3\n03\n")
+    caplog.clear()
+    about = dict.fromkeys(("title", "text", "picture", "categories"), "")
+    tables(section("sequences", file=file, candidates=lists, items=str(items), about={"item": "item"} | about, **PLAIN))
+    assert not caplog.text
+
+
 def test_a_file_that_is_not_there(section: Section) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such file"):
         tables(section("sequences", file="nowhere.txt"))
