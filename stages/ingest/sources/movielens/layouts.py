@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.ingest.reading import delimited
+from stages.ingest.reading import delimited, plain_text
 from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.text_cleaning import decode
 
@@ -99,6 +99,7 @@ def _split(path: Path, separator: str, cells: int, allowed: float, key: int = 0)
 
     The cell `key` is a whole number, which names one row.
     """
+    plain_text.refuse_other(path)
     tally, rows = Tally(path), []
     for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).split(b"\n"), 1):
         line = decode(raw)

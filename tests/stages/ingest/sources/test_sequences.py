@@ -73,6 +73,9 @@ def test_ids_of_letters_are_sorted_as_text(tmp_path: Path, section: Section) -> 
         ("1, 2, 3\n2 2 3\n", "user", "line 1: commas or brackets between ids, which would be parts of them"),
         ("1 2; 3\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
         ("1 [2 3]\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
+        (r"\N 2 3" + "\n2 2 3\n", "user", "line 1: a word for nothing, which is no id"),
+        ('"1" "2 3"\n2 2 3\n', "user", "line 1: quotes around ids, which would be parts of them"),
+        ("1,2,3\n2 2 3\n", "user", "line 1: 1 cells, expected a user and items, found '1,2,3'"),
         ("\n", "user", "no rows in it"),
     ],
 )

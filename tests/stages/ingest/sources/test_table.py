@@ -360,6 +360,30 @@ def test_a_folder_of_parquet_parts(tmp_path: Path, section: Section) -> None:
         taken(section, tmp_path, str(tmp_path / "none"))
 
 
+def test_parts_that_would_not_be_read_are_refused(tmp_path: Path, section: Section) -> None:
+    """Parts in folders inside, as a partitioned table is written, were left out unsaid."""
+    folder = tmp_path / "parts"
+    (folder / "year=2014").mkdir(parents=True)
+    (folder / "_temporary").mkdir()
+    saved(plain(), folder / "part-0.parquet")
+    saved(plain(), folder / "_temporary" / "part-0.parquet")
+    assert taken(section, tmp_path, str(folder))[0].events.height == plain().height
+    saved(plain(), folder / "year=2014" / "part-1.parquet")
+    with pytest.raises(ValueError, match=r"1 .parquet files lie in folders of it, e.g. year=2014/part-1.parquet"):
+        taken(section, tmp_path, str(folder))
+    (folder / "year=2014" / "part-1.parquet").unlink()
+    os.mkfifo(folder / "part-2.parquet")  # would never end
+    with pytest.raises(ValueError, match=r"part-2.parquet: no plain file"):
+        taken(section, tmp_path, str(folder))
+
+
+def test_a_column_that_parquet_has_twice_is_named(tmp_path: Path, section: Section) -> None:
+    twice = pa.table([["a"], ["x"], ["y"], [1_300_000_000]], names=["user", "item", "item", "time"])
+    pq.write_table(twice, tmp_path / "e.parquet")
+    with pytest.raises(ValueError, match=r"e.parquet: the columns \['item'\] stand there twice; name each column once"):
+        taken(section, tmp_path, str(tmp_path / "e.parquet"))
+
+
 def test_parquet_that_polars_panics_at_is_refused_with_its_path(tmp_path: Path, section: Section) -> None:
     path = tmp_path / "zone.parquet"
     when = pa.array([1] * 12, pa.timestamp("us", "Mars/Phobos"))
@@ -447,6 +471,8 @@ def test_ids_that_are_all_one_or_rounded_or_nobody(
     assert "all 12 events are of one user, 'x'" in caplog.text
     with pytest.raises(ValueError, match=r"2 of 2 item ids look as a spreadsheet rounds them, e.g. \['6.63E\+08'\]"):
         taken(section, tmp_path, plain(item=["6.63E+08", "6.64E+08"] * 6))
+    with pytest.raises(ValueError, match=r"2 of 2 item ids look as a spreadsheet rounds them, e.g. \['6,63E\+08'\]"):
+        taken(section, tmp_path, plain(item=["6,63E+08", "7E+08"] * 6))  # as one in German shows them; a round one
     for word in ("NA", "null", "None", "nan", "N/A"):
         with pytest.raises(ValueError, match=f"row 3: user: a word for nothing, which is no id, found {word}"):
             taken(section, tmp_path, plain(user=["a", "b", word] * 4))
