@@ -26,7 +26,7 @@ def read(tally: Tally) -> pl.DataFrame:
     tally.unit = "entry"
     rows = []
     for place, (item, names) in enumerate(found.items(), 1):
-        if isinstance(names, list) and all(isinstance(name, str | int) for name in names):
+        if isinstance(names, list) and all(type(name) in (str, int) for name in names):
             rows.append((place, item, json.dumps(list(dict.fromkeys(map(str, names)))) if names else None))
         else:
             tally.add(place, f"of {item!r} is {str(names)[:40]}, no list of names")

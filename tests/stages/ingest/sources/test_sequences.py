@@ -202,6 +202,13 @@ def test_sequences_with_an_items_file(tmp_path: Path, section: Section) -> None:
         tables(section("sequences", file=file, items=zeros, about=dict.fromkeys(about, "") | {"item": "id"}, **PLAIN))
 
 
+def test_a_truth_value_is_no_name(tmp_path: Path, section: Section) -> None:
+    file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
+    items = saved(tmp_path / "i.json", '{"10": [true], "9": ["a"]}')
+    with pytest.raises(ValueError, match=r"i.json entry 1: of '10' is \[True\], no list of names"):
+        tables(section("sequences", file=file, items=items, **PLAIN))
+
+
 def test_categories_from_lists_of_names(tmp_path: Path, section: Section) -> None:
     file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
     items = saved(tmp_path / "i.json", '\ufeff{"10": [7, 8, 7], "9": ["a|b > c"], "11": []}')

@@ -113,8 +113,10 @@ def test_parquet_types_that_say_more(tmp_path: Path, section: Section) -> None:
         ({"time_form": "milliseconds"}, r"at: a time before 1990 \(seconds\?\), found 1300000030"),
         ({"events": "nowhere.csv"}, "nowhere.csv: no such file"),
         ({"events": "params.yaml"}, r"known are \['.csv', '.tsv', '.tab', '.parquet'\], and folders"),
-        ({"item": "stars"}, "column 'stars' holds Float64; ids are whole numbers or text"),
+        ({"item": "stars", "rating": ""}, "column 'stars' holds Float64; ids are whole numbers or text"),
         ({"time_form": "weeks"}, "datasets.table.time_form"),
+        ({"user": "what"}, "user and item both name the column 'what'; name one of its own for each"),
+        ({"rating": "at"}, "time and rating both name the column 'at'"),
         ({"unknown": 1}, "datasets.table.unknown: .*known keys: .*time_form"),
     ],
 )
