@@ -135,6 +135,30 @@ def test_a_bad_row_of_parquet_is_told_by_its_number(tmp_path: Path, section: Sec
         tables(section("table", events=str(tmp_path / "f.parquet"), **COLUMNS))
 
 
+def test_a_word_for_nothing_is_no_title_and_no_text(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a column of text that was one of numbers and blanks; every item would have the same text."""
+    (tmp_path / "good.png").write_bytes(picture())
+    frame = pl.DataFrame(
+        {
+            "sku": ["07", "x", "y", "z"],
+            "name": ["Nil", "None", "The None", "N/A"],
+            "plot": ["nan", "nan", "a plot of nan", "NULL"],
+            "shot": ["good.png", "nan", None, r"\N"],
+            "kind": ["NA", "A|NA", "<NA>", None],
+        }
+    )
+    events, items = saved(EVENTS, tmp_path / "e.csv"), saved(frame, tmp_path / "i.csv")
+    raw, report = tables(section("table", events=events, items=items, about=ABOUT, **COLUMNS))
+    assert raw.items["title"].to_list() == ["Nil", None, "The None", None]
+    assert raw.items["categories"].to_list() == [None, [["A"], ["NA"]], None, None]
+    assert raw.catalog["text"].to_list() == [None, None, "a plot of nan", None]
+    assert raw.catalog["picture"].to_list() == ["ok", "missing", "missing", "missing"]
+    assert report["words_for_nothing"] == 9
+    assert "column 'plot' says ['nan'] in 3 of 4 rows, and counts as empty there" in caplog.text
+
+
 def test_an_item_with_two_rows_is_refused(tmp_path: Path, section: Section) -> None:
     paths = {
         "events": saved(EVENTS, tmp_path / "e.csv"),
