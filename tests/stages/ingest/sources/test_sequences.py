@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_bad_lines(tmp_path: Path, section: Section, text: str | bytes, line: st
     if why != "no rows in it":
         _, report = tables(section("sequences", file=path, line=line, bad_rows=0.5, **PLAIN))
         assert report["bad_rows"] == 1
+
+
+def test_lists_that_are_no_text_are_told_by_what_they_are(tmp_path: Path, section: Section) -> None:
+    text = "1 10 20\n2 20 30\n"
+    whole, packed = saved(tmp_path / "s.txt", text), saved(tmp_path / "s.gz", gzip.compress(text.encode()))
+    with pytest.raises(ValueError, match=r"s.gz: no text; it is packed by gzip: unpack it"):
+        tables(section("sequences", file=packed, **PLAIN))
+    with pytest.raises(ValueError, match=r"s.gz: no text; it is packed by gzip: unpack it"):
+        tables(section("sequences", file=whole, candidates=packed, **PLAIN))
+    items = saved(tmp_path / "i.json", '{"10": ["a"]}'.encode("utf-16"))
+    with pytest.raises(ValueError, match=r"i.json: this is UTF-16; save it as UTF-8"):
+        tables(section("sequences", file=whole, items=items, **PLAIN))
 
 
 def test_lines_end_as_on_any_machine(tmp_path: Path, section: Section) -> None:
