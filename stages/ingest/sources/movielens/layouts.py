@@ -32,7 +32,7 @@ def _csv(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Coun
         pl.when(pl.col(s).is_not_null()).then(pl.struct(pl.lit(s).alias("service"), pl.col(s).alias("id")))
         for s in ("tmdb", "imdb")
     ]
-    linked = movies["item"].is_in(links["item"].implode()).sum()
+    linked = int(movies["item"].is_in(links["item"].implode()).sum())
     said = f"{folder / 'links.csv'}: it has {linked} of the {movies.height} movies of movies.csv"
     refuse_all(movies.height - linked, movies.height, f"{said}; take both from one release")
     items = movies.join(links, "item", "left").with_columns(_GENRES, ids=pl.concat_list(ids).list.drop_nulls())
