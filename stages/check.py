@@ -85,19 +85,31 @@ def raw_files(params: dict[str, Any]) -> list[dict[str, Any]]:
     chosen = declared("ingest", params, read_yaml(Path("dvc.yaml")))
     paths: list[Path] = ingest.raw_files(checked(ingest.Params, chosen, "ingest"))
     known = files.cache("check") / "digests.json"
-    before: dict[str, Any] = json.loads(known.read_text()) if known.exists() else {}
+    before = _noted(known)
     found, noted = [], {}
     for path in paths:
         if not path.is_file():  # a pipe or a device would never end
             raise ValueError(f"{path}: a folder, a pipe or a device; name a plain file")
         stat = path.stat()
-        state = [stat.st_size, stat.st_mtime_ns]
+        # a copy can carry the time of what it replaces, but not when it came to lie there
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         kept = before.get(str(path.absolute()), {})
         sha = kept["sha256"] if kept.get("state") == state else _sha256(path)
         noted[str(path.absolute())] = {"state": state, "sha256": sha}
         found.append({"name": path.name, "size": stat.st_size, "sha256": sha})
     files.write_json(before | noted, known)
     return found
+
+
+def _noted(path: Path) -> dict[str, dict[str, Any]]:
+    """Digests of an earlier run; none where they cannot be read: they are made anew."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: kept for name, kept in found.items() if isinstance(kept, dict) and "sha256" in kept}
 
 
 def _sha256(path: Path) -> str:

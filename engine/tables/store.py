@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.tables.files import reading, whole, whole_folder
@@ -65,9 +66,18 @@ def _readable(path: Path, name: str) -> Iterator[None]:
     """Refuse what is not there, and what cannot be read as the columns that are wanted."""
     if not reading(path).exists():
         raise FileNotFoundError(f"{path}: no {name} table there; `dvc repro` makes it")
+    with _whole(path, name):
+        yield
+
+
+@contextmanager
+def _whole(path: Path, name: str) -> Iterator[None]:
+    """Refuse what is cut or damaged, and what is no such file, with its path."""
     try:
         yield
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system: it names the path itself
+            raise
         why = str(error).partition("\n")[0]
         raise ValueError(f"{path} holds no {name} table ({why}); `dvc repro` makes it anew") from None
 
@@ -103,25 +113,29 @@ def groups(path: Path, table: Table, meta: dict[str, Any]) -> Iterator[Callable[
 
 def read_groups(path: Path, table: Table, rows: int) -> Iterator[pl.DataFrame]:
     """The rows of a table, at most `rows` at a time, in order."""
-    if not reading(path).exists():
-        raise FileNotFoundError(f"{path}: no {table.name} table there; `dvc repro` makes it")
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=rows):
-        frame = pl.DataFrame(pl.from_arrow(batch))
-        check(frame, table, str(path))
-        yield frame
+    with _readable(path, table.name):
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=rows):
+            frame = pl.DataFrame(pl.from_arrow(batch))
+            check(frame, table, str(path))
+            yield frame
 
 
 def read_slice(path: Path, table: Table, start: int, rows: int, columns: list[str]) -> pl.DataFrame:
     """Some columns of `rows` rows of one file from row `start` on; columns that it lacks are refused by name."""
-    if missing := sorted(set(columns) - set(pq.read_schema(reading(path)).names)):
-        raise ValueError(f"{path}: a {table.name} table has the columns {list(table.columns)}, {missing} are not there")
-    return pl.scan_parquet(path, glob=False).slice(start, rows).select(columns).collect()
+    with _readable(path, table.name):
+        missing = sorted(set(columns) - set(pq.read_schema(path).names))
+        if not missing:
+            return pl.scan_parquet(path, glob=False).slice(start, rows).select(columns).collect()
+    raise ValueError(f"{path}: a {table.name} table has the columns {list(table.columns)}, {missing} are not there")
 
 
 def height(path: Path) -> int:
     """How many rows a table has; a folder is a sharded one."""
-    parts = reading(path).glob("part-*.parquet") if path.is_dir() else [reading(path)]
-    return sum(pq.read_metadata(part).num_rows for part in parts)
+    rows = 0
+    for part in reading(path).glob("part-*.parquet") if path.is_dir() else [reading(path)]:
+        with _whole(part, path.stem):
+            rows += pq.read_metadata(part).num_rows
+    return rows
 
 
 # ---- pictures lie as bytes in shards, so that memory stays bounded and DVC hashes few files
@@ -147,8 +161,9 @@ def read_shards(
     if not parts:
         raise FileNotFoundError(f"{folder}: no {table.name} shards there; `dvc repro` makes them")
     for part in parts:
-        for batch in pq.ParquetFile(part).iter_batches(batch_size=rows, columns=columns or list(table.columns)):
-            frame = pl.DataFrame(pl.from_arrow(batch))
-            if columns is None:
-                check(frame, table, str(part))
-            yield frame
+        with _whole(part, table.name):
+            for batch in pq.ParquetFile(part).iter_batches(batch_size=rows, columns=columns or list(table.columns)):
+                frame = pl.DataFrame(pl.from_arrow(batch))
+                if columns is None:
+                    check(frame, table, str(part))
+                yield frame

@@ -2,9 +2,13 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from stages.crawl.failures import CrawlStopped
 
 Kind = Literal["json", "picture"]
 
@@ -19,6 +23,12 @@ _FROM_ANSWERS = (
     "INSERT OR IGNORE INTO kept SELECT address, 'json', status, note, body FROM answers WHERE note = ''",
     "DROP TABLE answers",
 )
+_CURES = {  # by SQLite's words; what is left is damage
+    "full": "free some disk and run it again: what was kept stays",
+    "unable to open": "may this user write there, and is it a file?",
+    "readonly": "may this user write there?",
+    "locked": "another crawl works with it: let it end, then run it again",
+}
 
 
 @dataclass(frozen=True)
@@ -37,40 +47,52 @@ class AnswerStore:
     moment loses nothing that was kept; a power cut may lose the last few, and never the file.
 
     Raises:
-        ValueError: the file is not such a database.
+        CrawlStopped: here and in each method: it is no such database, it is damaged, the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        with self._working():
+            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(_TABLE)
-            self._convert()
-        except sqlite3.DatabaseError as error:
+            with self._working():
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._connection.execute(_TABLE)
+                self._convert()
+        except CrawlStopped:
             self._connection.close()
-            raise ValueError(f"{path}: cannot keep answers there: {error}; move it away to start anew") from None
+            raise
 
     def get(self, address: str, kind: Kind) -> Answer | None:
         """The answer kept for `address`, or None."""
         query = "SELECT status, body, metadata FROM kept WHERE address = ? AND kind = ?"
-        with self._lock:
+        with self._working():
             row = self._connection.execute(query, (address, kind)).fetchone()
         return None if row is None else Answer(*row)
 
     def put(self, address: str, kind: Kind, answer: Answer) -> None:
         """Store `answer` durably."""
         row = (address, kind, answer.status, answer.metadata, answer.body)
-        with self._lock:
+        with self._working():
             self._connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Close the file, when nobody reads or writes."""
         with self._lock:
             self._connection.close()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Alone with the database; where it fails the crawl ends, since nothing more could be kept."""
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            cure = next((cure for words, cure in _CURES.items() if words in str(error)), "move it away to start anew")
+            raise CrawlStopped(f"{self.path}: cannot keep answers there: {error}; {cure}") from None
 
     def _convert(self) -> None:
         if self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():

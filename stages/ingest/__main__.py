@@ -34,13 +34,13 @@ def main(params: Params, layout: Layout) -> None:
     params say; ties in time are broken by a seeded hash. The counts lie in the metadata of the events.
     """
     raw, report = tables(params)
+    report["pictures"] = write_shards(raw.images, layout.given_images, IMAGES)  # may fail: before a table is replaced
     write(raw.users, layout.users, USERS)
     write(raw.items, layout.items, ITEMS)
     write(raw.candidates, layout.given_candidates, CANDIDATES)
     write(raw.truth, layout.truth, TRUTH)
     write(raw.oracle, layout.oracle, ORACLE)
     write(raw.catalog, layout.given_catalog, CATALOG)
-    report["pictures"] = write_shards(raw.images, layout.given_images, IMAGES)
     write(raw.events, layout.events, EVENTS, {"report": report})
     log.info("ingest: %s", ", ".join(f"{name} {count}" for name, count in report.items()))
 

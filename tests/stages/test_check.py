@@ -99,6 +99,36 @@ def test_raw_files_are_noted_and_read_again_only_when_they_change(
     assert changed["sha256"] == hashlib.sha256(b"1 2 4\n").hexdigest()
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b"\xff\xfe", b'{"%s": 3}', b'{"%s": {"state": []}}'])
+def test_digests_that_cannot_be_read_are_made_anew(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    log = tmp_path / "log.txt"
+    log.write_text("1 2 3\n")
+    override(params, "dataset=sequences")
+    override(params, f"datasets.sequences.file={log}")
+    wanted = raw_files(params)
+    (tmp_path / ".cache" / "check" / "digests.json").write_bytes(left.replace(b"%s", str(log).encode()))
+    assert raw_files(params) == wanted
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one unpacked, or copied with its time, over another."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    log = tmp_path / "log.txt"
+    override(params, "dataset=sequences")
+    override(params, f"datasets.sequences.file={log}")
+    found = []
+    for text in ("1 2 3\n", "1 2 4\n"):
+        log.write_text(text)
+        os.utime(log, (1_300_000_000, 1_300_000_000))
+        found.append(raw_files(params)[0]["sha256"])
+    assert found[0] != found[1]
+
+
 def test_a_pipe_or_a_folder_is_refused_and_not_read_for_ever(params: dict[str, Any], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     params |= {"dataset": "sequences"}

@@ -12,8 +12,10 @@ from stages.ingest.reading import times
 from stages.ingest.reading.shares import refuse_all, warn_many
 
 Kind = Literal["number", "id", "text", "categories", "rating", "seconds", "milliseconds", "iso"]
-NOBODY = r"(?i)^(na|n/a|<na>|nan|null|none|nil|undefined)$"  # how empty cells are written
-ROUNDED = r"^\d\.\d+[eE]\+\d{1,2}$"  # how a spreadsheet shows a long number: most of its digits are lost
+NOBODY = (  # how programs, databases (\\N) and spreadsheets (#N/A and their errors) write an empty cell
+    r"(?i)^(na|n/a|<na>|nan|(?-i:NaT)|null|none|nil|undefined|\\n|#(n/a|null!|ref!|value!|num!|name\?|div/0!))$"
+)
+ROUNDED = r"^\d([.,]\d+)?[eE]\+\d{1,2}$"  # how a spreadsheet shows a long number: most of its digits are lost
 _SHOWN = 3
 
 

@@ -2,19 +2,16 @@
 
 import csv
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from stages.ingest.reading import times
+from stages.ingest.reading import plain_text, times
 from stages.ingest.reading.columns import Column
 
 _SHOWN = 12
-_PACKED = {  # how files begin that are no text
-    b"\x1f\x8b": "it is packed by gzip: unpack it",
-    b"PK\x03\x04": "it is a .zip or a spreadsheet: unpack it, or save it as CSV",
-    b"PAR1": "it is Parquet: let its name end in .parquet",
-}
+_BETWEEN = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "blanks"}
 _DATA = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}.*")  # a number or a day: no name of a column
 _NAMES = re.compile(r"(?i)(the_?)?(user|item|product|movie|film|artist|track|book|session|u|i)[ _-]?(id|name)?s?")
 
@@ -33,12 +30,7 @@ def first_row(path: Path, separator: str, quotes: bool) -> list[str]:
     Raises:
         ValueError: UTF-16, no text at all, an open quote.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
-    if found := next((told for magic, told in _PACKED.items() if start.startswith(magic)), ""):
-        raise ValueError(f"{path}: no text; {found}")
+    plain_text.refuse_other(path)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         try:
             return next(csv.reader(file, **dialect(separator, quotes)), [])
@@ -50,7 +42,10 @@ def names(path: Path, separator: str, quotes: bool) -> list[str]:
     """The names of the columns, as the first line has them."""
     found = first_row(path, separator, quotes)
     if not any(found):
-        raise ValueError(f"{path}: empty; its first line should name the columns")
+        with path.open("rb") as file:
+            empty = not any(line.removeprefix(BOM_UTF8).strip() for line in file)
+        said = "empty; its first line" if empty else "its first line is empty; it"
+        raise ValueError(f"{path}: {said} should name the columns")
     return found
 
 
@@ -62,10 +57,17 @@ def require(path: Path, found: list[str], columns: dict[str, Column]) -> None:
         hint = ""
         if any(map(_DATA.fullmatch, found)):
             hint = "; its first line seems to hold data: put a line before it that names the columns"
+        elif between := next((told for mark, told in _BETWEEN.items() if _parts(found, mark, lacking)), ""):
+            hint = f"; {between} stand between its columns: write commas and name it .csv, or tabs and .tsv"
         raise ValueError(f"{path}: no columns {lacking}; it has {shown(found)}{hint}")
     twice = sorted(name for name, count in Counter(found).items() if count > 1)
     if twice:
         raise ValueError(f"{path}: the columns {shown(twice)} stand there twice; name each column once")
+
+
+def _parts(found: list[str], mark: str, lacking: list[str]) -> bool:
+    """Whether the columns that are lacking stand in the only cell of a first line, with `mark` between them."""
+    return len(found) == 1 and set(lacking) <= {name.strip(" '\"") for name in found[0].split(mark)}
 
 
 def refuse(path: Path, cells: list[str], header: list[str], columns: dict[str, Column]) -> None:

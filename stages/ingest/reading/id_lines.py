@@ -5,10 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.ingest.reading import header
+from stages.ingest.reading import header, plain_text
 from stages.ingest.reading.columns import NOBODY, Tally
 
 WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
+_AROUND = ", which would be parts of them; write blanks or tabs alone"
 _LINES = re.compile(r"\r\n?|\n")  # \r alone ends lines too, as in a CSV
 
 
@@ -18,6 +19,7 @@ def read(tally: Tally, cells: int | None) -> pl.DataFrame:
         raise FileNotFoundError(f"{tally.path}: no such file")
     if not tally.path.is_file():
         raise ValueError(f"{tally.path}: no plain file")
+    plain_text.refuse_other(tally.path)
     text = _LINES.split(tally.path.read_bytes().decode("utf-8-sig", errors="replace"))
     found = pl.DataFrame({"text": text}).with_row_index("line", offset=1)
     found = found.with_columns(cell=pl.col("text").str.extract_all(r"\S+")).filter(pl.col("cell").list.len() > 0)
@@ -28,13 +30,15 @@ def read(tally: Tally, cells: int | None) -> pl.DataFrame:
         why=pl.when(pl.col("text").str.contains("\ufffd", literal=True))
         .then(pl.lit("not UTF-8 text; save the file as UTF-8"))
         .when(unlike)
-        .then(pl.format("{} cells, expected {}", count, wanted))
+        .then(pl.format("{} cells, expected {}, found '{}'", count, wanted, pl.col("text").str.slice(0, 40)))
         .when(pl.col("text").str.contains(r"[\p{Cc}--\s]"))
         .then(pl.lit("a control character in an id"))
         .when(pl.col("cell").list.eval(pl.element().str.contains(NOBODY)).list.any())
         .then(pl.lit("a word for nothing, which is no id"))
         .when(pl.col("text").str.contains(r"[,;](\s|$)|(^|\s)[\[(]"))
-        .then(pl.lit("commas or brackets between ids, which would be parts of them; write blanks or tabs alone"))
+        .then(pl.lit(f"commas or brackets between ids{_AROUND}"))
+        .when(pl.col("text").str.contains(r'(^|\s)"|"(\s|$)'))
+        .then(pl.lit(f"quotes around ids{_AROUND}"))
     )
     for line, why in found.filter(pl.col("why").is_not_null()).select("line", "why").iter_rows():
         tally.add(line, why)

@@ -23,6 +23,8 @@ from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.shares import refuse_all, warn_many
 
 _ADDRESS = r"(?i)^https?://[^\s/]+"
+# how programs write a cell that is empty, letter by letter: "Nil" may be a title
+_NOTHING = r"^(nan|NaN|null|NULL|None|NA|N/A|n/a|<NA>|NaT|undefined|\\N|#N/A)$"
 
 
 class About(Record):
@@ -83,7 +85,7 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
         read = name_lists.read(tally) if lists else table_files.read(named, tally, settings.quotes)
         found = delimited.once(read, "item", path).sort("item")
         counts["bad_items"] = tally.settle(bad_rows)["bad_rows"]
-        rows = pl.concat([rows, found], how="diagonal")
+        rows = _emptied(pl.concat([rows, found], how="diagonal"), settings, counts)
     rows = rows.with_columns(
         title=html_text.plain(rows["title"], line=True),
         text=html_text.plain(rows["text"]),
@@ -99,6 +101,22 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
     items = rows.select("item", "title", "categories", ids=ids)
     images = () if whole is None else picture_files.images(whole, kept)
     return ItemRows(items, _catalog(rows, status), images, counts)
+
+
+def _emptied(rows: pl.DataFrame, settings: ItemTable, counts: dict[str, int | float]) -> pl.DataFrame:
+    """The rows without words for nothing (`nan`) in place of titles, texts, pictures and categories; counted."""
+    counts["words_for_nothing"] = 0
+    for name, column in settings.about:
+        if name == "item":
+            continue
+        words = rows[name].filter(rows[name].str.contains(_NOTHING))
+        counts["words_for_nothing"] += len(words)
+        said = (
+            f"column {column!r} says {words[:1].to_list()} in {len(words)} of {rows.height} rows, and counts as empty"
+        )
+        warn_many(len(words), rows.height, f"{settings.items}: {said} there")
+        rows = rows.with_columns(pl.when(~pl.col(name).str.contains(_NOTHING)).then(pl.col(name)).alias(name))
+    return rows
 
 
 def _categories(cells: pl.Series, settings: ItemTable) -> pl.Series:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from stages.ingest.reading import plain_text
 from stages.ingest.reading.columns import Column, Tally, judged
 
 COLUMNS = {"item": Column("id", "id"), "categories": Column("list", "categories", optional=True)}
@@ -25,7 +26,7 @@ def read(tally: Tally) -> pl.DataFrame:
     tally.unit = "entry"
     rows = []
     for place, (item, names) in enumerate(found.items(), 1):
-        if isinstance(names, list) and all(isinstance(name, str | int) for name in names):
+        if isinstance(names, list) and all(type(name) in (str, int) for name in names):
             rows.append((place, item, json.dumps(list(dict.fromkeys(map(str, names)))) if names else None))
         else:
             tally.add(place, f"of {item!r} is {str(names)[:40]}, no list of names")
@@ -36,6 +37,7 @@ def read(tally: Tally) -> pl.DataFrame:
 def _object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
+    plain_text.refuse_other(path)
     try:
         data = path.read_bytes().removeprefix(BOM_UTF8)
         found = orjson.loads(data)

@@ -37,18 +37,32 @@ def parts(path: Path) -> list[Path]:
     """The file itself, or the Parquet files that lie in the folder."""
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() == ".parquet" and p.name[0] not in "._")
+    there = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".parquet" and not _hidden(p.relative_to(path)))
+    found = [p for p in there if p.parent == path]
     if not found:
         raise ValueError(f"{path}: a folder without .parquet files directly in it")
+    if below := [p for p in there if p.parent != path]:
+        raise ValueError(
+            f"{path}: {len(below)} .parquet files lie in folders of it, e.g. {below[0].relative_to(path)}, and would "
+            "not be read; put all parts side by side (what folders' names say is not read)"
+        )
+    if strange := [p for p in found if not p.is_file()]:
+        raise ValueError(f"{strange[0]}: no plain file")
     return found
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a program keeps it for itself, as Spark and Delta do: `_temporary`, `_delta_log`, `.part-0.crc`."""
+    return any(name[0] in "._" for name in path.parts)
 
 
 def _part(path: Path, columns: dict[str, Column], tally: Tally) -> pl.DataFrame:
     try:
-        for field in pq.read_schema(path):
+        fields = pq.read_schema(path)
+        for field in fields:
             _zone(path, field)
+        header.require(path, fields.names, columns)
         schema = pl.scan_parquet(path, glob=False).collect_schema()
-        header.require(path, list(schema), columns)
         for column in columns.values():
             _typed(path, column, schema[column.source])
         names = list(dict.fromkeys(c.source for c in columns.values()))

@@ -10,6 +10,7 @@ from isal import igzip, isal_zlib
 from pydantic import Field
 
 from engine.tables.settings import Record
+from stages.ingest.reading import plain_text
 from stages.ingest.reading.progress import Wrap
 
 _READ = 1 << 20
@@ -37,12 +38,14 @@ def blocks(path: Path, limits: Limits, wrap: Wrap = lambda file: file, size: int
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: cut off or damaged, UTF-16, larger than `limits`; with the line where it stopped.
+        ValueError: cut off or damaged, UTF-16 or no text, larger than `limits`; with the line where it stopped.
     """
     first, kept, left = 1, b"", int(limits.gigabytes * 1e9)
     with open_plain_or_gzip(path, wrap) as file:
         for place, data in enumerate(_pieces(path, file, size)):
-            data = data.removeprefix(b"\xef\xbb\xbf") if place == 0 else data  # a mark that the text is UTF-8
+            if place == 0:
+                plain_text.refuse_other(path, data)
+                data = data.removeprefix(b"\xef\xbb\xbf")  # a mark that the text is UTF-8
             left -= len(data)
             if left < 0:
                 raise ValueError(
@@ -74,8 +77,6 @@ def open_plain_or_gzip(path: Path, wrap: Wrap = lambda file: file) -> Iterator[B
         raise ValueError(f"{path}: no plain file")
     with path.open("rb") as file:
         start = file.read(2)
-    if start in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{path}: this is UTF-16; save it as UTF-8")
     with path.open("rb") as raw:
         plain = wrap(raw)
         yield plain if start != _MAGIC else igzip.IGzipFile(fileobj=plain)  # type: ignore[no-untyped-call, misc]

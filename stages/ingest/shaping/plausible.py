@@ -39,26 +39,28 @@ def refuse_one_item(events: pl.DataFrame, path: str) -> None:
         log.warning("%s", said)
 
 
-def compare_items(events: pl.Series, listed: pl.Series) -> None:
-    """Warn where many items of the events are not among those that the source lists.
+def compare_items(
+    asked: pl.Series, listed: pl.Series, what: str = "items that have events", where: str = "the list of items"
+) -> None:
+    """Warn where many items of the events, or of `what` else is `asked`, are not among those that the source lists.
 
     Raises:
         ValueError: where hardly any is; names an id of each side, and what would make them the same.
     """
-    if not len(listed) or not len(events):
+    if not len(listed) or not len(asked):
         return
-    strange = events.filter(~events.is_in(listed.implode()))
+    strange = asked.filter(~asked.is_in(listed.implode()))
     hint = ""
     if len(strange):
         form = _plain(strange), _plain(listed)
         alike = form[0].is_in(form[1].implode()).sum()
         hint = f"; {alike} would match but for zeros before or a .0 behind" if alike else ""
     said = (
-        f"{len(strange)} of {len(events)} items that have events are not in the list of items"
+        f"{len(strange)} of {len(asked)} {what} are not in {where}"
         f"{f', e.g. {strange[0]!r} (the list has e.g. {listed[0]!r})' if len(strange) else ''}{hint}"
     )
-    refuse_all(len(strange), len(events), f"{said}: the two do not belong together", _HARDLY)
-    warn_many(len(strange), len(events), said)
+    refuse_all(len(strange), len(asked), f"{said}: the two do not belong together", _HARDLY)
+    warn_many(len(strange), len(asked), said)
 
 
 def _plain(ids: pl.Series) -> pl.Series:

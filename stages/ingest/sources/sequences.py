@@ -10,7 +10,7 @@ from pydantic import Field
 from engine.tables.schemas import EVENTS
 from stages.ingest.reading import id_lines, item_table, raw_files
 from stages.ingest.reading.columns import Tally
-from stages.ingest.shaping.plausible import refuse_one_item
+from stages.ingest.shaping.plausible import compare_items, refuse_one_item
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,11 @@ def read(settings: Settings, seed: int) -> SourceTables:
     if settings.candidates:
         given = _candidates(settings, events, counts)
     found = item_table.read(settings, settings.bad_rows)
-    named = pl.concat([events["item"], given["item"], found.items["item"]]).unique()
+    known = pl.concat([events["item"], found.items["item"]]).unique().sort()
+    if settings.candidates:
+        what = f"items of {settings.candidates}"
+        compare_items(given["item"].unique().sort(), known, what, "what was acted on or listed")
+    named = pl.concat([known, given["item"]]).unique()
     types = pl.Schema({"user": _type(events["user"], given["user"]), "item": _type(named)})
     events, given = events.cast(types), given.cast(types)
     items = found.items

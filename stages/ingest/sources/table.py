@@ -37,6 +37,14 @@ class Settings(ShapingSettings, item_table.ItemTable):
     rating: str = Field("", description="column of the rating, a number; '': none")
 
     @model_validator(mode="after")
+    def _one_column_each(self) -> "Settings":
+        columns = {name: getattr(self, name) for name in ("user", "item", "time", "order", "rating")}
+        for name, column in columns.items():
+            if alike := [other for other in columns if column and other != name and columns[other] == column]:
+                raise ValueError(f"{name} and {alike[0]} both name the column {column!r}; name one of its own for each")
+        return self
+
+    @model_validator(mode="after")
     def _one_order(self) -> "Settings":
         if self.time and self.order:
             raise ValueError(f"time is {self.time!r} and order {self.order!r}; set one of them to ''")

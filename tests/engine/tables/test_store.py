@@ -44,3 +44,25 @@ def test_what_is_no_table_is_named(path: Path, way: Callable[[Path], object], le
 def test_a_table_of_another_kind_is_named(path: Path, way: Callable[[Path], object]) -> None:
     with pytest.raises(ValueError, match=r"items\.parquet.*items table"):
         way(path)
+
+
+PARTS: dict[str, Callable[[Path], object]] = {
+    "height": lambda path: store.height(path.parent),
+    "slice": lambda path: store.read_slice(path, USERS, 0, 1, ["raw"]),
+    "groups": lambda path: list(store.read_groups(path, USERS, 10)),
+    "shards": lambda path: list(store.read_shards(path.parent, USERS)),
+}
+HARMS = [(way, harm) for way in PARTS for harm in ("empty", "cut")]
+HARMS += [("groups", "inside"), ("shards", "inside")]  # which shows when rows are read
+
+
+@pytest.mark.parametrize(("way", "harm"), HARMS)
+def test_a_part_that_is_not_whole_is_named(tmp_path: Path, way: str, harm: str) -> None:
+    path = tmp_path / "part-00000.parquet"
+    people = pl.DataFrame({"user": range(1, 900), "raw": [f"p{n}" for n in range(1, 900)]}, schema=dict(USERS.columns))
+    store.write(people, path, USERS)
+    data = path.read_bytes()
+    left = {"empty": b"", "cut": data[:-100], "inside": data[:4] + b"\xaa" * 2000 + data[2004:]}
+    path.write_bytes(left[harm])
+    with pytest.raises(ValueError, match=r"part-00000\.parquet holds no \S+ table \(.*\); `dvc repro` makes it anew"):
+        PARTS[way](path)

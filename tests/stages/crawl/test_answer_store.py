@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stages.crawl.answer_store import Answer, AnswerStore
+from stages.crawl.failures import CrawlStopped
 
 
 def test_an_answer_is_there_after_reopening(tmp_path: Path) -> None:
@@ -43,6 +44,26 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(ValueError, match=r"answers\.sqlite: cannot keep answers there.*move it away"):
         AnswerStore(path)
     assert path.read_bytes().startswith(b"these are notes of mine")
+
+
+def test_a_store_that_fails_on_the_way_stops_the_crawl_in_words(tmp_path: Path) -> None:
+    """Damaged inside; a full disk; a folder in its place."""
+    path = tmp_path / "answers.sqlite"
+    with closing(AnswerStore(path)) as store:
+        for n in range(9):
+            store.put(str(n), "json", Answer(200, b"x" * 3000))
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(CrawlStopped, match=r"answers\.sqlite: cannot keep answers there: .*full; free some disk"):
+            store.put("9", "json", Answer(200, b"x" * 30000))
+        assert store.get("8", "json") == Answer(200, b"x" * 3000)
+    data = path.read_bytes()
+    path.write_bytes(data[:8192] + b"\xaa" * (len(data) - 8192))
+    with closing(AnswerStore(path)) as store, pytest.raises(CrawlStopped, match=r"malformed; move it away to start"):
+        store.get("8", "json")
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(CrawlStopped, match=r"folder\.sqlite: cannot keep answers there: unable to open .*is it a file"):
+        AnswerStore(tmp_path / "folder.sqlite")
 
 
 def test_an_address_gives_json_and_a_picture_each_for_itself(tmp_path: Path) -> None:

@@ -43,6 +43,25 @@ def test_all_tables_are_written_and_the_same_seed_gives_the_same_bytes(tmp_path:
     assert json.dumps(report)
 
 
+def test_pictures_that_cannot_be_written_leave_all_tables_as_they_were(
+    tmp_path: Path, section: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a picture that went away meanwhile: new codes beside old events would be read as one data set."""
+    log, layout = tmp_path / "s.txt", Layout(tmp_path / "data", "temporal")
+    log.write_text("1 3 4 5\n2 5 4 3\n")
+    ingest.main(section("sequences", file=str(log)), layout)
+    before = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*.parquet")}
+    log.write_text("7 8 4 5\n8 5 4 8\n")
+
+    def full(*_: object) -> int:
+        raise OSError(28, "no space left on the disk")
+
+    monkeypatch.setattr(ingest, "write_shards", full)
+    with pytest.raises(OSError, match="no space left"):
+        ingest.main(section("sequences", file=str(log)), layout)
+    assert {path: path.read_bytes() for path in (tmp_path / "data").rglob("*.parquet")} == before
+
+
 def test_an_unknown_source_is_refused_with_those_there(section: Section) -> None:
     for name in ("netflicks", "raw", "__main__", "../demo", None):
         with pytest.raises(

@@ -62,6 +62,11 @@ def read(settings: Settings, seed: int) -> SourceTables:
     if needed := [need for need, asked in settings.require if asked]:
         release, metadata = settings.release, settings.metadata
         events, found, counts["dropped_require"] = keep_complete(events, found, needed, release, metadata)
+    elif only is not None and settings.metadata and found.is_empty():
+        raise ValueError(
+            f"{settings.metadata}: none of the {len(only)} items of {settings.reviews} is a product of it, e.g. "
+            f"{only.min()!r}: the two do not belong together, or `release` is another one"
+        )
     address = pl.struct(service=pl.lit("address"), id="picture")
     ids = pl.when(pl.col("picture").is_not_null()).then(pl.concat_list(address)).cast(_IDS)
     return SourceTables(events, found.select("item", "title", "categories", ids=ids), _catalog(found), counts=counts)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from stages.ingest.reading import delimited
+from stages.ingest.reading import delimited, plain_text
 from stages.ingest.reading.columns import Column, Tally
+from stages.ingest.reading.shares import refuse_all
 from stages.ingest.reading.text_cleaning import decode
 
 Counts = dict[str, int | float]
@@ -31,6 +32,9 @@ def _csv(folder: Path, allowed: float) -> tuple[pl.DataFrame, pl.DataFrame, Coun
         pl.when(pl.col(s).is_not_null()).then(pl.struct(pl.lit(s).alias("service"), pl.col(s).alias("id")))
         for s in ("tmdb", "imdb")
     ]
+    linked = int(movies["item"].is_in(links["item"].implode()).sum())
+    said = f"{folder / 'links.csv'}: it has {linked} of the {movies.height} movies of movies.csv"
+    refuse_all(movies.height - linked, movies.height, f"{said}; take both from one release")
     items = movies.join(links, "item", "left").with_columns(_GENRES, ids=pl.concat_list(ids).list.drop_nulls())
     return events, _items(items), counts
 
@@ -99,6 +103,7 @@ def _split(path: Path, separator: str, cells: int, allowed: float, key: int = 0)
 
     The cell `key` is a whole number, which names one row.
     """
+    plain_text.refuse_other(path)
     tally, rows = Tally(path), []
     for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).split(b"\n"), 1):
         line = decode(raw)

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.tables.schemas import ITEMS
+from stages.ingest.reading import plain_text
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.delimited import once
 from stages.ingest.reading.text_cleaning import decode
@@ -22,6 +23,7 @@ def film_table(path: Path, allowed: float) -> tuple[pl.DataFrame, int | float]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; it comes with the ratings")
+    plain_text.refuse_other(path)
     tally, items, titles = Tally(path), [], []
     for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).split(b"\n"), 1):
         line = decode(raw)

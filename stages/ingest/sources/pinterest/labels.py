@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from stages.ingest.reading import plain_text
 from stages.ingest.reading.bson_documents import ID, read_documents
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.text_cleaning import decode
@@ -29,10 +30,8 @@ def board_labels(path: Path, names: Path, allowed: float) -> tuple[pl.DataFrame,
 
 
 def _lines(names: Path) -> list[str]:
-    data = names.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{names}: this is UTF-16; save it as UTF-8")
-    return [line.strip() for line in decode(data.removeprefix(BOM_UTF8)).splitlines()]
+    plain_text.refuse_other(names)
+    return [line.strip() for line in decode(names.read_bytes().removeprefix(BOM_UTF8)).splitlines()]
 
 
 def picture_categories(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from stages.ingest.reading import archive, raw_files
 from stages.ingest.reading.bson_documents import ID, read_documents
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.record_fields import FieldTypes, id_fault
+from stages.ingest.reading.shares import refuse_all
 from stages.ingest.reading.text_cleaning import ADDRESS
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables, empty
 from stages.ingest.sources.pinterest.labels import board_labels, picture_categories
@@ -57,6 +58,10 @@ def read(settings: Settings, seed: int) -> SourceTables:
     pins, bad_pins = _pins(folder / _PINS, settings.bad_rows)
     boards, counts = _boards(folder / _BOARDS, settings)
     labels, bad_labels = board_labels(folder / _LABELS, folder / _NAMES, settings.bad_rows)
+    strange = int((~boards["board"].is_in(labels["board"].implode())).sum())
+    refuse_all(
+        strange, boards.height, f"{folder / _LABELS}: it names none of the boards of {_BOARDS}; take both of one set"
+    )
     events = boards.join(pins, on="pin", how="left", maintain_order="left")
     counts |= {"bad_pins": bad_pins, "bad_labels": bad_labels, "pins_unlisted": events["item"].null_count()}
     events = _chosen(events.drop_nulls("item"), settings, seed)

@@ -96,6 +96,11 @@ def test_every_bad_row_is_counted_the_first_three_are_told(tmp_path: Path) -> No
     [
         (b"", "empty; its first line"),
         (f"{HEAD}\n".encode(), "no rows in it"),
+        (b"\xef\xbb\xbf\r\n \n", r"a\.csv: empty; its first line"),
+        (f"\n{HEAD}\n{GOOD}\n".encode(), r"a\.csv: its first line is empty; it should name the columns"),
+        (b"u;i;r;t\n1;a;3;1\n", r"it has \['u;i;r;t'\]; semicolons stand between its columns: write commas"),
+        (b"u\ti\tr\tt\n1\ta\t3\t1\n", "tabs stand between its columns"),
+        (b"u|i|r|t\n1|a|3|1\n", "bars stand between its columns"),
         (b"u,i,r,note\n1,a,3,\n", r"no columns \['t'\]; it has \['u', 'i', 'r', 'note'\]"),
         (b"u,i,r,t,u\n1,a,3,1,2\n", r"columns \['u'\] stand there twice"),
         (f"{HEAD}\n{GOOD}\n".encode("utf-16"), "UTF-16"),
@@ -116,11 +121,12 @@ def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path: Path) -> None:
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n", exclude_categories=("Cs",)), min_size=1)
-NOBODY = ("na", "n/a", "<na>", "nan", "nil", "null", "none", "undefined")
+NOBODY = (
+    *("na", "n/a", "<na>", "nan", "nil", "null", "none", "undefined", r"\n"),
+    *("#n/a", "#ref!", "#value!", "#name?", "#num!", "#null!", "#div/0!"),
+)
 ID = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1).filter(
-    lambda word: (
-        word.strip() == word and word.lower() not in ("na", "n/a", "<na>", "nan", "nil", "null", "none", "undefined")
-    )
+    lambda word: word.strip() == word and word.lower() not in NOBODY and word != "NaT"
 )
 ROW = st.tuples(
     st.integers(-(2**31), 2**31 - 1),
@@ -242,11 +248,31 @@ def test_a_header_where_none_belongs_is_refused_not_counted(tmp_path: Path) -> N
         (b"\x1f\x8b\x08\x00", "no text; it is packed by gzip: unpack it"),
         (b"PK\x03\x04", "no text; it is a .zip or a spreadsheet: unpack it, or save it as CSV"),
         (b"PAR1", r"no text; it is Parquet: let its name end in \.parquet"),
+        (b"BZh91AY&SY", "no text; it is packed by bzip2: unpack it"),
+        (b"\xfd7zXZ\x00", "no text; it is packed by xz"),
+        (b"\x28\xb5\x2f\xfd", "no text; it is packed by zstd"),
+        (b"7z\xbc\xaf\x27\x1c", "no text; it is packed by 7-Zip"),
+        (b"Rar!\x1a\x07\x01", "no text; it is packed by RAR"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"no text; it is a spreadsheet of an old kind \(\.xls\): save it as CSV"),
+        (b"ARROW1\x00\x00", "no text; it is Arrow"),
+        (b"SQLite format 3\x00", "no text; it is a database of SQLite"),
+        ("user,item\n".encode("utf-32"), "this is UTF-32"),
+        ("user,item\n".encode("utf-16-le"), "every second byte is zero: UTF-16 without its mark, or a lost file; save"),
+        ("user,item\n".encode("utf-16-be"), "every second byte is zero"),
+        (bytes(4096), "every second byte is zero"),
     ],
 )
 def test_what_is_no_text_is_told_by_what_it_is(tmp_path: Path, start: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=rf"a\.csv: {why}"):
         read(tmp_path / "a.csv", start + b"\x00\x15\x04\n")
+
+
+@pytest.mark.parametrize("word", ["NaT", "NULL", "None", *NOBODY])
+def test_a_word_for_nothing_is_no_id(tmp_path: Path, word: str) -> None:
+    """As programs, databases and spreadsheets write empty cells: it would become a person, or an item of many."""
+    with pytest.raises(ValueError, match="line 2: i: a word for nothing, which is no id, found"):
+        read(tmp_path / "a.csv", f"{HEAD}\n1,{word},3,100,\n{GOOD}\n")
+    assert read(tmp_path / "a.csv", f"{HEAD}\n1,Nat,3,100,\n1,#1,3,100,\n{GOOD}\n").height == 3
 
 
 def test_old_mac_lines_and_stray_returns(tmp_path: Path) -> None:

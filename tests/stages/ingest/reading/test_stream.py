@@ -66,5 +66,9 @@ def test_utf16_and_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes("one\n".encode("utf-16"))
     with pytest.raises(ValueError, match=r"this is UTF-16; save it as UTF-8"):
         list(blocks(tmp_path / "x", LIMITS))
+    for begin, why in ((b"PK\x03\x04", "it is a .zip"), (gzip.compress(gzip.compress(b"one\n")), "packed by gzip")):
+        (tmp_path / "x").write_bytes(begin)
+        with pytest.raises(ValueError, match=f"x: no text; .*{why}"):
+            list(blocks(tmp_path / "x", LIMITS))
     with pytest.raises(FileNotFoundError, match=r"y: no such file"):
         list(blocks(tmp_path / "y", LIMITS))

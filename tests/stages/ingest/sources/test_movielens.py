@@ -199,6 +199,12 @@ def test_a_file_that_belongs_to_the_ratings_is_asked_for_by_name(
         tables(section("movielens", folder=folder, minimum_history=1))
 
 
+def test_links_of_another_release_are_refused(tmp_path: Path, section: Section) -> None:
+    folder = laid(tmp_path / "ml", CSV | {"links.csv": "movieId,imdbId,tmdbId\n99,0112345,862\n"})
+    with pytest.raises(ValueError, match=r"links.csv: it has 0 of the 3 movies of movies.csv; take both"):
+        tables(section("movielens", folder=folder, minimum_history=1))
+
+
 def test_a_line_of_another_encoding_spoils_no_other(tmp_path: Path, section: Section) -> None:
     folder = laid(tmp_path / "ml", DAT, "utf-8")
     with Path(folder, "movies.dat").open("ab") as file:

@@ -85,6 +85,12 @@ def test_names_of_categories_that_are_none_are_refused(tmp_path: Path, section: 
         tables(section("pinterest", folder=str(folder)))
 
 
+def test_categories_of_other_boards_are_refused(tmp_path: Path, section: Section) -> None:
+    folder = laid(tmp_path / "p", labels=[{"board_id": "99", "cate_id": 1}])
+    with pytest.raises(ValueError, match=r"board_cate.bson: it names none of the boards of .*board_pins.bson"):
+        tables(section("pinterest", folder=folder))
+
+
 def test_a_board_of_two_categories_is_a_bad_row(tmp_path: Path, section: Section) -> None:
     folder = laid(tmp_path / "p", labels=[*LABELS, {"board_id": "70", "cate_id": 1}])  # the same again is none
     tables(section("pinterest", folder=folder))

@@ -1,3 +1,4 @@
+import gzip
 import os
 from pathlib import Path
 
@@ -73,6 +74,9 @@ def test_ids_of_letters_are_sorted_as_text(tmp_path: Path, section: Section) -> 
         ("1, 2, 3\n2 2 3\n", "user", "line 1: commas or brackets between ids, which would be parts of them"),
         ("1 2; 3\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
         ("1 [2 3]\n2 2 3\n", "user", "line 1: commas or brackets between ids"),
+        (r"\N 2 3" + "\n2 2 3\n", "user", "line 1: a word for nothing, which is no id"),
+        ('"1" "2 3"\n2 2 3\n', "user", "line 1: quotes around ids, which would be parts of them"),
+        ("1,2,3\n2 2 3\n", "user", "line 1: 1 cells, expected a user and items, found '1,2,3'"),
         ("\n", "user", "no rows in it"),
     ],
 )
@@ -83,6 +87,18 @@ def test_bad_lines(tmp_path: Path, section: Section, text: str | bytes, line: st
     if why != "no rows in it":
         _, report = tables(section("sequences", file=path, line=line, bad_rows=0.5, **PLAIN))
         assert report["bad_rows"] == 1
+
+
+def test_lists_that_are_no_text_are_told_by_what_they_are(tmp_path: Path, section: Section) -> None:
+    text = "1 10 20\n2 20 30\n"
+    whole, packed = saved(tmp_path / "s.txt", text), saved(tmp_path / "s.gz", gzip.compress(text.encode()))
+    with pytest.raises(ValueError, match=r"s.gz: no text; it is packed by gzip: unpack it"):
+        tables(section("sequences", file=packed, **PLAIN))
+    with pytest.raises(ValueError, match=r"s.gz: no text; it is packed by gzip: unpack it"):
+        tables(section("sequences", file=whole, candidates=packed, **PLAIN))
+    items = saved(tmp_path / "i.json", '{"10": ["a"]}'.encode("utf-16"))
+    with pytest.raises(ValueError, match=r"i.json: this is UTF-16; save it as UTF-8"):
+        tables(section("sequences", file=whole, items=items, **PLAIN))
 
 
 def test_lines_end_as_on_any_machine(tmp_path: Path, section: Section) -> None:
@@ -120,6 +136,25 @@ def test_frozen_candidates_count_whole_or_not_at_all(tmp_path: Path, section: Se
     file = saved(tmp_path / "s.txt", "7 3 1\n5 1 1\n")
     with pytest.raises(ValueError, match=rf"c.txt.*{why}"):
         tables(section("sequences", file=file, candidates=saved(tmp_path / "c.txt", text), bad_rows=0.9, **PLAIN))
+
+
+def test_candidates_that_are_no_items_are_told(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Written in another way than the sequences write them, each list would be the target among unknown items."""
+    file = saved(tmp_path / "s.txt", "7 3 1\n5 1 2\n")
+    lists = saved(tmp_path / "c.txt", "5 01 03\n7 02\n")
+    with pytest.raises(ValueError, match=r"3 of 3 items of .*c.txt .*e.g. '01' .*'1'.*; 3 would match but for zeros"):
+        tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    lists = saved(tmp_path / "c.txt", "5 1 03\n7 2\n")
+    tables(section("sequences", file=file, candidates=lists, **PLAIN))
+    assert "1 of 3 items of" in caplog.text
+    items = tmp_path / "i.csv"
+    items.write_text("item\n1\n2\n3\n03\n")
+    caplog.clear()
+    about = dict.fromkeys(("title", "text", "picture", "categories"), "")
+    tables(section("sequences", file=file, candidates=lists, items=str(items), about={"item": "item"} | about, **PLAIN))
+    assert not caplog.text
 
 
 def test_a_file_that_is_not_there(section: Section) -> None:
@@ -178,6 +213,13 @@ def test_sequences_with_an_items_file(tmp_path: Path, section: Section) -> None:
     zeros = saved(tmp_path / "z.csv", "id\n09\n010\n")
     with pytest.raises(ValueError, match=r"2 of 2 items .* 2 would match but for zeros before"):
         tables(section("sequences", file=file, items=zeros, about=dict.fromkeys(about, "") | {"item": "id"}, **PLAIN))
+
+
+def test_a_truth_value_is_no_name(tmp_path: Path, section: Section) -> None:
+    file = saved(tmp_path / "s.txt", "1 10 9\n2 9 10\n")
+    items = saved(tmp_path / "i.json", '{"10": [true], "9": ["a"]}')
+    with pytest.raises(ValueError, match=r"i.json entry 1: of '10' is \[True\], no list of names"):
+        tables(section("sequences", file=file, items=items, **PLAIN))
 
 
 def test_categories_from_lists_of_names(tmp_path: Path, section: Section) -> None:

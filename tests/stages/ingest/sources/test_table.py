@@ -113,8 +113,10 @@ def test_parquet_types_that_say_more(tmp_path: Path, section: Section) -> None:
         ({"time_form": "milliseconds"}, r"at: a time before 1990 \(seconds\?\), found 1300000030"),
         ({"events": "nowhere.csv"}, "nowhere.csv: no such file"),
         ({"events": "params.yaml"}, r"known are \['.csv', '.tsv', '.tab', '.parquet'\], and folders"),
-        ({"item": "stars"}, "column 'stars' holds Float64; ids are whole numbers or text"),
+        ({"item": "stars", "rating": ""}, "column 'stars' holds Float64; ids are whole numbers or text"),
         ({"time_form": "weeks"}, "datasets.table.time_form"),
+        ({"user": "what"}, "user and item both name the column 'what'; name one of its own for each"),
+        ({"rating": "at"}, "time and rating both name the column 'at'"),
         ({"unknown": 1}, "datasets.table.unknown: .*known keys: .*time_form"),
     ],
 )
@@ -131,6 +133,30 @@ def test_a_bad_row_of_parquet_is_told_by_its_number(tmp_path: Path, section: Sec
     (tmp_path / "f.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(ValueError, match="no whole Parquet file"):
         tables(section("table", events=str(tmp_path / "f.parquet"), **COLUMNS))
+
+
+def test_a_word_for_nothing_is_no_title_and_no_text(
+    tmp_path: Path, section: Section, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a column of text that was one of numbers and blanks; every item would have the same text."""
+    (tmp_path / "good.png").write_bytes(picture())
+    frame = pl.DataFrame(
+        {
+            "sku": ["07", "x", "y", "z"],
+            "name": ["Nil", "None", "The None", "N/A"],
+            "plot": ["nan", "nan", "a plot of nan", "NULL"],
+            "shot": ["good.png", "nan", None, r"\N"],
+            "kind": ["NA", "A|NA", "<NA>", None],
+        }
+    )
+    events, items = saved(EVENTS, tmp_path / "e.csv"), saved(frame, tmp_path / "i.csv")
+    raw, report = tables(section("table", events=events, items=items, about=ABOUT, **COLUMNS))
+    assert raw.items["title"].to_list() == ["Nil", None, "The None", None]
+    assert raw.items["categories"].to_list() == [None, [["A"], ["NA"]], None, None]
+    assert raw.catalog["text"].to_list() == [None, None, "a plot of nan", None]
+    assert raw.catalog["picture"].to_list() == ["ok", "missing", "missing", "missing"]
+    assert report["words_for_nothing"] == 9
+    assert "column 'plot' says ['nan'] in 3 of 4 rows, and counts as empty there" in caplog.text
 
 
 def test_an_item_with_two_rows_is_refused(tmp_path: Path, section: Section) -> None:
@@ -360,6 +386,30 @@ def test_a_folder_of_parquet_parts(tmp_path: Path, section: Section) -> None:
         taken(section, tmp_path, str(tmp_path / "none"))
 
 
+def test_parts_that_would_not_be_read_are_refused(tmp_path: Path, section: Section) -> None:
+    """Parts in folders inside, as a partitioned table is written, were left out unsaid."""
+    folder = tmp_path / "parts"
+    (folder / "year=2014").mkdir(parents=True)
+    (folder / "_temporary").mkdir()
+    saved(plain(), folder / "part-0.parquet")
+    saved(plain(), folder / "_temporary" / "part-0.parquet")
+    assert taken(section, tmp_path, str(folder))[0].events.height == plain().height
+    saved(plain(), folder / "year=2014" / "part-1.parquet")
+    with pytest.raises(ValueError, match=r"1 .parquet files lie in folders of it, e.g. year=2014/part-1.parquet"):
+        taken(section, tmp_path, str(folder))
+    (folder / "year=2014" / "part-1.parquet").unlink()
+    os.mkfifo(folder / "part-2.parquet")  # would never end
+    with pytest.raises(ValueError, match=r"part-2.parquet: no plain file"):
+        taken(section, tmp_path, str(folder))
+
+
+def test_a_column_that_parquet_has_twice_is_named(tmp_path: Path, section: Section) -> None:
+    twice = pa.table([["a"], ["x"], ["y"], [1_300_000_000]], names=["user", "item", "item", "time"])
+    pq.write_table(twice, tmp_path / "e.parquet")
+    with pytest.raises(ValueError, match=r"e.parquet: the columns \['item'\] stand there twice; name each column once"):
+        taken(section, tmp_path, str(tmp_path / "e.parquet"))
+
+
 def test_parquet_that_polars_panics_at_is_refused_with_its_path(tmp_path: Path, section: Section) -> None:
     path = tmp_path / "zone.parquet"
     when = pa.array([1] * 12, pa.timestamp("us", "Mars/Phobos"))
@@ -447,6 +497,8 @@ def test_ids_that_are_all_one_or_rounded_or_nobody(
     assert "all 12 events are of one user, 'x'" in caplog.text
     with pytest.raises(ValueError, match=r"2 of 2 item ids look as a spreadsheet rounds them, e.g. \['6.63E\+08'\]"):
         taken(section, tmp_path, plain(item=["6.63E+08", "6.64E+08"] * 6))
+    with pytest.raises(ValueError, match=r"2 of 2 item ids look as a spreadsheet rounds them, e.g. \['6,63E\+08'\]"):
+        taken(section, tmp_path, plain(item=["6,63E+08", "7E+08"] * 6))  # as one in German shows them; a round one
     for word in ("NA", "null", "None", "nan", "N/A"):
         with pytest.raises(ValueError, match=f"row 3: user: a word for nothing, which is no id, found {word}"):
             taken(section, tmp_path, plain(user=["a", "b", word] * 4))

@@ -327,6 +327,14 @@ def test_what_require_drops_is_warned_of(
         tables(section("amazon", **files))
 
 
+@pytest.mark.parametrize("asked", [{}, {"catalogue": "all"}])
+def test_products_of_other_reviews_are_refused(files: dict[str, str], section: Section, asked: dict[str, str]) -> None:
+    """Where nothing is required too: another category's file, or ratings read by another release's columns."""
+    packed(Path(files["metadata"]), [PRODUCTS[3]], repr)
+    with pytest.raises(ValueError, match=r"'B1'.*the two do not belong together"):
+        tables(section("amazon", **files, require=SHARE, **asked))
+
+
 def test_raw_files_are_looked_up_under_the_project(
     tmp_path: Path, files: dict[str, str], section: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
