@@ -3,14 +3,16 @@
 import difflib
 import hashlib
 import importlib
-import json
 import logging
 import reprlib
 from pathlib import Path
 from typing import Any
 
+from rich.progress import track
+
 from engine.tables import files
 from engine.tables.command import run
+from engine.tables.digests import Digests
 from engine.tables.layout import Layout
 from engine.tables.params import declared, places, read_yaml
 from engine.tables.settings import Record, checked
@@ -80,41 +82,31 @@ def module_name(stage: str) -> str:
 
 
 def raw_files(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Name, size and digest of each raw file of the chosen data set; none for made and downloaded ones."""
+    """Name, size and digest of each raw file of the chosen data set, and of the pictures that it names, all together;
+    none for made and downloaded ones.
+    """
     ingest = importlib.import_module(module_name("ingest"))
-    chosen = declared("ingest", params, read_yaml(Path("dvc.yaml")))
-    paths: list[Path] = ingest.raw_files(checked(ingest.Params, chosen, "ingest"))
-    known = files.cache("check") / "digests.json"
-    before = _noted(known)
-    found, noted = [], {}
-    for path in paths:
+    chosen = checked(ingest.Params, declared("ingest", params, read_yaml(Path("dvc.yaml"))), "ingest")
+    digests, found = Digests(files.cache("check") / "digests.json"), []
+    for path in ingest.raw_files(chosen):
         if not path.is_file():  # a pipe or a device would never end
             raise ValueError(f"{path}: a folder, a pipe or a device; name a plain file")
-        stat = path.stat()
-        # a copy can carry the time of what it replaces, but not when it came to lie there
-        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        kept = before.get(str(path.absolute()), {})
-        sha = kept["sha256"] if kept.get("state") == state else _sha256(path)
-        noted[str(path.absolute())] = {"state": state, "sha256": sha}
-        found.append({"name": path.name, "size": stat.st_size, "sha256": sha})
-    files.write_json(before | noted, known)
+        size, sha256 = digests.of(path)
+        found.append({"name": path.name, "size": size, "sha256": sha256})
+    if pictures := ingest.pictures(chosen):
+        found.append(_together(pictures, digests))
+    digests.save()
     return found
 
 
-def _noted(path: Path) -> dict[str, dict[str, Any]]:
-    """Digests of an earlier run; none where they cannot be read: they are made anew."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: kept for name, kept in found.items() if isinstance(kept, dict) and "sha256" in kept}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _together(pictures: dict[str, Path], digests: Digests) -> dict[str, Any]:
+    """Pictures by the paths that name them, as one entry: a digest of all their paths and digests."""
+    all_of_them, total = hashlib.sha256(), 0
+    for name, path in track(sorted(pictures.items()), "pictures", transient=True):
+        size, sha256 = digests.of(path)
+        all_of_them.update(f"{name}\0{sha256}\n".encode())
+        total += size
+    return {"name": "pictures", "files": len(pictures), "size": total, "sha256": all_of_them.hexdigest()}
 
 
 def _digest(params: dict[str, Any], pipeline: dict[str, Any]) -> str:

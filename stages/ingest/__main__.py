@@ -13,6 +13,7 @@ from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, OR
 from engine.tables.settings import Choice, Record, Seed, checked
 from engine.tables.store import write, write_shards
 from stages.ingest import sources
+from stages.ingest.reading import item_table
 from stages.ingest.shaping.coded_tables import log_statistics
 from stages.ingest.shaping.filters import finish
 from stages.ingest.shaping.source_tables import ShapingSettings, SourceTables
@@ -77,6 +78,12 @@ def raw_files(params: Params) -> list[Path]:
     """The raw files that the data set names."""
     found: list[Path] = source(params.dataset).files(settings(params))
     return found
+
+
+def pictures(params: Params) -> dict[str, Path]:
+    """The picture files that the data set's own tables name and that are there, by the paths that name them."""
+    found = settings(params)
+    return item_table.pictures(found) if isinstance(found, item_table.ItemTable) else {}
 
 
 def source(dataset: Choice) -> ModuleType:

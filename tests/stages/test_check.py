@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.tables import digests
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from stages import check
@@ -90,7 +91,7 @@ def test_raw_files_are_noted_and_read_again_only_when_they_change(
     noted = {"name": "log.txt", "size": 6, "sha256": hashlib.sha256(b"1 2 3\n").hexdigest()}
     assert json.loads(layout.sources.read_text()) == {"files": [noted]}
     with monkeypatch.context() as patch:
-        patch.setattr(check, "_sha256", _refuse)
+        patch.setattr(digests, "_sha256", _refuse)
         assert raw_files(params) == [noted]
     log.write_text("1 2 4\n")
     os.utime(log, ns=(0, time.time_ns() + 10**9))
@@ -127,6 +128,55 @@ def test_a_file_of_the_same_size_and_time_is_read_again(
         os.utime(log, (1_300_000_000, 1_300_000_000))
         found.append(raw_files(params)[0]["sha256"])
     assert found[0] != found[1]
+
+
+def test_pictures_that_a_table_names_are_raw_files_too(
+    params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is replaced under its name, comes later or goes changes what is noted; another file does not."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    mine = tmp_path / "mine"
+    (mine / "pictures").mkdir(parents=True)
+    (mine / "events.csv").write_text("user,item,time\na,1,1500000000\n")
+    lines = [
+        "1,pictures/1.jpg",
+        "2,pictures/2.jpg",
+        "3,../outside.jpg",
+        "4,",
+        "5,nan",
+        "6,pictures",
+        "7,pictures/1.jpg",
+    ]
+    (mine / "items.csv").write_text("item,picture\n" + "\n".join(lines) + "\n")
+    for place in ("pictures/1.jpg", "pictures/unnamed.jpg", "../outside.jpg"):
+        (mine / place).write_bytes(b"one")
+    for assignment in ("dataset=table", *(f"datasets.table.{name}={mine}/{name}.csv" for name in ("events", "items"))):
+        override(params, assignment)
+    noted = [raw_files(params)[2]]
+    assert (noted[0]["name"], noted[0]["files"], noted[0]["size"]) == ("pictures", 1, 3)
+    for place, data in (("pictures/1.jpg", b"eno"), ("pictures/2.jpg", b"eno"), ("pictures/2.jpg", b"one")):
+        (mine / place).write_bytes(data)
+        noted.append(raw_files(params)[2])
+    assert [one["files"] for one in noted] == [1, 1, 2, 2]
+    assert len({one["sha256"] for one in noted}) == 4
+    for place in ("pictures/unnamed.jpg", "../outside.jpg"):
+        (mine / place).write_bytes(b"other")
+    assert raw_files(params)[2] == noted[-1]
+    (mine / "pictures/1.jpg").unlink()
+    assert (alone := raw_files(params)[2])["files"] == 1
+    (mine / "pictures/2.jpg").rename(mine / "pictures/1.jpg")
+    assert raw_files(params)[2] == noted[0] != alone, "known by the path too"
+    moved = mine.rename(tmp_path / "elsewhere")
+    override(params, f"datasets.table.events={moved}/events.csv")
+    override(params, f"datasets.table.items={moved}/items.csv")
+    assert raw_files(params)[2] == noted[0], "wherever they lie"
+    override(params, "datasets.table.picture_outside=true")
+    assert raw_files(params)[2]["files"] == 2
+    override(params, "datasets.table.about.picture=''")
+    assert len(raw_files(params)) == 2
+    override(params, "datasets.table.about.picture=picture")
+    override(params, "datasets.table.picture_kind=address")
+    assert len(raw_files(params)) == 2
 
 
 def test_a_pipe_or_a_folder_is_refused_and_not_read_for_ever(params: dict[str, Any], tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ import polars as pl
 
 from engine.tables.printing import printable
 from stages.ingest.reading import times
+from stages.ingest.reading.empty_cells import NOBODY
 from stages.ingest.reading.shares import refuse_all, warn_many
 
 Kind = Literal["number", "id", "text", "categories", "rating", "seconds", "milliseconds", "iso"]
-NOBODY = (  # how programs, databases (\\N) and spreadsheets (#N/A and their errors) write an empty cell
-    r"(?i)^(na|n/a|<na>|nan|(?-i:NaT)|null|none|nil|undefined|\\n|#(n/a|null!|ref!|value!|num!|name\?|div/0!))$"
-)
 ROUNDED = r"^\d([.,]\d+)?[eE]\+\d{1,2}$"  # how a spreadsheet shows a long number: most of its digits are lost
 _SHOWN = 3
 

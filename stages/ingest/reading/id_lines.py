@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from stages.ingest.reading import header, plain_text
-from stages.ingest.reading.columns import NOBODY, Tally
+from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.empty_cells import NOBODY
 
 WHOLE = r"^(0|[1-9]\d{0,17})$"  # ids that are plain numbers are sorted as numbers
 _AROUND = ", which would be parts of them; write blanks or tabs alone"

@@ -13,6 +13,7 @@ from engine.tables.settings import Record
 from stages.ingest.reading import (
     category_paths,
     delimited,
+    empty_cells,
     html_text,
     name_lists,
     picture_files,
@@ -23,8 +24,6 @@ from stages.ingest.reading.columns import Column, Tally
 from stages.ingest.reading.shares import refuse_all, warn_many
 
 _ADDRESS = r"(?i)^https?://[^\s/]+"
-# how programs write a cell that is empty, letter by letter: "Nil" may be a title
-_NOTHING = r"^(nan|NaN|null|NULL|None|NA|N/A|n/a|<NA>|NaT|undefined|\\N|#N/A)$"
 
 
 class About(Record):
@@ -85,7 +84,9 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
         read = name_lists.read(tally) if lists else table_files.read(named, tally, settings.quotes)
         found = delimited.once(read, "item", path).sort("item")
         counts["bad_items"] = tally.settle(bad_rows)["bad_rows"]
-        rows = _emptied(pl.concat([rows, found], how="diagonal"), settings, counts)
+        rows, counts["words_for_nothing"] = empty_cells.emptied(
+            pl.concat([rows, found], how="diagonal"), {n: c for n, c in settings.about if n != "item"}, settings.items
+        )
     rows = rows.with_columns(
         title=html_text.plain(rows["title"], line=True),
         text=html_text.plain(rows["text"]),
@@ -103,20 +104,15 @@ def read(settings: ItemTable, bad_rows: float) -> ItemRows:
     return ItemRows(items, _catalog(rows, status), images, counts)
 
 
-def _emptied(rows: pl.DataFrame, settings: ItemTable, counts: dict[str, int | float]) -> pl.DataFrame:
-    """The rows without words for nothing (`nan`) in place of titles, texts, pictures and categories; counted."""
-    counts["words_for_nothing"] = 0
-    for name, column in settings.about:
-        if name == "item":
-            continue
-        words = rows[name].filter(rows[name].str.contains(_NOTHING))
-        counts["words_for_nothing"] += len(words)
-        said = (
-            f"column {column!r} says {words[:1].to_list()} in {len(words)} of {rows.height} rows, and counts as empty"
-        )
-        warn_many(len(words), rows.height, f"{settings.items}: {said} there")
-        rows = rows.with_columns(pl.when(~pl.col(name).str.contains(_NOTHING)).then(pl.col(name)).alias(name))
-    return rows
+def pictures(settings: ItemTable) -> dict[str, Path]:
+    """The picture files that the items file names and that would be read, by the paths that name them."""
+    path = raw_files.find(settings.items) if settings.items else Path()
+    no_paths = settings.picture_kind == "address" or not settings.about.picture or path.suffix.lower() == ".json"
+    if not settings.items or no_paths:
+        return {}
+    columns = {"item": Column(settings.about.item, "id"), "picture": Column(settings.about.picture, "text", True)}
+    named = table_files.read(columns, Tally(path), settings.quotes)["picture"].drop_nulls().unique(maintain_order=True)
+    return picture_files.Folder(path.parent, settings.picture_outside).there(named)
 
 
 def _categories(cells: pl.Series, settings: ItemTable) -> pl.Series:

@@ -1,8 +1,10 @@
 """Pictures that came as files beside the items: looked at once, and read again shard by shard when they are written."""
 
 import logging
+import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,18 @@ class Folder:
             ValueError: it lies outside, is no plain file (a device or a pipe never ends), or is too large.
             OSError: it cannot be read.
         """
+        return self._place(name).read_bytes()
+
+    def there(self, names: Iterable[str]) -> dict[str, Path]:
+        """Where those of `names` lie that may be read."""
+        found: dict[str, Path] = {}
+        for name in names:
+            with suppress(OSError, ValueError):
+                place = self._place(name)
+                found |= {name: place} if os.access(place, os.R_OK) else {}
+        return found
+
+    def _place(self, name: str) -> Path:
         if name.lower().startswith(("http:", "https:", "//")):
             raise ValueError("an address and no path; picture_kind: address hands it to the crawl")
         try:
@@ -49,7 +63,7 @@ class Folder:
             raise ValueError("no plain file")
         if about.st_size > BYTES:
             raise ValueError(f"{about.st_size:,} bytes; at most {BYTES:,} are read")
-        return path.read_bytes()
+        return path
 
 
 def look(items: pl.DataFrame, folder: Folder) -> tuple[pl.Series, pl.DataFrame]:

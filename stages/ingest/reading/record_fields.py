@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from stages.ingest.reading.columns import NOBODY, Tally
+from stages.ingest.reading.columns import Tally
+from stages.ingest.reading.empty_cells import NOBODY
 
 Records = list[dict[str, Any]]
 FieldTypes = tuple[type, ...]
