@@ -12,6 +12,7 @@ _TAGS = (
 _HIDDEN = r"(?is)<(script|style)\b[^>]*>.*?</\s*(script|style)\s*>|<!--.*?-->"  # no part of what is read
 _TAG = rf"(?i)</?(?:{_TAGS})(?:\s[^<>]*)?/?>"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+_NO_BLANK = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"  # control characters that part no words
 
 
 def plain(text: pl.Series, line: bool = False) -> pl.Series:
@@ -29,8 +30,14 @@ def plain(text: pl.Series, line: bool = False) -> pl.Series:
     if tagged.any():
         bare = text.str.replace_all(_HIDDEN, " ").str.replace_all(_TAG, " ").str.replace_all(r"[ \t]+", " ")
         text = bare.zip_with(tagged, text)
-    text = text.str.replace_all(_CONTROL, "")
-    if line:
-        text = text.str.replace_all(r"\s+", " ")
-    stripped = pl.col("text").str.strip_chars()
-    return text.alias("text").to_frame().select(pl.when(stripped != "").then(stripped)).to_series()
+    return one_line(text) if line else _bare(text.str.replace_all(_CONTROL, ""))
+
+
+def one_line(text: pl.Series) -> pl.Series:
+    """Each text on one line, without control characters; null where nothing is left."""
+    return _bare(text.str.replace_all(_NO_BLANK, "").str.replace_all(r"\s+", " "))
+
+
+def _bare(text: pl.Series) -> pl.Series:
+    bare = pl.col("text").str.strip_chars()
+    return text.alias("text").to_frame().select(pl.when(bare != "").then(bare)).to_series()

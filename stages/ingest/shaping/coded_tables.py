@@ -9,6 +9,7 @@ import polars as pl
 
 from engine.tables.schema import Table
 from engine.tables.schemas import CANDIDATES, CATALOG, EVENTS, IMAGES, ITEMS, USERS
+from stages.ingest.reading import html_text
 from stages.ingest.shaping.event_log import EventLog
 from stages.ingest.shaping.parallel import U32, codes_present, gather
 from stages.ingest.shaping.source_tables import SourceTables
@@ -16,7 +17,7 @@ from stages.ingest.shaping.source_tables import SourceTables
 
 def code_tables(log: EventLog, raw: SourceTables, catalogue: str, report: dict[str, Any]) -> SourceTables:
     """The final tables; `report` gets their counts."""
-    raw = _keyed(raw, log)
+    raw = _titled(_keyed(raw, log))
     users = _numbered("user", log.users.filter(pl.Series(codes_present(log.user, len(log.users)))))
     items = _numbered("item", _item_ids(log, raw, catalogue))
     report["items_unlisted"] = int((~items["key"].is_in(raw.items["item"].implode())).sum())
@@ -47,6 +48,14 @@ def _keyed(raw: SourceTables, log: EventLog) -> SourceTables:
         candidates=raw.candidates.cast({"user": user, "candidates": pl.List(item)}),
         images=(frame.cast({"item": item}) for frame in raw.images),
     )
+
+
+def _titled(raw: SourceTables) -> SourceTables:
+    """Titles on one line, without control characters, whatever the source wrote."""
+    items, catalog = (
+        frame.with_columns(html_text.one_line(frame["title"]).alias("title")) for frame in (raw.items, raw.catalog)
+    )
+    return replace(raw, items=items, catalog=catalog)
 
 
 def log_statistics(events: pl.DataFrame, items: int) -> dict[str, Any]:

@@ -94,6 +94,13 @@ def test_empty_titles_and_genres_are_none(
     assert raw.items.select("raw", "title", "categories").row(-1) == ("22", None, [["Drama"], ["Comedy"]])
 
 
+def test_a_title_is_one_line_without_control_characters(tmp_path: Path, section: Section) -> None:
+    text = CSV["movies.csv"] + '77,"Two\nlines\x1b[31m\x85of\x00 it",Drama\n78,"\x07 ",Drama\n'
+    raw, _ = tables(section("movielens", folder=laid(tmp_path, CSV | {"movies.csv": text}), minimum_history=1))
+    found = raw.items.filter(pl.col("raw").is_in(["77", "78"]))
+    assert found["title"].to_list() == ["Two lines[31m of it", None]
+
+
 @pytest.mark.parametrize(
     ("files", "name", "line", "why"),
     [
