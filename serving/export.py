@@ -12,12 +12,14 @@ from serving.answers import Exported
 from serving.encoder import farthest, inputs, write_encoder
 from serving.history import Refused
 from serving.model import Model
+from serving.one_at_a_time import one_at_a_time
 from serving.vectors import Vectors, all_vectors, factored, queries
 
 CHECKED = 64  # people whose scores are compared
 FILES = {"about.json", "encoder.onnx", "items.npy", "items.parquet", "people.npy", "people.parquet"}
 
 
+@one_at_a_time
 def export(model: Model, folder: Path) -> Exported:
     """Write a folder, whole or not at all. Row n of `items.npy` is the vector of item number n, row 0 is padding; so
     the scores of a person are `people.npy[row] @ items.npy.T`.

@@ -1,9 +1,10 @@
 """A trained model with the tables that name its items and people; histories become what it is given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from threading import RLock
 
 import models
 from engine.evaluation.wording import Wording
@@ -45,6 +46,7 @@ class Model:
     rows: Rows
     labels: Labels
     words: DomainWords
+    lock: "RLock" = field(default_factory=RLock, repr=False, compare=False)
 
     @staticmethod
     def read(choice: Choice, layout: Layout, seen: Seen, device: str, words: DomainWords) -> "Model":

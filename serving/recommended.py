@@ -14,6 +14,7 @@ from engine.training.contract import Explainer, Weights
 from serving.answers import Explanation, Recommendation
 from serving.history import History, Muted
 from serving.model import Model
+from serving.one_at_a_time import one_at_a_time
 from serving.reasons import Reader
 from serving.sentences import sentences
 from serving.why import stands
@@ -21,6 +22,7 @@ from serving.why import stands
 RIVALS = 10  # among which an item is compared by a model that scores no whole catalogue
 
 
+@one_at_a_time
 def recommended(
     model: Model, history: History, top: int, at: datetime | None, muted: Muted, reasons: bool
 ) -> tuple[Recommendation, ...]:
@@ -37,6 +39,7 @@ def recommended(
     return tuple(found)
 
 
+@one_at_a_time
 def explained(model: Model, history: History, code: int, at: datetime | None, muted: Muted) -> Explanation:
     """The weights of one item after one history."""
     batch = model.asked(history, at, muted)

@@ -13,6 +13,7 @@ from engine.training.source import load
 from serving.answers import Similar
 from serving.history import Refused
 from serving.model import Model
+from serving.one_at_a_time import one_at_a_time
 
 PEOPLE = 256  # at a time
 
@@ -38,6 +39,7 @@ def factored(model: Model) -> Factored:
     return model.net
 
 
+@one_at_a_time
 @torch.no_grad()
 def similar(model: Model, code: int, top: int) -> tuple[Similar, ...]:
     """The items whose vectors point the most alike; those of length 0 point nowhere and are left out.
@@ -59,6 +61,7 @@ def similar(model: Model, code: int, top: int) -> tuple[Similar, ...]:
     return tuple(Similar(item.item, item.title, rank, cosine) for rank, (item, cosine) in enumerate(found, 1))
 
 
+@one_at_a_time
 def all_vectors(model: Model) -> Vectors:
     """Of all items, and of everyone after all that they did."""
     parts = [query_BD for _, query_BD in queries(model)]

@@ -7,6 +7,7 @@ from serving.answers import WhyNot
 from serving.deciding import deciding_acts
 from serving.history import History, Muted, Refused
 from serving.model import Model
+from serving.one_at_a_time import one_at_a_time
 from serving.standing import Standing, standing
 
 ROWS = 64  # histories scored at once
@@ -20,6 +21,7 @@ def stands(
     return standing(model.net, model.batch(histories, at, muted), known, code, model.events.items, top)
 
 
+@one_at_a_time
 def why_not(
     model: Model, history: History, code: int, limit: int, top: int, at: datetime | None, muted: Muted
 ) -> WhyNot:

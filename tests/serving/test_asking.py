@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -425,3 +426,19 @@ def test_times_as_far_away_as_may_be_are_answered_or_refused(shop: Shop, name: s
             history.moved(3, far)
         with pytest.raises(Refused, match="times lie in the years 2 to 9998"):
             asked.recommend(history, 2, far)
+
+
+def test_threads_that_ask_one_model_are_answered_as_one_alone(shop: Shop) -> None:
+    """The words and regions of an item are taken out of the catalogue for a moment, to see what they do."""
+    model = shop.fitted("mlam", "whole")
+    people = [model.person(user) for user in ("p2", "p3")]
+
+    def asked(turn: int) -> tuple[object, ...]:
+        history = people[turn % 2]
+        first = model.recommend(history, 5)
+        return first, model.explain(history, first[0].item)
+
+    alone = [asked(0), asked(1)]
+    with ThreadPoolExecutor(4) as threads:
+        assert all(found == alone[turn % 2] for turn, found in enumerate(threads.map(asked, range(24))))
+    assert [asked(0), asked(1)] == alone, "and nothing of it stays"
