@@ -13,9 +13,11 @@ from engine.tables.settings import Choice
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML 1.2 file, so that 1e-3 is a number."""
+    """A YAML 1.2 file in UTF-8, so that 1e-3 is a number."""
     try:
         found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8: {error.reason} at byte {error.start:,}; save it so") from None
     except YAMLError as error:
         raise ValueError(f"{path} does not parse: {error}") from None
     if not isinstance(found, dict):

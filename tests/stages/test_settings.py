@@ -63,14 +63,19 @@ MINE = (ROOT / "params.yaml").read_text().replace("datasets:\n", "datasets:\n  m
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "No such file"), ("models: [1", "does not parse"), (MINE, "nosuch")],
-    ids=["no", "half", "odd"],
+    [
+        (b"", "No such file"),
+        (b"models: [1", "does not parse"),
+        (MINE.encode(), "nosuch"),
+        ("# Größe\n".encode("latin-1"), r"params\.yaml is not in UTF-8: .* at byte 4; save it so"),
+    ],
+    ids=["no", "half", "odd", "Latin-1"],
 )
 def test_what_holds_no_settings_is_refused_in_a_line(
-    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: bytes, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if text:
-        (tmp_path / "params.yaml").write_text(text)
+        (tmp_path / "params.yaml").write_bytes(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["settings", "datasets.mine"])
     with pytest.raises(SystemExit, match=f"settings: .*{why}"):

@@ -377,7 +377,8 @@ async function recommend() {
     try {
       const found = await answer("/recommend", question(model, { top: 10 }), signal);
       if (now !== turn) return;
-      shown.push(made("ol", {}, ...found.recommendations.map((one) => itemRow(model, one))));
+      const rows = found.recommendations.map((one) => itemRow(model, one));
+      shown.push(rows.length ? made("ol", {}, ...rows) : made("p", { class: "answer" }, "Nothing is left to recommend."));
       if (missing) shown.splice(-1, 0, await whyNot(model, signal));
     } catch (error) {
       shown.push(made("p", { class: "answer" }, error.message));

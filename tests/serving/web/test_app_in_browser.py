@@ -15,7 +15,7 @@ from tests.serving.shop import Shop
 from tests.serving.web.conftest import HOSTILE, WORDS, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 WAIT = 120_000  # milliseconds
 
@@ -88,6 +88,20 @@ def test_an_act_that_is_taken_away_changes_both_lists_and_can_be_put_back(
     opened.tab.locator("#acts li.gone").get_by_role("button", name="Put back").click()
     for name in predictors:
         opened.shown(name, before[name])
+
+
+def test_where_nothing_is_left_to_recommend_it_is_said(opened: Opened, predictors: dict[str, Predictor]) -> None:
+    def none_left(route: "Route") -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"recommendations": []})
+
+    for name, model in predictors.items():
+        opened.shown(name, titles(model, "p2"))
+    opened.tab.route("**/recommend", none_left)
+    opened.tab.locator("#acts li").first.get_by_role("button", name="Take away").click()
+    for name in predictors:
+        opened.shown(name, [])
+        opened.tab.locator(f"[data-model={name}]").get_by_text("Nothing is left to recommend.").wait_for(timeout=20_000)
 
 
 def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictors: dict[str, Predictor]) -> None:
