@@ -35,7 +35,7 @@ def from_lists(path: Path, name: str, kind: pl.DataType) -> pl.Expr:
 
 
 def paths(cells: pl.Series, path: str, step: str) -> pl.Series:
-    """Each cell's paths, root first; an empty separator parts nothing. Null stays null.
+    """Each cell's paths, root first, each once; an empty separator parts nothing. Null stays null.
 
     Raises:
         ValueError: a cell begins as a list does and is none; it shows the cell.
@@ -48,8 +48,9 @@ def paths(cells: pl.Series, path: str, step: str) -> pl.Series:
     plain = plain.str.replace_all(step, _STEP, literal=True) if step else plain
     plain = pl.when(text.str.starts_with(_PATH)).then(text).otherwise(plain)
     name = pl.element().str.strip_chars()
-    steps = pl.element().str.split(_STEP).list.eval(name.filter(name != ""))
-    found = plain.str.split(_PATH).list.eval(steps).list.eval(pl.element().filter(pl.element().list.len() > 0))
+    steps = pl.element().str.split(_STEP).list.eval(name.filter(name != "")).list.join(_STEP)
+    each = plain.str.split(_PATH).list.eval(steps).list.eval(pl.element().filter(pl.element() != ""))
+    found = each.list.unique(maintain_order=True).list.eval(pl.element().str.split(_STEP))
     return cells.to_frame().select(found).to_series()
 
 

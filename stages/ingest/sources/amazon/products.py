@@ -10,7 +10,7 @@ import pyarrow as pa
 from stages.ingest.reading.columns import Tally
 from stages.ingest.reading.record_fields import Records, id_fault, valid_records
 from stages.ingest.reading.text_cleaning import ADDRESS, clean, clean_join, clean_path, is_page_source
-from stages.ingest.sources.amazon.releases import PRODUCT
+from stages.ingest.sources.amazon.releases import PRODUCT, other_release
 
 _PRICE = r"^\$?\d[\d,]*(\.\d+)?( ?- ?\$?\d[\d,]*(\.\d+)?)?$"  # dumps hold style sheets in its place
 _SIZES = ("hi_res", "large", "thumb")
@@ -31,8 +31,11 @@ def product_table(rows: Records, lines: list[int], tally: Tally, release: int, t
     found: list[dict[str, Any]] = []
     for row, line in zip(rows, lines, strict=True):
         item, names = row[key].strip(), _paths(row, release)
-        if (fault := id_fault(key, item)) or names is None:
-            tally.add(line, fault or "categories: expected lists of names")
+        fault = id_fault(key, item) or ("" if names is not None else "categories: expected lists of names")
+        if not fault and (other := other_release(row, release)):
+            fault = f"{other!r} is no field of {release}: `release` should be another year"
+        if fault:
+            tally.add(line, fault)
             continue
         found.append({"line": line, "item": item, "categories": names or None, **_words(row, release)})
     tally.rows += len(found)
@@ -87,7 +90,7 @@ def _paths(row: dict[str, Any], release: int) -> list[list[str]] | None:
         clean_paths = [clean_path(tuple(names)) for names in found]
     except TypeError:
         return None
-    return [names for names in clean_paths if names]
+    return [list(names) for names in dict.fromkeys(map(tuple, clean_paths)) if names]
 
 
 def _words(row: dict[str, Any], release: int) -> dict[str, str | None]:

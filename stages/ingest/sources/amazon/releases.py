@@ -1,5 +1,7 @@
 """The fields of Amazon's releases that are read, and what each holds."""
 
+from collections.abc import Iterable
+
 from stages.ingest.reading.record_fields import FieldTypes
 
 _LISTED: FieldTypes = (list, str)
@@ -43,3 +45,16 @@ PRODUCT: dict[int, dict[str, FieldTypes]] = {
         "main_category": (str,),
     },
 }
+OWN: dict[int, set[str]] = {
+    2014: {"categories", "imUrl"},
+    2018: {"category", "imageURL", "imageURLHighRes", "image"},
+    2023: {"categories", "images", "main_category", "parent_asin"},
+}
+
+
+def other_release(names: Iterable[str], release: int) -> str:
+    """A field that tells a product of another release, where none of its fields tells this one; '' for none."""
+    there = set(names)
+    if there & OWN[release]:
+        return ""
+    return min(there & set().union(*OWN.values()), default="")

@@ -123,9 +123,10 @@ def _split(path: Path, separator: str, cells: int, allowed: float, key: int = 0)
 
 
 def _items(found: pl.DataFrame) -> pl.DataFrame:
-    """Each genre is a path of one step; an empty title or genre is none."""
+    """Each genre is a path of one step, once; an empty title or genre is none."""
     name = pl.element().str.strip_chars()
-    paths = pl.col("genres").list.eval(name.filter(name != "")).list.eval(pl.concat_list(pl.element()))
+    names = pl.col("genres").list.eval(name.filter(name != "")).list.unique(maintain_order=True)
+    paths = names.list.eval(pl.concat_list(pl.element()))
     title = pl.col("title").replace("", None)
     none = pl.lit(None, pl.List(pl.Struct({"service": pl.String, "id": pl.String})))
     ids = pl.col("ids") if "ids" in found.columns else none.alias("ids")

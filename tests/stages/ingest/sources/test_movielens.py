@@ -82,11 +82,11 @@ def test_a_mark_at_the_beginning_and_blanks_around_cells_do_no_harm(
 @pytest.mark.parametrize(
     ("files", "name", "line"),
     [
-        (CSV, "movies.csv", "22, ,Drama||Comedy| \n"),
-        (DAT, "movies.dat", "22::  ::Drama||Comedy|\n"),
+        (CSV, "movies.csv", "22, ,Drama||Comedy|Drama \n"),
+        (DAT, "movies.dat", "22::  ::Drama||Comedy|Drama\n"),
     ],
 )
-def test_empty_titles_and_genres_are_none(
+def test_empty_titles_and_genres_are_none_and_a_genre_is_there_once(
     tmp_path: Path, section: Section, files: dict[str, str], name: str, line: str
 ) -> None:
     folder = laid(tmp_path / "ml", files | {name: files[name] + line})

@@ -547,6 +547,12 @@ def test_an_empty_separator_parts_nothing(tmp_path: Path, section: Section) -> N
         assert raw.items["categories"][0].to_list() == found
 
 
+@pytest.mark.parametrize("cell", ["A>B|C|A> B |C", '[["A", "B"], ["C"], ["A", "B"]]'])
+def test_a_path_that_is_told_twice_is_there_once(tmp_path: Path, section: Section, cell: str) -> None:
+    raw, _ = taken(section, tmp_path, plain(), **listed(tmp_path, categories=[cell] * 6))
+    assert raw.items["categories"][0].to_list() == [["A", "B"], ["C"]]
+
+
 def test_parquet_lists_of_structs_are_refused(tmp_path: Path, section: Section) -> None:
     items = pl.DataFrame({"item": ["i0"], "categories": [[{"id": 1, "name": "Drama"}]]})
     about = {"item": "item", "title": "", "text": "", "picture": "", "categories": "categories"}

@@ -49,6 +49,11 @@ def test_a_good_product() -> None:
     }
 
 
+def test_a_path_that_is_told_twice_is_there_once() -> None:
+    (found,), _, _ = told(GOOD | {"categories": [["A", "B"], ["C"], ["A", "B "]]})
+    assert found["categories"] == [["A", "B"], ["C"]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([2014, 2018, 2023]), st.data())
 def test_no_record_whatever_ends_the_reading(release: int, data: st.DataObject) -> None:

@@ -276,6 +276,8 @@ def test_another_encoding_is_told(files: dict[str, str], section: Section) -> No
         ({"asin": " "}, "asin: no id there"),
         ({"asin": "B\0005"}, r"asin: a control character in an id, found B\\x005"),
         ({"asin": "None"}, "asin: a word for nothing, which is no id, found None"),
+        ({"asin": "B5", "category": ["a"]}, "'category' is no field of 2014: `release` should be another year"),
+        ({"asin": "B5", "imageURL": ["http://x/a.jpg"]}, "'imageURL' is no field of 2014: `release` should be"),
         (PRODUCTS[1] | {"title": "another"}, "a second, other record of B2"),
         ("{'asin': 'B5', 'title': __import__('os')}", "no record"),
         ("{'asin': 'B5', 'title': 'cut", "no record"),
@@ -306,12 +308,12 @@ def test_a_wrong_checksum_is_refused(files: dict[str, str], section: Section) ->
 def test_what_require_drops_is_warned_of(
     tmp_path: Path, files: dict[str, str], section: Section, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As where another release's file is read: its pictures stand in a field of another name."""
-    renamed = [{("imageURL" if k == "imUrl" else k): v for k, v in row.items()} for row in PRODUCTS]
+    """As where another's file is read: its pictures stand in a field of a name that no release has."""
+    renamed = [{("photo" if k == "imUrl" else k): v for k, v in row.items()} for row in PRODUCTS]
     packed(Path(files["metadata"]), renamed, repr)
     why = r"meta_X.json.gz: require drops 4 of 4 events: 3 of 3 products with events are in the file, 2 have a title, "
     why += (
-        r"0 have a picture, 'B1' is dropped; its first record has \['asin', .*'imageURL', .*release 2014 is read by .*"
+        r"0 have a picture, 'B1' is dropped; its first record has \['asin', .*'photo', .*release 2014 is read by .*"
     )
     with pytest.raises(ValueError, match=why + r"'imUrl'.*no event is left: is `release` right"):
         tables(section("amazon", **files))
