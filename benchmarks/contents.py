@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells import Apart, count, markdown, refused, section, seen_by
-from benchmarks.every_model import stopping
-from benchmarks.variants import measured, some
+from benchmarks.one_rule import flags, stopping
+from benchmarks.variants import measured, model_of, some
 from engine.measures.ranking import Values, ndcg, recall
 from engine.measures.significance import Verdict, bootstrap, holm, t_test
 from engine.tables.lacking import Lacking
@@ -62,11 +62,6 @@ def factor(text: str) -> float:
     if not 0 < (found := float(text)) < np.inf:
         raise argparse.ArgumentTypeError(f"a factor above 0, found {text}")
     return found
-
-
-def model_of(row: str) -> str:
-    """`mahn` of `mahn:views=[]@image=shuffled`."""
-    return row.partition("@")[0].partition(":")[0]
 
 
 def trained(task: Task) -> Found:
@@ -191,9 +186,7 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=list(RIVALS), metavar="model")
     parser.add_argument("--rates", nargs="+", type=factor, action=Apart, default=[1.0], help="times a model's own")
     parser.add_argument("--seeds", nargs="+", type=int, action=Apart, default=[1])
-    parser.add_argument("--epochs", type=int, default=300, help="at most")
-    parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
-    parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
+    flags(parser)
     parser.add_argument("--cases", type=count, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--rare", type=count, default=10, help="training events under which an item is rare")
     parser.add_argument("--keep", type=Path, default=Path("build/contents"))

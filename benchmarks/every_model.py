@@ -20,6 +20,7 @@ from typing import Any
 
 import models
 from benchmarks.cells import command, costs, earlier, markdown, metrics, refused
+from benchmarks.one_rule import flags, stopping
 from engine.tables import files
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
@@ -31,12 +32,6 @@ READINGS = ("recall@20", "ndcg@10", "rmse")
 SHARED = ("seed", "evaluate", "device")  # what every row goes by besides its model's section
 HEAD = ["model", *READINGS, "epochs", "seconds an epoch", "seconds to the best", "peak GiB", "parameters"]
 SHOWN = {"seconds_an_epoch": "{:.2f}", "seconds_to_the_best": "{:.0f}", "peak_gib": "{:.2f}", "parameters": "{:,}"}
-
-
-def stopping(model: str, given: argparse.Namespace, section: dict[str, Any]) -> list[str]:
-    """The one rule, as settings of a model that learns by epochs."""
-    rule = {"epochs": given.epochs, "patience": given.patience, "decay": "none", "average": given.average}
-    return [f"++models.{model}.train.{key}={value}" for key, value in rule.items()] if "train" in section else []
 
 
 def measured(model: str, given: argparse.Namespace, params: dict[str, Any]) -> dict[str, Any]:
@@ -114,9 +109,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the data set's folder, prepared")
     parser.add_argument("--protocol", required=True)
     parser.add_argument("--models", nargs="*", default=list(sections), choices=list(sections), metavar="model")
-    parser.add_argument("--epochs", type=int, default=300, help="at most")
-    parser.add_argument("--patience", type=int, default=20, help="validations without a gain that end a run")
-    parser.add_argument("--average", type=float, default=0.1, help="share of the steps whose weights are averaged")
+    flags(parser)
     parser.add_argument("--out", type=Path, default=Path("build/every_model"), help="where models learn")
     parser.add_argument("--kept", type=Path, help="where rows are kept; --out if not given")
     parser.add_argument("--threads", type=int, default=2)

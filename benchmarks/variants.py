@@ -3,7 +3,9 @@
     python -m benchmarks.variants demo ante_rnn ante_rnn:text=mean ante_rnn:context=off gru4rec sasrec popularity
 
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
-overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
+overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every row
+learns until --patience validations brought nothing better, at a rate that does not fall; one that ended at --epochs is
+marked † and enters no test. Every
 variant's ranks are kept in --keep under a digest of data and settings (not of the code: empty the folder after a change
 there), so that a run that was stopped goes on and several can share the work. --cases ranks so many cases of validation
 and of test, the same for all: a model that meets every pair alone takes hours for all. Behind an @ stand views that are
@@ -24,6 +26,7 @@ import torch
 
 import models
 from benchmarks.cells import count, earlier, refused, section, seen_by
+from benchmarks.one_rule import flags, stopping
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, ndcg, positions, recall
@@ -119,6 +122,11 @@ def without(catalog: Catalog, knocks: str, seed: int) -> Catalog:
     return catalog
 
 
+def model_of(row: str) -> str:
+    """`mahn` of `mahn:views=[]@image=shuffled`."""
+    return row.partition("@")[0].partition(":")[0]
+
+
 def oracle(layout: Layout) -> float | None:
     """The oracle's recall@20 on the test cases, where there is one and it ranked what the models rank."""
     known, asked = store.read(layout.oracle, ORACLE), store.read(layout.cases, CASES).filter(pl.col("part") == "test")
@@ -150,29 +158,31 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value@view=knock")
     parser.add_argument("--protocol", default="temporal")
+    flags(parser)
     parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
     parser.add_argument("--cases", type=count, default=0, help="ranked of validation and of test; 0: all")
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a param for all of them")
-    arguments = parser.parse_args()
-    arguments.keep.mkdir(parents=True, exist_ok=True)
-    layout = Layout(Path("data", arguments.dataset), arguments.protocol)
+    given = parser.parse_args()
+    given.keep.mkdir(parents=True, exist_ok=True)
+    layout = Layout(Path("data", given.dataset), given.protocol)
     best = oracle(layout)
     print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}\n{head()}", flush=True)
     first: np.ndarray | None = None
-    tests: list[tuple[str, float]] = []
-    for name in arguments.variants:
+    capped, tests = False, list[tuple[str, float]]()
+    for name in given.variants:
         params = read_yaml(Path("params.yaml"))
-        for assignment in arguments.set:
+        model = model_of(name)
+        for assignment in [*stopping(model, given, section(model, params)), *given.set]:
             override(params, assignment)
-        row = measured(name, params, layout, seen_by(arguments.protocol, params), arguments.keep, arguments.cases)
+        row = measured(name, params, layout, seen_by(given.protocol, params), given.keep, given.cases)
         hit, against = recall(np.array(row["place"]), 20), ""
         if first is None:
-            first = hit
-        else:
+            first, capped = hit, row["capped"]
+        elif not (capped or row["capped"]):
             p = t_test(hit, first).p
             tests.append((name, p))
             against = f"{hit.mean() - first.mean():+.4f}, p = {p:.1e}"
-        print(f"| {name} | {cells(row, best, against)} |", flush=True)
+        print(f"| {name}{' †' if row['capped'] else ''} | {cells(row, best, against)} |", flush=True)
     for (name, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
         print(f"Holm-corrected p of {name}: {p:.1e}")
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 
 from benchmarks import variants
-from benchmarks.variants import some, without
+from benchmarks.variants import model_of, some, without
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.training.cases import Cases
@@ -64,3 +65,33 @@ def test_so_many_cases_are_drawn_the_same_for_every_row_and_stay_whole() -> None
     assert torch.equal(found.candidate_CK, torch.stack([found.user_C, found.user_C + 300], 1))
     assert torch.equal(some(data, 20).cases.user_C, found.user_C)
     assert some(data, 0) is some(data, 50) is data
+
+
+def test_all_rows_learn_by_one_rule_and_a_row_at_its_cap_enters_no_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules: dict[str, dict[str, Any]] = {}
+
+    def measured(name: str, params: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        rules[name] = params["models"][model_of(name)].get("train", {})
+        place = np.random.default_rng(len(rules)).integers(1, 60, 400).tolist()
+        row = dict.fromkeys(("auc", "epochs", "best", "an_epoch", "gib"), 1.0) | {"rmse": None, "mae": None}
+        return row | {"place": place, "capped": "text=none" in name}
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(variants, "measured", measured)
+    monkeypatch.setattr(variants, "oracle", lambda layout: None)
+    names = ["ante_rnn", "ante_rnn:text=none,image=mean", "gru4rec@image=shuffled", "popularity"]
+    given = ["--patience", "7", "--keep", str(tmp_path), "--set", "+models.gru4rec.train.clip=2"]
+    monkeypatch.setattr("sys.argv", ["variants", "demo", *names, *given])
+    variants.main()
+    rule = {"epochs": 300, "patience": 7, "decay": "none", "average": 0.1}
+    assert all(rules[name].items() >= rule.items() for name in names[:3])
+    assert rules["gru4rec@image=shuffled"]["clip"] == 2
+    assert rules["popularity"] == {}
+    said = capsys.readouterr().out
+    lines = {line.split(" | ")[0].lstrip("| "): line for line in said.splitlines()}
+    assert f"{names[1]} †" in lines
+    assert "p = " not in lines[f"{names[1]} †"]
+    assert all("p = " in lines[name] for name in names[2:])
+    assert [line.split()[3] for line in said.splitlines() if line.startswith("Holm")] == [f"{n}:" for n in names[2:]]
