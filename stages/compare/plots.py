@@ -43,15 +43,19 @@ def chart(path: str, about: dict[str, Any], tables: dict[str, str]) -> Chart | N
     title = str(about.get("title", path))
     if bars:
         return bar_chart(title, (x, y), series)
-    return line_chart(title, (x, y), series, dates=about.get("template") == "time_line")
+    try:
+        return line_chart(title, (x, y), series, dates=about.get("template") == "time_line")
+    except ValueError as error:
+        raise ValueError(f"{path}: {x}: {error}") from None
 
 
 def _rows(path: str, text: str, x: str, y: str) -> list[tuple[str, float]]:
+    """Those with a place and a finite value; a cut line, or topics of data without times, lack one of the two."""
     rows = list(csv.DictReader(io.StringIO(text)))
     if rows and not {x, y} <= rows[0].keys():
         raise ValueError(f"{path} has the columns {', '.join(rows[0])}; dvc.yaml draws {y} over {x}")
     try:
-        return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
+        return [(row[x], float(row[y])) for row in rows if row[x] and row[y] and math.isfinite(float(row[y]))]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
