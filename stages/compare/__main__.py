@@ -10,7 +10,8 @@ from rich.table import Table as Sheet
 from engine.tables.printing import printable, printable_lines
 from stages.compare.direction import better
 from stages.compare.paired import MetricComparison, common_cases, compare, untested
-from stages.compare.revision import WORKSPACE, RevisionResults, different_inputs, read_revision
+from stages.compare.revision import RevisionResults, different_inputs, read_revision
+from stages.compare.revision_files import WORKSPACE
 
 HEADS = ("difference", "p", "p (Holm)", "effect")
 
@@ -84,6 +85,10 @@ def main() -> None:
     show(first, second, rows, console)
     for message in missing:
         console.print(f"No paired test: {message}")
+    for side in (first, second):
+        if side.changed:
+            changed = printable(side.changed)
+            console.print(f"{side.revision}: params.yaml has changed since: {changed}; `dvc repro` ranks by it anew")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dvc.api import DVCFileSystem
-from dvc.scm import SCMError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 
 from engine.tables import files
 from engine.tables.params import read_yaml
 from stages.compare.charts import Chart, Series, bar_chart, line_chart
-from stages.compare.revision import WORKSPACE
+from stages.compare.revision_files import WORKSPACE, RevisionFiles
 
 PAGE = Path("metrics", "plots.html")
 MOST = 5  # revisions that have a colour of their own
@@ -80,15 +78,16 @@ def read_tables(revisions: Sequence[str], repo: Path) -> dict[str, dict[str, str
     """The CSVs of each plot that dvc.yaml declares: path → revision → text; a revision without one is left out."""
     tables: dict[str, dict[str, str]] = {path: {} for path in declared_plots(read_yaml(repo / "dvc.yaml"))}
     for revision in revisions:
-        fs = None if revision == WORKSPACE else DVCFileSystem(str(repo), rev=revision)
+        files_of = None if revision == WORKSPACE else RevisionFiles(revision, repo)
         for path, found in tables.items():
-            try:
-                found[revision] = fs.read_text(path) if fs else (repo / path).read_text(encoding="utf-8")
-            except SCMError as error:
-                raise ValueError(f"{revision}: no such revision here ({error}); give a branch, tag or commit") from None
-            except FileNotFoundError:
-                continue
+            text = files_of.find(path) if files_of else _here(repo / path)
+            if text is not None:
+                found[revision] = text
     return tables
+
+
+def _here(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def main() -> None:
