@@ -11,11 +11,10 @@ from pathlib import Path
 
 import optuna
 import torch
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from engine.training.fit import Progressed, Watch
+from stages.tune.journal import open_journal
 from stages.tune.settled import NotTogetherError, Value
 from stages.tune.space import Dimension
 from stages.tune.tuned import Best
@@ -46,7 +45,7 @@ class Search:
         self.distributions = {key: dimension.distribution for key, dimension in space.items()}
         folder.mkdir(parents=True, exist_ok=True)
         self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(folder / "trials.log"))),
+            storage=open_journal(folder / "trials.log"),
             study_name=name,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM // 2, n_warmup_steps=WARM_UP + 1),
