@@ -324,6 +324,16 @@ def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:
         tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
 
 
+def test_cells_of_more_cases_or_of_other_rivals_are_refused(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    ran(tmp_path, "p_b", [0, 0, 9], [1, 2, 3])  # whose reading is over the third as well
+    with pytest.raises(ValueError, match="p_b and p_own ranked other cases: 2 of 3 are common"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+    ran(tmp_path, "p_b", [0, 0], [1, 2], [99, 999])
+    with pytest.raises(ValueError, match="p_b and p_own ranked 1 of 2 cases among other numbers of items; one"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+
+
 def test_each_paper_has_its_metric(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
     ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])

@@ -12,7 +12,7 @@ from engine.tables import files, store
 from engine.tables.command import command
 from engine.tables.schemas import ERRORS, RANKS
 from stages.compare.listed import kept, papers, parts, refuse_unfinished
-from stages.compare.paired import CASE, EVENT, per_case, per_event
+from stages.compare.paired import CASE, EVENT, other_rivals, per_case, per_event
 from stages.compare.printed_table import as_csv, markdown
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
@@ -73,10 +73,15 @@ def _against(rows: list[dict[str, Any]], cells: Path, metric: str, tested: bool)
             found.append(None)
             continue
         both = first.join(second, on=key, suffix="_second", validate="1:1")
-        if both.height != first.height:
+        told = f"{row['cell']} and {rows[0]['cell']} ranked"
+        if not both.height == first.height == second.height:
             raise ValueError(
-                f"{row['cell']} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common; "
+                f"{told} other cases: {both.height} of {max(first.height, second.height)} are common; "
                 "both of them on the same data, run anew, would do"
+            )
+        if table is RANKS and (many := other_rivals(both)):
+            raise ValueError(
+                f"{told} {many} of {both.height} cases among other numbers of items; one protocol for both would do"
             )
         fair = tested and not rows[0]["ended_at_cap"] and not row["ended_at_cap"]
         found.append(_verdict(both, metric) if fair else None)

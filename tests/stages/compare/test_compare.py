@@ -47,6 +47,7 @@ def ranks(greater: list[int], user: int = 1, start: int = 0) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict(RANKS.columns))
 
 
+RANKED = "data/demo/ranks/test.parquet"
 CHOSEN = {"dataset": "demo", "protocol": "temporal", "model": "x"}
 
 
@@ -318,6 +319,22 @@ def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
     with pytest.raises(SystemExit, match=r"main and workspace .*protocol: temporal and leave_one_out.*--across"):
         command.main()
     monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved), "--across"])
+    command.main()
+    assert "120 cases in common" in capsys.readouterr().out
+
+
+def test_ranks_among_other_numbers_of_items_are_refused_unless_asked(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    among = tmp_path / "among"
+    shutil.copytree(project, among)
+    (among / RANKED).unlink()  # a link into the cache, perhaps
+    frame = ranks([3, 3] * 60, start=7).with_columns(others=pl.lit(60, pl.UInt32))
+    frame.write_parquet(among / RANKED, metadata={"whyrec": "{}"})
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among)])
+    with pytest.raises(SystemExit, match="not ranked on the same: 120 common cases among other numbers of items"):
+        command.main()
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among), "--across"])
     command.main()
     assert "120 cases in common" in capsys.readouterr().out
 
