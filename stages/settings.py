@@ -18,16 +18,32 @@ from engine.tables.settings import Choice, Record
 from engine.training.schedule import Train
 
 HEADS = ("setting", "in params.yaml", "default", "may be", "what it is")
+PARTS = ("regions", "images", "text", "topics")  # of a section of `contents`, each of the stage of its name
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def names(params: dict[str, Any]) -> list[str]:
-    """Every section, by its dotted name."""
-    found = [f"datasets.{name}{part}" for name in params["datasets"] for part in ("", ".crawl")]
-    found += [f"services.{name}" for name in params["services"]]
-    found += [f"contents.{name}.{part}" for name in params["contents"] for part in params["contents"][name]]
-    found += [f"protocols.{name}" for name in params["protocols"]]
-    return [*found, "train", "evaluate", "recommend", "explain", *(f"models.{name}" for name in params["models"])]
+    """Every section, by its dotted name.
+
+    Raises:
+        KeyError: params.yaml lacks one that all others stand in, or has a part of `contents` that no stage reads.
+        ValueError: what should hold sections holds none.
+    """
+    under = {kind: _sections(params, kind) for kind in ("datasets", "services", "contents", "protocols", "models")}
+    found = [f"datasets.{name}{part}" for name in under["datasets"] for part in ("", ".crawl")]
+    found += [f"services.{name}" for name in under["services"]]
+    parts = [f"contents.{name}.{part}" for name in under["contents"] for part in _sections(params, f"contents.{name}")]
+    if wrong := [part for part in parts if part.rpartition(".")[2] not in PARTS]:
+        raise KeyError(f"params.yaml: {wrong[0]}: no stage reads it; a section of contents has {', '.join(PARTS)}")
+    found += [*parts, *(f"protocols.{name}" for name in under["protocols"])]
+    return [*found, "train", "evaluate", "recommend", "explain", *(f"models.{name}" for name in under["models"])]
+
+
+def _sections(params: dict[str, Any], key: str) -> dict[str, Any]:
+    found = lookup(params, key)
+    if not isinstance(found, dict):
+        raise ValueError(f"params.yaml: {key} is {found!r}, expected sections")
+    return found
 
 
 def record(section: str, params: dict[str, Any]) -> type[Record]:

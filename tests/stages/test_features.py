@@ -218,6 +218,19 @@ def test_a_layer_that_is_no_map_is_refused(images: None, layout: Layout) -> None
     assert not layout.regions.exists()
 
 
+def test_more_cells_than_the_map_has_are_refused(images: None, layout: Layout) -> None:
+    told = r"9 rows and 3 columns are more than the map of layer layer2\.\S+ has \(8 x 8 for pictures of size 64\)"
+    with pytest.raises(ValueError, match=told):
+        regions_stage.main(regions(rows=9), layout)
+    assert not layout.regions.exists()
+
+
+def test_regions_without_a_network_say_what_skips_them(layout: Layout) -> None:
+    with pytest.raises(ValueError, match=r"regions\.backbone is none; regions\.detector: none skips"):
+        regions_stage.main(regions(backbone="none"), layout)
+    regions_stage.main(regions(backbone="none", detector="none"), layout)
+
+
 def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(
     images: None, layout: Layout, tmp_path: Path
 ) -> None:

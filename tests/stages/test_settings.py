@@ -58,13 +58,24 @@ def test_the_heads_are_as_many_as_the_cells() -> None:
     assert all(len(row) == len(HEADS) for row in rows(record("train", PARAMS), PARAMS["train"]))
 
 
+WHOLE = (ROOT / "params.yaml").read_text()
 MINE = (ROOT / "params.yaml").read_text().replace("datasets:\n", "datasets:\n  mine: {source: nosuch}\n", 1)
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "No such file"), ("models: [1", "does not parse"), (MINE, "nosuch")],
-    ids=["no", "half", "odd"],
+    [
+        ("", "No such file"),
+        ("models: [1", "does not parse"),
+        (MINE, "nosuch"),
+        (WHOLE.partition("\nmodels:")[0], "params.yaml has no 'models'"),
+        (WHOLE.replace("contents:\n", "contents:\n  mine: none\n", 1), "contents.mine is 'none', expected sections"),
+        (
+            WHOLE.replace("contents:\n", "contents:\n  mine: {txt: {}}\n", 1),
+            "mine.txt: no stage reads it; .*text, topics",
+        ),
+    ],
+    ids=["no", "half", "odd", "lacking", "scalar", "misspelt"],
 )
 def test_what_holds_no_settings_is_refused_in_a_line(
     text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -380,6 +380,10 @@ def test_a_file_keeps_its_other_sections(tmp_path: Path) -> None:
     assert params["train"] == {"epochs": 3}  # what the command itself had set
     with pytest.raises(KeyError, match=r"nothing for b, q, gru4rec; `python -m stages"):
         expanded(f"@{path}", params | {"protocol": "q"})
+    for text, place in (("d: 3\n", "d is 3"), ("d: {p: {m: 5}}\n", "d.p.m is 5")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"{place}: this is no file that stages.tune wrote"):
+            expanded(f"@{path}", {"dataset": "d", "protocol": "p", "model": "m"})
 
 
 @pytest.mark.parametrize("name", read_yaml(ROOT / "params.yaml")["models"])
