@@ -334,6 +334,21 @@ def test_cells_of_more_cases_or_of_other_rivals_are_refused(tmp_path: Path) -> N
         tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
 
 
+@pytest.mark.parametrize("wrong", [None, "ndcg@10", [], {"ndcg@10": 1}])
+def test_metrics_that_are_no_list_are_refused(tmp_path: Path, wrong: Any) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    ran(tmp_path, "p_b", [5, 9], [1, 2])
+    with pytest.raises(ValueError, match=r"metrics: p is .*, expected a list of some; e\.g\. p: \[ndcg@10\]"):
+        tables(LISTED, tmp_path, {"p": wrong}, {})
+
+
+def test_a_reading_that_is_no_number_is_named(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    (tmp_path / "p_own" / "test.json").write_text('{"ndcg@10": "x"}')
+    with pytest.raises(ValueError, match=r"p_own/test\.json: expected numbers by name, ndcg@10 is 'x'"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+
+
 def test_each_paper_has_its_metric(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
     ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
@@ -397,11 +412,20 @@ def test_what_one_paper_cannot_have_leaves_the_tables_of_the_others(
     assert "r_own was not run" not in told
 
 
+ONE = "cells: {{p_b: {{paper: p, protocol: q, model: ease, settings: '', {}}}}}\nmetrics: {{}}\npublished_on: {{}}"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("figures: {}", r"cells\.yaml has no part 'cells'; it has figures"),
-        ("cells: {p_b: {paper: p, model: ease}}\nmetrics: {}\npublished_on: {}", "p_b: .*lacks protocol, settings"),
+        (
+            "cells: {p_b: {paper: p, model: ease}}\nmetrics: {}\npublished_on: {}",
+            r"cells\.p_b\.protocol: Field required",
+        ),
+        (ONE.format("shown: figure"), r"cells\.p_b\.shown: Input should be 'figures' or 'everywhere' \(found 'figure'"),
+        (ONE.format("publishd: {}"), r"cells\.p_b\.publishd: .*known keys: .*published, published_on"),
+        (ONE.format("published: 0.5"), r"cells\.p_b\.published: Input should be a valid dictionary"),
         ("cells: [1", r"cells\.yaml does not parse"),
     ],
 )
