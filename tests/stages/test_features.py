@@ -468,6 +468,18 @@ def test_doc2vec_is_learnt_and_the_same_each_time(
         text_stage.main(texts(encoder="doc2vec", doc2vec=rare), layout)
 
 
+def test_doc2vec_knows_a_word_however_it_is_written(layout: Layout, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    catalog(layout, {1: "Caf\u00e9", 2: "cafe\u0301", 3: "sea"})
+    few = {"dim": 6, "window": 3, "minimum": 2, "epochs": 2}
+    text_stage.main(texts(encoder="doc2vec", doc2vec=few), layout)
+    found = store.read(layout.words, WORDS)
+    assert found["token"].to_list() == [["Caf\u00e9"], ["cafe\u0301"]]  # as the texts have it
+    vector_UND = arrays.ragged(found["word"])[0]
+    assert (vector_UND[0] == vector_UND[1]).all()
+    assert not [record for record in caplog.records if record.name.startswith("gensim")]
+
+
 def test_doc2vec_follows_its_settings_and_the_seed(layout: Layout) -> None:
     texts_ = {1: "Love and war", 2: "war and love", 3: "  ", 4: "the sea and the war"}
     catalog(layout, texts_)
