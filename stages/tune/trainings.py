@@ -15,14 +15,23 @@ from engine.training.fit import Progressed, Watch, accelerator, fit
 from engine.training.needs import Needs
 from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
+from stages.tune.trials import SEEDS
 
 
 class Trainings:
-    """The trainings of one model on one data set: the parts train and valid, and no other."""
+    """The trainings of one model on one data set: the parts train and valid, and no other.
+
+    Raises:
+        ValueError: more seeds than there are from the run's on.
+    """
 
     def __init__(self, params: RunSettings, layout: Layout, seeds: int):
         self.params, self.layout = params, layout
         self.seeds = [params.seed + number for number in range(seeds)]
+        if self.seeds[-1] >= SEEDS:
+            raise ValueError(
+                f"--seeds {seeds}: from seed {params.seed} on there are {SEEDS - params.seed}; a lower seed"
+            )
         self.device = accelerator(params.device)
         self.data = functools.lru_cache(maxsize=1)(self._load)  # trials differ in what they need, seldom
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 WARM_UP = 8  # epochs that no trial is pruned in: a model may lie near popularity for long before it climbs
 RANDOM = 8  # trials that are drawn at random before the sampler goes by those that were
 APART = 10_007  # between the samplers of seeds
+SEEDS = 1 << 32  # that generators take
 
 Fit = Callable[[dict[str, Value], Path, Watch], list[Progressed]]  # settings, checkpoints' folder, what prunes
 
@@ -102,7 +103,9 @@ class Search:
     def _try(self, fit: Fit, start: dict[str, Value]) -> None:
         """One trial. What it draws hangs on the seed and on the trials that ended, so that a kill changes nothing."""
         number = len(self.ended)
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * APART + number, n_startup_trials=RANDOM)
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=(self.seed * APART + number) % SEEDS, n_startup_trials=RANDOM
+        )
         if number == 0 and not self.study.get_trials(states=(TrialState.WAITING,)):
             self.study.enqueue_trial(start)
         trial = self.study.ask(self.distributions)

@@ -262,6 +262,17 @@ def test_a_line_that_a_kill_cut_short_spoils_no_search(tmp_path: Path) -> None:
     assert search(tmp_path).run(fit, {}, Budget(1), silent).trials == 1
 
 
+@pytest.mark.parametrize("seed", [500_000, 2**32 - 1])
+def test_any_seed_of_a_run_will_do_for_a_search(tmp_path: Path, seed: int) -> None:
+    found = search(tmp_path, seed=seed).run(lambda x, _, watch: [curve(x, watch)], {}, Budget(2), silent)
+    assert found.trials == 2
+
+
+def test_more_seeds_than_there_are_are_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"--seeds 2: from seed 4294967295 on there are 1"):
+        command(monkeypatch, world(kept), "--models", "gru4rec", "--seeds", "2", "seed=4294967295")
+
+
 def test_a_damaged_file_of_trials_is_named(tmp_path: Path) -> None:
     search(tmp_path).run(lambda settings, _, watch: [curve(settings, watch)], {}, Budget(2), silent)
     lines = (tmp_path / "trials.log").read_text().splitlines(keepends=True)
