@@ -100,6 +100,14 @@ def test_a_table_of_each_cell_is_drawn_by_its_column(tmp_path: Path) -> None:
         draw("groups", wrong, tmp_path, tmp_path / "out")
 
 
+def test_a_line_that_is_cut_or_not_finite_is_no_point(tmp_path: Path) -> None:
+    ran(tmp_path / "a", 0.5)
+    files.write_text("loss,epoch\ninf,1\nnan,2\n0.5,3\n0.4,4\n0.", tmp_path / "a" / "plots/loss.csv")
+    figure = Figure(title="G", table="plots/loss.csv", x="epoch", readings=("loss",), series={"A": "a"})
+    draw("losses", figure, tmp_path, tmp_path / "out")
+    assert [(r["epoch"], r["loss"]) for r in table(tmp_path / "out/losses.csv")] == [("3", "0.5"), ("4", "0.4")]
+
+
 def test_errors_are_read_of_people_with_at_least_so_many_events(tmp_path: Path) -> None:
     ran(tmp_path / "a", 0.1)
     rows = [
