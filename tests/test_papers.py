@@ -22,7 +22,7 @@ from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import ERRORS, RANKS
 from engine.tables.settings import Choice
-from stages.compare import paper_tables
+from stages.compare import paper_inputs, paper_tables
 from stages.compare.paper_inputs import missing, needed
 from stages.compare.paper_tables import tables
 from stages.compare.printed_table import markdown
@@ -97,6 +97,15 @@ def test_what_the_root_has_to_make_is_said_by_name(monkeypatch: pytest.MonkeyPat
     assert told.startswith(
         "data/shop has no features/words.parquet: with dataset: shop in params.yaml, `dvc repro text`"
     )
+
+
+def test_outside_the_project_what_is_not_there_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["paper_inputs", "demo", str(tmp_path / "inputs.json")])
+    with pytest.raises(SystemExit, match=r"^papers: .*No such file or directory: 'papers/dvc\.yaml'"):
+        paper_inputs.main()
 
 
 def test_a_cell_that_the_data_cannot_have_leaves_the_others(tmp_path: Path) -> None:
