@@ -46,7 +46,8 @@ class Choice(Record):
 
 
 R = TypeVar("R", bound=Record)
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # beyond these, generators refuse it, or draw as by a smaller one
+SEEDS = 2**32  # beyond these, generators refuse one, or draw as by a smaller one
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 
 TAG = re.compile(r"(constrained-)?(int|str|float|bool)|[\w-]+\[.*\]")  # of a kind that was tried, in pydantic's places
 

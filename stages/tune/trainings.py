@@ -9,13 +9,12 @@ import torch
 import models
 from engine.evaluation.selection import selection
 from engine.tables.layout import Layout
-from engine.tables.settings import Choice
+from engine.tables.settings import SEEDS, Choice
 from engine.training.contract import Recommender
 from engine.training.fit import Progressed, Watch, accelerator, fit
 from engine.training.needs import Needs
 from engine.training.run_settings import RunSettings
 from engine.training.source import Data, digest, load, missing_cases
-from stages.tune.trials import SEEDS
 
 
 class Trainings:

@@ -13,6 +13,7 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from engine.tables.settings import SEEDS
 from engine.training.fit import Progressed, Watch
 from stages.tune.journal import open_journal
 from stages.tune.settled import NotTogetherError, Value
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 WARM_UP = 8  # epochs that no trial is pruned in: a model may lie near popularity for long before it climbs
 RANDOM = 8  # trials that are drawn at random before the sampler goes by those that were
 APART = 10_007  # between the samplers of seeds
-SEEDS = 1 << 32  # that generators take
 
 Fit = Callable[[dict[str, Value], Path, Watch], list[Progressed]]  # settings, checkpoints' folder, what prunes
 
