@@ -22,6 +22,7 @@ class Regions(PictureEncoder):
     detector: Literal["grid", "faster_rcnn", "none"] = Field(
         "grid", description="grid: equal cells of a network's map; faster_rcnn: what a detector finds; none skips"
     )
+    backbone: str = Field("resnet50", description="a network of torchvision, or with faster_rcnn a detector")
     rows: int = Field(4, ge=1, description="cells from top to bottom, of a grid")
     columns: int = Field(3, ge=1, description="cells from left to right, of a grid")
     faster_rcnn: Detection = Field(default_factory=Detection, description="which of a detector's proposals are taken")
@@ -58,8 +59,14 @@ def main(params: Params, layout: Layout) -> None:
 
 
 def settings(params: Params) -> Regions:
-    """The section, checked with the data set that it is for."""
+    """The section, checked with the data set that it is for.
+
+    Raises:
+        ValueError: a detector without a network, or `weights: none` with another data set than `demo`.
+    """
     if params.regions.detector != "none":
+        if params.regions.backbone == "none":
+            raise ValueError("regions.backbone is none; regions.detector: none skips the regions")
         params.regions.refuse_untrained(params.dataset, "regions")
     return params.regions
 

@@ -18,16 +18,29 @@ from engine.tables.settings import Choice, Record
 from engine.training.schedule import Train
 
 HEADS = ("setting", "in params.yaml", "default", "may be", "what it is")
+PARTS = ("regions", "images", "text", "topics")  # of a section of `contents`, each of the stage of its name
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def names(params: dict[str, Any]) -> list[str]:
-    """Every section, by its dotted name."""
-    found = [f"datasets.{name}{part}" for name in params["datasets"] for part in ("", ".crawl")]
-    found += [f"services.{name}" for name in params["services"]]
-    found += [f"contents.{name}.{part}" for name in params["contents"] for part in params["contents"][name]]
-    found += [f"protocols.{name}" for name in params["protocols"]]
-    return [*found, "train", "evaluate", "recommend", "explain", *(f"models.{name}" for name in params["models"])]
+    """Every section, by its dotted name.
+
+    Raises:
+        KeyError, ValueError: one that others stand in is not there, or no stage reads one of `contents`.
+    """
+    found = [f"{name}{part}" for name in _inside(params, "datasets") for part in ("", ".crawl")]
+    found += _inside(params, "services")
+    parts = [part for name in _inside(params, "contents") for part in _inside(params, name)]
+    if wrong := [part for part in parts if part.rpartition(".")[2] not in PARTS]:
+        raise KeyError(f"params.yaml: {wrong[0]}: no stage reads it; a section of contents has {', '.join(PARTS)}")
+    found += [*parts, *_inside(params, "protocols"), "train", "evaluate", "recommend", "explain"]
+    return found + _inside(params, "models")
+
+
+def _inside(params: dict[str, Any], key: str) -> list[str]:
+    if not isinstance(found := lookup(params, key), dict):
+        raise ValueError(f"params.yaml: {key} is {found!r}, expected sections")
+    return [f"{key}.{name}" for name in found]
 
 
 def record(section: str, params: dict[str, Any]) -> type[Record]:
@@ -45,10 +58,8 @@ def record(section: str, params: dict[str, Any]) -> type[Record]:
             found = models.find(rest[0]).Config
         case "train":
             found = Train
-        case "contents":
-            found = _stage(rest[1]).Params.model_fields[rest[1]].annotation
-        case "evaluate" | "recommend" | "explain":
-            found = _stage(kind).Params.model_fields[kind].annotation
+        case "contents" | "evaluate" | "recommend" | "explain":
+            found = _stage(part := section.split(".")[-1]).Params.model_fields[part].annotation
         case "services":
             found = _stage("crawl").Params.model_fields[kind].annotation.model_fields[rest[0]].annotation
         case "datasets" if rest[1:]:
@@ -65,13 +76,8 @@ def rows(of: type[Record], values: dict[str, Any], under: str = "") -> Iterator[
         value, inner = values.get(name), _section(field.annotation)
         default = "" if field.default is PydanticUndefined or inner else _shown(field.default)
         may = " ".join([_kind(field.annotation), *_bounds(field.metadata)])
-        yield (
-            f"{under}{name}",
-            "" if name not in values or inner else _shown(value),
-            default,
-            may,
-            field.description or "",
-        )
+        given = "" if name not in values or inner else _shown(value)
+        yield f"{under}{name}", given, default, may, field.description or ""
         if inner:
             yield from rows(inner, value or {}, f"{under}{name}.")
 
@@ -91,7 +97,7 @@ def _kind(kind: Any) -> str:
         inner, *more = get_args(kind)
         told = [part for one in more for part in _bounds(getattr(one, "metadata", [one]))]
         return " ".join([_kind(inner), *told])
-    if _section(kind):
+    if _section(kind) or get_origin(kind) is dict:
         return "a section"
     if get_origin(kind) is Literal:
         return ", ".join(_shown(value) for value in get_args(kind))
@@ -100,8 +106,6 @@ def _kind(kind: Any) -> str:
     if get_origin(kind) in (tuple, list, frozenset):
         inner = [_kind(part) for part in get_args(kind) if part is not Ellipsis]
         return f"list of {' and '.join(dict.fromkeys(inner))}"
-    if get_origin(kind) is dict:
-        return "a section"
     return str(getattr(kind, "__name__", kind))
 
 

@@ -22,7 +22,7 @@ from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
 from engine.tables.schemas import ERRORS, RANKS
 from engine.tables.settings import Choice
-from stages.compare import paper_tables
+from stages.compare import paper_inputs, paper_tables
 from stages.compare.paper_inputs import missing, needed
 from stages.compare.paper_tables import tables
 from stages.compare.printed_table import markdown
@@ -97,6 +97,15 @@ def test_what_the_root_has_to_make_is_said_by_name(monkeypatch: pytest.MonkeyPat
     assert told.startswith(
         "data/shop has no features/words.parquet: with dataset: shop in params.yaml, `dvc repro text`"
     )
+
+
+def test_outside_the_project_what_is_not_there_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["paper_inputs", "demo", str(tmp_path / "inputs.json")])
+    with pytest.raises(SystemExit, match=r"^papers: .*No such file or directory: 'papers/dvc\.yaml'"):
+        paper_inputs.main()
 
 
 def test_a_cell_that_the_data_cannot_have_leaves_the_others(tmp_path: Path) -> None:
@@ -324,6 +333,31 @@ def test_cells_of_other_cases_are_refused(tmp_path: Path) -> None:
         tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
 
 
+def test_cells_of_more_cases_or_of_other_rivals_are_refused(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    ran(tmp_path, "p_b", [0, 0, 9], [1, 2, 3])  # whose reading is over the third as well
+    with pytest.raises(ValueError, match="p_b and p_own ranked other cases: 2 of 3 are common"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+    ran(tmp_path, "p_b", [0, 0], [1, 2], [99, 999])
+    with pytest.raises(ValueError, match="p_b and p_own ranked 1 of 2 cases among other numbers of items; one"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+
+
+@pytest.mark.parametrize("wrong", [None, "ndcg@10", [], {"ndcg@10": 1}])
+def test_metrics_that_are_no_list_are_refused(tmp_path: Path, wrong: Any) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    ran(tmp_path, "p_b", [5, 9], [1, 2])
+    with pytest.raises(ValueError, match=r"metrics: p is .*, expected a list of some; e\.g\. p: \[ndcg@10\]"):
+        tables(LISTED, tmp_path, {"p": wrong}, {})
+
+
+def test_a_reading_that_is_no_number_is_named(tmp_path: Path) -> None:
+    ran(tmp_path, "p_own", [0, 0], [1, 2])
+    (tmp_path / "p_own" / "test.json").write_text('{"ndcg@10": "x"}')
+    with pytest.raises(ValueError, match=r"p_own/test\.json: expected numbers by name, ndcg@10 is 'x'"):
+        tabled(LISTED, tmp_path, {"p": ["ndcg@10"]})
+
+
 def test_each_paper_has_its_metric(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
     ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
@@ -387,11 +421,20 @@ def test_what_one_paper_cannot_have_leaves_the_tables_of_the_others(
     assert "r_own was not run" not in told
 
 
+ONE = "cells: {{p_b: {{paper: p, protocol: q, model: ease, settings: '', {}}}}}\nmetrics: {{}}\npublished_on: {{}}"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("figures: {}", r"cells\.yaml has no part 'cells'; it has figures"),
-        ("cells: {p_b: {paper: p, model: ease}}\nmetrics: {}\npublished_on: {}", "p_b: .*lacks protocol, settings"),
+        (
+            "cells: {p_b: {paper: p, model: ease}}\nmetrics: {}\npublished_on: {}",
+            r"cells\.p_b\.protocol: Field required",
+        ),
+        (ONE.format("shown: figure"), r"cells\.p_b\.shown: Input should be 'figures' or 'everywhere' \(found 'figure'"),
+        (ONE.format("publishd: {}"), r"cells\.p_b\.publishd: .*known keys: .*published, published_on"),
+        (ONE.format("published: 0.5"), r"cells\.p_b\.published: Input should be a valid dictionary"),
         ("cells: [1", r"cells\.yaml does not parse"),
     ],
 )

@@ -21,9 +21,7 @@ class Execution(Record):
 class PictureEncoder(Execution):
     """Which network reads pictures, and how."""
 
-    backbone: str = Field(
-        "resnet50", description="a network of torchvision, or with faster_rcnn a detector; none skips"
-    )
+    backbone: str = Field("resnet50", description="a network of torchvision; none skips")
     weights: str = Field(
         "DEFAULT",
         description="a name of torchvision (IMAGENET1K_V1, DEFAULT), a file, or untrained (drawn from the seed; "

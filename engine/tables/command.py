@@ -67,22 +67,27 @@ def run(main: Callable[[Any, Layout], None]) -> None:
 
 
 def _chosen(params: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    """The params as the command line sets them: `--protocol` chooses the section and the folder alike.
-
-    Raises:
-        ValueError: an override chooses another protocol, or the folder is that of another data set than is chosen.
-    """
+    """The params as the command line sets them: `--protocol` chooses the section and the folder alike."""
     if given.protocol:
         params["protocol"] = given.protocol
     for word in given.overrides:
         for assignment in expanded(word, params):
             override(params, assignment)
+    refuse_two_choices(params, given)
+    return params
+
+
+def refuse_two_choices(params: dict[str, Any], given: argparse.Namespace) -> None:
+    """A command's folder and protocol are those that its params choose.
+
+    Raises:
+        ValueError: an override chooses another protocol, or the folder is that of another data set than is chosen.
+    """
     if given.protocol not in ("", params.get("protocol")):
         raise ValueError(f"--protocol {given.protocol} and protocol={params['protocol']}: one of them is enough")
     name, chosen = given.data.name, params.get("dataset")
     if name != chosen and name in params.get("datasets", {}):
         raise ValueError(f"{given.data} is the folder of {name}, and dataset is {chosen}: dataset={name} would do")
-    return params
 
 
 def _arguments(stage: str, about: str) -> argparse.Namespace:

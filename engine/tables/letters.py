@@ -9,3 +9,12 @@ UNSPACED = (
 )
 # of all scripts, as vowel signs and accents: no letters of their own
 MARKS = "".join(c for c in map(chr, range(0x300, 0x11000)) if unicodedata.category(c)[0] == "M")
+
+
+def folded(text: str) -> str:
+    """A text in which one word is written one way: small letters, composed and compatible ones for others (NFKC), and
+    no soft hyphens.
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", text.replace("\u00ad", "")).lower()

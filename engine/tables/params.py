@@ -87,13 +87,17 @@ def expanded(word: str, params: dict[str, Any]) -> list[str]:
 
     Raises:
         Lacking: the file has none for these; says what would make them.
+        ValueError: it is no file of what was found.
     """
     if not word.startswith("@"):
         return [word]
     path, chosen = Path(word[1:]), [str(params.get(name)) for name in ("dataset", "protocol", "model")]
     found: Any = read_yaml(path) if path.exists() else {}
-    for name in chosen:
+    for depth, name in enumerate(chosen):
         found = found.get(name) or {}
+        if not isinstance(found, dict):
+            place = ".".join(chosen[: depth + 1])
+            raise ValueError(f"{path}: {place} is {reprlib.repr(found)}: this is no file that stages.tune wrote")
     if "settings" not in found:
         data, protocol, model = chosen
         raise Lacking(

@@ -3,7 +3,7 @@
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -46,7 +46,8 @@ class Choice(Record):
 
 
 R = TypeVar("R", bound=Record)
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # beyond these, generators refuse it, or draw as by a smaller one
+SEEDS = 2**32  # beyond these, generators refuse one, or draw as by a smaller one
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 
 TAG = re.compile(r"(constrained-)?(int|str|float|bool)|[\w-]+\[.*\]")  # of a kind that was tried, in pydantic's places
 
@@ -88,13 +89,22 @@ def _fault(record: type[Record], error: Any, where: str | Mapping[str, str]) -> 
 
 
 def _keys(record: type[Record], path: list[str]) -> list[str]:
-    """The keys of the section at `path` within a record."""
+    """The keys of the section at `path` within a record; sections may lie in one whose keys are free."""
+    kind: Any = record
     for part in path:
-        inner = record.model_fields[part].annotation if part in record.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, Record)):
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif part in (inner := _inner(kind)):
+            kind = inner[part].annotation
+        else:
             break
-        record = inner
-    return list(record.model_fields)
+    return list(_inner(kind))
+
+
+def _inner(kind: Any) -> dict[str, Any]:
+    """The fields of the first record that a kind is made of."""
+    found = (one for one in _kinds(kind) if isinstance(one, type) and issubclass(one, Record))
+    return next((one.model_fields for one in found), {})
 
 
 def sides(where: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:

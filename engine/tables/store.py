@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.tables.files import reading, whole, whole_folder
-from engine.tables.schema import Table, check
+from engine.tables.schema import Table, check, fits
 
 _META = "whyrec"
 
@@ -121,19 +121,24 @@ def read_groups(path: Path, table: Table, rows: int) -> Iterator[pl.DataFrame]:
 
 
 def read_slice(path: Path, table: Table, start: int, rows: int, columns: list[str]) -> pl.DataFrame:
-    """Some columns of `rows` rows of one file from row `start` on; columns that it lacks are refused by name."""
+    """Some columns of `rows` rows of one file from row `start` on; columns that it lacks, or has of another type, are
+    refused by name.
+    """
     with _readable(path, table.name):
-        missing = sorted(set(columns) - set(pq.read_schema(path).names))
-        if not missing:
+        found = pl.read_parquet_schema(path)
+        if all(name in found and fits(found[name], table.columns[name]) for name in columns):
             return pl.scan_parquet(path, glob=False).slice(start, rows).select(columns).collect()
-    raise ValueError(f"{path}: a {table.name} table has the columns {list(table.columns)}, {missing} are not there")
+    if missing := sorted(set(columns) - set(found)):
+        raise ValueError(f"{path}: a {table.name} table has the columns {list(table.columns)}, {missing} are not there")
+    name = next(name for name in columns if not fits(found[name], table.columns[name]))
+    raise ValueError(f"{path}: column {name!r} of a {table.name} table is {table.columns[name]}, found {found[name]}")
 
 
 def height(path: Path) -> int:
     """How many rows a table has; a folder is a sharded one."""
     rows = 0
     for part in reading(path).glob("part-*.parquet") if path.is_dir() else [reading(path)]:
-        with _whole(part, path.stem):
+        with _whole(part, part.parent.name if part.stem.startswith("part-") else part.stem):
             rows += pq.read_metadata(part).num_rows
     return rows
 

@@ -9,8 +9,9 @@ from rich.table import Table as Sheet
 
 from engine.tables.printing import printable, printable_lines
 from stages.compare.direction import better
-from stages.compare.paired import MetricComparison, common_cases, compare, untested
-from stages.compare.revision import WORKSPACE, RevisionResults, different_inputs, read_revision
+from stages.compare.paired import MetricComparison, common_cases, compare, other_rivals, untested
+from stages.compare.revision import RevisionResults, different_inputs, read_revision
+from stages.compare.revision_files import WORKSPACE
 
 HEADS = ("difference", "p", "p (Holm)", "effect")
 
@@ -71,12 +72,15 @@ def main() -> None:
     given = parser.parse_args()
     try:
         first, second = read_revision(given.first, given.repo), read_revision(given.second, given.repo)
-        if (differ := different_inputs(first, second)) and not given.across:
+        missing = [side.missing for side in (first, second) if side.ranks is None]
+        differ = different_inputs(first, second)
+        if not missing and (many := other_rivals(common_cases(first, second))):
+            differ.append(f"{many:,} common cases among other numbers of items")
+        if differ and not given.across:
             raise ValueError(
                 f"{first.revision} and {second.revision} were not ranked on the same: {'; '.join(differ)}. "
                 "Their metrics do not compare models; --across shows them all the same"
             )
-        missing = [side.missing for side in (first, second) if side.ranks is None]
         rows = untested(first, second) if missing else compare(first, second, given.test, given.seed)
     except (ValueError, OSError) as error:
         sys.exit(f"compare: {printable_lines(str(error))}")
@@ -84,6 +88,10 @@ def main() -> None:
     show(first, second, rows, console)
     for message in missing:
         console.print(f"No paired test: {message}")
+    for side in (first, second):
+        if side.changed:
+            changed = printable(side.changed)
+            console.print(f"{side.revision}: params.yaml has changed since: {changed}; `dvc repro` ranks by it anew")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 16.0, 12.0, 44.0
@@ -70,7 +70,7 @@ def round_ticks(low: float, high: float) -> list[float]:
 
 
 def line_chart(title: str, labels: tuple[str, str], series: Sequence[Series], dates: bool) -> Chart:
-    """Lines over numbers, or over days (`dates`: x is ISO 8601). Both axes begin at the first tick, not at 0."""
+    """Lines over numbers, or over time (`dates`: x is ISO 8601). Both axes begin at the first tick, not at 0."""
     number = [[(_day(x) if dates else float(x), y, x) for x, y in one.rows] for one in series]
     x_all, y_all = [x for rows in number for x, _, _ in rows], [y for rows in number for _, y, _ in rows]
     y_at = round_ticks(min(y_all), max(y_all))
@@ -89,7 +89,8 @@ def line_chart(title: str, labels: tuple[str, str], series: Sequence[Series], da
         x_at = [x_low + (x_high - x_low) * n / (TICKS - 1) for n in range(TICKS if x_high > x_low else 1)]
     else:
         x_at = [x for x in round_ticks(x_low, x_high) if x_low <= x <= x_high] if x_high > x_low else [x_low]
-    x_ticks = [(place(x, y_at[0])[0], _date_label(x) if dates else f"{x:g}") for x in x_at]
+    form = "%d %b %H:%M" if 0 < x_high - x_low < TICKS - 1 else "%d %b %Y"
+    x_ticks = [(place(x, y_at[0])[0], _date_label(x, form) if dates else f"{x:g}") for x in x_at]
     y_ticks = [(place(x_low, y)[1], f"{y:g}") for y in y_at]
     return Chart(title, *labels, [one.name for one in series], lines, [], x_ticks, y_ticks)
 
@@ -116,8 +117,9 @@ def bar_chart(title: str, labels: tuple[str, str], series: Sequence[Series]) -> 
 
 
 def _day(text: str) -> float:
-    return float(date.fromisoformat(text[:10]).toordinal())
+    """A date, or a date and a time, as days."""
+    return (datetime.fromisoformat(text).replace(tzinfo=None) - datetime.min) / timedelta(days=1)
 
 
-def _date_label(day: float) -> str:
-    return (date.min + timedelta(days=round(day) - 1)).strftime("%d %b %Y")
+def _date_label(day: float, form: str) -> str:
+    return (datetime.min + timedelta(seconds=round(day * 86_400))).strftime(form)

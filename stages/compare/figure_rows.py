@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def _add(found: dict[str, list[Row]], series: str, figure: Figure, path: Path) -
         raise ValueError(f"{path} has the columns {', '.join(lines[0])}; the figure draws {wanted}")
     try:
         for name in figure.readings:
-            found[name] += [(series, line[figure.x], float(line[name])) for line in lines if line[name]]
+            told = [(series, line[figure.x], float(line[name])) for line in lines if line[figure.x] and line[name]]
+            found[name] += [row for row in told if math.isfinite(row[2])]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

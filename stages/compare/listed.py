@@ -2,12 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from engine.tables.params import read_yaml
+from engine.tables.settings import Record, checked
 
 ONLY_FIGURES = "figures"  # `shown` of a cell that is in no table
-KEYS = ("paper", "protocol", "model", "settings")  # that every cell has
+
+
+class Cell(Record):
+    """A row of a paper's table."""
+
+    paper: str = Field(description="whose table it is in")
+    protocol: str = Field(description="by which it is trained and ranked")
+    model: str = Field(description="whose row it is")
+    settings: str = Field(description="overrides that make it that row")
+    base: str = Field("", description="overrides that it shares with others")
+    published: dict[str, float] = Field({}, description="what the paper prints, by reading")
+    published_on: str = Field("", description="on which data, where not on the paper's usual")
+    shown: Literal["figures", "everywhere"] = Field("everywhere", description="figures: in no table")
 
 
 def parts(path: Path, *names: str) -> list[Any]:
@@ -23,11 +38,22 @@ def parts(path: Path, *names: str) -> list[Any]:
     return [found[name] for name in names]
 
 
-def refuse_unfinished(cells: dict[str, Any]) -> None:
-    """Raises ValueError where a cell lacks what every cell has; says which."""
+def refuse_wrong(cells: dict[str, Any]) -> None:
+    """Raises ValueError where a cell lacks what every cell has, or has what none has; says which."""
     for name, cell in cells.items():
-        if lacks := [key for key in KEYS if not isinstance(cell, dict) or key not in cell]:
-            raise ValueError(f"{name}: a cell has {', '.join(KEYS)}; it lacks {', '.join(lacks)}")
+        try:
+            checked(Cell, cell, f"cells.{name}")
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("params.yaml: ")) from None
+
+
+def refuse_wrong_metrics(paper: str, metrics: dict[str, Any]) -> None:
+    """Raises ValueError where a paper has no list of metrics; says what would do."""
+    if paper not in metrics:
+        raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: [ndcg@10] would do")
+    found = metrics[paper]
+    if not (isinstance(found, list) and found and all(isinstance(one, str) for one in found)):
+        raise ValueError(f"metrics: {paper} is {found!r}, expected a list of some; e.g. {paper}: [ndcg@10] would do")
 
 
 def papers(listed: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
@@ -51,4 +77,6 @@ def kept(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not whole ({error}); `dvc repro --force` of its cell writes it anew") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected readings by name, found {type(found).__name__}")
+    if wrong := [key for key, value in found.items() if not isinstance(value, int | float | None)]:
+        raise ValueError(f"{path}: expected numbers by name, {wrong[0]} is {found[wrong[0]]!r}")
     return found

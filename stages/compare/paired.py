@@ -70,6 +70,12 @@ def common_cases(first: RevisionResults, second: RevisionResults) -> pl.DataFram
     return first.ranks.join(second.ranks, on=CASE, how="inner", suffix="_second", validate="1:1").sort(CASE)
 
 
+def other_rivals(both: pl.DataFrame) -> int:
+    """How many common cases were ranked among more items on one side than on the other, where both ranked any."""
+    measured = pl.min_horizontal("others", "others_second") > 0
+    return both.filter(measured & (pl.col("others") != pl.col("others_second"))).height
+
+
 def _ratings(first: RevisionResults, second: RevisionResults, test: Test, seed: int) -> list[Tested]:
     """RMSE and MAE over the events that both predicted; what is tested of RMSE is the mean of squared errors."""
     if first.errors is None or second.errors is None:

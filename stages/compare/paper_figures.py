@@ -51,7 +51,9 @@ def as_csv(figure: Figure, found: dict[str, list[Row]]) -> str:
 
 
 def draw(name: str, figure: Figure, cells: Path, out: Path) -> list[str]:
-    """Write a figure's CSV and an SVG a reading; the names of its cells that were not run."""
+    """Write a figure's CSV and an SVG a reading; what of it is not there: cells that were not run, readings that none
+    of those that were has.
+    """
     found = rows(figure, cells)
     if any(found.values()):
         files.write_text(as_csv(figure, found), out / f"{name}.csv")
@@ -61,7 +63,13 @@ def draw(name: str, figure: Figure, cells: Path, out: Path) -> list[str]:
             drawn = chart(figure, reading, of)
             files.write_text(template.render(chart=drawn).strip() + "\n", out / f"{name}.{reading}.svg")
     named = [cell for of in figure.series.values() for cell in (of.values() if isinstance(of, dict) else [of])]
-    return [cell for cell in dict.fromkeys(named) if not (cells / cell / "test.json").exists()]
+    absent = [cell for cell in dict.fromkeys(named) if not (cells / cell / "test.json").exists()]
+    bare = [reading for reading, of in found.items() if not of] if len(absent) < len(set(named)) else []
+    where = f" in {figure.table}" if figure.table else ""
+    return [
+        *([f"not run: {', '.join(absent)}"] if absent else []),
+        *([f"no cell that was run has {', '.join(bare)}{where}"] if bare else []),
+    ]
 
 
 def main() -> None:
@@ -77,11 +85,11 @@ def main() -> None:
         (listed,) = parts(given.figures, "figures")
         for name, section in listed.items():
             try:
-                absent = draw(name, checked(Figure, section, f"figures.{name}"), given.cells, given.out)
+                lacks = draw(name, checked(Figure, section, f"figures.{name}"), given.cells, given.out)
             except ValueError as error:
                 refused.append(f"{given.figures}, {name}: {str(error).removeprefix('params.yaml: ')}")
             else:
-                print(f"{name}: {'not run: ' + ', '.join(absent) if absent else 'whole'}")
+                print(f"{name}: {'; '.join(lacks) or 'whole'}")
         if refused:
             raise ValueError("\n".join(refused))
 

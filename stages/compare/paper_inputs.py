@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.tables import files
+from engine.tables.command import command
 from engine.tables.params import read_yaml
 
 
@@ -49,7 +50,8 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    papers, root = read_yaml(Path("papers/dvc.yaml")), read_yaml(Path("dvc.yaml"))
+    with command("papers"):
+        papers, root = read_yaml(Path("papers/dvc.yaml")), read_yaml(Path("dvc.yaml"))
     if told := missing(given.dataset, papers, root):
         sys.exit(f"papers: {told}")
     files.write_json({"there": sorted(map(str, needed(given.dataset, papers, root)))}, given.out)

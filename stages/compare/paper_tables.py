@@ -11,8 +11,8 @@ from engine.measures.significance import Verdict, t_test
 from engine.tables import files, store
 from engine.tables.command import command
 from engine.tables.schemas import ERRORS, RANKS
-from stages.compare.listed import kept, papers, parts, refuse_unfinished
-from stages.compare.paired import CASE, EVENT, per_case, per_event
+from stages.compare.listed import kept, papers, parts, refuse_wrong, refuse_wrong_metrics
+from stages.compare.paired import CASE, EVENT, other_rivals, per_case, per_event
 from stages.compare.printed_table import as_csv, markdown
 
 COST = ("epochs", "seconds_an_epoch", "peak_gib", "ended_at_cap")
@@ -30,13 +30,12 @@ def tables(
     Raises:
         ValueError: a cell ranked other cases than the first of its paper, or no metric is named for a paper.
     """
-    refuse_unfinished(listed)
+    refuse_wrong(listed)
     found = {}
     for paper, names in papers(listed).items():
         there = [name for name in names if (cells / name / "test.json").exists()]
-        if there and paper not in metrics:
-            raise ValueError(f"metrics: none for {paper}, found {', '.join(metrics)}; e.g. {paper}: [ndcg@10] would do")
         if there:
+            refuse_wrong_metrics(paper, metrics)
             rows = [_row(name, listed[name], cells, published_on.get(paper, "")) for name in there]
             tested = there[0] == names[0]
             verdicts = {metric: _against(rows, cells, metric, tested) for metric in metrics[paper]}
@@ -73,10 +72,15 @@ def _against(rows: list[dict[str, Any]], cells: Path, metric: str, tested: bool)
             found.append(None)
             continue
         both = first.join(second, on=key, suffix="_second", validate="1:1")
-        if both.height != first.height:
+        told = f"{row['cell']} and {rows[0]['cell']} ranked"
+        if not both.height == first.height == second.height:
             raise ValueError(
-                f"{row['cell']} and {rows[0]['cell']} ranked other cases: {both.height} of {first.height} are common; "
+                f"{told} other cases: {both.height} of {max(first.height, second.height)} are common; "
                 "both of them on the same data, run anew, would do"
+            )
+        if table is RANKS and (many := other_rivals(both)):
+            raise ValueError(
+                f"{told} {many} of {both.height} cases among other numbers of items; one protocol for both would do"
             )
         fair = tested and not rows[0]["ended_at_cap"] and not row["ended_at_cap"]
         found.append(_verdict(both, metric) if fair else None)
@@ -109,7 +113,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     with command("compare"):
         listed, metrics, published_on = parts(given.listed, given.list, "metrics", "published_on")
-        refuse_unfinished(listed)
+        refuse_wrong(listed)
         refused, made = [], 0
         for paper, names in papers(listed).items():
             try:

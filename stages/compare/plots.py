@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dvc.api import DVCFileSystem
-from dvc.scm import SCMError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 
 from engine.tables import files
 from engine.tables.params import read_yaml
 from stages.compare.charts import Chart, Series, bar_chart, line_chart
-from stages.compare.revision import WORKSPACE
+from stages.compare.revision_files import WORKSPACE, RevisionFiles
 
 PAGE = Path("metrics", "plots.html")
 MOST = 5  # revisions that have a colour of their own
@@ -43,15 +41,19 @@ def chart(path: str, about: dict[str, Any], tables: dict[str, str]) -> Chart | N
     title = str(about.get("title", path))
     if bars:
         return bar_chart(title, (x, y), series)
-    return line_chart(title, (x, y), series, dates=about.get("template") == "time_line")
+    try:
+        return line_chart(title, (x, y), series, dates=about.get("template") == "time_line")
+    except ValueError as error:
+        raise ValueError(f"{path}: {x}: {error}") from None
 
 
 def _rows(path: str, text: str, x: str, y: str) -> list[tuple[str, float]]:
+    """Those with a place and a finite value; a cut line, or topics of data without times, lack one of the two."""
     rows = list(csv.DictReader(io.StringIO(text)))
     if rows and not {x, y} <= rows[0].keys():
         raise ValueError(f"{path} has the columns {', '.join(rows[0])}; dvc.yaml draws {y} over {x}")
     try:
-        return [(row[x], float(row[y])) for row in rows if row[y] and math.isfinite(float(row[y]))]
+        return [(row[x], float(row[y])) for row in rows if row[x] and row[y] and math.isfinite(float(row[y]))]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -76,15 +78,16 @@ def read_tables(revisions: Sequence[str], repo: Path) -> dict[str, dict[str, str
     """The CSVs of each plot that dvc.yaml declares: path → revision → text; a revision without one is left out."""
     tables: dict[str, dict[str, str]] = {path: {} for path in declared_plots(read_yaml(repo / "dvc.yaml"))}
     for revision in revisions:
-        fs = None if revision == WORKSPACE else DVCFileSystem(str(repo), rev=revision)
+        files_of = None if revision == WORKSPACE else RevisionFiles(revision, repo)
         for path, found in tables.items():
-            try:
-                found[revision] = fs.read_text(path) if fs else (repo / path).read_text(encoding="utf-8")
-            except SCMError as error:
-                raise ValueError(f"{revision}: no such revision here ({error}); give a branch, tag or commit") from None
-            except FileNotFoundError:
-                continue
+            text = files_of.find(path) if files_of else _here(repo / path)
+            if text is not None:
+                found[revision] = text
     return tables
+
+
+def _here(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def main() -> None:

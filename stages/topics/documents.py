@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
+from engine.tables.letters import folded
 from engine.tables.settings import Record
 from engine.tables.topic_windows import windows
 from stages.topics.words import tokenizer
@@ -57,7 +58,7 @@ class Corpus:
 
 
 def count_words(catalog: pl.DataFrame, settings: Vocabulary, items: int) -> Corpus:
-    """Count the words of the catalog's texts: lower-cased, letters alone, English stop words left out.
+    """Count the words of the catalog's texts: folded to one spelling, letters alone, English stop words left out.
 
     Raises:
         ValueError: an item that stands twice.
@@ -85,6 +86,7 @@ def count_words(catalog: pl.DataFrame, settings: Vocabulary, items: int) -> Corp
 
 def _counter(letters: int, items: int, share: float) -> CountVectorizer:
     return CountVectorizer(
+        preprocessor=folded,
         tokenizer=tokenizer(letters),
         token_pattern=None,
         stop_words="english",

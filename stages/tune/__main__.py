@@ -13,7 +13,7 @@ from rich.progress import Progress
 import models
 from engine.evaluation.selection import named
 from engine.tables import files
-from engine.tables.command import command
+from engine.tables.command import command, refuse_two_choices
 from engine.tables.layout import Layout
 from engine.tables.params import declared, override, read_yaml
 from engine.tables.settings import checked
@@ -69,7 +69,8 @@ def main() -> None:
         params |= {"dataset": given.data.name, "protocol": given.protocol}
         for assignment in given.overrides:
             override(params, assignment)
-        names = given.models.split(",") if given.models else [params["model"]]
+        refuse_two_choices(params, given)
+        names = [name.strip() for name in given.models.split(",") if name.strip()] or [params["model"]]
         tuned.known(given.tuned)  # so that a file that is none is refused before the first search
         pipeline, spaces = read_yaml(Path("dvc.yaml")), space.read(given.spaces)
         layout = Layout(given.data, given.protocol, given.prepared)
@@ -106,15 +107,19 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    if not 0 <= (found := float(text)) < math.inf:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
         raise argparse.ArgumentTypeError(f"0 or more, found {text}")
     return found
 
 
 def _count(text: str) -> int:
-    if (found := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"1 at least, found {text}")
-    return found
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number, 1 at least, found {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def read(path: Path) -> Spaces:
     """The file, checked.
 
     Raises:
-        ValueError: it is none, it searches one model's learning rate in its own way, or it names an unknown model.
+        ValueError: it is none, it searches one model's learning rate in its own way, or it names an unknown model, or
+            in its common part a setting that no model has.
     """
     try:
         found = checked(Spaces, read_yaml(path), {})
@@ -80,7 +81,18 @@ def read(path: Path) -> Spaces:
     names = {module.name for module in pkgutil.iter_modules(models.__path__) if not module.ispkg}
     if unknown := sorted(found.models.keys() - names):
         raise ValueError(f"{path}: models.{unknown[0]}: there is no such model; there are {', '.join(sorted(names))}")
+    for key in found.common:
+        if not _anyone_has(key, sorted(names)):
+            raise ValueError(
+                f"{path}: common.{key}: no model has this setting; one of train.… or of a model's would do"
+            )
     return found
+
+
+def _anyone_has(key: str, names: list[str]) -> bool:
+    if key.startswith("train."):
+        return key.removeprefix("train.") in Train.model_fields
+    return any(key in models.find(name).Config.model_fields for name in names)
 
 
 def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimension]:
@@ -100,8 +112,16 @@ def dimensions(spaces: Spaces, choice: Choice, learns: bool) -> dict[str, Dimens
     found = {key: space for key, space in (there | own).items() if space is not None}
     for key, space in found.items():
         for value in space.ends:
-            settle(choice, {key: value})
+            _refuse_misfit(choice, key, value)
     return dict(sorted(found.items()))
+
+
+def _refuse_misfit(choice: Choice, key: str, value: Value) -> None:
+    try:
+        settle(choice, {key: value})
+    except ValueError as error:
+        why = str(error).removeprefix("params.yaml: ")
+        raise ValueError(f"what is searched of {choice.name} (--spaces): {key}: {why}") from None
 
 
 def start(space: dict[str, Dimension], choice: Choice, learning: Train) -> dict[str, Value]:

@@ -9,7 +9,7 @@ import torch
 import models
 from engine.evaluation.selection import selection
 from engine.tables.layout import Layout
-from engine.tables.settings import Choice
+from engine.tables.settings import SEEDS, Choice
 from engine.training.contract import Recommender
 from engine.training.fit import Progressed, Watch, accelerator, fit
 from engine.training.needs import Needs
@@ -18,11 +18,19 @@ from engine.training.source import Data, digest, load, missing_cases
 
 
 class Trainings:
-    """The trainings of one model on one data set: the parts train and valid, and no other."""
+    """The trainings of one model on one data set: the parts train and valid, and no other.
+
+    Raises:
+        ValueError: more seeds than there are from the run's on.
+    """
 
     def __init__(self, params: RunSettings, layout: Layout, seeds: int):
         self.params, self.layout = params, layout
         self.seeds = [params.seed + number for number in range(seeds)]
+        if self.seeds[-1] >= SEEDS:
+            raise ValueError(
+                f"--seeds {seeds}: from seed {params.seed} on there are {SEEDS - params.seed}; a lower seed"
+            )
         self.device = accelerator(params.device)
         self.data = functools.lru_cache(maxsize=1)(self._load)  # trials differ in what they need, seldom
 

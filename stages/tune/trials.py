@@ -11,11 +11,11 @@ from pathlib import Path
 
 import optuna
 import torch
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from engine.tables.settings import SEEDS
 from engine.training.fit import Progressed, Watch
+from stages.tune.journal import open_journal
 from stages.tune.settled import NotTogetherError, Value
 from stages.tune.space import Dimension
 from stages.tune.tuned import Best
@@ -46,7 +46,7 @@ class Search:
         self.distributions = {key: dimension.distribution for key, dimension in space.items()}
         folder.mkdir(parents=True, exist_ok=True)
         self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(folder / "trials.log"))),
+            storage=open_journal(folder / "trials.log"),
             study_name=name,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM // 2, n_warmup_steps=WARM_UP + 1),
@@ -103,7 +103,9 @@ class Search:
     def _try(self, fit: Fit, start: dict[str, Value]) -> None:
         """One trial. What it draws hangs on the seed and on the trials that ended, so that a kill changes nothing."""
         number = len(self.ended)
-        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * APART + number, n_startup_trials=RANDOM)
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=(self.seed * APART + number) % SEEDS, n_startup_trials=RANDOM
+        )
         if number == 0 and not self.study.get_trials(states=(TrialState.WAITING,)):
             self.study.enqueue_trial(start)
         trial = self.study.ask(self.distributions)

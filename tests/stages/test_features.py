@@ -218,6 +218,19 @@ def test_a_layer_that_is_no_map_is_refused(images: None, layout: Layout) -> None
     assert not layout.regions.exists()
 
 
+def test_more_cells_than_the_map_has_are_refused(images: None, layout: Layout) -> None:
+    told = r"9 rows and 3 columns are more than the map of layer layer2\.\S+ has \(8 x 8 for pictures of size 64\)"
+    with pytest.raises(ValueError, match=told):
+        regions_stage.main(regions(rows=9), layout)
+    assert not layout.regions.exists()
+
+
+def test_regions_without_a_network_say_what_skips_them(layout: Layout) -> None:
+    with pytest.raises(ValueError, match=r"regions\.backbone is none; regions\.detector: none skips"):
+        regions_stage.main(regions(backbone="none"), layout)
+    regions_stage.main(regions(backbone="none", detector="none"), layout)
+
+
 def test_half_precision_is_close_and_refused_where_it_is_not_to_be_had(
     images: None, layout: Layout, tmp_path: Path
 ) -> None:
@@ -453,6 +466,18 @@ def test_doc2vec_is_learnt_and_the_same_each_time(
     rare = {**few, "minimum": 50}
     with pytest.raises(ValueError, match=r"no word of .* occurs so often"):
         text_stage.main(texts(encoder="doc2vec", doc2vec=rare), layout)
+
+
+def test_doc2vec_knows_a_word_however_it_is_written(layout: Layout, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    catalog(layout, {1: "Caf\u00e9", 2: "cafe\u0301", 3: "sea"})
+    few = {"dim": 6, "window": 3, "minimum": 2, "epochs": 2}
+    text_stage.main(texts(encoder="doc2vec", doc2vec=few), layout)
+    found = store.read(layout.words, WORDS)
+    assert found["token"].to_list() == [["Caf\u00e9"], ["cafe\u0301"]]  # as the texts have it
+    vector_UND = arrays.ragged(found["word"])[0]
+    assert (vector_UND[0] == vector_UND[1]).all()
+    assert not [record for record in caplog.records if record.name.startswith("gensim")]
 
 
 def test_doc2vec_follows_its_settings_and_the_seed(layout: Layout) -> None:

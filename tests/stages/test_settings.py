@@ -58,24 +58,31 @@ def test_the_heads_are_as_many_as_the_cells() -> None:
     assert all(len(row) == len(HEADS) for row in rows(record("train", PARAMS), PARAMS["train"]))
 
 
+WHOLE = (ROOT / "params.yaml").read_text()
 MINE = (ROOT / "params.yaml").read_text().replace("datasets:\n", "datasets:\n  mine: {source: nosuch}\n", 1)
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"", "No such file"),
-        (b"models: [1", "does not parse"),
-        (MINE.encode(), "nosuch"),
-        ("# Größe\n".encode("latin-1"), r"params\.yaml is not in UTF-8: .* at byte 4; save it so"),
+        ("", "No such file"),
+        ("models: [1", "does not parse"),
+        (MINE, "nosuch"),
+        ("# Größe\n", r"params\.yaml is not in UTF-8: .* at byte 4; save it so"),
+        (WHOLE.partition("\nmodels:")[0], "params.yaml has no 'models'"),
+        (WHOLE.replace("contents:\n", "contents:\n  mine: none\n", 1), "contents.mine is 'none', expected sections"),
+        (
+            WHOLE.replace("contents:\n", "contents:\n  mine: {txt: {}}\n", 1),
+            "mine.txt: no stage reads it; .*text, topics",
+        ),
     ],
-    ids=["no", "half", "odd", "Latin-1"],
+    ids=["no", "half", "odd", "Latin-1", "lacking", "scalar", "misspelt"],
 )
 def test_what_holds_no_settings_is_refused_in_a_line(
-    text: bytes, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if text:
-        (tmp_path / "params.yaml").write_bytes(text)
+        (tmp_path / "params.yaml").write_bytes(text.encode("latin-1"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["settings", "datasets.mine"])
     with pytest.raises(SystemExit, match=f"settings: .*{why}"):

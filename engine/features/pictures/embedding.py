@@ -73,6 +73,12 @@ def grid_regions(encoder: PictureEncoder, seed: int, device: torch.device, cells
         map_BDHW = network(picture_BHWC)
         if map_BDHW.ndim != 4:
             raise ValueError(f"layer {network.meta['layer']} puts out no map: {tuple(map_BDHW.shape)}; take another")
+        if map_BDHW.shape[2] < rows or map_BDHW.shape[3] < columns:  # neighbours would be copies of one another
+            raise ValueError(
+                f"{rows} rows and {columns} columns are more than the map of layer {network.meta['layer']} has "
+                f"({map_BDHW.shape[2]} x {map_BDHW.shape[3]} for pictures of size {encoder.size}): fewer, an earlier "
+                "layer or a larger size would do"
+            )
         region_BMD = _half(adaptive_avg_pool2d(map_BDHW, cells).flatten(2).transpose(1, 2))
         return [[box_M4, np.ones(len(box_M4), np.float32), region_MD] for region_MD in region_BMD]
 

@@ -1,5 +1,6 @@
 """Paragraph vectors (Le and Mikolov 2014): doc2vec through gensim, learnt from the texts themselves."""
 
+import logging
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from engine.features.text.bert import TextVectors
 from engine.features.text.extractor import text_frames
 from engine.features.text.tokens import word_spans
 from engine.tables import store
+from engine.tables.letters import folded
 from engine.tables.schemas import CATALOG
 
 
@@ -35,7 +37,8 @@ def learn(
     written = store.read(catalog, CATALOG, ["item", "text"]).filter(pl.col("text").str.strip_chars() != "")
     texts = dict(zip(written["item"].to_list(), written["text"].to_list(), strict=True))
     found = {item: word_spans(text) for item, text in texts.items()}
-    tokens = {item: [texts[item][a:b].lower() for a, b in span_N2] for item, span_N2 in found.items()}
+    tokens = {item: [folded(texts[item][a:b]) for a, b in span_N2] for item, span_N2 in found.items()}
+    logging.getLogger("gensim").setLevel(logging.WARNING)  # it tells of each pass
     model = Doc2Vec(
         dm=1, vector_size=settings.dim, window=settings.window, min_count=settings.minimum, epochs=settings.epochs,
         seed=seed, workers=1,
@@ -50,10 +53,8 @@ def learn(
     kept = {item: places[: encoder.limit or None] for item, places in kept.items() if places}
     meta = {"encoder": "doc2vec", "gensim": version("gensim"), "seed": seed, **settings.model_dump()}
     meta |= {"texts": len(texts), "wordless": len(texts) - len(kept), "words": "static"}
-    made = {}
-    if kept:
-        known = {item: found[item][places] for item, places in kept.items()}
-        made = text_frames(np.array(list(kept)), _vectors(model, texts, known))
+    known = {item: found[item][places] for item, places in kept.items()}
+    made = text_frames(np.array(list(kept)), _vectors(model, texts, known)) if kept else {}
     for name, output in outputs.items():
         with reduced_groups(output.path, output.table, output.column, output.width, meta | output.meta) as put:
             if made:
@@ -66,6 +67,6 @@ def _vectors(model: Doc2Vec, texts: dict[int, str], known: dict[int, NDArray[np.
     length_U, span_N2 = np.array([len(each) for each in known.values()]), np.concatenate(list(known.values()))
     item_N = np.repeat(list(known), length_U).tolist()
     token = [texts[item][a:b] for item, (a, b) in zip(item_N, span_N2.tolist(), strict=True)]
-    word_ND, vector_UD = model.wv[[word.lower() for word in token]], np.stack([model.dv[item] for item in known])
+    word_ND, vector_UD = model.wv[[folded(word) for word in token]], np.stack([model.dv[item] for item in known])
     vectors = to_half(word_ND, "doc2vec"), to_half(vector_UD, "doc2vec")
     return TextVectors(np.arange(len(known)), length_U, token, span_N2.astype(np.uint32), *vectors)

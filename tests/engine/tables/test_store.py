@@ -66,3 +66,14 @@ def test_a_part_that_is_not_whole_is_named(tmp_path: Path, way: str, harm: str) 
     path.write_bytes(left[harm])
     with pytest.raises(ValueError, match=r"part-00000\.parquet holds no \S+ table \(.*\); `dvc repro` makes it anew"):
         PARTS[way](path)
+
+
+def test_a_slice_of_another_type_is_named_and_a_part_by_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "users" / "part-00000.parquet"
+    path.parent.mkdir()
+    pl.DataFrame({"user": [1, 2], "raw": [3, 4]}).write_parquet(path)
+    with pytest.raises(ValueError, match=r"part-00000\.parquet: column 'raw' of a users table is String, found Int64"):
+        store.read_slice(path, USERS, 0, 1, ["raw"])
+    path.write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"part-00000\.parquet holds no users table"):
+        store.height(path)

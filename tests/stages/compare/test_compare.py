@@ -14,6 +14,7 @@ from scipy.stats import ttest_rel
 
 from engine.tables.schemas import ERRORS, RANKS
 from stages.compare import __main__ as command
+from stages.compare import recorded
 from stages.compare.direction import better
 from stages.compare.paired import common_cases, compare, per_case, untested
 from stages.compare.revision import RevisionResults, different_inputs, read_revision
@@ -46,6 +47,7 @@ def ranks(greater: list[int], user: int = 1, start: int = 0) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict(RANKS.columns))
 
 
+RANKED = "data/demo/ranks/test.parquet"
 CHOSEN = {"dataset": "demo", "protocol": "temporal", "model": "x"}
 
 
@@ -126,7 +128,7 @@ def test_ranks_that_were_computed_elsewhere_leave_the_metrics_and_say_what_would
     assert "without tests" in shown
     assert "recall@5 │ higher │ 0.5000 │ 0.5000 │ +0.0000" in " ".join(shown.split())
     assert "main lacks its ranks: data/demo/ranks/test.parquet was computed elsewhere" in shown
-    assert "git switch main && dvc repro && git commit --all" in shown
+    assert "git checkout main && dvc repro && git commit --all" in shown
     assert "workspace lacks" not in shown
     assert "p (Holm)" not in shown
 
@@ -140,6 +142,84 @@ def test_a_revision_that_was_never_run_is_refused(project: Path, tmp_path: Path)
     (fresh / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     with pytest.raises(ValueError, match="run `dvc repro` there"):
         read_revision("workspace", fresh)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("dvc.lock", "stages:\n", r"workspace: dvc\.lock knows no ranks/test\.parquet"),
+        ("dvc.lock", "stages: [", r"^workspace: dvc\.lock does not parse"),
+        ("params.yaml", "- 1\n", r"^workspace: params\.yaml: expected sections, found list"),
+        ("metrics/test.json", '{"mrr": 0.5, "au', r"^workspace: metrics/test\.json is not whole \(Unterminated"),
+        ("metrics/test.json", "[1]", r"^workspace: metrics/test\.json: expected numbers by name, it is \[1\]"),
+        ("metrics/test.json", '{"mrr": "x"}', r"expected numbers by name, mrr is 'x'; `dvc repro --force`"),
+        ("data/demo/ranks/test.parquet", "PAR1", r"^workspace: data/demo/ranks/test\.parquet holds no ranks table"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_named_as_it_lies_there(
+    project: Path, tmp_path: Path, name: str, text: str, why: str
+) -> None:
+    cut = tmp_path / "cut"
+    shutil.copytree(project, cut)
+    (cut / name).unlink()
+    (cut / name).write_text(text)
+    with pytest.raises(ValueError, match=why):
+        read_revision("workspace", cut)
+
+
+def test_a_revision_without_a_name_is_not_the_workspace(project: Path) -> None:
+    with pytest.raises(ValueError, match="'' is no revision; give a branch"):
+        read_revision("", project)
+
+
+def test_ranks_are_of_what_ran_not_of_what_params_yaml_says_by_now(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited = tmp_path / "edited"
+    shutil.copytree(project, edited)
+    (edited / "params.yaml").write_text("dataset: demo\nprotocol: temporal\nmodel: c\n")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(edited)])
+    command.main()
+    shown = capsys.readouterr().out
+    assert "demo, temporal, b" in shown
+    assert "workspace: params.yaml has changed since: model was 'b' and is 'c'; `dvc repro`" in shown
+    assert "main: params.yaml" not in shown
+
+
+def protocol(train: float) -> dict[str, object]:
+    return {"train": train, "seen": "excluded"}
+
+
+def test_what_has_changed_is_read_from_the_stages_before_and_no_other() -> None:
+    of = {"models.ease": {"penalty": [1, 2]}, "protocols.temporal.seen": "excluded"}
+    stages = {
+        "split": {"outs": [{"path": "cases"}], "params": {"params.yaml": {"protocols.temporal": protocol(0.8)}}},
+        "train": {"deps": [{"path": "cases"}], "outs": [{"path": "weights"}], "params": {"params.yaml": {"seed": 1}}},
+        "evaluate": {"deps": [{"path": "weights"}, {"path": "models"}], "params": {"params.yaml": of}},
+        "explain": {"deps": [{"path": "weights"}], "params": {"params.yaml": {"explain": {"people": 9}}}},
+    }
+    params = {
+        "dataset": "demo",
+        "protocol": "temporal",
+        "model": "ease",
+        "models": {"ease": {"penalty": [1, 2]}},
+        "protocols": {"temporal": protocol(0.8)},
+        "seed": 1,
+    }
+    place = "evaluate", "data/demo/ranks/test.parquet"
+    assert recorded.chosen(stages["evaluate"], place[1], params) == {
+        "dataset": "demo",
+        "protocol": "temporal",
+        "model": "ease",
+    }
+    assert recorded.changed(stages, *place, params) == []
+    later = params | {"seed": 2, "model": "ials", "protocols": {"temporal": protocol(0.7)}}
+    assert sorted(recorded.changed(stages, *place, later)) == [
+        "model was 'ease' and is 'ials'",
+        "protocols.temporal.train was 0.8 and is 0.7",
+        "seed was 1 and is 2",
+    ]
 
 
 def test_cases_are_joined_by_user_position_and_target_not_by_number() -> None:
@@ -239,6 +319,22 @@ def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
     with pytest.raises(SystemExit, match=r"main and workspace .*protocol: temporal and leave_one_out.*--across"):
         command.main()
     monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved), "--across"])
+    command.main()
+    assert "120 cases in common" in capsys.readouterr().out
+
+
+def test_ranks_among_other_numbers_of_items_are_refused_unless_asked(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    among = tmp_path / "among"
+    shutil.copytree(project, among)
+    (among / RANKED).unlink()  # a link into the cache, perhaps
+    frame = ranks([3, 3] * 60, start=7).with_columns(others=pl.lit(60, pl.UInt32))
+    frame.write_parquet(among / RANKED, metadata={"whyrec": "{}"})
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among)])
+    with pytest.raises(SystemExit, match="not ranked on the same: 120 common cases among other numbers of items"):
+        command.main()
+    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among), "--across"])
     command.main()
     assert "120 cases in common" in capsys.readouterr().out
 

@@ -4,6 +4,7 @@ import csv
 import io
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -46,7 +47,7 @@ def test_readings_over_a_setting_are_lines_in_the_order_of_its_numbers(tmp_path:
     ran(tmp_path / "other_8", 0.05)
     series = {"own": {str(n): f"own_{n}" for n in (128, 8, 16)}, "other": {"8": "other_8", "16": "other_16"}}
     figure = Figure(title="By size", x="dim", readings=("recall@20", "ndcg@20"), series=series)
-    assert draw("by_size", figure, tmp_path, tmp_path / "out") == ["other_16"]
+    assert draw("by_size", figure, tmp_path, tmp_path / "out") == ["not run: other_16"]
     rows = table(tmp_path / "out/by_size.csv")
     assert [(r["series"], r["dim"], r["recall@20"], r["ndcg@20"]) for r in rows] == [
         ("own", "128", "0.2", "0.1"),
@@ -100,6 +101,27 @@ def test_a_table_of_each_cell_is_drawn_by_its_column(tmp_path: Path) -> None:
         draw("groups", wrong, tmp_path, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"readings": ("recall@20", "recal@20")}, "no cell that was run has recal@20"),
+        ({"table": "plots/nosuch.csv", "x": "k"}, "no cell that was run has recall@20 in plots/nosuch.csv"),
+    ],
+)
+def test_a_reading_that_no_cell_has_is_said(tmp_path: Path, more: dict[str, Any], why: str) -> None:
+    ran(tmp_path / "a", 0.5)
+    figure = Figure(**{"title": "G", "readings": ("recall@20",), "series": {"A": "a"}, **more})
+    assert draw("g", figure, tmp_path, tmp_path / "out") == [why]
+
+
+def test_a_line_that_is_cut_or_not_finite_is_no_point(tmp_path: Path) -> None:
+    ran(tmp_path / "a", 0.5)
+    files.write_text("loss,epoch\ninf,1\nnan,2\n0.5,3\n0.4,4\n0.", tmp_path / "a" / "plots/loss.csv")
+    figure = Figure(title="G", table="plots/loss.csv", x="epoch", readings=("loss",), series={"A": "a"})
+    draw("losses", figure, tmp_path, tmp_path / "out")
+    assert [(r["epoch"], r["loss"]) for r in table(tmp_path / "out/losses.csv")] == [("3", "0.5"), ("4", "0.4")]
+
+
 def test_errors_are_read_of_people_with_at_least_so_many_events(tmp_path: Path) -> None:
     ran(tmp_path / "a", 0.1)
     rows = [
@@ -117,7 +139,7 @@ def test_errors_are_read_of_people_with_at_least_so_many_events(tmp_path: Path) 
 
 def test_nothing_is_drawn_of_what_was_not_run(tmp_path: Path) -> None:
     figure = Figure(title="N", readings=("recall@20",), series={"A": "a"})
-    assert draw("none", figure, tmp_path, tmp_path / "out") == ["a"]
+    assert draw("none", figure, tmp_path, tmp_path / "out") == ["not run: a"]
     assert not (tmp_path / "out").exists()
 
 

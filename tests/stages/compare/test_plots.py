@@ -79,6 +79,27 @@ def test_dates_are_to_scale_and_bars_keep_the_order_of_the_file() -> None:
     assert [bar.y for bar in bars.bars] == sorted(bar.y for bar in bars.bars)
 
 
+def test_hours_of_a_day_lie_apart() -> None:
+    hours = ["2024-01-01T00:00", "2024-01-01T06:00", "2024-01-02T00:00"]
+    found = line_chart("t", ("hour", "y"), [Series("a", [(hour, 1.0) for hour in hours])], dates=True)
+    first, second, last = (x for x, _, _ in found.lines[0].points)
+    assert (second - first) / (last - first) == pytest.approx(6 / 24)
+    assert [label for _, label in found.x_ticks][1:] == ["01 Jan 06:00", "01 Jan 12:00", "01 Jan 18:00", "02 Jan 00:00"]
+    one = line_chart("t", ("hour", "y"), [Series("a", [(hours[1], 1.0)])], dates=True)
+    assert one.x_ticks[0][1] == "01 Jan 2024"
+
+
+def test_rows_without_a_place_are_left_out_and_a_place_that_is_none_is_named() -> None:
+    about = {"x": "window", "y": "perplexity", "template": "time_line"}
+    assert chart("topics.csv", about, {"a": "window,perplexity\n,178.2\n"}) is None  # topics of data without times
+    cut = chart("topics.csv", about, {"a": "perplexity,window\n178.2,2024-01-01\n17"})
+    assert cut is not None
+    assert len(cut.lines[0].points) == 1
+    for template, why in (("time_line", "Invalid isoformat string: 'monday'"), ("linear", ".*'monday'")):
+        with pytest.raises(ValueError, match=rf"topics\.csv: window: {why}"):
+            chart("topics.csv", about | {"template": template}, {"a": "window,perplexity\nmonday,178.2\n"})
+
+
 def test_a_bar_is_as_long_as_its_value_and_two_revisions_stand_side_by_side() -> None:
     series = [Series("a", [("x", 0.2), ("y", 0.4)]), Series("b", [("y", 0.1)])]
     found = bar_chart("t", ("name", "value"), series)

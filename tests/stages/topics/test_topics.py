@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -448,6 +449,20 @@ def test_scripts_without_blanks_give_pairs_of_letters() -> None:
     assert words("e\u0301te\u0301") == ["e\u0301te\u0301"]
     assert words("ไทย") == ["ไท", "ทย"]
     assert words("plain words, as ever") == ["plain", "words", "ever"]
+
+
+def test_a_word_is_one_however_it_is_written() -> None:
+    ways = ["Caf\u00e9 fine", "cafe\u0301 \ufb01ne", "ca\u00adf\u00e9 \uff26\uff29\uff2e\uff25", "tea"]
+    told = count_words(catalog(4).with_columns(text=pl.Series(ways)), Vocabulary(minimum_items=3, maximum_share=1), 4)
+    assert told.words == ["caf\u00e9", "fine"]
+    korean = "\ud55c\uad6d\uc5b4"
+    parts = unicodedata.normalize("NFD", korean)  # seven signs for three syllables
+    told = count_words(
+        catalog(4).with_columns(text=pl.Series([f"{korean} word", f"{parts} word", korean, parts])),
+        Vocabulary(minimum_items=2, maximum_share=1),
+        4,
+    )
+    assert told.words == ["word", korean]
 
 
 def test_topics_of_chinese_texts_are_of_words_not_clauses() -> None:

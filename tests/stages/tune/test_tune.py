@@ -246,6 +246,69 @@ def test_seconds_end_a_search_and_those_of_earlier_runs_count(tmp_path: Path, mo
     assert search(tmp_path).run(fit, {}, Budget(50, 35.0), silent).trials == 4
 
 
+def test_a_line_that_a_kill_cut_short_spoils_no_search(tmp_path: Path) -> None:
+    tried: list[dict[str, Value]] = []
+
+    def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
+        tried.append(settings)
+        return [curve(settings, watch)]
+
+    first = search(tmp_path).run(fit, {}, Budget(3), silent)
+    whole = (tmp_path / "trials.log").read_bytes()
+    (tmp_path / "trials.log").write_bytes(whole + whole.splitlines()[-1][:20])
+    assert search(tmp_path).run(fit, {}, Budget(3), silent) == first
+    assert search(tmp_path).run(fit, {}, Budget(5), silent).trials == len(tried) == 5
+    (tmp_path / "trials.log").write_bytes(whole[:20])
+    assert search(tmp_path).run(fit, {}, Budget(1), silent).trials == 1
+
+
+@pytest.mark.parametrize("seed", [500_000, 2**32 - 1])
+def test_any_seed_of_a_run_will_do_for_a_search(tmp_path: Path, seed: int) -> None:
+    found = search(tmp_path, seed=seed).run(lambda x, _, watch: [curve(x, watch)], {}, Budget(2), silent)
+    assert found.trials == 2
+
+
+def test_more_seeds_than_there_are_are_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"--seeds 2: from seed 4294967295 on there are 1"):
+        command(monkeypatch, world(kept), "--models", "gru4rec", "--seeds", "2", "seed=4294967295")
+
+
+def test_a_damaged_file_of_trials_is_named(tmp_path: Path) -> None:
+    search(tmp_path).run(lambda settings, _, watch: [curve(settings, watch)], {}, Budget(2), silent)
+    lines = (tmp_path / "trials.log").read_text().splitlines(keepends=True)
+    (tmp_path / "trials.log").write_text("".join([*lines[:2], "{\n", *lines[2:]]))
+    with pytest.raises(ValueError, match=r"trials\.log is damaged .*; move it away, or name another folder by --out"):
+        search(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["protocol=leave_one_out"], "--protocol temporal and protocol=leave_one_out: one of them is enough"),
+        (["--models", "ease, nosuch"], "no 'nosuch' in 'models.nosuch'"),
+    ],
+)
+def test_two_choices_of_one_thing_are_refused(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], why: str
+) -> None:
+    with pytest.raises(SystemExit, match=why):
+        command(monkeypatch, world(kept), *more)
+
+
+@pytest.mark.parametrize(("option", "given", "why"), [
+    ("--trials", "many", "a whole number, 1 at least, found many"),
+    ("--trials", "0", "a whole number, 1 at least, found 0"),
+    ("--seconds", "long", "0 or more, found long"),
+])  # fmt: skip
+def test_a_budget_that_is_none_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str, given: str, why: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tune", "data/x", "--protocol", "temporal", option, given])
+    with pytest.raises(SystemExit):
+        tune.main()
+    assert why in capsys.readouterr().err
+
+
 def test_two_processes_do_not_search_the_same(tmp_path: Path) -> None:
     def fit(settings: dict[str, Value], folder: Path, watch: Watch) -> list[Progressed]:
         with pytest.raises(ValueError, match="another process searches this"):
@@ -328,6 +391,10 @@ def test_a_file_keeps_its_other_sections(tmp_path: Path) -> None:
     assert params["train"] == {"epochs": 3}  # what the command itself had set
     with pytest.raises(KeyError, match=r"nothing for b, q, gru4rec; `python -m stages"):
         expanded(f"@{path}", params | {"protocol": "q"})
+    for text, place in (("d: 3\n", "d is 3"), ("d: {p: {m: 5}}\n", "d.p.m is 5")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"{place}: this is no file that stages.tune wrote"):
+            expanded(f"@{path}", {"dataset": "d", "protocol": "p", "model": "m"})
 
 
 @pytest.mark.parametrize("name", read_yaml(ROOT / "params.yaml")["models"])
@@ -352,7 +419,9 @@ def test_every_model_takes_what_is_searched_of_it(name: str) -> None:
         ("common: {dim: {any: [8, 8]}}", "common.dim: .*two values at least"),
         ("common: {train.lr: {low: 0.1, high: .inf}}", r"yaml: common\.train\.lr\.high.*finite number \(found inf\)"),
         ("common: {}\nmodels: {sasrecc: {dim: {any: [8, 16]}}}", "models.sasrecc: there is no such model; .*sasrec"),
-        ("common: {dim: {lower: 8}}", "common.dim.lower: .*known keys"),
+        ("common: {dim: {lower: 8}}", "common.dim.lower: .*known keys: any, high, log, low$"),
+        ("common: {dropuot: {low: 0.0, high: 0.5}}", r"yaml: common\.dropuot: no model has this setting"),
+        ("common: {train.rate: {low: 0.0, high: 0.5}}", r"yaml: common\.train\.rate: no model has this setting"),
     ],
 )
 def test_a_wrong_space_is_refused_by_name(tmp_path: Path, text: str, why: str) -> None:
@@ -364,7 +433,7 @@ def test_a_wrong_space_is_refused_by_name(tmp_path: Path, text: str, why: str) -
 @pytest.mark.parametrize(
     ("own", "why"),
     [
-        ({"width": Dimension(any=(1, 2))}, "models.sasrec.width"),
+        ({"width": Dimension(any=(1, 2))}, r"^what is searched of sasrec \(--spaces\): width: models\.sasrec\.width"),
         ({"dim.x": Dimension(any=(1, 2))}, r"models\.sasrec\.dim\.x: dim is 64 and has no settings"),
         ({"heads": Dimension(any=(0, 2))}, "models.sasrec.heads"),
         ({"train.rate": Dimension(any=(0, 2))}, "models.sasrec.train.rate"),

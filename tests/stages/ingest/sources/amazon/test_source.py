@@ -312,9 +312,7 @@ def test_what_require_drops_is_warned_of(
     renamed = [{("photo" if k == "imUrl" else k): v for k, v in row.items()} for row in PRODUCTS]
     packed(Path(files["metadata"]), renamed, repr)
     why = r"meta_X.json.gz: require drops 4 of 4 events: 3 of 3 products with events are in the file, 2 have a title, "
-    why += (
-        r"0 have a picture, 'B1' is dropped; its first record has \['asin', .*'photo', .*release 2014 is read by .*"
-    )
+    why += r"0 have a picture, 'B1' is dropped; its first record has \['asin', .*'photo', .*release 2014 is read by .*"
     with pytest.raises(ValueError, match=why + r"'imUrl'.*no event is left: is `release` right"):
         tables(section("amazon", **files))
     packed(Path(files["metadata"]), [PRODUCTS[0], *renamed[1:]], repr)
