@@ -9,8 +9,9 @@ squared rows of P and Q.
 
 **Departs from the paper:** no user bias: what one person's items are ranked by does not hold it. Sampled zeros are so
 many a positive, and what the person has had is not drawn. The penalty is over whole tables, beside a mean loss; biases
-have none. Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one person a step). Histories are whole up
-to `length`, the newest, where NAIS's code keeps the first 299. A history of nothing but the target sums to 0.
+have none. Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one person a step). A history is its newest
+`length` acts, few by default, where the paper takes all and NAIS's code the first 299: what is next hangs on the newest
+(docs/results.md). A history of nothing but the target sums to 0.
 `history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
 than `length` events, in windows); `before` learns from what came first, as it is ranked where time matters.
 """
@@ -34,7 +35,7 @@ class Config(Settings):
     """Of `history: before`, exponents and losses."""
 
     dim: Dim = 64
-    length: Length = 1000
+    length: Length = 10
     negatives: Negatives = 4
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"

@@ -16,7 +16,8 @@ over the catalogue (`standard`). There is no item bias in eq. 5 (`item_bias`). T
 each with its negatives; eq. 12's penalties are added to it.
 The paper's history of a training item is all else that the user chose, before or after: `history: others`, meant for
 the protocol `random_one`; a user with more than `length` events is read in windows. `history: before` learns from what
-came first, as it is ranked where time matters. Ranking always reads what the case holds, less the target.
+came first, as it is ranked where time matters; there the newest acts say most, and `length` is short by default.
+Ranking always reads what the case holds, less the target.
 """
 
 from collections.abc import Mapping
@@ -58,9 +59,9 @@ class Penalty(Record):
 class Config(Settings):
     """Image IRIS is `fusion: image`, Image-add-Text `added`, Multimodal `shared`."""
 
-    dim: Dim = 16
+    dim: Dim = 64
     hidden: int = Field(768, ge=1, description="width of v1, unless fusion: shared, where the texts give it")
-    length: Length = 200
+    length: Length = 10
     negatives: Negatives = 4
     fusion: Literal["image", "text", "added", "shared"] = Field("shared", description="views, and how they are joined")
     history: Literal["before", "others"] = Field(

@@ -14,8 +14,8 @@ alpha + beta, so that NAIS with even weights goes on with the very same scores.
 (`attention_regularisation`) are over whole tables, beside a mean loss of all positives of a step, which weigh the same
 (the authors' code: one person a step, who all weigh the same). The authors pre-train with the exponent 0. P and Q start
 plainly normal, not cut; c starts at 0 (drawn it would scale all scores alike, and lose what pre-training gave). Learnt
-by the engine's optimiser, not Adagrad. Histories are whole up to `length`, the newest, where the authors' code keeps
-the first 299.
+by the engine's optimiser, not Adagrad. A history is its newest `length` acts, few by default, where the paper takes all
+and the authors' code the first 299: what is next hangs on the newest (docs/results.md).
 `history: others` is the paper's: a target is learnt beside all else that the person chose, before or after (with more
 than `length` events, in windows); `before` learns from what came first, as it is ranked where time matters.
 """
@@ -40,7 +40,7 @@ class Config(Settings):
 
     dim: Dim = 16
     hidden: int = Field(16, ge=1, description="width of the attention's layer")
-    length: Length = 200
+    length: Length = 10
     negatives: Negatives = 4
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
