@@ -3,14 +3,14 @@
     python -m benchmarks.variants demo ante_rnn ante_rnn:text=mean ante_rnn:context=off gru4rec sasrec popularity
 
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
-overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every row
-learns until --patience validations brought nothing better, at a rate that does not fall; one that ended at --epochs is
-marked † and enters no test. Every
-variant's ranks are kept in --keep under a digest of data and settings (not of the code: empty the folder after a change
-there), so that a run that was stopped goes on and several can share the work. --cases ranks so many cases of validation
-and of test, the same for all: a model that meets every pair alone takes hours for all. Behind an @ stand views that are
-knocked out, for training and test alike: `iris@image=shuffled,text=constant` (vectors change hands among the items that
-have them, or all of those get the mean one).
+overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
+row learns until --patience validations brought nothing better, at a rate that does not fall; one that ended at
+--epochs is marked † and enters no test. Every variant's ranks are kept in --keep under a digest of data and settings
+(not of the code: empty the folder after a change there), so that a run that was stopped goes on and several can share
+the work. --cases ranks so many cases of validation and of test, the same for all: a model that meets every pair alone
+takes hours for all. Behind an @ stand views that are knocked out, for training and test alike:
+`iris@image=shuffled,text=constant` (vectors change hands among the items that have them, or all of those get the mean
+one).
 """
 
 import argparse
