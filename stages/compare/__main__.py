@@ -21,14 +21,14 @@ def show(first: RevisionResults, second: RevisionResults, rows: list[MetricCompa
     verdicts = [row.verdict for row in rows if row.verdict]
     common = common_cases(first, second).height if verdicts else 0
     title = f"{common:,} cases in common" if common else f"{verdicts[0].cases:,} ratings in common" if verdicts else ""
-    sheet = Sheet(title=title or "metrics/test.json of both, without tests")
-    sheet.add_column("metric")
-    sheet.add_column("better")
+    sheet = Sheet(title=title or "metrics/test.json of both, without tests", padding=0)  # eight columns in 80 letters
+    sheet.add_column("metric", no_wrap=True)
+    sheet.add_column("better", no_wrap=True)
     for name in (
         *(f"{side.revision}\n{printable(side.label)}" for side in (first, second)),
         *(HEADS if verdicts else HEADS[:1]),
     ):
-        sheet.add_column(name, justify="right")
+        sheet.add_column(name, justify="right", overflow="fold")
     for row in rows:
         sheet.add_row(*_cells(row))
     console.print(sheet)

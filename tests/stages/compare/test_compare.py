@@ -103,10 +103,10 @@ def test_the_command_prints_both_sides_and_the_tests(
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("sys.argv", ["compare", "main", "other", "--repo", str(project)])
     command.main()
-    shown = " ".join(capsys.readouterr().out.split())
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "120 cases in common" in shown
     # recall@5 is 1, 0, 1, 0 … against 1, 1, 1, 1 …
-    assert "recall@5 │ higher │ 0.5000 │ 1.0000 │ +0.5000" in shown
+    assert "recall@5 higher 0.5000 1.0000 +0.5000" in shown
     assert "demo, temporal, a" in shown
 
 
@@ -126,7 +126,7 @@ def test_ranks_that_were_computed_elsewhere_leave_the_metrics_and_say_what_would
     command.main()
     shown = capsys.readouterr().out
     assert "without tests" in shown
-    assert "recall@5 │ higher │ 0.5000 │ 0.5000 │ +0.0000" in " ".join(shown.split())
+    assert "recall@5 higher 0.5000 0.5000 +0.0000" in " ".join(shown.replace("│", " ").split())
     assert "main lacks its ranks: data/demo/ranks/test.parquet was computed elsewhere" in shown
     assert "git checkout main && dvc repro && git commit --all" in shown
     assert "workspace lacks" not in shown
@@ -295,6 +295,16 @@ def test_cases_that_only_one_side_ranked_are_told(capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert "a ranked 1 cases more" in shown
     assert "b ranked" not in shown
+
+
+def test_every_metric_and_number_is_whole_on_a_terminal_of_80_letters(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = ["recall@10", "recall@20", "ndcg@10"]
+    first, second = results([0, 9, 19, 9], metrics, "main"), results([9, 0, 0, 3], metrics, "a-longer-branch")
+    command.show(first, second, compare(first, second), Console(width=80))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert all(f"│{name}" in shown for name in metrics)
+    assert "p (Holm)" in shown
 
 
 def test_other_data_another_protocol_or_other_cases_are_refused_with_both_named() -> None:
