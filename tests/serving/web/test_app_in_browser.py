@@ -101,7 +101,9 @@ def test_where_nothing_is_left_to_recommend_it_is_said(opened: Opened, predictor
     opened.tab.locator("#acts li").first.get_by_role("button", name="Take away").click()
     for name in predictors:
         opened.shown(name, [])
-        opened.tab.locator(f"[data-model={name}]").get_by_text("Nothing is left to recommend.").wait_for(timeout=20_000)
+        column = opened.tab.locator(f"[data-model={name}]")
+        column.get_by_text("Nothing is left to recommend.").wait_for(timeout=20_000)
+        assert column.locator("ol").count() == 0
 
 
 def test_an_act_that_is_moved_in_time_changes_the_list(opened: Opened, predictors: dict[str, Predictor]) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,13 +98,21 @@ def test_a_revision_is_read_out_of_git_and_the_cache(project: Path) -> None:
     assert read_revision("workspace", project).ranks.equals(second.ranks)
 
 
-def test_the_command_prints_both_sides_and_the_tests(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("sys.argv", ["compare", "main", "other", "--repo", str(project)])
-    command.main()
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What the command says of a repository."""
+
+    def run(repo: Path, *words: str) -> str:
+        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setattr("sys.argv", ["compare", *words, "--repo", str(repo)])
+        command.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_prints_both_sides_and_the_tests(project: Path, told: Callable[..., str]) -> None:
+    shown = " ".join(told(project, "main", "other").replace("│", " ").split())
     assert "120 cases in common" in shown
     # recall@5 is 1, 0, 1, 0 … against 1, 1, 1, 1 …
     assert "recall@5 higher 0.5000 1.0000 +0.5000" in shown
@@ -116,15 +125,12 @@ def test_what_is_not_there_is_refused_by_name(project: Path) -> None:
 
 
 def test_ranks_that_were_computed_elsewhere_leave_the_metrics_and_say_what_would_do(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, tmp_path: Path, told: Callable[..., str]
 ) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(project, lost)
     shutil.rmtree(lost / ".dvc" / "cache")
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(lost)])
-    command.main()
-    shown = capsys.readouterr().out
+    shown = told(lost, "main")
     assert "without tests" in shown
     assert "recall@5 higher 0.5000 0.5000 +0.0000" in " ".join(shown.replace("│", " ").split())
     assert "main lacks its ranks: data/demo/ranks/test.parquet was computed elsewhere" in shown
@@ -173,15 +179,12 @@ def test_a_revision_without_a_name_is_not_the_workspace(project: Path) -> None:
 
 
 def test_ranks_are_of_what_ran_not_of_what_params_yaml_says_by_now(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, tmp_path: Path, told: Callable[..., str]
 ) -> None:
     edited = tmp_path / "edited"
     shutil.copytree(project, edited)
     (edited / "params.yaml").write_text("dataset: demo\nprotocol: temporal\nmodel: c\n")
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(edited)])
-    command.main()
-    shown = capsys.readouterr().out
+    shown = told(edited, "main")
     assert "demo, temporal, b" in shown
     assert "workspace: params.yaml has changed since: model was 'b' and is 'c'; `dvc repro`" in shown
     assert "main: params.yaml" not in shown
@@ -319,34 +322,27 @@ def test_other_data_another_protocol_or_other_cases_are_refused_with_both_named(
 
 
 def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, tmp_path: Path, told: Callable[..., str]
 ) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(project, moved)
     (moved / "params.yaml").write_text("dataset: demo\nprotocol: leave_one_out\nmodel: b\n")
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved)])
     with pytest.raises(SystemExit, match=r"main and workspace .*protocol: temporal and leave_one_out.*--across"):
-        command.main()
-    monkeypatch.setattr("sys.argv", ["compare", "main", "workspace", "--repo", str(moved), "--across"])
-    command.main()
-    assert "120 cases in common" in capsys.readouterr().out
+        told(moved, "main", "workspace")
+    assert "120 cases in common" in told(moved, "main", "workspace", "--across")
 
 
 def test_ranks_among_other_numbers_of_items_are_refused_unless_asked(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, tmp_path: Path, told: Callable[..., str]
 ) -> None:
     among = tmp_path / "among"
     shutil.copytree(project, among)
     (among / RANKED).unlink()  # a link into the cache, perhaps
     frame = ranks([3, 3] * 60, start=7).with_columns(others=pl.lit(60, pl.UInt32))
     frame.write_parquet(among / RANKED, metadata={"whyrec": "{}"})
-    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among)])
     with pytest.raises(SystemExit, match="not ranked on the same: 120 common cases among other numbers of items"):
-        command.main()
-    monkeypatch.setattr("sys.argv", ["compare", "main", "--repo", str(among), "--across"])
-    command.main()
-    assert "120 cases in common" in capsys.readouterr().out
+        told(among, "main")
+    assert "120 cases in common" in told(among, "main", "--across")
 
 
 def test_no_control_character_of_a_revision_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -295,6 +295,12 @@ def test_two_choices_of_one_thing_are_refused(
         command(monkeypatch, world(kept), *more)
 
 
+def test_the_folder_of_another_data_set_is_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = world(kept).root.rename(kept / "data" / "demo")
+    with pytest.raises(SystemExit, match="is the folder of demo, and dataset is movielens: dataset=demo would do"):
+        command(monkeypatch, Layout(demo, "temporal"), "dataset=movielens")
+
+
 @pytest.mark.parametrize(("option", "given", "why"), [
     ("--trials", "many", "a whole number, 1 at least, found many"),
     ("--trials", "0", "a whole number, 1 at least, found 0"),
