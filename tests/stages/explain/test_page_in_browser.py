@@ -82,7 +82,7 @@ def test_people_are_switched_and_listed_anew_without_a_request(opened: Opened) -
     tab.get_by_role("button", name="Next").click()
     assert opened.people() == ["person-2"]
     tab.locator("nav a", has_text="person-3").click()
-    tab.wait_for_function("document.querySelector('article:not([hidden]) h2')?.textContent == 'person-3'")
+    tab.locator("article.person:visible h2", has_text="person-3").wait_for()
     assert opened.people() == ["person-3"]
     tab.get_by_label("all at once").check()
     assert opened.people() == ["person-1", "person-2", "person-3"]
