@@ -13,7 +13,7 @@ have none. Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one 
 `length` acts, few by default, where the paper takes all and NAIS's code the first 299: what is next hangs on the newest
 (docs/results.md). A history of nothing but the target sums to 0.
 `history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
-than `length` events, in windows); `before` learns from what came first, as it is ranked where time matters.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked where time matters.
 """
 
 from typing import Literal, final
@@ -28,14 +28,15 @@ from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs, Settings
 from models.blocks import history, user_sum
 from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Length, Negatives
+from models.blocks.shared_settings import Dim, Negatives, Newest, Window
 
 
 class Config(Settings):
     """Of `history: before`, exponents and losses."""
 
     dim: Dim = 64
-    length: Length = 10
+    length: Newest = 10
+    window: Window = 200
     negatives: Negatives = 4
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
@@ -46,7 +47,8 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
-        return Needs(self.length, negatives=self.negatives, ahead=0 if self.history == "others" else 1)
+        ahead = 0 if self.history == "others" else 1
+        return Needs(self.length, window=max(self.window, self.length), negatives=self.negatives, ahead=ahead)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "FISM":
@@ -73,7 +75,7 @@ class FISM(Learner, CatalogScorer, Explainer):
         return history.Items(self.past_ND, self.target_ND, None, self.bias_N)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others")
+        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
         squares = self.past_ND.square().sum() + self.target_ND.square().sum()
         penalty = self.config.regularisation * squares
         if self.config.loss == "log":

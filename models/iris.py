@@ -15,8 +15,8 @@ themselves (c1, and g(0) = 1/2, remain, and W_share carries them over): here the
 over the catalogue (`standard`). There is no item bias in eq. 5 (`item_bias`). The log loss is a mean over positives,
 each with its negatives; eq. 12's penalties are added to it.
 The paper's history of a training item is all else that the user chose, before or after: `history: others`, meant for
-the protocol `random_one`; a user with more than `length` events is read in windows. `history: before` learns from what
-came first, as it is ranked where time matters; there the newest acts say most, and `length` is short by default.
+the protocol `random_one`; a user with more than `window` events is read in windows. `history: before` learns from the
+newest `length` before a target, as it is ranked where time matters; they say most, and `length` is short by default.
 Ranking always reads what the case holds, less the target.
 """
 
@@ -36,7 +36,7 @@ from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs, Settings, View
 from models.blocks import every_item, history
 from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Length, Negatives
+from models.blocks.shared_settings import Dim, Negatives, Newest, Window
 from models.blocks.views import Given, ImageLayers, SharedUnit, TextLayer
 
 VIEWS: dict[str, tuple[View, ...]] = {
@@ -61,7 +61,8 @@ class Config(Settings):
 
     dim: Dim = 64
     hidden: int = Field(768, ge=1, description="width of v1, unless fusion: shared, where the texts give it")
-    length: Length = 10
+    length: Newest = 10
+    window: Window = 200
     negatives: Negatives = 4
     fusion: Literal["image", "text", "added", "shared"] = Field("shared", description="views, and how they are joined")
     history: Literal["before", "others"] = Field(
@@ -80,7 +81,8 @@ class Config(Settings):
     @property
     def needs(self) -> Needs:
         ahead = 0 if self.history == "others" else 1
-        return Needs(self.length, negatives=self.negatives, views=frozenset(VIEWS[self.fusion]), ahead=ahead)
+        window, views = max(self.window, self.length), frozenset(VIEWS[self.fusion])
+        return Needs(self.length, window=window, negatives=self.negatives, views=views, ahead=ahead)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "IRIS":
@@ -138,7 +140,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         return history.Halves(past_UA.to(self.out_A.dtype), target_UA.to(self.out_A.dtype), self.out_A)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others")
+        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
         # each item of the batch is refined once; number 0 stays padding
         item_U, place = torch.unique(
             torch.cat([asked.item_BL.new_zeros(1), asked.item_BL.flatten(), asked.target_BT.flatten()]),

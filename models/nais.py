@@ -17,7 +17,7 @@ plainly normal, not cut; c starts at 0 (drawn it would scale all scores alike, a
 by the engine's optimiser, not Adagrad. A history is its newest `length` acts, few by default, where the paper takes all
 and the authors' code the first 299: what is next hangs on the newest (docs/results.md).
 `history: others` is the paper's: a target is learnt beside all else that the person chose, before or after (with more
-than `length` events, in windows); `before` learns from what came first, as it is ranked where time matters.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked where time matters.
 """
 
 from typing import Literal, final
@@ -32,7 +32,7 @@ from engine.training.contract import CatalogScorer, Explainer, Phase, Phased, We
 from engine.training.needs import Needs, Settings
 from models.blocks import every_item, history
 from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Length, Negatives
+from models.blocks.shared_settings import Dim, Negatives, Newest, Window
 
 
 class Config(Settings):
@@ -40,7 +40,8 @@ class Config(Settings):
 
     dim: Dim = 16
     hidden: int = Field(16, ge=1, description="width of the attention's layer")
-    length: Length = 10
+    length: Newest = 10
+    window: Window = 200
     negatives: Negatives = 4
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
@@ -56,7 +57,8 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
-        return Needs(self.length, negatives=self.negatives, ahead=0 if self.history == "others" else 1)
+        ahead = 0 if self.history == "others" else 1
+        return Needs(self.length, window=max(self.window, self.length), negatives=self.negatives, ahead=ahead)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "NAIS":
@@ -102,7 +104,7 @@ class NAIS(Phased, CatalogScorer, Explainer):
         return history.Items(self.past_ND, self.target_ND, attention, self.bias_N)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others")
+        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
         choice = history.log_loss(self.items(), asked, label_BT, self.config.alpha, self.config.beta)
         penalty = self.config.regularisation * (self.past_ND.square().sum() + self.target_ND.square().sum())
         if self.attentive:

@@ -1,7 +1,7 @@
 """Everyone's events as flat arrays that live on the device, and the batches that are cut from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -148,8 +148,8 @@ class Interactions:
 
     def targets(self, start_B: Tensor, stop_B: Tensor, needs: Needs) -> Batch:
         """Rows [start, stop); a target is the item `needs.ahead` events later, which must be the same user's."""
-        start_B = torch.maximum(start_B, stop_B - needs.length)
-        batch = self.rows(start_B, stop_B, self.user_E[start_B], needs)
+        start_B = torch.maximum(start_B, stop_B - needs.span)
+        batch = self.rows(start_B, stop_B, self.user_E[start_B], replace(needs, length=needs.span))
         step_L = torch.arange(batch.item_BL.shape[1], device=start_B.device)
         place_BL = (start_B[:, None] + step_L + needs.ahead).clamp(max=max(len(self) - 1, 0))
         now_B = self._moments[stop_B - 1 + needs.ahead] if needs.now else None

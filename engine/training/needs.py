@@ -12,7 +12,8 @@ View = Literal["image", "text", "words", "regions", "categories", "topics"]
 class Needs:
     """What a batch and a catalog must hold for a model.
 
-    `length`: events of history in a row (0: none, a row is a user). `negatives`: items drawn for each target.
+    `length`: events of history in a row (0: none, a row is a user). `window`: those of a row that is learnt from, where
+    a target reads fewer of them than the row holds (0: `length`). `negatives`: items drawn for each target.
     `shared`: items drawn once for a whole batch by popularity to the power `shared_power` (0: uniformly), with the log
     of their expected counts. `views`: tables of the catalog.
     `ahead`: how many events after a position its target lies (0: the event itself, for models that learn from sets).
@@ -37,6 +38,12 @@ class Needs:
     predicts: Literal["item", "rating"] = "item"
     leak: bool = False
     shared_power: float = 0.75
+    window: int = 0
+
+    @property
+    def span(self) -> int:
+        """Events of a row that is learnt from."""
+        return self.window or self.length
 
 
 class Settings(Record):

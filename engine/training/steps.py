@@ -15,7 +15,7 @@ def units(train: Interactions, needs: Needs) -> int:
     """Windows of an epoch, or pairs where a model takes none."""
     if not needs.length or needs.pairs:
         return len(train)
-    return windows_of(train, needs.length, needs.ahead)
+    return windows_of(train, needs.span, needs.ahead)
 
 
 class Steps:
@@ -30,10 +30,10 @@ class Steps:
         """This process's rows of each step, and whether there were any for it."""
         needs, device = self.needs, self.train.item_E.device
         if needs.length and not needs.pairs:
-            for start_B, stop_B in batches(self.train, needs.length, self.size, generator, needs.ahead):
+            for start_B, stop_B in batches(self.train, needs.span, self.size, generator, needs.ahead):
                 row_R, own = self._share(len(start_B), device)
                 batch = self.train.targets(start_B[row_R], stop_B[row_R], needs)
-                span = min(int((stop_B - start_B).max()), needs.length)
+                span = min(int((stop_B - start_B).max()), needs.span)
                 yield self._drawn(batch, row_R, self.train.user_E[start_B], span, generator), own
         else:
             place_E = torch.randperm(len(self.train), generator=generator).to(device)

@@ -13,7 +13,8 @@ LEAST = 1e-12  # of what is divided by
 
 @dataclass(frozen=True)
 class Asked:
-    """Targets of each row (0: none, which scores 0); of its events the first seen_BT count, but never the target.
+    """Targets of each row (0: none, which scores 0); of its events those from first_BT (None: 0) to seen_BT count, but
+    never the target.
 
     An event counts by its presence_BL (None: 1): 0 is as if it had not been. past_BLA: the events' halves, where they
     are not those of their items.
@@ -24,6 +25,7 @@ class Asked:
     seen_BT: Tensor
     presence_BL: Tensor | None = None
     past_BLA: Tensor | None = None
+    first_BT: Tensor | None = None
 
     @staticmethod
     def after(batch: Batch, item_BK: Tensor, past_BLA: Tensor | None = None) -> "Asked":
@@ -32,8 +34,9 @@ class Asked:
         return Asked(batch.item_BL, item_BK, seen_BK, batch.presence_BL, past_BLA)
 
     @staticmethod
-    def learnt(batch: Batch, others: bool) -> tuple["Asked", Tensor]:
-        """Each position's target and its negatives, with label_BT: after the events up to it, or beside all others.
+    def learnt(batch: Batch, others: bool, newest: int = 0) -> tuple["Asked", Tensor]:
+        """Each position's target and its negatives, with label_BT: after the `newest` events up to it (0: all), or
+        beside all others.
 
         Raises:
             ValueError: the batch has no targets or nothing was drawn for them.
@@ -47,12 +50,22 @@ class Asked:
         label_BLK = torch.zeros_like(target_BLK, dtype=torch.float32)
         label_BLK[..., 0] = (batch.target_BL > 0).float()
         seen_BT = seen_BL[..., None].expand_as(target_BLK).flatten(1)
-        return Asked(batch.item_BL, target_BLK.flatten(1), seen_BT, batch.presence_BL), label_BLK.flatten(1)
+        first_BT = (seen_BT - newest).clamp(min=0) if newest and not others else None
+        asked = Asked(batch.item_BL, target_BLK.flatten(1), seen_BT, batch.presence_BL, first_BT=first_BT)
+        return asked, label_BLK.flatten(1)
+
+    @property
+    def where(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """item_BL, target_BT, first_BT and seen_BT."""
+        first_BT = torch.zeros_like(self.seen_BT) if self.first_BT is None else self.first_BT
+        return self.item_BL, self.target_BT, first_BT, self.seen_BT
 
     def kept_BTL(self) -> Tensor:
         """Which events count for which target."""
         step_L = torch.arange(self.item_BL.shape[1], device=self.item_BL.device)
         early_BTL = (step_L < self.seen_BT[..., None]) & (self.item_BL > 0)[:, None]
+        if self.first_BT is not None:
+            early_BTL &= step_L >= self.first_BT[..., None]
         return early_BTL & (self.item_BL[:, None] != self.target_BT[..., None]) & (self.target_BT > 0)[..., None]
 
     def count_BT1(self) -> Tensor:
@@ -65,4 +78,5 @@ class Asked:
         """The same, some targets at a time."""
         for first in range(0, max(self.target_BT.shape[1], 1), targets):
             some = slice(first, first + targets)
-            yield replace(self, target_BT=self.target_BT[:, some], seen_BT=self.seen_BT[:, some])
+            first_BT = None if self.first_BT is None else self.first_BT[:, some]
+            yield replace(self, target_BT=self.target_BT[:, some], seen_BT=self.seen_BT[:, some], first_BT=first_BT)

@@ -104,10 +104,9 @@ def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
     if items.attention is None:
         return user_sum.scores(items.past_ND, items.target_ND, bias_N, asked, alpha + beta)
     if _loops(items, asked) and not torch.is_grad_enabled():
-        where = (asked.item_BL, asked.target_BT, asked.seen_BT)
         if isinstance(items.attention, Product):
-            return pairwise_product.scores(_product(items), where, (alpha, beta))
-        return pairwise.scores(_flat(items), where, (alpha, beta))
+            return pairwise_product.scores(_product(items), asked.where, (alpha, beta))
+        return pairwise.scores(_flat(items), asked.where, (alpha, beta))
     width = max(items.attention.out_A.numel(), 1)
     targets = max(CELLS[asked.item_BL.device.type] // max(asked.item_BL.numel() * width, 1), 1)
 
@@ -131,10 +130,9 @@ def log_loss(items: Items, asked: Asked, label_BT: Tensor, alpha: float, beta: f
         even = (items.past_ND, items.target_ND, items.bias_N)
         return user_sum.log_loss(*even, asked, label_BT, alpha + beta) * each
     if _loops(items, asked):
-        where = (asked.item_BL, asked.target_BT, asked.seen_BT)
         if isinstance(items.attention, Product):
-            return pairwise_product.log_loss(_product(items), where, label_BT, (alpha, beta), float(each))
-        return pairwise.log_loss(_flat(items), where, label_BT, (alpha, beta), float(each))
+            return pairwise_product.log_loss(_product(items), asked.where, label_BT, (alpha, beta), float(each))
+        return pairwise.log_loss(_flat(items), asked.where, label_BT, (alpha, beta), float(each))
     loss_BT = F.binary_cross_entropy_with_logits(scores(items, asked, alpha, beta), label_BT, reduction="none")
     return (loss_BT * (asked.target_BT > 0)).sum() * each
 

@@ -1,7 +1,7 @@
 """The loop over pairs (target, past item) of attentive item similarity, compiled: no tensor of all pairs is held.
 
 Tables are p, q [N, D], the two halves of the attention's first layer [N, A], its output [A] and biases [N]; where are
-item_BL, target_BT and seen_BT; powers are alpha and beta. All as in `history`, which says what is computed.
+item_BL, target_BT, first_BT and seen_BT; powers are alpha and beta. All as in `history`, which says what is computed.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 Tables = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
-Where = tuple[Tensor, Tensor, Tensor]
+Where = tuple[Tensor, Tensor, Tensor, Tensor]
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order; nan stays nan
 
 
@@ -60,14 +60,14 @@ def single(powers: tuple[float, float]) -> tuple[np.float32, np.float32]:
 
 
 @njit(fastmath=FAST, cache=True)
-def _meet(tables, item_L, asked, seen, beta, weight_L, similar_L):  # type: ignore[no-untyped-def]
+def _meet(tables, item_S, asked, beta, weight_L, similar_L):  # type: ignore[no-untyped-def]
     """Each event's weight (0: it does not count) and similarity; gives the count, and the sums of both's products
     and of the weights."""
     past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
     q, query = target_ND[asked], query_NA[asked]
     zero = np.float32(0)
-    for place in range(seen):
-        item = item_L[place]
+    for place in range(len(item_S)):
+        item = item_S[place]
         similar, logit = zero, zero
         for d in range(len(q)):
             similar += past_ND[item, d] * q[d]
@@ -79,7 +79,7 @@ def _meet(tables, item_L, asked, seen, beta, weight_L, similar_L):  # type: igno
             weight_L[place] = -np.inf
         else:
             weight_L[place] = logit
-    return weigh(weight_L[:seen], similar_L, beta)
+    return weigh(weight_L[: len(item_S)], similar_L, beta)
 
 
 @njit(fastmath=FAST, cache=True)
@@ -108,30 +108,32 @@ def weigh(weight_S, similar_S, beta):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=FAST, cache=True)
 def _score(tables, where, powers, score_BT):  # type: ignore[no-untyped-def]
-    item_BL, target_BT, seen_BT = where
+    item_BL, target_BT, first_BT, seen_BT = where
     alpha, beta = powers
     weight_L, similar_L = np.empty(item_BL.shape[1], np.float32), np.empty(item_BL.shape[1], np.float32)
     for b in range(target_BT.shape[0]):
         for t in range(target_BT.shape[1]):
             asked = target_BT[b, t]
             if asked > 0:
-                count, product, _ = _meet(tables, item_BL[b], asked, seen_BT[b, t], beta, weight_L, similar_L)
+                item_S = item_BL[b, first_BT[b, t] : seen_BT[b, t]]
+                count, product, _ = _meet(tables, item_S, asked, beta, weight_L, similar_L)
                 score_BT[b, t] = product * np.float32(max(count, 1)) ** -alpha + tables[5][asked]
 
 
 @njit(fastmath=FAST, cache=True)
 def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
     """Adds the gradients of `each` times the summed log loss in place and gives the loss."""
-    item_BL, target_BT, seen_BT, label_BT = where
+    item_BL, target_BT, first_BT, seen_BT, label_BT = where
     alpha, beta = powers
     weight_L, similar_L = np.empty(item_BL.shape[1], np.float32), np.empty(item_BL.shape[1], np.float32)
     loss = 0.0
     for b in range(target_BT.shape[0]):
         for t in range(target_BT.shape[1]):
-            asked, seen = target_BT[b, t], seen_BT[b, t]
+            asked = target_BT[b, t]
             if asked == 0:
                 continue
-            count, product, total = _meet(tables, item_BL[b], asked, seen, beta, weight_L, similar_L)
+            item_S = item_BL[b, first_BT[b, t] : seen_BT[b, t]]
+            count, product, total = _meet(tables, item_S, asked, beta, weight_L, similar_L)
             share = np.float32(max(count, 1)) ** -alpha
             score = product * share + tables[5][asked]
             loss += max(score, np.float32(0)) - label_BT[b, t] * score + np.log1p(np.exp(-abs(score)))
@@ -139,7 +141,7 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
             grads[5][asked] += slope
             if count:
                 mean = beta * product / total
-                _pull(tables, grads, item_BL[b, :seen], asked, weight_L, similar_L, (slope * share, mean))
+                _pull(tables, grads, item_S, asked, weight_L, similar_L, (slope * share, mean))
     return each * loss
 
 

@@ -77,7 +77,7 @@ def _meet(tables, item_L, asked, beta, met_LA, weight_L, similar_L):  # type: ig
 
 @njit(fastmath=FAST, cache=True)
 def _score(tables, where, powers, score_BT):  # type: ignore[no-untyped-def]
-    item_BL, target_BT, seen_BT = where
+    item_BL, target_BT, first_BT, seen_BT = where
     alpha, beta = powers
     weight_L, similar_L = np.empty(item_BL.shape[1], np.float32), np.empty(item_BL.shape[1], np.float32)
     met_LA = np.empty((item_BL.shape[1], len(tables[4])), np.float32)
@@ -85,7 +85,7 @@ def _score(tables, where, powers, score_BT):  # type: ignore[no-untyped-def]
         for t in range(target_BT.shape[1]):
             asked = target_BT[b, t]
             if asked > 0:
-                item_S = item_BL[b, : seen_BT[b, t]]
+                item_S = item_BL[b, first_BT[b, t] : seen_BT[b, t]]
                 count, product, _ = _meet(tables, item_S, asked, beta, met_LA, weight_L, similar_L)
                 score_BT[b, t] = product * np.float32(max(count, 1)) ** -alpha + tables[5][asked]
 
@@ -93,7 +93,7 @@ def _score(tables, where, powers, score_BT):  # type: ignore[no-untyped-def]
 @njit(fastmath=FAST, cache=True)
 def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
     """Adds the gradients of `each` times the summed log loss in place and gives the loss."""
-    item_BL, target_BT, seen_BT, label_BT = where
+    item_BL, target_BT, first_BT, seen_BT, label_BT = where
     alpha, beta = powers
     weight_L, similar_L = np.empty(item_BL.shape[1], np.float32), np.empty(item_BL.shape[1], np.float32)
     met_LA = np.empty((item_BL.shape[1], len(tables[4])), np.float32)
@@ -103,7 +103,7 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
             asked = target_BT[b, t]
             if asked == 0:
                 continue
-            item_S = item_BL[b, : seen_BT[b, t]]
+            item_S = item_BL[b, first_BT[b, t] : seen_BT[b, t]]
             count, product, total = _meet(tables, item_S, asked, beta, met_LA, weight_L, similar_L)
             share = np.float32(max(count, 1)) ** -alpha
             score = product * share + tables[5][asked]

@@ -6,6 +6,8 @@ from pydantic import Field
 
 Dim = Annotated[int, Field(ge=1, description="width of the model's vectors, in numbers")]
 Length = Annotated[int, Field(ge=1, description="events of history in a row; older ones are left out")]
+Newest = Annotated[int, Field(ge=1, description="newest events that speak for a target; older ones are left out")]
+Window = Annotated[int, Field(ge=1, description="events of a row that is learnt from; at least `length`")]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="share of values dropped in training")]
 Negatives = Annotated[int, Field(ge=1, description="items drawn for each target among those that the user has not had")]
 Shared = Annotated[int, Field(ge=1, description="items drawn once a batch, for the objectives that compare with those")]

@@ -23,8 +23,7 @@ def scores(past_ND: Tensor, target_ND: Tensor, bias_N: Tensor | None, asked: Ask
     """
     if _loops(past_ND, asked):
         bias_N = past_ND.new_zeros(len(past_ND)) if bias_N is None else bias_N
-        where = (asked.item_BL, asked.target_BT, asked.seen_BT)
-        return user_sum_loop.scores((past_ND, target_ND, bias_N), where, power)
+        return user_sum_loop.scores((past_ND, target_ND, bias_N), asked.where, power)
     targets = max(CELLS // max(len(asked.item_BL) * past_ND.shape[1], 1), 1)
     score_BT = torch.cat([_some(past_ND, target_ND, part, power) for part in asked.parts(targets)], 1)
     return score_BT if bias_N is None else score_BT + bias_N[asked.target_BT] * (asked.target_BT > 0)
@@ -54,8 +53,7 @@ def log_loss(
     """The sum of the log losses of what is asked; on a CPU in 32 bits loss and gradients in one pass."""
     if _loops(past_ND, asked):
         bias_N = past_ND.new_zeros(len(past_ND)) if bias_N is None else bias_N
-        where = (asked.item_BL, asked.target_BT, asked.seen_BT)
-        return user_sum_loop.log_loss((past_ND, target_ND, bias_N), where, label_BT, power)
+        return user_sum_loop.log_loss((past_ND, target_ND, bias_N), asked.where, label_BT, power)
     score_BT = scores(past_ND, target_ND, bias_N, asked, power)
     loss_BT = F.binary_cross_entropy_with_logits(score_BT, label_BT, reduction="none")
     return (loss_BT * (asked.target_BT > 0)).sum()
@@ -81,22 +79,26 @@ def _shared(like: Tensor, count: Tensor, power: float) -> Tensor:
 def _some(past_ND: Tensor, target_ND: Tensor, asked: Asked, power: float) -> Tensor:
     """The scores written out, without biases."""
     there_BL = _there(asked, past_ND)
-    seen_BT = asked.seen_BT.clamp(max=asked.item_BL.shape[1])
+    first_BT, seen_BT = (edge_BT.clamp(max=asked.item_BL.shape[1]) for edge_BT in asked.where[2:])
     row_B1 = torch.arange(len(seen_BT), device=seen_BT.device)[:, None]
     run_BLD = F.pad((past_ND[asked.item_BL] * there_BL[..., None]).cumsum(1), (0, 0, 1, 0))
     count_BL = F.pad(there_BL.cumsum(1), (1, 0))
-    own_BT = _own(asked, there_BL, seen_BT, len(past_ND))
+    own_BT = _own(asked, there_BL, (first_BT, seen_BT), len(past_ND))
     sum_BTD = run_BLD[row_B1, seen_BT] - own_BT[..., None] * past_ND[asked.target_BT]
+    count_BT = count_BL[row_B1, seen_BT] - own_BT
+    if asked.first_BT is not None:
+        sum_BTD, count_BT = sum_BTD - run_BLD[row_B1, first_BT], count_BT - count_BL[row_B1, first_BT]
     like_BT = (sum_BTD * target_ND[asked.target_BT]).sum(-1)
-    return _shared(like_BT, count_BL[row_B1, seen_BT] - own_BT, power) * (asked.target_BT > 0)
+    return _shared(like_BT, count_BT, power) * (asked.target_BT > 0)
 
 
-def _own(asked: Asked, there_BL: Tensor, seen_BT: Tensor, items: int) -> Tensor:
-    """How much of the first `seen` events of a row is each target itself, by a search among (row, item, step)."""
+def _own(asked: Asked, there_BL: Tensor, edges: tuple[Tensor, Tensor], items: int) -> Tensor:
+    """How much of a row's events between two edges is each target itself, by a search among (row, item, step)."""
     rows, span = there_BL.shape
-    row_B1 = torch.arange(rows, device=seen_BT.device)[:, None]
-    key_BL = (row_B1 * items + asked.item_BL) * (span + 1) + torch.arange(span, device=seen_BT.device)
+    row_B1 = torch.arange(rows, device=there_BL.device)[:, None]
+    key_BL = (row_B1 * items + asked.item_BL) * (span + 1) + torch.arange(span, device=there_BL.device)
     key_E, order_E = key_BL.flatten().sort()
     run_E = F.pad(there_BL.flatten()[order_E].cumsum(0), (1, 0))
-    first_BT = (row_B1 * items + asked.target_BT) * (span + 1)
-    return run_E[torch.searchsorted(key_E, first_BT + seen_BT)] - run_E[torch.searchsorted(key_E, first_BT)]
+    base_BT = (row_B1 * items + asked.target_BT) * (span + 1)
+    first_BT, seen_BT = (run_E[torch.searchsorted(key_E, base_BT + edge_BT)] for edge_BT in edges)
+    return seen_BT - first_BT

@@ -1,6 +1,7 @@
 """The loop over targets of item similarity of even weights, compiled; as in `user_sum`, which says what is computed.
 
-Tables are p, q [N, D] and biases [N]; where are item_BL, target_BT and seen_BT.
+Tables are p, q [N, D] and biases [N]; where are item_BL, target_BT, first_BT
+and seen_BT.
 """
 
 from typing import Any
@@ -11,16 +12,18 @@ from numba import njit
 from torch import Tensor
 
 Tables = tuple[Tensor, Tensor, Tensor]
+Where = tuple[Tensor, Tensor, Tensor, Tensor]
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order; nan stays nan
+MORE, LESS = np.float32(1), np.float32(-1)
 
 
-def scores(tables: Tables, where: Tables, power: float) -> Tensor:
+def scores(tables: Tables, where: Where, power: float) -> Tensor:
     """score_BT, with gradients."""
     score_BT: Tensor = _Scores.apply(where, power, *tables)  # type: ignore[no-untyped-call]
     return score_BT
 
 
-def log_loss(tables: Tables, where: Tables, label_BT: Tensor, power: float) -> Tensor:
+def log_loss(tables: Tables, where: Where, label_BT: Tensor, power: float) -> Tensor:
     """The sum of the log losses of all targets; loss and gradients in one pass."""
     loss: Tensor = _LogLoss.apply(where, label_BT, power, *tables)  # type: ignore[no-untyped-call]
     return loss
@@ -28,7 +31,7 @@ def log_loss(tables: Tables, where: Tables, label_BT: Tensor, power: float) -> T
 
 class _Scores(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, where: Tables, power: float, *tables: Tensor) -> Tensor:
+    def forward(ctx: Any, where: Where, power: float, *tables: Tensor) -> Tensor:
         """score_BT."""
         ctx.save_for_backward(*where, *tables)
         ctx.power = power
@@ -40,7 +43,7 @@ class _Scores(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope_BT: Tensor) -> tuple[Tensor | None, ...]:
         """Of past, targets and biases."""
-        where, tables = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
+        where, tables = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
         grads = [torch.zeros_like(table) for table in tables]
         given = (*_arrays(where), slope_BT.contiguous().numpy())
         _learn(_arrays(tables), _arrays(grads), given, _shares(where[0], ctx.power), False)
@@ -49,7 +52,7 @@ class _Scores(torch.autograd.Function):
 
 class _LogLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, where: Tables, label_BT: Tensor, power: float, *tables: Tensor) -> Tensor:
+    def forward(ctx: Any, where: Where, label_BT: Tensor, power: float, *tables: Tensor) -> Tensor:
         """The loss; the gradients are kept."""
         grads = [torch.zeros_like(table) for table in tables]
         given = _arrays((*where, label_BT))
@@ -76,18 +79,18 @@ def _shares(item_BL: Tensor, power: float) -> np.ndarray:
 
 
 @njit(fastmath=FAST, cache=True)
-def _read(past_ND, item_L, at, seen, sum_D, own_N):  # type: ignore[no-untyped-def]
-    """Moves the sum and the counts from the first `at` events to the first `seen`; gives how many they are."""
+def _read(past_ND, item_L, at, seen, sum_D, own_N, sign):  # type: ignore[no-untyped-def]
+    """Moves the sum and the counts, times `sign`, from the first `at` events to the first `seen`; gives how many."""
     while at < min(seen, len(item_L)) and item_L[at] > 0:
-        own_N[item_L[at]] += 1
+        own_N[item_L[at]] += np.int64(sign)
         for d in range(len(sum_D)):
-            sum_D[d] += past_ND[item_L[at], d]
+            sum_D[d] += sign * past_ND[item_L[at], d]
         at += 1
     while at > seen:
         at -= 1
-        own_N[item_L[at]] -= 1
+        own_N[item_L[at]] -= np.int64(sign)
         for d in range(len(sum_D)):
-            sum_D[d] -= past_ND[item_L[at], d]
+            sum_D[d] -= sign * past_ND[item_L[at], d]
     return at
 
 
@@ -108,19 +111,20 @@ def _like(tables, asked, sum_D, own):  # type: ignore[no-untyped-def]
 def _score(tables, where, share_L, score_BT):  # type: ignore[no-untyped-def]
     """Writes score_BT."""
     past_ND, _, bias_N = tables
-    item_BL, target_BT, seen_BT = where
+    item_BL, target_BT, first_BT, seen_BT = where
     own_N, sum_D = np.zeros(len(past_ND), np.int64), np.zeros(past_ND.shape[1], np.float32)
     for b in range(target_BT.shape[0]):
-        at, most = 0, 0
+        left, at, most = 0, 0, 0
         sum_D[:] = 0
         for t in range(target_BT.shape[1]):
             asked = target_BT[b, t]
             if asked == 0:
                 continue
-            at = _read(past_ND, item_BL[b], at, seen_BT[b, t], sum_D, own_N)
+            at = _read(past_ND, item_BL[b], at, seen_BT[b, t], sum_D, own_N, MORE)
+            left = _read(past_ND, item_BL[b], left, first_BT[b, t], sum_D, own_N, LESS)
             most = max(most, at)
             like = _like(tables, asked, sum_D, np.float32(own_N[asked]))
-            score_BT[b, t] = like * share_L[at - own_N[asked]] + bias_N[asked]
+            score_BT[b, t] = like * share_L[at - left - own_N[asked]] + bias_N[asked]
         own_N[item_BL[b, :most]] = 0
 
 
@@ -130,27 +134,28 @@ def _learn(tables, grads, where, share_L, logs):  # type: ignore[no-untyped-def]
     the scores. Of targets one by one, of each event those of all targets that read it, in one sum.
     """
     past_ND, _, bias_N = tables
-    item_BL, target_BT, seen_BT, given_BT = where
+    item_BL, target_BT, first_BT, seen_BT, given_BT = where
     own_N, sum_D = np.zeros(len(past_ND), np.int64), np.zeros(past_ND.shape[1], np.float32)
-    back_LD = np.zeros((item_BL.shape[1] + 1, len(sum_D)), np.float32)  # of the targets that read so many
+    back_LD = np.zeros((item_BL.shape[1] + 1, len(sum_D)), np.float32)  # of targets that read up to there, less those that begin there
     loss = 0.0
     for b in range(target_BT.shape[0]):
-        at, most = 0, 0
+        left, at, most = 0, 0, 0
         sum_D[:] = 0
         for t in range(target_BT.shape[1]):
             asked = target_BT[b, t]
             if asked == 0:
                 continue
-            at = _read(past_ND, item_BL[b], at, seen_BT[b, t], sum_D, own_N)
+            at = _read(past_ND, item_BL[b], at, seen_BT[b, t], sum_D, own_N, MORE)
+            left = _read(past_ND, item_BL[b], left, first_BT[b, t], sum_D, own_N, LESS)
             most = max(most, at)
-            own, share, slope = np.float32(own_N[asked]), share_L[at - own_N[asked]], given_BT[b, t]
+            own, share, slope = np.float32(own_N[asked]), share_L[at - left - own_N[asked]], given_BT[b, t]
             if logs:
                 score = _like(tables, asked, sum_D, own) * share + bias_N[asked]
                 small = np.exp(-abs(score))
                 loss += max(score, np.float32(0)) - slope * score + np.log1p(small)
                 slope = (np.float32(1) if score >= 0 else small) / (np.float32(1) + small) - slope
             grads[2][asked] += slope
-            _pull(tables, grads, asked, sum_D, back_LD[at], slope * share, own)
+            _pull(tables, grads, asked, sum_D, (back_LD[left], back_LD[at]), slope * share, own)
         own_N[item_BL[b, :most]] = 0
         sum_D[:] = 0
         for place in range(most, 0, -1):
@@ -163,14 +168,17 @@ def _learn(tables, grads, where, share_L, logs):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, cache=True)
-def _pull(tables, grads, asked, sum_D, back_D, pull, own):  # type: ignore[no-untyped-def]
-    """The gradients of one target; that of the sum goes to back_D. Each inner loop writes one row."""
+def _pull(tables, grads, asked, sum_D, edges, pull, own):  # type: ignore[no-untyped-def]
+    """The gradients of one target; that of the sum goes to the rows of its edges. Each inner loop writes one row."""
+    left_D, back_D = edges
     past_ND, target_ND, _ = tables
     past_grad_ND, target_grad_ND, _ = grads
     for d in range(len(sum_D)):
         target_grad_ND[asked, d] += pull * sum_D[d]
     for d in range(len(sum_D)):
         back_D[d] += pull * target_ND[asked, d]
+    for d in range(len(sum_D)):
+        left_D[d] -= pull * target_ND[asked, d]
     if own:
         for d in range(len(sum_D)):
             target_grad_ND[asked, d] -= pull * own * past_ND[asked, d]

@@ -66,7 +66,7 @@ def test_the_losses_by_hand(loss: str, world: World) -> None:
 
 @torch.no_grad()
 def test_learnt_beside_all_others_a_target_does_not_see_itself(world: World) -> None:
-    model = fism("others", world)
+    model = fism("others", world, length=1)  # which is of ranking alone
     batch = row([3, 4, 5], target_BL=torch.tensor([[0, 4, 0]]), negative_BLK=torch.tensor([[[7] * 4] * 3]))
     p, q, b = model.past_ND, model.target_ND, model.bias_N
     own = (p[3] + p[5]) @ q[4] / 2**0.5 + b[4]

@@ -29,6 +29,16 @@ def ragged() -> Asked:
     return Asked(item_BL, target_BT, seen_BT)
 
 
+def newest() -> Asked:
+    """The same, of whose events some are too old to count: for one target all of them."""
+    return replace(
+        ragged(), first_BT=torch.tensor([[2, 1, 0, 2, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 2, 0, 2]])
+    )
+
+
+EACH = pytest.mark.parametrize("asked", [ragged(), newest()], ids=["all", "newest"])
+
+
 def tensors(items: Items) -> list[Tensor]:
     assert isinstance(items.attention, Halves)
     halves = items.attention
@@ -44,7 +54,8 @@ def one_by_one(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
         j = int(asked.target_BT[b, t])
         if j == 0:
             continue
-        past = [i for i in asked.item_BL[b, : asked.seen_BT[b, t]].tolist() if i not in (0, j)]
+        first, seen = (int(edge_BT[b, t]) for edge_BT in asked.where[2:])
+        past = [i for i in asked.item_BL[b, first:seen].tolist() if i not in (0, j)]
         power = [
             torch.exp(items.attention.out_A @ F.relu(items.attention.past_NA[i] + items.attention.target_NA[j]))
             for i in past
@@ -61,18 +72,20 @@ def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found.double(), expected.double(), rtol=2e-5, atol=2e-6)
 
 
+@EACH
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)])
-def test_scores_are_the_equation(alpha: float, beta: float, bias: bool) -> None:
-    items, asked = drawn(bias=bias), ragged()
+def test_scores_are_the_equation(alpha: float, beta: float, bias: bool, asked: Asked) -> None:
+    items = drawn(bias=bias)
     expected = one_by_one(items, asked, alpha, beta)
     with torch.no_grad():
         close(history.scores(items, asked, alpha, beta), expected)
     close(history.scores(items, asked, alpha, beta), expected)
 
 
-def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    items, asked = drawn(), ragged()
+@EACH
+def test_some_targets_at_a_time_change_nothing(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = drawn()
     whole = history.scores(items, asked, 0.3, 0.8)
     monkeypatch.setattr(history, "CELLS", {"cpu": 1})
     assert len(list(asked.parts(1))) == 5
@@ -86,10 +99,10 @@ def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) 
         close(own, its)
 
 
+@EACH
 @pytest.mark.parametrize("width", [WIDTH, 0, 17])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
-def test_the_compiled_loss_and_its_gradients(width: int, alpha: float, beta: float) -> None:
-    asked = ragged()
+def test_the_compiled_loss_and_its_gradients(width: int, alpha: float, beta: float, asked: Asked) -> None:
     label_BT = torch.zeros(asked.target_BT.shape)
     label_BT[:, 0] = 1
     single, double = drawn(width), drawn(width, dtype=torch.float64)
@@ -204,10 +217,11 @@ def test_product_attention_is_the_equation() -> None:
         close(history.scores(items, asked, 0.0, 0.5)[0, 0], (weight_BTL * similar_BTL)[0, 0].sum())
 
 
+@EACH
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
-def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: float) -> None:
+def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: float, asked: Asked) -> None:
     """In 32 bits a loop with gradients of its own, in 64 bits written out."""
-    asked, found = ragged(), []
+    found = []
     label_BT = (torch.arange(20).view(4, 5) % 3 == 0).float()
     torch.manual_seed(2)
     mixed = [torch.randn(WIDTH, DIM), torch.randn(WIDTH), torch.randn(WIDTH)]

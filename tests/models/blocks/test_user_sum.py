@@ -28,6 +28,16 @@ def ragged() -> Asked:
     return Asked(item_BL, target_BT, seen_BT)
 
 
+def newest() -> Asked:
+    """The same, of whose events some are too old to count: for one target all of them."""
+    return replace(
+        ragged(), first_BT=torch.tensor([[2, 1, 0, 2, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 2, 0, 2]])
+    )
+
+
+EACH = pytest.mark.parametrize("asked", [ragged(), newest()], ids=["all", "newest"])
+
+
 def pair_by_pair(given: list[Tensor], asked: Asked, power: float) -> Tensor:
     """By the kernel of pairs, its attention without a width."""
     none_N0 = given[0].new_zeros(ITEMS + 1, 0)
@@ -39,10 +49,11 @@ def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found.double(), expected.double(), rtol=2e-5, atol=2e-6)
 
 
+@EACH
 @POWERS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # the loop, and what is written out
-def test_it_is_the_sum_over_pairs_with_its_gradients(power: float, dtype: torch.dtype) -> None:
-    asked, weight_BT = ragged(), torch.linspace(-1, 2, 20, dtype=dtype).view(4, 5)
+def test_it_is_the_sum_over_pairs_with_its_gradients(power: float, dtype: torch.dtype, asked: Asked) -> None:
+    weight_BT = torch.linspace(-1, 2, 20, dtype=dtype).view(4, 5)
     found = []
     for way in (user_sum.scores, pair_by_pair):
         given = [t.requires_grad_() for t in tables(dtype)]
@@ -53,10 +64,11 @@ def test_it_is_the_sum_over_pairs_with_its_gradients(power: float, dtype: torch.
         close(own, its)
 
 
+@EACH
 @POWERS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_log_loss_in_one_pass_with_its_gradients(power: float, dtype: torch.dtype) -> None:
-    asked, given = ragged(), [t.requires_grad_() for t in tables(dtype)]
+def test_the_log_loss_in_one_pass_with_its_gradients(power: float, dtype: torch.dtype, asked: Asked) -> None:
+    given = [t.requires_grad_() for t in tables(dtype)]
     label_BT = (torch.arange(20).view(4, 5) % 3 == 0).to(dtype)
     score_BT = pair_by_pair(given, asked, power)
     losses = [
@@ -102,8 +114,9 @@ def test_what_only_the_target_itself_is_left_of_is_nothing() -> None:
                 assert user_sum.score_all(given[0], given[1], None, asked, 1.0)[0, 4] == 0
 
 
-def test_some_targets_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    given, asked = tables(torch.float64), ragged()
+@EACH
+def test_some_targets_at_a_time_change_nothing(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = tables(torch.float64)
     whole = user_sum.scores(*given, asked, 0.5)
     monkeypatch.setattr(user_sum, "CELLS", 1)
     assert torch.equal(user_sum.scores(*given, asked, 0.5), whole)
