@@ -13,7 +13,7 @@ have none. Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one 
 `length` acts, few by default, where the paper takes all and NAIS's code the first 299: what is next hangs on the newest
 (docs/results.md). A history of nothing but the target sums to 0.
 `history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
-than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked where time matters.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
 """
 
 from typing import Literal, final

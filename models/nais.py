@@ -17,7 +17,7 @@ plainly normal, not cut; c starts at 0 (drawn it would scale all scores alike, a
 by the engine's optimiser, not Adagrad. A history is its newest `length` acts, few by default, where the paper takes all
 and the authors' code the first 299: what is next hangs on the newest (docs/results.md).
 `history: others` is the paper's: a target is learnt beside all else that the person chose, before or after (with more
-than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked where time matters.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
 """
 
 from typing import Literal, final

@@ -136,7 +136,9 @@ def _learn(tables, grads, where, share_L, logs):  # type: ignore[no-untyped-def]
     past_ND, _, bias_N = tables
     item_BL, target_BT, first_BT, seen_BT, given_BT = where
     own_N, sum_D = np.zeros(len(past_ND), np.int64), np.zeros(past_ND.shape[1], np.float32)
-    back_LD = np.zeros((item_BL.shape[1] + 1, len(sum_D)), np.float32)  # of targets that read up to there, less those that begin there
+    back_LD = np.zeros(
+        (item_BL.shape[1] + 1, len(sum_D)), np.float32
+    )  # of targets that end there, less of those that begin
     loss = 0.0
     for b in range(target_BT.shape[0]):
         left, at, most = 0, 0, 0

@@ -11,7 +11,7 @@ from engine.training.interactions import Interactions
 from engine.training.steps import Steps
 from tests.models.world import World, section
 
-NO_PENALTY = {
+NO_PENALTY: dict[str, dict[str, object]] = {
     "fism": {"regularisation": 0.0},
     "nais": {"regularisation": 0.0, "attention_regularisation": 0.0, "pretraining": False},
     "iris": {"penalty": {"factors": 0.0, "relevance": 0.0, "views": 0.0, "shared": 0.0}},
@@ -21,7 +21,12 @@ ACTS = [3, 5, 3, 8, 1, 9, 4, 2, 5, 7]
 
 def built(name: str, world: World, length: int, window: int) -> Learner:
     torch.manual_seed(1)
-    changes = NO_PENALTY[name] | {"history": "before", "length": length, "window": window, "negatives": 2}
+    changes: dict[str, object] = NO_PENALTY[name] | {
+        "history": "before",
+        "length": length,
+        "window": window,
+        "negatives": 2,
+    }
     settings = section(name).settings | changes
     model = models.build(Choice(name=name, settings=settings), world.catalog, world.users)
     assert isinstance(model, Learner)
@@ -61,4 +66,3 @@ def test_a_target_of_a_long_row_is_learnt_after_the_acts_that_it_is_ranked_by(
             total = total + F.softplus(-score_K[0]) + F.softplus(score_K[1:]).sum()
             count += 1
         torch.testing.assert_close(model.loss(batch), total / count, rtol=1e-4, atol=2e-6)
-
