@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.tables.command import refusals
 from engine.tables.lacking import STATUS, Lacking
 
 COSTS = (
@@ -23,14 +24,9 @@ class StageFailedError(RuntimeError):
 
 @contextmanager
 def refused(name: str) -> Iterator[None]:
-    """What a benchmark refuses, as a line under its `name`; no trace, unless WHYREC_TRACE asks for it."""
-    try:
+    """What a benchmark refuses, as a stage does; a stage that it started and that failed likewise."""
+    with refusals(name, StageFailedError):
         yield
-    except (ValueError, KeyError, OSError, FloatingPointError, StageFailedError) as error:
-        if os.environ.get("WHYREC_TRACE"):
-            raise
-        told = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f"{name}: {told}")
 
 
 class Apart(argparse.Action):

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 import models
+from engine.tables.command import refusals
 from engine.tables.params import lookup, read_yaml
 from engine.tables.settings import Choice, Record
 from engine.training.schedule import Train
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="as docs/settings.md has it")
     given = parser.parse_args()
     console = Console()
-    try:
+    with refusals("settings"):
         params = read_yaml(Path("params.yaml"))
         for section in [given.section] if given.section else names(params):
             lines = list(rows(record(section, params), lookup(params, section)))
@@ -142,8 +142,6 @@ def main() -> None:
             for line in lines:
                 sheet.add_row(*line)
             console.print(sheet)
-    except (KeyError, ValueError, OSError) as error:
-        sys.exit(f"settings: {error.args[0] if isinstance(error, KeyError) else error}")
 
 
 if __name__ == "__main__":

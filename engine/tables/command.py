@@ -24,13 +24,20 @@ from engine.tables.settings import checked
 
 @contextmanager
 def command(name: str) -> Iterator[None]:
-    """What a command logs and refuses, as lines for people: an error's message under the command's `name`, no trace."""
+    """What a command logs and refuses, as lines for people."""
     handler = RichHandler(show_path=False)
     handler.setFormatter(PrintableFormatter("%(message)s", "%X"))
     logging.basicConfig(level="INFO", handlers=[handler])
+    with refusals(name):
+        yield
+
+
+@contextmanager
+def refusals(name: str, *others: type[Exception]) -> Iterator[None]:
+    """An error's message under the command's `name`, no trace, unless WHYREC_TRACE asks for it; `others` likewise."""
     try:
         yield
-    except (ValueError, KeyError, OSError, FloatingPointError, MemoryError) as error:
+    except (ValueError, KeyError, OSError, FloatingPointError, MemoryError, *others) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error

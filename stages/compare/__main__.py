@@ -1,13 +1,14 @@
 """Two git revisions side by side: each metric of both, the difference, and whether it is more than chance."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Sheet
 
-from engine.tables.printing import printable, printable_lines
+from engine.tables.command import refusals
+from engine.tables.printing import printable
+from engine.tables.settings import SEEDS
 from stages.compare.direction import better
 from stages.compare.paired import MetricComparison, common_cases, compare, other_rivals, untested
 from stages.compare.revision import RevisionResults, different_inputs, read_revision
@@ -60,17 +61,24 @@ def _cells(row: MetricComparison) -> list[str]:
     return [*cells, "" if row.first is None or row.second is None else f"{row.second - row.first:+.4f}"]
 
 
+def seed(text: str) -> int:
+    """A number that a generator can start from."""
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {SEEDS - 1:,}, found {text!r}")
+    return int(text)
+
+
 def main() -> None:
     """Compare two revisions: `python -m stages.compare main my-branch` (or `workspace`)."""
     parser = argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__)
     parser.add_argument("first", help=f"a branch, a tag, a commit, or {WORKSPACE}")
     parser.add_argument("second", nargs="?", default=WORKSPACE, help=f"the same ({WORKSPACE} if left out)")
     parser.add_argument("--test", choices=["randomisation", "t"], default="randomisation")
-    parser.add_argument("--seed", type=int, default=1, help="of the randomisation test")
+    parser.add_argument("--seed", type=seed, default=1, help="of the randomisation test")
     parser.add_argument("--repo", type=Path, default=Path("."), help="where the project lies")
     parser.add_argument("--across", action="store_true", help="although data, protocol or test cases differ")
     given = parser.parse_args()
-    try:
+    with refusals("compare"):
         first, second = read_revision(given.first, given.repo), read_revision(given.second, given.repo)
         missing = [side.missing for side in (first, second) if side.ranks is None]
         differ = different_inputs(first, second)
@@ -82,8 +90,6 @@ def main() -> None:
                 "Their metrics do not compare models; --across shows them all the same"
             )
         rows = untested(first, second) if missing else compare(first, second, given.test, given.seed)
-    except (ValueError, OSError) as error:
-        sys.exit(f"compare: {printable_lines(str(error))}")
     console = Console(soft_wrap=True, markup=False, highlight=False)
     show(first, second, rows, console)
     for message in missing:

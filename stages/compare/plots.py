@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 
 from engine.tables import files
+from engine.tables.command import refusals
 from engine.tables.params import read_yaml
 from stages.compare.charts import Chart, Series, bar_chart, line_chart
 from stages.compare.revision_files import WORKSPACE, RevisionFiles
@@ -22,11 +22,21 @@ MOST = 5  # revisions that have a colour of their own
 
 
 def declared_plots(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The plots of all stages of a dvc.yaml: path → title, template, x, y."""
+    """The plots of all stages of a dvc.yaml: path → title, template, x, y.
+
+    Raises:
+        ValueError: there are no stages, or a plot has no x or y.
+    """
+    stages = pipeline.get("stages")
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise ValueError("dvc.yaml: `stages` is to name stages, each with its own lines; the committed file does")
     found: dict[str, dict[str, Any]] = {}
-    for stage in pipeline["stages"].values():
-        for entry in stage.get("plots", []):
+    for stage in stages.values():
+        for entry in stage.get("plots") or []:
             found |= entry if isinstance(entry, dict) else {}
+    for path, about in found.items():
+        if not isinstance(about, dict) or not {"x", "y"} <= about.keys():
+            raise ValueError(f"dvc.yaml: the plot {path} needs an x and a y, the columns that are drawn")
     return found
 
 
@@ -97,17 +107,15 @@ def main() -> None:
     parser.add_argument("--repo", type=Path, default=Path("."), help="where the project lies")
     given = parser.parse_args()
     revisions = list(dict.fromkeys(given.revisions))
-    try:
+    with refusals("plots"):
         if len(revisions) > MOST:
             raise ValueError(f"{len(revisions)} revisions; at most {MOST} can be told apart in a chart")
         about, tables = declared_plots(read_yaml(given.repo / "dvc.yaml")), read_tables(revisions, given.repo)
         charts = [chart(path, about[path], found) for path, found in tables.items()]
         if not any(charts):
             raise ValueError(f"{' and '.join(revisions)}: nothing to draw; `dvc repro` makes {', '.join(tables)}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"plots: {error}")
-    page = given.repo / PAGE
-    files.write_text(render([one for one in charts if one], revisions), page)
+        page = given.repo / PAGE
+        files.write_text(render([one for one in charts if one], revisions), page)
     Console(soft_wrap=True, markup=False).print(f"charts: {page.resolve().as_uri()}")
 
 

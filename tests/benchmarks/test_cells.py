@@ -57,6 +57,8 @@ def test_what_is_refused_is_a_line_and_no_trace(monkeypatch: pytest.MonkeyPatch)
         cells.seen_by("t", params)
     with pytest.raises(SystemExit, match="x: no such key"), cells.refused("x"):
         raise KeyError("no such key")
+    with pytest.raises(SystemExit, match=r"x: stages\.train ended"), cells.refused("x"):
+        raise cells.StageFailedError("stages.train ended")
     monkeypatch.setenv("WHYREC_TRACE", "1")
     with pytest.raises(FileNotFoundError), cells.refused("x"):
         raise FileNotFoundError("gone")

@@ -332,6 +332,15 @@ def test_the_command_refuses_what_was_not_ranked_on_the_same_unless_asked(
     assert "120 cases in common" in told(moved, "main", "workspace", "--across")
 
 
+@pytest.mark.parametrize("seed", ["-1", "1.5", "x", "4294967296"])
+def test_a_seed_that_no_generator_takes_is_refused_at_the_door(
+    seed: str, project: Path, told: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        told(project, "main", "workspace", f"--seed={seed}")
+    assert f"argument --seed: a whole number from 0 to 4,294,967,295, found '{seed}'" in capsys.readouterr().err
+
+
 def test_ranks_among_other_numbers_of_items_are_refused_unless_asked(
     project: Path, tmp_path: Path, told: Callable[..., str]
 ) -> None:

@@ -174,3 +174,22 @@ def test_a_folder_without_a_project_and_a_table_of_words_are_refused(
         plots.main()
     with pytest.raises(ValueError, match=r"a\.csv: could not convert string to float: 'x'"):
         plots.chart("a.csv", {"x": "k", "y": "recall"}, {"main": "k,recall\n1,x\n"})
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "why"),
+    [
+        ("schema: '2.0'\n", "`stages` is to name stages"),
+        ("stages: [train]\n", "`stages` is to name stages"),
+        ("stages:\n  train: python\n", "`stages` is to name stages"),
+        ("stages:\n  train:\n    plots: [{a.csv: {title: A}}]\n", "the plot a.csv needs an x and a y"),
+        ("stages:\n  train:\n    plots: [{a.csv: }]\n", "the plot a.csv needs an x and a y"),
+    ],
+)
+def test_a_pipeline_that_is_none_is_refused_in_a_line(
+    pipeline: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dvc.yaml").write_text(pipeline)
+    monkeypatch.setattr("sys.argv", ["plots", "--repo", str(tmp_path)])
+    with pytest.raises(SystemExit, match=f"plots: dvc.yaml: {why}"):
+        plots.main()
