@@ -157,7 +157,9 @@ def _learn(tables, grads, where, share_L, logs):  # type: ignore[no-untyped-def]
                 loss += max(score, np.float32(0)) - slope * score + np.log1p(small)
                 slope = (np.float32(1) if score >= 0 else small) / (np.float32(1) + small) - slope
             grads[2][asked] += slope
-            _pull(tables, grads, asked, sum_D, (back_LD[left], back_LD[at]), slope * share, own)
+            _pull(tables, grads, asked, sum_D, back_LD[at], slope * share, own)
+            if left:
+                _add(back_LD[left], -slope * share, tables[1][asked])
         own_N[item_BL[b, :most]] = 0
         sum_D[:] = 0
         for place in range(most, 0, -1):
@@ -170,17 +172,20 @@ def _learn(tables, grads, where, share_L, logs):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, cache=True)
-def _pull(tables, grads, asked, sum_D, edges, pull, own):  # type: ignore[no-untyped-def]
-    """The gradients of one target; that of the sum goes to the rows of its edges. Each inner loop writes one row."""
-    left_D, back_D = edges
+def _add(sum_D, times, add_D):  # type: ignore[no-untyped-def]
+    for d in range(len(sum_D)):
+        sum_D[d] += times * add_D[d]
+
+
+@njit(fastmath=FAST, cache=True)
+def _pull(tables, grads, asked, sum_D, back_D, pull, own):  # type: ignore[no-untyped-def]
+    """The gradients of one target; that of the sum goes to back_D. Each inner loop writes one row."""
     past_ND, target_ND, _ = tables
     past_grad_ND, target_grad_ND, _ = grads
     for d in range(len(sum_D)):
         target_grad_ND[asked, d] += pull * sum_D[d]
     for d in range(len(sum_D)):
         back_D[d] += pull * target_ND[asked, d]
-    for d in range(len(sum_D)):
-        left_D[d] -= pull * target_ND[asked, d]
     if own:
         for d in range(len(sum_D)):
             target_grad_ND[asked, d] -= pull * own * past_ND[asked, d]
