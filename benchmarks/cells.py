@@ -51,6 +51,8 @@ def section(model: str, params: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: there is none; names those there are.
     """
+    if "=" in model:
+        raise ValueError(f"{model} is a setting and stands where models are named: settings come before --rivals")
     if model not in params["models"]:
         raise ValueError(f"params.yaml has no model {model!r}; there are {', '.join(params['models'])}")
     found: dict[str, Any] = params["models"][model]
