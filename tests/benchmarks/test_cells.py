@@ -51,7 +51,7 @@ def test_what_is_refused_is_a_line_and_no_trace(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SystemExit, match=r"x: params\.yaml has no model 'eas'; there are ease"), cells.refused("x"):
         cells.section("eas", params)
     with (
-        pytest.raises(SystemExit, match="x: models.ease.length=5 is a setting and stands where models"),
+        pytest.raises(SystemExit, match=r"x: models\.ease\.length=5 is a setting and stands where models"),
         cells.refused("x"),
     ):
         cells.section("models.ease.length=5", params)
