@@ -2,6 +2,8 @@
 
 import math
 
+from torch import nn
+
 from engine.training.schedule import Train
 
 
@@ -18,3 +20,8 @@ def refuse_divergence(where: str, loss: float, norm: float, settings: Train) -> 
         f"{where}: {what}; nothing was kept. A lower lr (now {settings.lr}), a smaller clip (now {settings.clip}) or "
         "32-true precision would do"
     )
+
+
+def finite(model: nn.Module) -> bool:
+    """Whether every number that the model keeps is finite."""
+    return all(bool(kept.isfinite().all()) for kept in model.state_dict().values() if kept.is_floating_point())

@@ -11,6 +11,7 @@ import torch
 
 from engine.training.accelerator import accelerator
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
+from engine.training.divergence import finite
 from engine.training.interactions import Interactions
 from engine.training.loop import Loop, Watch
 from engine.training.schedule import Progressed, Train, Validated
@@ -43,7 +44,8 @@ def fit(
     The same arguments give the same result, also when the run was killed and started again.
 
     Raises:
-        FloatingPointError: the loss is not finite; names epoch and step.
+        FloatingPointError: the loss is not finite, or no choice of settings ends in finite numbers; names epoch and
+            step, or the choices.
         TypeError: the model neither learns nor is solved for, or it is selected and there is no reading.
     """
     if isinstance(model, Solver):
@@ -105,11 +107,17 @@ def _solve(model: Solver, train: Interactions, reading: Callable[[], float] | Va
         model.eval()
         done.seconds.append(time.perf_counter() - started)
         done.epoch += 1
+        if not finite(model):
+            log.warning("with %s its numbers are not finite: left out", choice or "these settings")
+            continue
         value = reading() if reading else 0.0
         done.readings += [(done.epoch, value)] if reading else []
         if value > done.best:
             done.best, done.best_epoch = value, done.epoch
             best = {name: value.clone() for name, value in model.state_dict().items()}
+    if not done.best_epoch:
+        tried = ", ".join(map(str, choices)) if isinstance(model, Tuned) else "these settings"
+        raise FloatingPointError(f"with {tried} its numbers are not finite: a lower rate or a higher penalty would do")
     model.load_state_dict(best)
     if isinstance(model, Tuned):
         log.info("chosen on validation from %d: %s", done.epoch, model.chosen)

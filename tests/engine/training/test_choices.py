@@ -23,7 +23,6 @@ def test_combinations_in_order() -> None:
     assert combinations(a=(1, 2), b=(5, 6)) == expected
 
 
-@final
 class Shift(Tuned):
     """Its score is the chosen number plus what solving counted."""
 
@@ -71,3 +70,31 @@ def test_the_best_choice_is_kept_with_what_it_solved_and_the_first_of_equals(
     other = Shift()
     other.load_state_dict(model.state_dict())
     assert other.chosen == {"shift": best}
+
+
+@final
+class Diverging(Shift):
+    """Above a number what solving gives is not finite."""
+
+    most = 6.0
+
+    def solve(self, train: Interactions) -> None:
+        self.count.fill_(torch.inf if self.chosen["shift"] > self.most else 1.0)
+
+
+def test_a_choice_that_diverges_is_left_out_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Even where its reading is the highest, as a comparison with no number may be."""
+    model = Diverging()
+    done = fit(model, events(), lambda: model.chosen["shift"], train(), 1, tmp_path / "x.pt")
+    assert (model.chosen, float(model.count), done.best_epoch) == ({"shift": 5.0}, 1.0, 3)
+    assert done.readings == [(1, 2.0), (3, 5.0)]
+    assert caplog.text.count("with {'shift': 7} its numbers are not finite: left out") == 2
+
+
+def test_where_every_choice_diverges_nothing_is_kept(tmp_path: Path) -> None:
+    model = Diverging()
+    model.most = 0.0
+    with pytest.raises(FloatingPointError, match=r"with {'shift': 2}, .*not finite: a lower rate or a higher penalty"):
+        fit(model, events(), lambda: 0.0, train(), 1, tmp_path / "x.pt")
+    with pytest.raises(FloatingPointError, match="not finite"):
+        fit(Shift(), events(), lambda: float("nan"), train(), 1, tmp_path / "x.pt")
