@@ -35,9 +35,17 @@ def command(name: str) -> Iterator[None]:
 @contextmanager
 def refusals(name: str, *others: type[Exception]) -> Iterator[None]:
     """An error's message under the command's `name`, no trace, unless WHYREC_TRACE asks for it; `others` likewise."""
+    told_in_a_line: tuple[type[Exception], ...] = (
+        ValueError,
+        KeyError,
+        OSError,
+        FloatingPointError,
+        MemoryError,
+        *others,
+    )
     try:
         yield
-    except (ValueError, KeyError, OSError, FloatingPointError, MemoryError, *others) as error:
+    except told_in_a_line as error:
         if os.environ.get("WHYREC_TRACE"):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
