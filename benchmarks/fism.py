@@ -32,7 +32,7 @@ from engine.training.catalog import Catalog
 from engine.training.interactions import Interactions
 from engine.training.steps import Steps
 from models.blocks import history
-from models.blocks.asked import Asked
+from models.blocks.asked import Asked, History
 from models.fism import FISM
 
 FLOATS = 1 << 22  # of gathered vectors at a time
@@ -73,7 +73,7 @@ def built(train: Interactions, dim: int, alpha: float) -> FISM:
 
 def gathered(model: FISM, batch: Batch) -> Tensor:
     """The same loss from the vectors of each target's history, row after row."""
-    asked, label_BT = Asked.learnt(batch, others=True)
+    asked, label_BT = Asked.learnt(batch, History(history="others"))
     total = model.past_ND.new_zeros(())
     for row, length in enumerate(batch.length_B.tolist()):
         target_T, item_L = asked.target_BT[row], asked.item_BL[row, :length]
@@ -93,7 +93,7 @@ def penalty(model: FISM) -> Tensor:
 
 def by_pairs(model: FISM, batch: Batch) -> Tensor:
     """The same loss by the kernel of pairs."""
-    asked, label_BT = Asked.learnt(batch, others=True)
+    asked, label_BT = Asked.learnt(batch, History(history="others"))
     none_N0 = model.past_ND.new_zeros(len(model.past_ND), 0)
     even = history.Halves(none_N0, none_N0, model.past_ND.new_zeros(0))
     items = history.Items(model.past_ND, model.target_ND, even, model.bias_N)

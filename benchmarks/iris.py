@@ -33,7 +33,7 @@ from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import Negatives, batches
 from models.blocks import history
-from models.blocks.asked import Asked
+from models.blocks.asked import Asked, History
 from models.iris import IRIS
 
 
@@ -48,9 +48,9 @@ class Kernel(nn.Module):
         )
         self.out_A = nn.Parameter(torch.randn(dim) * dim**-0.5)
 
-    def loss(self, batch: Batch, others: bool) -> Tensor:
+    def loss(self, batch: Batch, past: History) -> Tensor:
         """The log loss of IRIS."""
-        asked, label_BT = Asked.learnt(batch, others)
+        asked, label_BT = Asked.learnt(batch, past)
         halves = history.Halves(self.key_NA, self.query_NA, self.out_A)
         return history.log_loss(history.Items(self.past_ND, self.target_ND, halves), asked, label_BT, 0.0, self.beta)
 
@@ -87,7 +87,7 @@ def timed(work: Callable[[], Tensor], optimizer: torch.optim.Optimizer | None, c
 
 def refined(model: IRIS, batch: Batch) -> Tensor:
     """Something of the two tables of a step's items, to take gradients of."""
-    asked, _ = Asked.learnt(batch, True)
+    asked, _ = Asked.learnt(batch, History(history="others"))
     halves = model.halves(torch.unique(torch.cat([asked.item_BL.flatten(), asked.target_BT.flatten()])))
     return halves.past_NA.sum() + halves.target_NA.sum()
 
@@ -107,7 +107,7 @@ def measured(iris: IRIS, kernel: Kernel, drawn: Iterable[Batch], clock: Callable
     taken = Taken()
     for number, batch in enumerate(drawn):
         found = {
-            "kernel": timed(lambda b=batch: kernel.loss(b, True), optimizers[1], clock),  # type: ignore[misc]
+            "kernel": timed(lambda b=batch: kernel.loss(b, iris.config), optimizers[1], clock),  # type: ignore[misc]
             "iris": timed(lambda b=batch: iris.loss(b), optimizers[0], clock),  # type: ignore[misc]
             "refined": timed(lambda b=batch: refined(iris, b), None, clock),  # type: ignore[misc]
         }

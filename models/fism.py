@@ -25,30 +25,19 @@ from torch import Tensor, nn
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
-from engine.training.needs import Needs, Settings
+from engine.training.needs import Needs
 from models.blocks import history, user_sum
-from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Negatives, Newest, Window
+from models.blocks.asked import Asked, History
+from models.blocks.shared_settings import Dim
 
 
-class Config(Settings):
+class Config(History):
     """Of `history: before`, exponents and losses."""
 
     dim: Dim = 64
-    length: Newest = 10
-    window: Window = 200
-    negatives: Negatives = 4
-    history: Literal["before", "others"] = Field(
-        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
-    )
     loss: Literal["log", "squared", "auc"] = Field("log", description="NAIS's log loss, FISMrmse or FISMauc")
     alpha: float = Field(0.5, ge=0, le=1, description="exponent of the history's size: 0 a sum, 1 a mean")
     regularisation: float = Field(1e-7, ge=0, description="weight of the squared rows of P and Q beside the loss")
-
-    @property
-    def needs(self) -> Needs:
-        ahead = 0 if self.history == "others" else 1
-        return Needs(self.length, window=max(self.window, self.length), negatives=self.negatives, ahead=ahead)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "FISM":
@@ -75,7 +64,7 @@ class FISM(Learner, CatalogScorer, Explainer):
         return history.Items(self.past_ND, self.target_ND, None, self.bias_N)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
+        asked, label_BT = Asked.learnt(batch, self.config)
         squares = self.past_ND.square().sum() + self.target_ND.square().sum()
         penalty = self.config.regularisation * squares
         if self.config.loss == "log":

@@ -33,10 +33,10 @@ from engine.tables.settings import Record
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
-from engine.training.needs import Needs, Settings, View
+from engine.training.needs import Needs, View
 from models.blocks import every_item, history
-from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Negatives, Newest, Window
+from models.blocks.asked import Asked, History
+from models.blocks.shared_settings import Dim
 from models.blocks.views import Given, ImageLayers, SharedUnit, TextLayer
 
 VIEWS: dict[str, tuple[View, ...]] = {
@@ -56,18 +56,12 @@ class Penalty(Record):
     shared: float = Field(1e-5, ge=0, description="of W_share")
 
 
-class Config(Settings):
+class Config(History):
     """Image IRIS is `fusion: image`, Image-add-Text `added`, Multimodal `shared`."""
 
     dim: Dim = 64
     hidden: int = Field(768, ge=1, description="width of v1, unless fusion: shared, where the texts give it")
-    length: Newest = 10
-    window: Window = 200
-    negatives: Negatives = 4
     fusion: Literal["image", "text", "added", "shared"] = Field("shared", description="views, and how they are joined")
-    history: Literal["before", "others"] = Field(
-        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
-    )
     alpha: float = Field(0.0, ge=0, description="exponent of the history's size in eq. 5")
     beta: float = Field(0.8, ge=0, le=1, description="exponent of the softmax's denominator")
     unit: Literal["sigmoid", "tanh", "relu"] = Field("sigmoid", description="g of eq. 7 and 8")
@@ -79,10 +73,8 @@ class Config(Settings):
     penalty: Penalty = Field(Penalty(), description="of eq. 12")
 
     @property
-    def needs(self) -> Needs:
-        ahead = 0 if self.history == "others" else 1
-        window, views = max(self.window, self.length), frozenset(VIEWS[self.fusion])
-        return Needs(self.length, window=window, negatives=self.negatives, views=views, ahead=ahead)
+    def views(self) -> frozenset[View]:
+        return frozenset(VIEWS[self.fusion])
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "IRIS":
@@ -140,7 +132,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         return history.Halves(past_UA.to(self.out_A.dtype), target_UA.to(self.out_A.dtype), self.out_A)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
+        asked, label_BT = Asked.learnt(batch, self.config)
         # each item of the batch is refined once; number 0 stays padding
         item_U, place = torch.unique(
             torch.cat([asked.item_BL.new_zeros(1), asked.item_BL.flatten(), asked.target_BT.flatten()]),

@@ -29,23 +29,17 @@ from torch import Tensor, nn
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Phase, Phased, Weights
-from engine.training.needs import Needs, Settings
+from engine.training.needs import Needs
 from models.blocks import every_item, history
-from models.blocks.asked import Asked
-from models.blocks.shared_settings import Dim, Negatives, Newest, Window
+from models.blocks.asked import Asked, History
+from models.blocks.shared_settings import Dim
 
 
-class Config(Settings):
+class Config(History):
     """Attention, exponents, and what comes first."""
 
     dim: Dim = 16
     hidden: int = Field(16, ge=1, description="width of the attention's layer")
-    length: Newest = 10
-    window: Window = 200
-    negatives: Negatives = 4
-    history: Literal["before", "others"] = Field(
-        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
-    )
     attention: Literal["product", "concatenation"] = Field(
         "product", description="what the attention reads of a past item and the target"
     )
@@ -54,11 +48,6 @@ class Config(Settings):
     pretraining: bool = Field(True, description="whether factors and biases are learnt as FISM first")
     regularisation: float = Field(1e-7, ge=0, description="weight of the squared rows of P and Q beside the loss")
     attention_regularisation: float = Field(1e-5, ge=0, description="weight of the attention's squared matrix")
-
-    @property
-    def needs(self) -> Needs:
-        ahead = 0 if self.history == "others" else 1
-        return Needs(self.length, window=max(self.window, self.length), negatives=self.negatives, ahead=ahead)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "NAIS":
@@ -104,7 +93,7 @@ class NAIS(Phased, CatalogScorer, Explainer):
         return history.Items(self.past_ND, self.target_ND, attention, self.bias_N)
 
     def loss(self, batch: Batch) -> Tensor:
-        asked, label_BT = Asked.learnt(batch, self.config.history == "others", self.config.length)
+        asked, label_BT = Asked.learnt(batch, self.config)
         choice = history.log_loss(self.items(), asked, label_BT, self.config.alpha, self.config.beta)
         penalty = self.config.regularisation * (self.past_ND.square().sum() + self.target_ND.square().sum())
         if self.attentive:

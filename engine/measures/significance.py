@@ -10,6 +10,7 @@ from scipy import stats
 from engine.measures.ranking import Values
 
 BLOCK = 2**22  # numbers drawn at a time
+ROUNDING = 1e-12  # of differences: what varies by less does not vary
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Verdict:
 
 
 def t_test(first_B: ArrayLike, second_B: ArrayLike) -> Verdict:
-    """The paired t-test; p is 1 where no case differs."""
+    """The paired t-test; p is 1 where no case differs, and the sign test's where all do by as much: no t is there."""
     difference_B = _paired(first_B, second_B)
     if not difference_B.any():
         return _verdict(difference_B, 1.0)
-    if np.ptp(difference_B) == 0:
-        return _verdict(difference_B, 0.0)
+    if np.ptp(difference_B) <= ROUNDING * np.abs(difference_B).max():
+        return _verdict(difference_B, 2.0 ** (1 - len(difference_B)))
     return _verdict(difference_B, float(stats.ttest_1samp(difference_B, 0.0).pvalue))
 
 
@@ -77,7 +78,7 @@ def _paired(first_B: ArrayLike, second_B: ArrayLike) -> Values:
 
 def _verdict(difference_B: Values, p: float) -> Verdict:
     mean, spread = float(difference_B.mean()), float(difference_B.std(ddof=1))
-    effect = mean / spread if spread > 0 else float(np.sign(mean)) * np.inf if mean else 0.0
+    effect = mean / spread if spread > ROUNDING * abs(mean) else float(np.sign(mean)) * np.inf if mean else 0.0
     return Verdict(mean, p, effect, len(difference_B))
 
 

@@ -2,13 +2,39 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from engine.training.batch import Batch
+from engine.training.needs import Needs, Settings, View
+from models.blocks.shared_settings import Negatives, Newest, Window
 
 LEAST = 1e-12  # of what is divided by
+
+
+class History(Settings):
+    """Which acts speak for a target, when it is ranked and when it is learnt."""
+
+    length: Newest = 10
+    window: Window = 200
+    negatives: Negatives = 4
+    history: Literal["before", "others"] = Field(
+        "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
+    )
+
+    @property
+    def needs(self) -> Needs:
+        ahead = 0 if self.history == "others" else 1
+        window = max(self.window, self.length)
+        return Needs(self.length, window=window, negatives=self.negatives, views=self.views, ahead=ahead)
+
+    @property
+    def views(self) -> frozenset[View]:
+        """What is read of an item beside its row."""
+        return frozenset()
 
 
 @dataclass(frozen=True)
@@ -34,8 +60,8 @@ class Asked:
         return Asked(batch.item_BL, item_BK, seen_BK, batch.presence_BL, past_BLA)
 
     @staticmethod
-    def learnt(batch: Batch, others: bool, newest: int = 0) -> tuple["Asked", Tensor]:
-        """Each position's target and its negatives, with label_BT: after the `newest` events up to it (0: all), or
+    def learnt(batch: Batch, history: History) -> tuple["Asked", Tensor]:
+        """Each position's target and its negatives, with label_BT: after the newest `length` events up to it, or
         beside all others.
 
         Raises:
@@ -46,11 +72,12 @@ class Asked:
         own_BL1 = batch.target_BL[..., None]
         target_BLK = torch.cat([own_BL1, batch.negative_BLK * (own_BL1 > 0)], 2)
         step_L = torch.arange(1, target_BLK.shape[1] + 1, device=target_BLK.device)
+        others = history.history == "others"
         seen_BL = batch.length_B[:, None].expand_as(batch.item_BL) if others else step_L.expand_as(batch.item_BL)
         label_BLK = torch.zeros_like(target_BLK, dtype=torch.float32)
         label_BLK[..., 0] = (batch.target_BL > 0).float()
         seen_BT = seen_BL[..., None].expand_as(target_BLK).flatten(1)
-        first_BT = (seen_BT - newest).clamp(min=0) if newest and not others else None
+        first_BT = None if others else (seen_BT - history.length).clamp(min=0)
         asked = Asked(batch.item_BL, target_BLK.flatten(1), seen_BT, batch.presence_BL, first_BT=first_BT)
         return asked, label_BLK.flatten(1)
 

@@ -13,7 +13,7 @@ from engine.training.batch import Batch
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from engine.training.sampling import batches
-from models.blocks.asked import Asked
+from models.blocks.asked import Asked, History
 from models.blocks.views import SharedUnit
 from models.iris import IRIS
 from tests.models.world import World, built, drawn, rows, section
@@ -183,12 +183,12 @@ def test_learning_from_all_others_leaves_the_target_out(world: World) -> None:
     batch = drawn(world, model.needs, events.targets(start_B, stop_B, model.needs))
     assert batch.target_BL is not None
     assert torch.equal(batch.target_BL, batch.item_BL)
-    seen, label_BT = Asked.learnt(batch, others=True)
+    seen, label_BT = Asked.learnt(batch, History(history="others"))
     assert label_BT.sum() == len(batch.item_BL[0])
     for t in range(0, seen.target_BT.shape[1], 1 + model.needs.negatives):
         kept_L = seen.kept_BTL()[0, t]
         assert torch.equal(kept_L, batch.item_BL[0] != seen.target_BT[0, t])
-    before, _ = Asked.learnt(batch.but(target_BL=batch.item_BL), others=False)
+    before, _ = Asked.learnt(batch.but(target_BL=batch.item_BL), History())
     assert before.seen_BT[0, 0] == 1
     own = int(batch.item_BL[0, 3])
     only = batch.but(target_BL=torch.where(torch.arange(batch.item_BL.shape[1]) == 3, batch.item_BL, 0))

@@ -28,6 +28,7 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TOPS = {"I": (255.0, 65535.0), "F": (1.0, 255.0)}  # what white may be in a picture of 32 bits; of 16 it is 65535
 _ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 _heads = threading.Lock()
 
@@ -166,17 +167,15 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: 16 bits by 257; wider or real numbers from their least to their greatest."""
+    """Grey of more than 8 bits, from 0 to the least of `_TOPS` that holds it; what none holds, least to greatest."""
     grey_HW = np.asarray(image)
     rows = max(_STRIP // max(grey_HW.shape[1], 1), 1)
     strips = [slice(top, top + rows) for top in range(0, len(grey_HW), rows)]
     low, high = _bounds([grey_HW[strip] for strip in strips])
     if low > high:
         raise BadPicture(f"mode {image.mode} without one finite value")
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    elif image.mode == "F" and low >= 0 and high <= 255:
-        low, high = 0.0, 1.0 if high <= 1 else 255.0
+    if fits := [top for top in _TOPS.get(image.mode, (65535.0,)) if low >= 0 and high <= top]:
+        low, high = 0.0, fits[0]
     byte_HW = np.empty(grey_HW.shape, np.uint8)
     for strip in strips:
         part_HW = grey_HW[strip].astype(np.float64)

@@ -45,9 +45,10 @@ def test_two_sided_and_at_its_level_where_there_is_nothing(test) -> None:  # typ
     assert 0.03 < np.mean(alarms) < 0.19
 
 
-def test_a_difference_that_never_varies() -> None:
-    found = t_test(np.ones(5), np.zeros(5))
-    assert (found.p, found.effect) == (0.0, np.inf)
+@pytest.mark.parametrize("first_B", [np.ones(5), np.array([0.1, 0.2, 0.3, 0.7, 1.1]) + 0.1])
+def test_a_difference_that_never_varies_is_worth_its_signs(first_B: np.ndarray) -> None:
+    found = t_test(first_B, first_B - 0.1)
+    assert (found.p, found.effect) == (2 / 2**5, np.inf)
 
 
 def test_all_signs_of_three_cases() -> None:

@@ -113,6 +113,13 @@ def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
     np.testing.assert_allclose(shown_HWC[0, :, 0], ramp_HW[0] / 257, atol=1)
 
 
+@pytest.mark.parametrize(("top", "white"), [(200, 255), (255, 255), (256, 65535), (60000, 65535)])
+def test_integers_of_32_bits_are_read_as_the_bits_that_hold_them(top: int, white: int) -> None:
+    ramp_HW = np.tile(np.linspace(0, top, 64).astype(np.int32), (4, 1))
+    shown_HWC = np.asarray(rgb(encoded(Image.fromarray(ramp_HW), "TIFF")))
+    np.testing.assert_allclose(shown_HWC[0, :, 0], ramp_HW[0] / white * 255, atol=0.51)
+
+
 def test_a_transparent_grey_of_sixteen_bits_is_white() -> None:
     data = encoded(Image.fromarray(np.full((4, 4), 300, np.uint16)), "PNG")
     assert at(rgb(with_chunk(data, b"tRNS", struct.pack(">H", 300))), 0.5, 0.5) == (255, 255, 255)
