@@ -1,7 +1,7 @@
 """Targets and the history that speaks for each: what is asked of item similarity (FISM, NAIS, IRIS)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -13,6 +13,7 @@ from engine.training.needs import Needs, Settings, View
 from models.blocks.shared_settings import Negatives, Newest, Window
 
 LEAST = 1e-12  # of what is divided by
+FEW = 32  # steps of a row that are not split further: a smaller product would not be faster
 
 
 class History(Settings):
@@ -101,9 +102,30 @@ class Asked:
             return self.kept_BTL().sum(-1, keepdim=True).clamp(min=1)
         return (self.kept_BTL() * self.presence_BL[:, None]).sum(-1, keepdim=True).clamp(min=LEAST)
 
+    def near(self) -> int:
+        """How many targets together have about twice the events that one of them has."""
+        targets, events = self.target_BT.shape[1], self.item_BL.shape[1]
+        if self.first_BT is None or not self.first_BT.numel() or not events:
+            return targets
+        reach = int((self.seen_BT - self.first_BT).max())
+        return max(targets // events, 1) * max(reach, FEW)
+
     def parts(self, targets: int) -> Iterator["Asked"]:
-        """The same, some targets at a time."""
+        """The same, some targets at a time, each part with the events alone that count for one of its own."""
         for first in range(0, max(self.target_BT.shape[1], 1), targets):
-            some = slice(first, first + targets)
-            first_BT = None if self.first_BT is None else self.first_BT[:, some]
-            yield replace(self, target_BT=self.target_BT[:, some], seen_BT=self.seen_BT[:, some], first_BT=first_BT)
+            yield self.part(slice(first, first + targets))
+
+    def part(self, some: slice) -> "Asked":
+        """Some targets, without the columns of events that count for none of them."""
+        first_BT = None if self.first_BT is None else self.first_BT[:, some]
+        seen_BT = self.seen_BT[:, some]
+        low = int(first_BT.min()) if first_BT is not None and first_BT.numel() else 0
+        near = slice(low, int(seen_BT.max()) if seen_BT.numel() else None)
+        return Asked(
+            self.item_BL[:, near],
+            self.target_BT[:, some],
+            seen_BT - low,
+            None if self.presence_BL is None else self.presence_BL[:, near],
+            None if self.past_BLA is None else self.past_BLA[:, near],
+            None if first_BT is None else first_BT - low,
+        )

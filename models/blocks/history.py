@@ -108,7 +108,7 @@ def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
             return pairwise_product.scores(_product(items), asked.where, (alpha, beta))
         return pairwise.scores(_flat(items), asked.where, (alpha, beta))
     width = max(items.attention.out_A.numel(), 1)
-    targets = max(CELLS[asked.item_BL.device.type] // max(asked.item_BL.numel() * width, 1), 1)
+    targets = max(min(CELLS[asked.item_BL.device.type] // max(asked.item_BL.numel() * width, 1), asked.near()), 1)
 
     def some(part: Asked) -> Tensor:
         return contributions(items, part, alpha, beta)[1].sum(-1)

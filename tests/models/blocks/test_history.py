@@ -99,6 +99,25 @@ def test_some_targets_at_a_time_change_nothing(asked: Asked, monkeypatch: pytest
         close(own, its)
 
 
+@pytest.mark.parametrize("presence", [False, True])
+def test_a_part_of_a_long_row_holds_its_own_events_alone(presence: bool) -> None:
+    torch.manual_seed(1)
+    seen_BT = torch.arange(1, 201).repeat_interleave(2).expand(3, -1)
+    asked = Asked(
+        torch.randint(1, ITEMS + 1, (3, 200)),
+        torch.randint(1, ITEMS + 1, (3, 400)),
+        seen_BT,
+        torch.rand(3, 200) if presence else None,
+        torch.randn(3, 200, WIDTH),
+        (seen_BT - 4).clamp(min=0),
+    )
+    parts = list(asked.parts(asked.near()))
+    pairs = sum(part.item_BL.shape[1] * part.target_BT.shape[1] for part in parts)
+    assert pairs < 200 * 400 / 5
+    whole = history.contributions(drawn(), asked, 0.3, 0.8)[1].sum(-1)
+    close(history.scores(drawn(bias=False), asked, 0.3, 0.8), whole)
+
+
 @EACH
 @pytest.mark.parametrize("width", [WIDTH, 0, 17])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
