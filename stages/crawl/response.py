@@ -9,6 +9,7 @@ from urllib3.util.retry import Retry
 from stages.crawl.answer_store import Answer
 from stages.crawl.failures import RequestFailed, TransientFailure
 
+_ASKED = Retry(retry_after_max=10**9)  # as long as it says: the library alone would make six hours of a day
 _BUSY, _REDIRECT, _GONE = (408, 425, 429), (301, 302, 303, 307, 308), 410
 
 
@@ -30,7 +31,7 @@ class Response:
 def retry_after(response: requests.Response) -> float | None:
     """The seconds of Retry-After; None without one, or with one that says nothing (no date, a year 99999)."""
     try:
-        return Retry().get_retry_after(response.raw)
+        return _ASKED.get_retry_after(response.raw)
     except (InvalidHeader, ValueError, OverflowError):
         return None
 

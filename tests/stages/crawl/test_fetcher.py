@@ -124,9 +124,10 @@ def test_retry_after_holds_all_threads_back(service: Service, fetch: Fetch) -> N
     assert min(rest) - first > 0.95
 
 
-def test_a_longer_wait_than_the_longest_stops(service: Service, fetch: Fetch) -> None:
-    service.says("/3/x", (503, {}, {"Retry-After": "3600"}))
-    with pytest.raises(CrawlStopped, match=r"asks to wait 3600 seconds.*longest_wait is 5.*run again later"):
+@pytest.mark.parametrize("wait", [3600, 86400])
+def test_a_longer_wait_than_the_longest_stops(service: Service, fetch: Fetch, wait: int) -> None:
+    service.says("/3/x", (503, {}, {"Retry-After": str(wait)}))
+    with pytest.raises(CrawlStopped, match=rf"asks to wait {wait} seconds.*longest_wait is 5.*run again later"):
         fetch().get(f"{service.base}/x", "json", read)
 
 
