@@ -72,7 +72,7 @@ def restored(name: str, layout: Layout, params: dict[str, Any], results: str | N
     chosen = {"model": Choice(name=name, settings=section(name, params)), "seen": seen_by(layout.protocol, params)}
     asked = train.Params(**chosen, **{key: params[key] for key in ("train", "device", "seed")})
     needs = models.configure(asked.model).needs
-    mark = digest(layout, needs, asked.model_dump_json(), torch.__version__)
+    mark = digest(layout, needs, asked.model_dump_json(), torch.__version__, models.code(name))
     kept = replace(layout, results=cache("reasons") / f"{name}-{mark}")
     if results is None and not kept.weights.exists():
         train.main(asked, kept)

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import engine
+from engine.tables.code import digest
 from engine.tables.settings import Choice, checked
 from engine.training import weights
 from engine.training.catalog import Catalog
@@ -15,6 +17,8 @@ from engine.training.contract import Recommender
 from engine.training.needs import Settings
 from engine.training.schedule import Train
 from engine.training.weights import TrainedOn
+
+ROOMS = ("tables", "training", "evaluation", "measures")  # of the engine, that a training runs through
 
 
 def find(name: str) -> ModuleType:
@@ -27,6 +31,12 @@ def find(name: str) -> ModuleType:
     if name not in names:
         raise KeyError(f"no model {name!r}; there are {names}")
     return importlib.import_module(f"models.{name}")
+
+
+def code(name: str) -> str:
+    """A digest of all code that a training of the model runs."""
+    here, rooms = Path(__file__).parent, [Path(engine.__path__[0], room) for room in ROOMS]
+    return digest(here / "__init__.py", here / f"{name}.py", here / "blocks", *rooms)
 
 
 def configure(choice: Choice) -> Settings:

@@ -70,7 +70,7 @@ def _digest(params: Params, learning: Train, layout: Layout) -> str:
     config = models.configure(params.model)
     how = learning.model_dump_json(exclude={"epochs", "patience", "save"})
     given = (params.model.name, config.model_dump_json(), how, params.seen, params.device, str(params.seed))
-    return digest(layout, config.needs, *given, torch.__version__)
+    return digest(layout, config.needs, *given, torch.__version__, models.code(params.model.name))
 
 
 def _errors(model: Recommender, data: Data) -> Errors:

@@ -15,9 +15,8 @@ import torch
 from rich.progress import Progress
 
 from engine.features.extractor import Extracted, ExtractorFactory, TableSlice, loaded
-from engine.features.pretrained import sha256
 from engine.features.projection import reduced_groups, refuse_not_finite
-from engine.tables import files, store
+from engine.tables import code, files, store
 from engine.tables.schema import Table
 
 log = logging.getLogger(__name__)
@@ -111,10 +110,9 @@ def _digest(factory: ExtractorFactory, source: Path, outputs: dict[str, OutputTa
         for file in ([place, *sorted(place.rglob("*"))] if place.exists() else [])
     ]
     stats = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    code = [sha256(file) for file in sorted(Path(__file__).parent.rglob("*.py"))]
     goes = [str(output.path.absolute()) for output in outputs.values()]
-    where = factory.accelerated, torch.__version__
-    return hashlib.sha256(repr((factory, stats, code, goes, where)).encode()).hexdigest()[:20]
+    made_by = code.digest(Path(__file__).parent), factory.accelerated, torch.__version__
+    return hashlib.sha256(repr((factory, stats, goes, made_by)).encode()).hexdigest()[:20]
 
 
 def _summed_meta(shards: list[Path]) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class Trainings:
     def name(self, *more: str) -> str:
         """A name for all that the trials hang on, so that those of other data or settings are never gone on with."""
         needs, given = models.configure(self.params.model).needs, self.params.model_dump_json()
-        found = digest(self.layout, needs, given, json.dumps(self.seeds), *more, torch.__version__)
+        made_by = torch.__version__, models.code(self.params.model.name)
+        found = digest(self.layout, needs, given, json.dumps(self.seeds), *more, *made_by)
         return f"{self.layout.root.name}/{self.layout.protocol}/{self.params.model.name}/{found[:12]}"
 
     def _load(self, needs: Needs) -> Data:

@@ -126,6 +126,33 @@ def test_weights_say_the_items_that_they_learned_by_where_others_come_meanwhile(
     assert said.items != trained_on(layout, needs).items
 
 
+@pytest.mark.parametrize(("code", "epochs"), [("as it was", 5), ("changed", 7)])
+def test_a_training_that_was_cut_short_goes_on_by_the_same_code_alone(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, code: str, epochs: int
+) -> None:
+    whole, read = train.selection, list[float]()
+
+    def counted(*given: Any) -> Any:
+        def reading() -> float:
+            if len(read) == 2 and not stopped:
+                raise KeyboardInterrupt
+            read.append(own())
+            return read[-1]
+
+        own = whole(*given)
+        return reading
+
+    stopped = False
+    monkeypatch.setattr(train, "selection", counted)
+    with pytest.raises(KeyboardInterrupt):
+        learn(repo, "sasrec", "leave_one_out", save=0, patience=7)
+    stopped = True
+    if code == "changed":
+        monkeypatch.setattr(models, "code", lambda name: "of another commit")
+    learn(repo, "sasrec", "leave_one_out", save=0, patience=7)
+    assert len(read) - 2 == epochs
+
+
 def test_without_a_run_that_chose_the_epochs_it_is_refused(repo: Path) -> None:
     with pytest.raises(ValueError, match=r"name the run that chose the epochs: \+train\.validated=REVISION"):
         learn(repo, "sasrec", "everything")

@@ -131,7 +131,7 @@ def test_parts_of_other_weights_code_or_goals_are_not_taken(
     if what == "weights":
         os.utime(network, (1, 1))
     elif what == "code":
-        monkeypatch.setattr(extraction, "sha256", lambda _: "of code that was changed")
+        monkeypatch.setattr(extraction.code, "digest", lambda *_: "of code that was changed")
     other = Counting()
     run(other, images, tmp_path / ("other.parquet" if what == "goal" else "v.parquet"))
     assert len(other.counter.seen) == 18

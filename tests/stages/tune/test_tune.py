@@ -369,7 +369,7 @@ def test_the_test_part_cannot_be_read(kept: Path, monkeypatch: pytest.MonkeyPatc
     assert found[""]["ease"] != found["valid"]["ease"]
 
 
-def test_other_data_or_settings_are_another_search(kept: Path) -> None:
+def test_other_data_settings_or_code_are_another_search(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def name(layout: Layout, seeds: int = 1, **settings: object) -> str:
         choice = Choice(name="gru4rec", settings=settings)
         return trainings.Trainings(RunSettings(model=choice, seen="excluded", device="cpu"), layout, seeds).name()
@@ -379,6 +379,8 @@ def test_other_data_or_settings_are_another_search(kept: Path) -> None:
     assert len(set(names)) == 4
     assert name(layout) == names[0]
     assert names[0].startswith("tiny/temporal/gru4rec/")
+    monkeypatch.setattr(models, "code", lambda name: f"changed {name}")
+    assert name(layout) not in names
 
 
 def test_a_file_keeps_its_other_sections(tmp_path: Path) -> None:
