@@ -8,6 +8,9 @@ import torch
 def accelerator(device: str) -> str:
     """`auto` to what is there; of several processes on a machine each gets a card of its own.
 
+    From here on numbers under 1e-38 count as 0: weights that decay towards it make a processor several times slower.
+    Threads take this over from the one that starts them, so it is asked before anything is computed.
+
     Raises:
         ValueError: cuda is asked for and there is none, or fewer cards than processes.
     """
@@ -23,4 +26,5 @@ def accelerator(device: str) -> str:
                 f"process {place + 1} of this machine has no card, torch sees {cards}: start {cards} there"
             )
         torch.cuda.set_device(place)
+    torch.set_flush_denormal(True)
     return found

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import final
 
@@ -265,6 +267,27 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="torch sees none"):
             accelerator("cuda")
+
+
+VANISHING = """
+import torch
+from engine.training.accelerator import accelerator
+accelerator("cpu")
+flushed, vanishing_N = torch.set_flush_denormal(True), torch.full((4_000_000,), 1.2e-38)
+print(flushed, torch.get_num_threads(), int((vanishing_N * 0.1).count_nonzero()))
+"""
+
+
+def test_numbers_too_small_to_matter_are_zero_in_all_threads() -> None:
+    """As weights that decay end there, where a processor is several times slower."""
+    run = subprocess.run(
+        [sys.executable, "-c", VANISHING],
+        env=os.environ | {"OMP_NUM_THREADS": "2"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    flushed, threads, left = run.stdout.split()
+    if flushed == "False":
+        pytest.skip("this processor has no such mode")
+    assert (threads, left) == ("2", "0")
 
 
 def test_a_misspelt_setting_is_refused() -> None:
