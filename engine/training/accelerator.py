@@ -1,15 +1,14 @@
 """Where a model runs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 
 def accelerator(device: str) -> str:
     """`auto` to what is there; of several processes on a machine each gets a card of its own.
-
-    From here on numbers under 1e-38 count as 0: weights that decay towards it make a processor several times slower.
-    Threads take this over from the one that starts them, so it is asked before anything is computed.
 
     Raises:
         ValueError: cuda is asked for and there is none, or fewer cards than processes.
@@ -26,5 +25,17 @@ def accelerator(device: str) -> str:
                 f"process {place + 1} of this machine has no card, torch sees {cards}: start {cards} there"
             )
         torch.cuda.set_device(place)
-    torch.set_flush_denormal(True)
     return found
+
+
+@contextmanager
+def flushed() -> Iterator[None]:
+    """Numbers under 1e-38 count as 0 in this thread and those that it starts: weights that decay towards it would make
+    a processor several times slower. After it all is as it was before.
+    """
+    before = not (torch.full((), 1.2e-38) * 0.1).item()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from engine.training.accelerator import accelerator
+from engine.training.accelerator import accelerator, flushed
 from engine.training.contract import Learner, Phase, Phased, Prepared, Recommender, Solver, Tuned
 from engine.training.divergence import finite
 from engine.training.interactions import Interactions
@@ -54,7 +54,8 @@ def fit(
         raise TypeError(f"{type(model).__name__} is neither a Learner nor a Solver: nothing says how to fit it")
     if reading is None:
         raise TypeError(f"{type(model).__name__} is selected by validation: it needs a reading")
-    return _learn(model, train, reading, settings, seed, checkpoint, watch)
+    with flushed():
+        return _learn(model, train, reading, settings, seed, checkpoint, watch)
 
 
 def _learn(
