@@ -130,11 +130,12 @@ def test_too_many_failures_fail_the_stage_and_keep_what_came(service: Service, c
     assert not (tmp_path / "out" / "catalog.parquet").exists()
     for number in (1, 10, 20):
         service.film(number)
+    before = set(service.paths())  # the last item may fail before its neighbour's picture is asked for
     asked = len(service.asked)
     crawl(20, failed=0.1)
-    assert sorted(set(service.paths()[asked:])) == sorted(
-        path for n in (1, 10, 20) for path in (f"/3/movie/{n}", f"/t/p/w342/{n}.jpg")
-    )
+    again, lacked = set(service.paths()[asked:]), {f"/3/movie/{n}" for n in (1, 10, 20)}
+    assert again & before == lacked
+    assert again >= lacked | {f"/t/p/w342/{n}.jpg" for n in (1, 10, 20)}
 
 
 def test_what_is_under_way_at_a_stop_is_kept(service: Service, crawl: Crawl, tmp_path: Path) -> None:
