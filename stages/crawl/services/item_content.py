@@ -1,6 +1,6 @@
 """What is asked of a service, and what it has for an item."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -41,6 +41,8 @@ OK = Status("ok")
 NOT_ASKED = Status("missing", "not asked")
 NOT_FOUND = Status("missing", "not found")
 OTHER_ID = Status("missing", "not found: the answer names another id")
+OTHER_YEAR = Status("missing", "not found: by title there is a film of another year")
+TITLE, DOUBTFUL = "title", "doubtful"  # among the ids: what an item without one is called; why its ids may be another's
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ class ItemContent:
     title: str = ""
     text: str = ""
     picture_address: str = ""
+
+    def doubted(self, why: str | None) -> "ItemContent":
+        """The same, marked where there is a reason to doubt that it is of this item."""
+        if why is None:
+            return self
+        marked = (Status("ok", "doubtful") if one.ok else one for one in (self.text_status, self.picture_status))
+        text, picture = marked
+        return replace(self, source=f"{self.source} (doubtful: {why})", text_status=text, picture_status=picture)
 
     @property
     def unknown(self) -> bool:

@@ -1,17 +1,20 @@
-"""The Open Movie Database: full plots and posters by IMDb id (https://www.omdbapi.com)."""
+"""The Open Movie Database: full plots and posters by IMDb id, or by title and year (https://www.omdbapi.com)."""
 
 import json
 import re
+from dataclasses import replace
 from typing import Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
+from engine.tables.film_title import FilmTitle
 from stages.crawl.answer_store import Answer
 from stages.crawl.api_key import ApiKey
 from stages.crawl.failures import CrawlStopped, TransientFailure
 from stages.crawl.fetcher import Fetcher
 from stages.crawl.request_settings import Address, ApiSettings, WebPictureSettings
-from stages.crawl.services.item_content import NOT_ASKED, NOT_FOUND, OK, OTHER_ID, ItemContent, Status
+from stages.crawl.services.item_content import NOT_ASKED, NOT_FOUND, OK, OTHER_ID, OTHER_YEAR, ItemContent, Status
 from stages.crawl.services.service import Service, parsed, whole_number
 
 # said with HTTP 200; "Error getting data." is how it says that it has no entry for a well-formed id
@@ -34,6 +37,7 @@ class _Answer(BaseModel):
     error: str = Field("", alias="Error")
     imdb: str = Field("", alias="imdbID")
     title: str = Field("", alias="Title")
+    year: str = Field("", alias="Year")
     plot: str = Field("", alias="Plot")
     poster: str = Field("", alias="Poster")
 
@@ -59,7 +63,7 @@ class OmdbKey(ApiKey):
 
 
 class Omdb(Service):
-    """Asks for ?i=tt…&plot=full and the poster that the answer names."""
+    """Asks for ?i=tt…&plot=full, or ?t=…&y=…&type=movie&plot=full, and the poster that the answer names."""
 
     name, id_name, id_form = "omdb", "imdb", "tt and a number"
 
@@ -80,6 +84,26 @@ class Omdb(Service):
             return self.nothing(NOT_FOUND)
         if self.canonical_id(film.imdb) != known:
             return self.nothing(OTHER_ID)
+        return self._content(film, picture)
+
+    def find_by_title(self, title: FilmTitle, picture: bool) -> ItemContent:
+        """Those of the film that OMDb has under one of the names and of that very year; doubtful under another name."""
+        if title.year is None:
+            return self.nothing(Status("missing", "no imdb id, and no year behind the title"))
+        found = NOT_FOUND
+        for name in title.names:
+            asked = urlencode({"t": name, "y": title.year, "type": "movie", "plot": "full"})
+            film = parsed(self.api(f"?{asked}", self._check), _Answer)
+            if film.response == "False":
+                continue
+            if film.year.strip() == str(title.year):
+                other = None if title.means(FilmTitle((film.title,), title.year)) else f"it is called {film.title!r}"
+                content = self._content(film, picture)
+                return replace(content, source=f"{self.name} by title").doubted(other)
+            found = OTHER_YEAR
+        return self.nothing(found)
+
+    def _content(self, film: _Answer, picture: bool) -> ItemContent:
         title, text, poster = (_plain(one) for one in (film.title, film.plot, film.poster))
         status, place = (Status("missing", "no poster") if picture else NOT_ASKED), ""
         if picture and poster:

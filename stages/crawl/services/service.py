@@ -10,10 +10,11 @@ from typing import ClassVar, TypeVar
 from pydantic import BaseModel
 
 from engine.features.pictures.pictures import BadPicture, inspect
+from engine.tables.film_title import FilmTitle
 from stages.crawl.answer_store import Answer
 from stages.crawl.failures import RequestFailed, TransientFailure
 from stages.crawl.fetcher import Fetcher
-from stages.crawl.services.item_content import OK, ItemContent, ItemRequest, Status
+from stages.crawl.services.item_content import DOUBTFUL, OK, TITLE, ItemContent, ItemRequest, Status
 
 _WHOLE = re.compile(r"0*(\d{1,30})(\.0+)?", re.ASCII)
 _EXACT = 15  # digits of a whole number that passed through a 64-bit float unharmed
@@ -31,16 +32,24 @@ class Service(ABC):
 
     def look_up(self, request: ItemRequest) -> ItemContent:
         """What there is for an item; called from several threads. CrawlStopped where the crawl has to end."""
-        raw = request.ids.get(self.id_name)
-        if not raw:
-            return self.nothing(Status("missing", f"no {self.id_name} id"), f"{self.name}: no id")
-        known = self.canonical_id(raw)
-        if known is None:
-            return self.nothing(Status("failed", f"the {self.id_name} id is not {self.id_form}"))
+        raw, title = request.ids.get(self.id_name), request.ids.get(TITLE)
         try:
-            return self.find(known, request.picture)
+            if raw:
+                known = self.canonical_id(raw)
+                if known is None:
+                    return self.nothing(Status("failed", f"the {self.id_name} id is not {self.id_form}"))
+                return self.find(known, request.picture).doubted(request.ids.get(DOUBTFUL))
+            return self.find_by_title(FilmTitle.parse(title), request.picture) if title else self.without_id()
         except RequestFailed as one:
             return self.nothing(Status("failed", one.reason))
+
+    def without_id(self) -> ItemContent:
+        """Nothing, as there is no id to ask by."""
+        return self.nothing(Status("missing", f"no {self.id_name} id"), f"{self.name}: no id")
+
+    def find_by_title(self, title: FilmTitle, picture: bool) -> ItemContent:
+        """What there is for a film without an id, of this title and year; most services are asked by ids alone."""
+        return self.without_id()
 
     def nothing(self, status: Status, source: str = "") -> ItemContent:
         """Neither text nor picture."""

@@ -1,6 +1,7 @@
 """The Movie Database, version 3: overviews, posters and stills by TMDb's own id (https://developer.themoviedb.org)."""
 
 import re
+from threading import Lock
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -74,8 +75,7 @@ class Tmdb(Service):
         super().__init__(fetcher)
         self.settings = settings
         self.public = settings.images == "configuration"
-        images = self._configured_images() if self.public else settings.images
-        self.pictures = f"{images.rstrip('/')}/{settings.size}"
+        self._images, self._asking = "" if self.public else settings.images, Lock()
 
     @staticmethod
     def canonical_id(raw: str) -> str | None:
@@ -83,8 +83,16 @@ class Tmdb(Service):
         number = whole_number(raw)
         return number if number and len(number) <= _MOST else None
 
+    @property
+    def pictures(self) -> str:
+        """Where its pictures of the stated size lie; asked for once, when the first is looked up."""
+        with self._asking:
+            self._images = self._images or self._configured_images()
+        return f"{self._images.rstrip('/')}/{self.settings.size}"
+
     def find(self, known: str, picture: bool) -> ItemContent:
         """The overview and the poster or backdrop of the film `known`."""
+        pictures = self.pictures  # before the film, so that a wrong size stops the crawl at once
         answer = self.api(f"movie/{known}?language={self.settings.language}", self._check)
         if answer.status == 404:
             return self.nothing(NOT_FOUND)
@@ -93,7 +101,7 @@ class Tmdb(Service):
             return self.nothing(OTHER_ID)
         text, title = (movie.overview or "").strip(), (movie.title or "").strip()
         path = movie.poster_path if self.settings.kind == "poster" else movie.backdrop_path
-        status, place = self._picture(path) if picture else (NOT_ASKED, "")
+        status, place = self._picture(path, pictures) if picture else (NOT_ASKED, "")
         return ItemContent(self.name, OK if text else Status("missing", "no overview"), status, title, text, place)
 
     def _configured_images(self) -> str:
@@ -110,12 +118,12 @@ class Tmdb(Service):
             raise CrawlStopped(f"services.tmdb.size: found {self.settings.size!r}; TMDb has {kind}s of {sizes}")
         return images.secure_base_url
 
-    def _picture(self, path: str | None) -> tuple[Status, str]:
+    def _picture(self, path: str | None, pictures: str) -> tuple[Status, str]:
         if not path:
             return Status("missing", f"no {self.settings.kind}"), ""
         if not _PATH.fullmatch(path):
             return Status("failed", "unsafe picture path"), ""
-        return self.picture(self.settings.kind, self.pictures + path, self.public)
+        return self.picture(self.settings.kind, pictures + path, self.public)
 
     @staticmethod
     def _check_configuration(answer: Answer) -> None:

@@ -169,3 +169,53 @@ def test_every_real_record_is_read(service: Service, look: Look) -> None:
         found = look(record["imdbID"], picture=False)
         assert (found.text_status is OK) == (record["Plot"] != "N/A")
         assert found.title == record["Title"].strip()
+
+
+@pytest.fixture
+def look_for(service: Service, ask: Callable[..., ItemContent]) -> Look:
+    section = ABROAD | {"service": "omdb", "base": f"{service.host}/omdb"}
+    return lambda title, **ids: ask(section, {"title": title, **ids}, True)
+
+
+def test_a_film_without_an_id_is_asked_for_by_title_and_year(service: Service, look_for: Look) -> None:
+    service.says("/omdb/", (200, film(service, Title="The Usual Suspects", Poster="N/A")))
+    found = look_for("Usual Suspects, The (1995)")
+    assert (found.source, found.text, found.text_status) == ("omdb by title", "A plot.", OK)
+    wanted = {"t": "The Usual Suspects", "y": "1995", "type": "movie", "plot": "full", "apikey": KEY}
+    assert [asked for _, asked, *_ in service.asked] == [wanted]
+
+
+def test_a_film_of_another_year_is_not_the_one(service: Service, look_for: Look) -> None:
+    service.says("/omdb/", (200, film(service, Year="1996")))
+    found = look_for("Seven (1995)")
+    assert found.text_status == Status("missing", "not found: by title there is a film of another year")
+    assert found.text == ""
+
+
+def test_a_film_found_under_another_name_is_marked(service: Service, look_for: Look) -> None:
+    service.says("/omdb/", (200, film(service, Title="Se7en")))
+    service.says("/p/7.jpg", (200, jpeg()))
+    found = look_for("Seven (1995)")
+    assert found.source == "omdb by title (doubtful: it is called 'Se7en')"
+    assert (found.text_status, found.picture_status) == (Status("ok", "doubtful"), Status("ok", "doubtful"))
+    assert str(found.text_status) == "ok"
+
+
+def test_names_in_brackets_are_asked_for_in_turn(service: Service, look_for: Look) -> None:
+    none = {"Response": "False", "Error": "Movie not found!"}
+    service.says("/omdb/", (200, none), (200, film(service, Title="La Vita", Poster="N/A")))
+    found = look_for("Life, A (Vita, La) (1995)")
+    assert [asked["t"] for _, asked, *_ in service.asked] == ["A Life", "La Vita"]
+    assert (found.source, found.text_status) == ("omdb by title", OK)
+
+
+def test_a_title_without_a_year_is_not_asked_for(service: Service, look_for: Look) -> None:
+    assert look_for("unknown").text_status == Status("missing", "no imdb id, and no year behind the title")
+    assert service.asked == []
+
+
+def test_what_another_releases_id_may_have_wrong_is_marked(service: Service, look_for: Look) -> None:
+    service.says("/omdb/", (200, film(service, Poster="N/A")))
+    found = look_for("Seven (1994)", imdb="tt7", doubtful="Se7en (1995)")
+    assert found.source == "omdb (doubtful: Se7en (1995))"
+    assert found.text_status == Status("ok", "doubtful")

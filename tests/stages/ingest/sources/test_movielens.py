@@ -7,7 +7,7 @@ import pytest
 
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
-from stages.ingest.__main__ import Params, tables
+from stages.ingest.__main__ import Params, raw_files, tables
 from tests.stages.ingest.conftest import Section
 
 RATINGS = [(7, 20, 4.0, 1000), (7, 3, 3.5, 900), (2, 3, 5.0, 800)]
@@ -63,8 +63,101 @@ def test_every_layout_gives_the_same_tables(
         assert raw.items["ids"].to_list() == [
             [{"service": "tmdb", "id": "862"}, {"service": "imdb", "id": "tt0112345"}],
             [{"service": "imdb", "id": "tt0000007"}],
-            [],
+            [{"service": "title", "id": "Three"}],
         ]
+    else:  # asked for by title and year
+        assert raw.items["ids"][0].to_list() == [{"service": "title", "id": "Café, The (1999)"}]
+
+
+def other(folder: Path, movies: dict[int, str]) -> str:
+    return laid(
+        folder,
+        {
+            "movies.csv": "movieId,title,genres\n" + "".join(f'{i},"{title}",Drama\n' for i, title in movies.items()),
+            "links.csv": "movieId,imdbId,tmdbId\n" + "".join(f"{i},{1000 + i},{2000 + i}\n" for i in movies),
+        },
+    )
+
+
+def bare(folder: Path, movies: dict[int, str]) -> str:
+    return laid(
+        folder,
+        {
+            "ratings.dat": "".join(f"1::{i}::5::{1000 + i}\n" for i in movies),
+            "movies.dat": "".join(f"{i}::{title}::Drama\n" for i, title in movies.items()),
+        },
+    )
+
+
+def ids_of(raw: pl.DataFrame, film: int) -> dict[str, str]:
+    found: list[dict[str, str]] = raw.filter(pl.col("raw") == str(film))["ids"][0].to_list()
+    return {one["service"]: one["id"] for one in found}
+
+
+def test_ids_of_another_release_are_taken_by_number_where_both_number_alike(tmp_path: Path, section: Section) -> None:
+    own = {i: f"Film {i} (1990)" for i in range(1, 20)}
+    own |= {20: "Seven (a.k.a. Se7en) (1995)", 21: "Star Trek: The Wrath of Khan (1982)", 30: "Lost (1950)"}
+    theirs = {i: f"Film {i} (1990)" for i in range(1, 20)}
+    theirs |= {20: "Se7en (1995)", 21: "Star Trek II: The Wrath of Khan (1982)", 40: "Found (1950)"}
+    given = section(
+        "movielens",
+        folder=bare(tmp_path / "own", own),
+        links=other(tmp_path / "other", theirs),
+        release="ml-1m",
+        minimum_history=1,
+    )
+    raw, report = tables(given)
+    assert ids_of(raw.items, 1) == {"tmdb": "2001", "imdb": "tt0001001"}
+    assert ids_of(raw.items, 20)["imdb"] == "tt0001020"
+    assert ids_of(raw.items, 21) == {
+        "tmdb": "2021", "imdb": "tt0001021", "doubtful": "Star Trek II: The Wrath of Khan (1982)",
+    }  # fmt: skip
+    assert ids_of(raw.items, 30) == {"title": "Lost (1950)"}
+    counts = [report[f"linked_{way}"] for way in ("by_number", "by_title", "doubtfully")]
+    assert [*counts, report["not_linked"]] == [20, 0, 1, 1]
+
+
+def test_where_two_releases_number_otherwise_title_and_year_tell_films_apart(tmp_path: Path, section: Section) -> None:
+    own = {
+        1: "Babysitter, The (1995)", 2: "Emma (1996)", 3: "Amélie (2001)", 4: "Heat (1995)", 5: "unknown",
+        8: "Rob Roy (1995)",
+    }  # fmt: skip
+    theirs = {
+        1: "Another (1995)", 13: "Emma (1996)", 14: "Emma (1996)", 7: "The Babysitter (1995)",
+        8: "Fabuleux destin d'Amélie Poulain, Le (Amelie) (2001)", 9: "Heat (1986)",
+    }  # fmt: skip
+    raw, report = tables(
+        section(
+            "movielens",
+            folder=bare(tmp_path / "own", own),
+            links=other(tmp_path / "other", theirs),
+            release="ml-1m",
+            minimum_history=1,
+        )
+    )
+    assert ids_of(raw.items, 1)["imdb"] == "tt0001007"
+    assert ids_of(raw.items, 3)["imdb"] == "tt0001008"
+    assert ids_of(raw.items, 4) == {"title": "Heat (1995)"}, "of another year"
+    assert ids_of(raw.items, 5) == {"title": "unknown"}
+    assert ids_of(raw.items, 2) == {"title": "Emma (1996)"}, "two films"
+    assert ids_of(raw.items, 8) == {"title": "Rob Roy (1995)"}, "the number is another film's"
+    assert (report["linked_by_title"], report["linked_doubtfully"], report["not_linked"]) == (2, 0, 4)
+
+
+def test_links_of_another_release_want_both_files_and_a_release_without_its_own(
+    tmp_path: Path, section: Section
+) -> None:
+    folder = other(tmp_path / "other", {1: "A (1990)"})
+    own = bare(tmp_path / "own", {1: "A (1990)"})
+    named = raw_files(section("movielens", folder=own, links=folder, release="ml-1m"))
+    assert [file.name for file in named] == ["movies.dat", "ratings.dat", "links.csv", "movies.csv"]
+    with pytest.raises(ValueError, match=r"has a links\.csv of its own; leave `links` empty"):
+        tables(section("movielens", folder=laid(tmp_path / "ml", CSV), links=folder, release="ml-25m"))
+    (tmp_path / "other" / "links.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no links\.csv; `links` names a release that has both"):
+        tables(section("movielens", folder=own, links=folder, release="ml-1m", minimum_history=1))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        tables(section("movielens", folder=own, links=str(tmp_path / "nowhere"), release="ml-1m", minimum_history=1))
 
 
 @pytest.mark.parametrize(("files", "release"), [(CSV, "ml-25m"), (DAT, "ml-1m"), (TABBED, "ml-100k")])
@@ -192,7 +285,7 @@ def test_ids_that_lost_their_zeros_are_mended(tmp_path: Path, section: Section, 
 def test_a_link_that_is_no_id_is_counted(tmp_path: Path, section: Section) -> None:
     folder = laid(tmp_path / "ml", CSV | {"links.csv": CSV["links.csv"] + "21,tt12,n/a\n"})
     raw, report = tables(section("movielens", folder=folder, minimum_history=1, bad_rows=0.5))
-    assert (report["bad_links"], raw.items["ids"].list.len().to_list()) == (1, [2, 1, 0])
+    assert (report["bad_links"], raw.items["ids"].list.len().to_list()) == (1, [2, 1, 1])  # the last is a title
 
 
 @pytest.mark.parametrize(
