@@ -264,7 +264,86 @@ def test_a_system_s_rows_are_the_paper_s_own_settings(model: str) -> None:
     choice = Choice(name=model, settings=params["models"][model])
     found = models.configure(choice).model_dump() | models.learning(choice, params["train"]).model_dump()
     assert {key: found[key] for key in printed[model]} == printed[model]
+    pinned = {assignment.partition("=")[0].rpartition(".")[2] for assignment in given(first)}
+    assert printed[model].keys() | {"negatives"} <= pinned | {"ante_rnn": {"negatives"}}.get(model, set())
     assert models.learning(choice, params["train"]).decay == ("halved" if model == "mahn" else "none")
+
+
+def configured(name: str) -> dict[str, Any]:
+    """A cell's settings, whether it names them or leaves them to its model."""
+    params, cell = read_yaml(ROOT / "params.yaml"), CELLS[name]
+    for assignment in given(cell):
+        override(params, assignment)
+    found: dict[str, Any] = models.configure(Choice(name=cell["model"], settings=params["models"][cell["model"]]))
+    return found.model_dump()  # type: ignore[attr-defined, no-any-return]
+
+
+PRINTED_OF_ALL = {  # what a paper prints of its own system and its rivals alike
+    "ante_rnn": {"dim": 128},
+    "iarn": {"dim": 25},
+    "iris": {"dim": 64, "negatives": 4},
+}
+OTHERWISE = {  # rows that no paper prints, or prints with a number of their own
+    "iris_bpr_mf": {"negatives": 1},
+    **{f"iris_{row}_16": {"dim": 16} for row in ("multimodal", "image", "fism", "nais")},
+}
+
+
+@pytest.mark.parametrize("paper", PRINTED_OF_ALL)
+def test_a_paper_s_rows_share_what_it_prints_of_all_of_them(paper: str) -> None:
+    """Where the paper says so of all its rows, a rival of another width or of other draws is another model."""
+    for name, cell in CELLS.items():
+        if cell["paper"] != paper or cell.get("shown") == "figures":
+            continue
+        found, wanted = configured(name), PRINTED_OF_ALL[paper] | OTHERWISE.get(name, {})
+        named = {assignment.partition("=")[0].removeprefix("++") for assignment in given(cell)}
+        for key in wanted.keys() & found.keys():
+            assert found[key] == wanted[key], f"{name}: {key}"
+            assert f"models.{cell['model']}.{key}" in named, f"{name} leaves {key} to a default"
+
+
+def test_a_rival_is_the_form_that_its_paper_compares_with() -> None:
+    forms = {
+        "iris_vbpr": {"space": "shared", "item_bias": False, "visual_bias": False, "loss": "log", "negatives": 4},
+        **{f"{paper}_vbpr": {"space": "separate", "loss": "bpr"} for paper in ("ante_rnn", "mahn", "min_net")},
+        "ante_rnn_mlam": {"row": False, "bounds": {"image": 1, "word": 4, "sentence": 2, "personal": 1}},
+        "ante_rnn_iarn": {"dim": 128, "loss": "ranking", "ratings": False},
+        **{f"{paper}_mv_rnn": {"objective": "bpr", "fusion": "denoising"} for paper in ("ante_rnn", "mahn", "min_net")},
+        "ante_rnn_dream": {"objective": "bpr", "cell": "gru"},
+        "iris_fism": {"loss": "log", "history": "others", "length": 4000},
+        "iris_nais": {"history": "others", "length": 4000},
+        "iarn_mf": {"bias": "none"},
+        "iarn_timesvd": {"exponent": 0.4, "bins": 30},
+        "iarn_hievh": {"alpha": 0.01},
+        "iarn_mp2vec": {"metadata": 0.1},
+    }
+    for name, form in forms.items():
+        found = configured(name)
+        assert {key: found[key] for key in form} == form, name
+    page = (ROOT / "docs/models.md").read_text()
+    told = re.search(r'"VBPR" of the IRIS paper.*?\| `(.*?)` \|', page)
+    assert told
+    for said in told[1].split(", "):
+        key, _, value = said.partition(": ")
+        assert str(configured("iris_vbpr")[key]).lower() == value, said
+
+
+def test_what_a_table_prints_at_each_cut_off_is_there_at_each() -> None:
+    """Ante-RNN's Table 4: its rows have both measures at five cut-offs, Tables 5 and 6 at 20 alone."""
+    counts = [len(cell.get("published", {})) for cell in CELLS.values() if cell["paper"] == "ante_rnn"]
+    assert sorted(set(counts)) == [0, 2, 10]
+    assert counts.count(10) == 12
+    for name, cell in CELLS.items():
+        for measure in ("recall", "ndcg"):
+            told = [cell.get("published", {}).get(f"{measure}@{k}") for k in (5, 10, 15, 20, 25)]
+            read = [value for value in told if value is not None]
+            assert read == sorted(read), f"{name}: a longer list holds what a shorter one does"
+
+
+def test_a_form_that_its_paper_has_not_is_marked() -> None:
+    for name, cell in CELLS.items():
+        rows = configured(name).get("readings", {}).get("item_row", False) if cell["model"] == "ante_rnn" else False
+        assert cell.get("ours", False) == rows, name
 
 
 def test_the_simple_rivals_stand_in_every_paper_s_table() -> None:

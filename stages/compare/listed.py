@@ -22,6 +22,7 @@ class Cell(Record):
     base: str = Field("", description="overrides that it shares with others")
     published: dict[str, float] = Field({}, description="what the paper prints, by reading")
     published_on: str = Field("", description="on which data, where not on the paper's usual")
+    ours: bool = Field(False, description="whether it is a form of the paper's system that the paper has not")
     shown: Literal["figures", "everywhere"] = Field("everywhere", description="figures: in no table")
 
 
