@@ -187,19 +187,20 @@ def ran(
     store.write(frame, folder / name / "ranks" / "test.parquet", RANKS)
     store.write(pl.DataFrame(schema=dict(ERRORS.columns)), folder / name / "ranks" / "errors.parquet", ERRORS)
     files.write_json({"ndcg@10": 0.5}, folder / name / "test.json")
-    cost = {"epochs": 2, "seconds_an_epoch": 1.5, "peak_gib": 0.25, "ended_at_cap": capped}
+    cost = {"epochs": 2, "seconds_training": 3.5, "seconds_an_epoch": 1.5, "peak_gib": 0.25, "ended_at_cap": capped}
     (folder / name / "cost.json").write_text(json.dumps(cost))
 
 
 def tabled(listed: dict[str, dict[str, Any]], cells: Path, metrics: dict[str, list[str]]) -> dict[str, str]:
     """Their tables, with the differences and tests of the only metric under plain names."""
-    found = tables(listed, cells, metrics, {"p": "Somewhere"})
+    found = tables(listed, cells, metrics, {"p": "Somewhere"}, MADE)
     for paper, (metric,) in metrics.items():
         if paper in found:
             found[paper] = found[paper].replace(f"{metric}_", "")
     return found
 
 
+MADE = {"dataset": "shop", "content": "real", "seeds": 7}
 LISTED = {
     name: {"paper": "p", "protocol": "temporal", "model": "sasrec", "settings": ""} for name in ("p_own", "p_b", "p_c")
 }
@@ -220,13 +221,40 @@ def test_a_table_can_be_read(tmp_path: Path) -> None:
     ran(tmp_path, "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
     ran(tmp_path, "p_b", [5, 9, 20, 7], [1, 2, 3, 4])
     listed = LISTED | {"p_b": LISTED["p_b"] | {"settings": "models.sasrec.dim=8 models.sasrec.heads=1"}}
-    listed["p_own"] = listed["p_own"] | {"published": {"ndcg@10": 0.625}}
-    lines = markdown(tables(listed, tmp_path, {"p": ["auc"]}, {"p": "Somewhere"})["p"]).splitlines()
-    heads = "ndcg@10 | published ndcg@10 | published on | epochs | seconds an epoch | peak gib"
-    assert lines[0] == f"| cell | settings | {heads} | auc difference | auc p holm |"
-    assert lines[2] == "| p_own |  | 0.5 | 0.625 | Somewhere | 2 | 1.5 | 0.25 |  |  |"
-    assert lines[3].startswith("| p_b | dim=8 heads=1 | 0.5 |  |  | 2 | 1.5 | 0.25 | -0.101 | 0.0")
+    listed["p_own"] = listed["p_own"] | {"published": {"ndcg@10": 0.625}, "ours": True}
+    lines = markdown(tables(listed, tmp_path, {"p": ["auc"]}, {"p": "Somewhere"}, MADE)["p"]).splitlines()
+    heads = "ndcg@10 | published ndcg@10 | published on | epochs | seconds | seconds an epoch | peak gib"
+    tested = "auc difference | auc low | auc high | auc p holm | auc effect"
+    assert lines[0] == f"| cell | settings | {heads} | {tested} |"
+    assert lines[2] == "| p_own (ours) |  | 0.5 | 0.625 | Somewhere | 2 | 3.5 | 1.5 | 0.25 |  |  |  |  |  |"
+    assert lines[3].startswith("| p_b | dim=8 heads=1 | 0.5 |  |  | 2 | 3.5 | 1.5 | 0.25 | -0.101 | -0.")
     assert len(lines) == 4
+
+
+def test_a_row_says_what_it_took_and_how_it_is_made_anew(tmp_path: Path) -> None:
+    ran(tmp_path / "papers/cells", "p_own", [0, 0, 0, 1], [1, 2, 3, 4])
+    listed = {"p_own": LISTED["p_own"] | {"base": "++models.sasrec.dim=8", "settings": "++models.sasrec.heads=1"}}
+    text = tables(listed, tmp_path / "papers/cells", {"p": ["auc"]}, {}, MADE)["p"]
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["epochs"], row["seconds"], row["seconds_an_epoch"]) == ("2", "3.5", "1.5")
+    assert list(row)[-5:] == ["dataset", "content", "seeds", "base", "command"]
+    assert [row[name] for name in list(row)[-5:-1]] == ["shop", "real", "7", "++models.sasrec.dim=8"]
+    assert row["settings"] == "++models.sasrec.heads=1"
+    words = row["command"].split()
+    assert words == ["dvc", "--cd", str(tmp_path / "papers"), "repro", "cell@p_own"]
+    assert (ROOT / "papers/dvc.yaml").exists(), "and that is where the project's own cells are listed"
+
+
+def test_a_difference_has_its_interval(tmp_path: Path) -> None:
+    """The bootstrap's of the gains: a paired t's, near enough, where there are many cases."""
+    rng, users = np.random.default_rng(1), list(range(1, 301))
+    places = {name: rng.integers(0, 12, 300).tolist() for name in ("p_own", "p_b")}
+    for name, greater in places.items():
+        ran(tmp_path, name, greater, users)
+    _, row = csv.DictReader(io.StringIO(tabled(LISTED, tmp_path, {"p": ["auc"]})["p"]))
+    found = ttest_rel(*(1 - np.array(places[name]) / 99 for name in ("p_b", "p_own"))).confidence_interval(0.95)
+    assert [float(row["low"]), float(row["high"])] == pytest.approx([found.low, found.high], abs=0.001)
+    assert float(row["low"]) < float(row["difference"]) < float(row["high"])
 
 
 def test_metrics_of_a_paper_are_corrected_together_and_a_cell_for_figures_is_in_no_table(tmp_path: Path) -> None:
@@ -235,7 +263,7 @@ def test_metrics_of_a_paper_are_corrected_together_and_a_cell_for_figures_is_in_
     ran(tmp_path, "p_b", [5, 9, 7, 8, 6, 4, 3, 9], users)
     ran(tmp_path, "p_c", [0, 0], [1, 2])  # other cases, which nobody asks of it
     listed = LISTED | {"p_c": LISTED["p_c"] | {"shown": "figures"}}
-    found = tables(listed, tmp_path, {"p": ["ndcg@10", "auc", "rmse"]}, {})["p"]
+    found = tables(listed, tmp_path, {"p": ["ndcg@10", "auc", "rmse"]}, {}, MADE)["p"]
     own, b = csv.DictReader(io.StringIO(found))
     assert (own["cell"], b["cell"]) == ("p_own", "p_b")
     for metric in ("ndcg@10", "auc"):
@@ -250,7 +278,7 @@ def test_metrics_of_a_paper_are_corrected_together_and_a_cell_for_figures_is_in_
 
 @pytest.mark.parametrize("model", SYSTEMS)
 def test_a_system_s_rows_are_the_paper_s_own_settings(model: str) -> None:
-    printed = {
+    printed: dict[str, dict[str, Any]] = {
         "ante_rnn": {"dim": 128, "window": 5, "words": "gru", "loss": "full", "lr": 0.001, "weight_decay": 0.0001},
         "iarn": {"dim": 25, "hidden": 64, "batch_size": 50},
         "iris": {"dim": 64, "length": 4000, "history": "others", "beta": 0.8, "alpha": 0, "negatives": 4, "lr": 0.001},
@@ -274,8 +302,7 @@ def configured(name: str) -> dict[str, Any]:
     params, cell = read_yaml(ROOT / "params.yaml"), CELLS[name]
     for assignment in given(cell):
         override(params, assignment)
-    found: dict[str, Any] = models.configure(Choice(name=cell["model"], settings=params["models"][cell["model"]]))
-    return found.model_dump()  # type: ignore[attr-defined, no-any-return]
+    return models.configure(Choice(name=cell["model"], settings=params["models"][cell["model"]])).model_dump()
 
 
 PRINTED_OF_ALL = {  # what a paper prints of its own system and its rivals alike
@@ -303,7 +330,7 @@ def test_a_paper_s_rows_share_what_it_prints_of_all_of_them(paper: str) -> None:
 
 
 def test_a_rival_is_the_form_that_its_paper_compares_with() -> None:
-    forms = {
+    forms: dict[str, dict[str, Any]] = {
         "iris_vbpr": {"space": "shared", "item_bias": False, "visual_bias": False, "loss": "log", "negatives": 4},
         **{f"{paper}_vbpr": {"space": "separate", "loss": "bpr"} for paper in ("ante_rnn", "mahn", "min_net")},
         "ante_rnn_mlam": {"row": False, "bounds": {"image": 1, "word": 4, "sentence": 2, "personal": 1}},
@@ -427,7 +454,7 @@ def test_metrics_that_are_no_list_are_refused(tmp_path: Path, wrong: Any) -> Non
     ran(tmp_path, "p_own", [0, 0], [1, 2])
     ran(tmp_path, "p_b", [5, 9], [1, 2])
     with pytest.raises(ValueError, match=r"metrics: p is .*, expected a list of some; e\.g\. p: \[ndcg@10\]"):
-        tables(LISTED, tmp_path, {"p": wrong}, {})
+        tables(LISTED, tmp_path, {"p": wrong}, {}, MADE)
 
 
 def test_a_reading_that_is_no_number_is_named(tmp_path: Path) -> None:
@@ -487,6 +514,10 @@ def test_what_one_paper_cannot_have_leaves_the_tables_of_the_others(
     listed |= {name: LISTED["p_b"] | {"paper": "r"} for name in ("r_own", "r_b")}
     papers = {"cells": listed, "metrics": {paper: ["ndcg@10"] for paper in "pqr"}, "published_on": {}}
     (tmp_path / "cells.yaml").write_text(json.dumps(papers))
+    with pytest.raises(SystemExit, match="does not say dataset, content, seed"):
+        command(tmp_path, monkeypatch)
+    papers |= {"dataset": "shop", "content": "none", "seed": 1}
+    (tmp_path / "cells.yaml").write_text(json.dumps(papers))
     command(tmp_path, monkeypatch)
     assert "none of the cells of" in capsys.readouterr().out
     for name in ("p_b", "p_c", "q_own", "q_b", "r_own", "r_b"):
@@ -498,6 +529,7 @@ def test_what_one_paper_cannot_have_leaves_the_tables_of_the_others(
     told = capsys.readouterr().out
     assert f"p_own was not run, so nothing is tested: `dvc --cd {tmp_path} repro cell@p_own` runs it" in told
     assert "r_own was not run" not in told
+    assert told.endswith(f"dataset shop, content none, seeds 1; a row anew: `dvc --cd {tmp_path} repro cell@<cell>`\n")
 
 
 ONE = "cells: {{p_b: {{paper: p, protocol: q, model: ease, settings: '', {}}}}}\nmetrics: {{}}\npublished_on: {{}}"

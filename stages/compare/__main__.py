@@ -36,6 +36,8 @@ def show(first: RevisionResults, second: RevisionResults, rows: list[MetricCompa
     if not verdicts:
         return
     console.print("difference: second - first; p: paired, two-sided; effect: Cohen's d of the paired differences")
+    told = ", ".join(f"{printable(row.metric)} {row.verdict.interval}" for row in rows if row.verdict)
+    console.print(f"95 % of the difference, by bootstrap: {told}")
     for side, other in ((first, second), (second, first)):
         if alone := sorted(side.metrics.keys() - other.metrics.keys()):
             console.print(f"of {side.revision} alone, in no test: {', '.join(map(printable, alone))}")

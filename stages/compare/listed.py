@@ -39,6 +39,18 @@ def parts(path: Path, *names: str) -> list[Any]:
     return [found[name] for name in names]
 
 
+def made_of(path: Path) -> dict[str, Any]:
+    """What all cells of a file are made of, by column: the data set, what is in it, the seeds.
+
+    Raises:
+        ValueError: the file names one of them not.
+    """
+    found = read_yaml(path)
+    if absent := [name for name in ("dataset", "content", "seed") if name not in found]:
+        raise ValueError(f"{path} does not say {', '.join(absent)}: what its cells are made of")
+    return {"dataset": found["dataset"], "content": found["content"], "seeds": found["seed"]}
+
+
 def refuse_wrong(cells: dict[str, Any]) -> None:
     """Raises ValueError where a cell lacks what every cell has, or has what none has; says which."""
     for name, cell in cells.items():

@@ -8,26 +8,28 @@ import polars as pl
 
 from engine.measures import ranking
 from engine.measures.rating import rmse
-from engine.measures.significance import Verdict, holm, randomisation, t_test
+from engine.measures.significance import holm, randomisation, t_test
+from stages.compare.interval import Bounded, bounded
 from stages.compare.revision import RevisionResults
 
 CASE = ["user", "position", "target"]  # the number of a case depends on what else was split
 EVENT = ["user", "position", "item"]
 Test = Literal["randomisation", "t"]
-Tested = tuple[str, float, float, Verdict]  # a metric of the first and of the second
+Tested = tuple[str, float, float, Bounded]  # a metric of the first and of the second
 
 
 @dataclass(frozen=True)
 class MetricComparison:
     """A metric of two revisions; without a test (`verdict` None) the values are those of metrics/test.json.
 
-    `verdict`: paired test over the cases that both ranked; `corrected`: its p, by Holm over all metrics.
+    `verdict`: paired test over the cases that both ranked, with the interval of the difference; `corrected`: its p, by
+    Holm over all metrics.
     """
 
     metric: str
     first: float | None
     second: float | None
-    verdict: Verdict | None = None
+    verdict: Bounded | None = None
     corrected: float | None = None
 
 
@@ -102,8 +104,9 @@ def untested(first: RevisionResults, second: RevisionResults) -> list[MetricComp
     return [MetricComparison(name, first.metrics.get(name), second.metrics.get(name)) for name in names]
 
 
-def _verdict(first_B: ranking.Values, second_B: ranking.Values, test: Test, seed: int) -> Verdict:
-    return t_test(second_B, first_B) if test == "t" else randomisation(second_B, first_B, seed=seed)
+def _verdict(first_B: ranking.Values, second_B: ranking.Values, test: Test, seed: int) -> Bounded:
+    verdict = t_test(second_B, first_B) if test == "t" else randomisation(second_B, first_B, seed=seed)
+    return bounded(verdict, second_B, first_B)
 
 
 def _order(metric: str) -> tuple[str, int]:

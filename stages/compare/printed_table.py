@@ -4,23 +4,27 @@ import csv
 import io
 from typing import Any
 
-from engine.measures.significance import Verdict, holm
+from engine.measures.significance import holm
+from stages.compare.interval import Bounded
 
 READINGS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "auc", "rmse")
-COST = ("epochs", "seconds_an_epoch", "peak_gib")
-TESTED = ("_difference", "_p_holm")  # columns of a reading that are printed
+COST = ("epochs", "seconds", "seconds_an_epoch", "peak_gib")
+MADE = ("dataset", "content", "seeds", "base", "command")  # what a reader runs the row anew by: the last columns
+OF_A_TEST = ("difference", "low", "high", "p", "p_holm", "effect")  # columns of a reading; low to high: 95 %
+TESTED = ("_difference", "_low", "_high", "_p_holm", "_effect")  # those of them that are printed
 CAPPED = "†"
 
 
-def as_csv(rows: list[dict[str, Any]], verdicts: dict[str, list[Verdict | None]]) -> str:
+def as_csv(rows: list[dict[str, Any]], verdicts: dict[str, list[Bounded | None]]) -> str:
     """The rows with what was tested of them, Holm over all of it."""
     tested = [(metric, place, v) for metric, column in verdicts.items() for place, v in enumerate(column) if v]
     corrected = holm([verdict.p for *_, verdict in tested])
     for (metric, place, verdict), p_holm in zip(tested, corrected, strict=True):
-        told = {"difference": verdict.difference, "p": verdict.p, "p_holm": float(p_holm), "effect": verdict.effect}
-        rows[place] |= {f"{metric}_{name}": value for name, value in told.items()}
-    told_of = [f"{metric}_{name}" for metric in verdicts for name in ("difference", "p", "p_holm", "effect")]
-    columns = list(dict.fromkeys([*(key for row in rows for key in row if key not in told_of), *told_of]))
+        told = vars(verdict) | {"p_holm": float(p_holm)}
+        rows[place] |= {f"{metric}_{name}": told[name] for name in OF_A_TEST}
+    told_of = [f"{metric}_{name}" for metric in verdicts for name in OF_A_TEST]
+    last = [*told_of, *(name for name in MADE if any(name in row for row in rows))]
+    columns = list(dict.fromkeys([*(key for row in rows for key in row if key not in last), *last]))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -37,7 +41,8 @@ def markdown(text: str) -> str:
     for row in rows:
         settings = row["settings"].replace(f"models.{row['model']}.", "").replace("+", "")
         row["epochs"] += CAPPED if row["ended_at_cap"] == "1" else ""
-        lines.append([row["cell"], settings, *(_short(row[name]) for name in columns[2:])])
+        name = row["cell"] + (" (ours)" if row.get("ours") else "")
+        lines.append([name, settings, *(_short(row[name]) for name in columns[2:])])
     capped = any(CAPPED in row["epochs"] for row in rows)
     under = [f"\n{CAPPED} ended at its last epoch: enters no test"] if capped else []
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), *under])

@@ -1,5 +1,6 @@
 """Two revisions of a project that DVC ran: read out of git and cache, joined by case, tested."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -308,6 +309,9 @@ def test_every_metric_and_number_is_whole_on_a_terminal_of_80_letters(capsys: py
     assert "…" not in shown
     assert all(f"│{name}" in shown for name in metrics)
     assert "p (Holm)" in shown
+    intervals = re.findall(r"(\S+@\d+) ([+-]\d\.\d{4}) to ([+-]\d\.\d{4})", " ".join(shown.split()))
+    assert sorted(name for name, *_ in intervals) == sorted(metrics)
+    assert all(float(low) <= float(high) for _, low, high in intervals)
 
 
 def test_other_data_another_protocol_or_other_cases_are_refused_with_both_named() -> None:
