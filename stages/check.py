@@ -72,7 +72,17 @@ def sections(params: dict[str, Any], pipeline: dict[str, Any]) -> None:
         module = importlib.import_module(module_name(stage))
         found = checked(module.Params, declared(stage, params, pipeline), places(stage, params, pipeline))
         if hasattr(module, "settings"):
-            module.settings(found)  # what a section chosen by name holds
+            try:
+                module.settings(found)  # what a section chosen by name holds
+            except ValueError as error:
+                raise ValueError(f"{error}{_other_content(stage, params)}") from None
+
+
+def _other_content(stage: str, params: dict[str, Any]) -> str:
+    """What reads the pictures of other data than the demo, where they are read as the demo's."""
+    if stage in ("regions", "images") and params["content"] == "demo" and params["dataset"] != "demo":
+        return f"; contents.demo is for {stage} of the demo: content=real has trained networks, content=none reads none"
+    return ""
 
 
 def module_name(stage: str) -> str:

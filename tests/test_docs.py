@@ -18,6 +18,7 @@ from engine.tables.layout import Layout
 from engine.tables.params import declared, lookup, override, read_yaml
 from engine.tables.settings import checked
 from serving.arguments import parsed
+from stages.check import names, raw_files, sections
 from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent
@@ -168,22 +169,36 @@ def amazon(folder: Path, command: str) -> dict[str, str]:
 MAKERS: dict[str, Callable[[Path, str], dict[str, str]]] = {
     "movielens": movielens, "pinterest": pinterest, "netflix": netflix, "amazon": amazon,
 }  # fmt: skip
-COMMANDS = [
-    line.split("`")[-2]
-    for line in (ROOT / "docs" / "data.md").read_text().splitlines()
-    if line.startswith("|") and "`-S dataset=" in line
-]
+COMMANDS = re.findall(r"`(-S dataset=.*?)` \|$", (ROOT / "docs" / "data.md").read_text(), re.M)
+RUNS = [line for page in PAGES for line in [*blocks(page), *re.findall(r"`(dvc exp run .*?)`", page.read_text())]]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_papers_dataset_is_read_by_its_command(tmp_path: Path, command: str) -> None:
+def chosen(command: str) -> dict[str, Any]:
+    """params.yaml as a command sets it, of names and sections that `check` passes."""
     params = read_yaml(ROOT / "params.yaml")
     for found in SET.findall(command):
         override(params, "".join(found))
+    names(params)
+    sections(params, read_yaml(ROOT / "dvc.yaml"))
+    return params
+
+
+@pytest.mark.parametrize("command", sorted({line for line in RUNS if re.match("dvc exp run .*-S ", line)}))
+def test_every_run_passes_the_check(command: str) -> None:
+    chosen(command)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_papers_dataset_is_read_by_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    params = chosen(command)
     source = params["dataset"]
     section = params["datasets"][source]
     made = MAKERS[source](tmp_path / "raw", section.get("release", "") if source == "movielens" else command)
     assert set(made) <= set(section)
     section |= made
+    assert raw_files(params)
     raw, _ = tables(checked(Params, declared("ingest", params, read_yaml(ROOT / "dvc.yaml")), "ingest"))
     assert (raw.events.height, raw.users.height, raw.items.height) == (PEOPLE * THINGS, PEOPLE, THINGS)

@@ -66,6 +66,19 @@ def test_a_wrong_setting_of_any_stage_is_refused(params: dict[str, Any], key: st
         sections(params, PIPELINE)
 
 
+@pytest.mark.parametrize("stage", ["regions", "images"])
+def test_the_demos_untrained_network_is_refused_for_other_data_with_what_would_do(
+    params: dict[str, Any], stage: str
+) -> None:
+    override(params, "dataset=table")
+    for other in {"regions", "images"} - {stage}:
+        override(params, f"contents.demo.{other}.weights=untrained")
+    with pytest.raises(ValueError, match=rf"{stage}.weights is none.* table\..*content=real .* content=none "):
+        sections(params, PIPELINE)
+    override(params, "dataset=demo")
+    sections(params, PIPELINE)
+
+
 @pytest.mark.parametrize("content", ["demo", "real", "none"])
 def test_what_is_committed_is_right(params: dict[str, Any], content: str) -> None:
     params["content"] = content
