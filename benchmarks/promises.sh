@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the pipeline promises, at the demo's full size: another model runs three stages, going back runs none, branches
+# What the pipeline promises, at the demo's full size: another model runs its own stages alone, going back runs none, branches
 # compare, a fresh clone has nothing to do, and a training that was killed ends in the same bytes.
 #   benchmarks/promises.sh FOLDER      FOLDER: a clone in which `make demo` has run; it is committed to there
 set -euo pipefail
