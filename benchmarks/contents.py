@@ -23,9 +23,11 @@ import numpy as np
 
 from benchmarks.cells import Apart, count, markdown, refused, section, seen_by
 from benchmarks.one_rule import flags, stopping
+from benchmarks.paired import HEAD as HEAD_OF_TESTS
+from benchmarks.paired import paired_tests, spread
 from benchmarks.variants import measured, model_of, some
 from engine.measures.ranking import Values, ndcg, recall
-from engine.measures.significance import Verdict, bootstrap, holm, t_test
+from engine.measures.significance import Verdict, t_test
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
@@ -49,7 +51,7 @@ SYSTEMS: dict[str, dict[str, str]] = {
         "shuffled": f"ante_rnn:{ROW}@words=shuffled,regions=shuffled",
     },
 }  # fmt: skip
-RIVALS = ("popularity", "item_knn", "ease", "bpr_mf", "fism", "nais", "gru4rec", "sasrec", "bert4rec")
+RIVALS = ("popularity", "item_knn", "ease", "ials", "bpr_mf", "fism", "nais", "gru4rec", "sasrec", "bert4rec")
 AGAINST = ("sasrec", "ease", "bpr_mf")  # what each whole system is held against
 HEAD = ["row", "HR@10", "NDCG@10", "HR@10 rare", "NDCG@10 rare", "epochs (best)", "rate", "s an epoch", "GiB"]
 HEAD += ["parameters"]
@@ -142,11 +144,6 @@ def place(one: Found) -> Values:
     return np.array(one["place"])
 
 
-def spread(read: list[float]) -> str:
-    """The mean, and of several the standard deviation."""
-    return f"{np.mean(read):.4f}" + (f" ± {np.std(read, ddof=1):.4f}" if len(read) > 1 else "")
-
-
 def claims(systems: list[str], found: dict[str, list[Found]]) -> Iterator[tuple[str, str, str]]:
     """What is tested: a name, and the two rows."""
     for system in systems:
@@ -161,20 +158,16 @@ def claims(systems: list[str], found: dict[str, list[Found]]) -> Iterator[tuple[
 
 def tests(systems: list[str], found: dict[str, list[Found]], rare_C: Values) -> str:
     """Markdown: each claim over all cases and over the rare ones."""
-    head = ["whole against", "difference of NDCG@10", "each seed", "95 %", "d", "p", "p by Holm"]
-    lines, all_p = [], []
-    for said, first, second in claims(systems, found):
-        gain_SC, other_SC = (np.array([ndcg(place(one), 10) for one in found[name]]) for name in (first, second))
-        gain_C, other_C = gain_SC.mean(0), other_SC.mean(0)
-        verdict, (_, (low, high)) = t_test(gain_C, other_C), bootstrap(gain_C, other_C)
-        few = t_test(gain_C[rare_C], other_C[rare_C]) if rare_C.sum() > 1 else Verdict(0.0, 1.0, 0.0, 0)
-        all_p.append(verdict.p)
-        seeds = " ".join(f"{gain:+.4f}" for gain in gain_SC.mean(1) - other_SC.mean(1))
-        cells = [said, f"{verdict.difference:+.4f}", seeds, f"{low:+.4f} to {high:+.4f}", f"{verdict.effect:+.3f}"]
-        lines.append([*cells, f"{verdict.p:.1e}", "", f"{few.difference:+.4f}", f"{few.p:.1e}"])
-    for cells, p in zip(lines, holm(all_p), strict=True):
-        cells[6] = f"{p:.1e}"
-    return markdown([[*head, "rare: difference", "rare: p"], *lines])
+    head = ["whole against", "difference of NDCG@10", *HEAD_OF_TESTS[1:], "rare: difference", "rare: p"]
+    gain = {name: np.array([ndcg(place(one), 10) for one in of]) for name, of in found.items() if "place" in of[0]}
+    said = list(claims(systems, found))
+    lines = paired_tests((gain[first], gain[second]) for _, first, second in said)
+    for line, (name, first, second) in zip(lines, said, strict=True):
+        line.insert(0, name)
+        rare_SC = [gain[row][:, rare_C] for row in (first, second)]
+        few = t_test(*(one.mean(0) for one in rare_SC)) if rare_C.sum() > 1 else Verdict(0.0, 1.0, 0.0, 0)
+        line.extend([f"{few.difference:+.4f}", f"{few.p:.1e}"])
+    return markdown([head, *lines])
 
 
 def main() -> None:

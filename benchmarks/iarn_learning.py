@@ -8,7 +8,8 @@ of the gradient, go back to the best weights at .4 of the rate after 10 validati
 RMSprop, and learn from whole histories, later events included (`leak`). Squared matrices beside the loss are ours. One
 rule of stopping for all: --patience times 6,400 pairs that brought nothing better; a row that ended at --passes is
 marked and enters no test. Beside them the running bias of params.yaml. Tests: paired over the test's events against the
-first row, two-sided, Holm. Rows are kept in --keep under a digest of data and settings (not of the code).
+first row, of squared errors, two-sided, Holm. Rows are kept in --keep under a digest of data and settings (not of the
+code).
 """
 
 import argparse
@@ -33,12 +34,14 @@ from engine.tables.settings import Choice
 from engine.training.fit import Train, fit
 from engine.training.source import Data, digest, load
 from engine.training.steps import Steps
+from stages.compare.interval import bounded
 
 OFTEN = 6_400  # pairs between validations of the authors
 BAD, BACK = 10, 0.4  # validations without a gain before it goes back, and what is then left of the rate
 PRINTED = {"dim": 25, "hidden": 64, "dropout": 0.25}
 SCALED = {"scale": 2.0, "summary": 0.25, "activation": "softplus"}
 HEAD = ["row", "RMSE", "MAE", "validation RMSE", "best after passes", "ended after", "to the first row", "p by Holm"]
+HEAD += ["squared errors: difference", "95 %", "d"]
 
 
 @dataclass(frozen=True)
@@ -172,15 +175,22 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     first = next(iter(found))
     squared = {name: np.array(row["squared"]) for name, row in found.items()}
     whole = [name for name, row in found.items() if not (row["capped"] or found[first]["capped"])]
-    verdicts = {name: t_test(squared[name], squared[first]).p for name in whole if name != first}
-    p = dict(zip(verdicts, holm(list(verdicts.values())), strict=True))
+    verdicts = {
+        name: bounded(t_test(squared[name], squared[first]), squared[name], squared[first])
+        for name in whole
+        if name != first
+    }
+    p = dict(zip(verdicts, holm([one.p for one in verdicts.values()]), strict=True))
     lines = [HEAD]
     for name, row in found.items():
         rmse = math.sqrt(squared[name].mean())
         passes = ["" if math.isnan(row[key]) else f"{row[key]:.2f}" for key in ("best", "ended")]
         apart = f"{rmse - math.sqrt(squared[first].mean()):+.4f}" if name != first else ""
         read = [f"{one:.4f}" for one in (rmse, row["mae"], row["valid"])]
-        lines.append([name + " †" * row["capped"], *read, *passes, apart, f"{p[name]:.1g}" if name in p else ""])
+        tested = []
+        if one := verdicts.get(name):
+            tested = [f"{p[name]:.1g}", f"{one.difference:+.4f}", one.interval, f"{one.effect:+.3f}"]
+        lines.append([name + " †" * row["capped"], *read, *passes, apart, *tested])
     return markdown(lines)
 
 

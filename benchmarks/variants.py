@@ -3,14 +3,15 @@
     python -m benchmarks.variants demo ante_rnn ante_rnn:text=mean ante_rnn:context=off gru4rec sasrec popularity
 
 reads data/<dataset>/ as `dvc repro` left it, trains each on `protocol` with the settings of params.yaml and the
-overrides behind its colon (comma-separated), ranks the test cases once, and prints a line each as it is done. Every
-row learns until --patience validations brought nothing better, at a rate that does not fall; one that ended at
---epochs is marked † and enters no test. Every variant's ranks are kept in --keep under a digest of data and settings
-(not of the code: empty the folder after a change there), so that a run that was stopped goes on and several can share
-the work. --cases ranks so many cases of validation and of test, the same for all: a model that meets every pair alone
-takes hours for all. Behind an @ stand views that are knocked out, for training and test alike:
-`iris@image=shuffled,text=constant` (vectors change hands among the items that have them, or all of those get the mean
-one).
+overrides behind its colon (comma-separated), ranks the test cases once a seed, and prints a line each as it is done:
+means of the --seeds, ± a standard deviation. Every row learns until --patience validations brought nothing better, at a
+rate that does not fall; one that ended at --epochs in a seed is marked † and enters no test. Tests: paired, two-sided,
+of each case's recall@20 in the mean of the seeds, Holm over all of them. Every variant's ranks are kept in --keep, a
+file a seed, under a digest of data and settings (not of the code: empty the folder after a change there), so that a run
+that was stopped goes on and several can share the work. --cases ranks so many cases of validation and of test, the same
+for all: a model that meets every pair alone takes hours for all. Behind an @ stand views that are knocked out, for
+training and test alike: `iris@image=shuffled,text=constant` (vectors change hands among the items that have them, or
+all of those get the mean one).
 """
 
 import argparse
@@ -25,12 +26,12 @@ import polars as pl
 import torch
 
 import models
-from benchmarks.cells import count, earlier, refused, section, seen_by
+from benchmarks.cells import Apart, count, earlier, markdown, refused, section, seen_by
 from benchmarks.one_rule import flags, stopping
+from benchmarks.paired import HEAD, paired_tests, spread
 from engine.evaluation.rank import rank
 from engine.evaluation.rate import Errors, rates
 from engine.measures.ranking import auc, ndcg, positions, recall
-from engine.measures.significance import holm, t_test
 from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
@@ -136,13 +137,14 @@ def oracle(layout: Layout) -> float | None:
     return float(recall(positions(test["greater"].to_numpy(), test["ties"].to_numpy()), 20).mean())
 
 
-def cells(row: dict[str, Any], best: float | None, against: str) -> str:
-    """A row of the table: measures of the places, errors, cost."""
-    place = np.array(row["place"])
-    found = [f"{recall(place, k).mean():.4f}" for k in CUTOFFS] + [f"{ndcg(place, k).mean():.4f}" for k in CUTOFFS]
-    found += ["" if row[name] is None else f"{row[name]:.4f}" for name in ("auc", "rmse", "mae")]
-    found += ["" if best is None else f"{recall(place, 20).mean() / best:.3f}"]
-    found += [f"{row['epochs']} ({row['best']})", f"{row['an_epoch']:.2f}", f"{row['gib']:.2f}", against]
+def cells(of: list[dict[str, Any]], best: float | None, against: str) -> str:
+    """A row of the table, a dict a seed: measures of the places, errors, cost."""
+    places = [np.array(row["place"]) for row in of]
+    found = [spread([measure(place, k).mean() for place in places]) for measure in (recall, ndcg) for k in CUTOFFS]
+    found += [spread([row[name] for row in of]) if of[0][name] is not None else "" for name in ("auc", "rmse", "mae")]
+    found += ["" if best is None else f"{np.mean([recall(place, 20).mean() for place in places]) / best:.3f}"]
+    found += [", ".join(f"{row['epochs']} ({row['best']})" for row in of)]
+    found += [f"{np.mean([row['an_epoch'] for row in of]):.2f}", f"{max(row['gib'] for row in of):.2f}", against]
     return " | ".join(found)
 
 
@@ -153,11 +155,23 @@ def head() -> str:
     return "| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|"
 
 
+def learnt(name: str, given: argparse.Namespace, layout: Layout) -> list[dict[str, Any]]:
+    """A variant's row of each seed."""
+    found, model = [], model_of(name)
+    for seed in given.seeds:
+        params = read_yaml(Path("params.yaml")) | {"seed": seed}
+        for assignment in [*stopping(model, given, section(model, params)), *given.set]:
+            override(params, assignment)
+        found.append(measured(name, params, layout, seen_by(given.protocol, params), given.keep, given.cases))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("variants", nargs="+", help="model, or model:setting=value,setting=value@view=knock")
     parser.add_argument("--protocol", default="temporal")
+    parser.add_argument("--seeds", nargs="+", type=int, action=Apart, default=[1])
     flags(parser)
     parser.add_argument("--keep", type=Path, default=Path(".cache/variants"))
     parser.add_argument("--cases", type=count, default=0, help="ranked of validation and of test; 0: all")
@@ -167,24 +181,19 @@ def main() -> None:
     layout = Layout(Path("data", given.dataset), given.protocol)
     best = oracle(layout)
     print(f"recall@20 of the oracle: {best if best is None else round(best, 4)}\n{head()}", flush=True)
-    first: np.ndarray | None = None
-    capped, tests = False, list[tuple[str, float]]()
+    hits, whole = dict[str, np.ndarray](), dict[str, bool]()
     for name in given.variants:
-        params = read_yaml(Path("params.yaml"))
-        model = model_of(name)
-        for assignment in [*stopping(model, given, section(model, params)), *given.set]:
-            override(params, assignment)
-        row = measured(name, params, layout, seen_by(given.protocol, params), given.keep, given.cases)
-        hit, against = recall(np.array(row["place"]), 20), ""
-        if first is None:
-            first, capped = hit, row["capped"]
-        elif not (capped or row["capped"]):
-            p = t_test(hit, first).p
-            tests.append((name, p))
-            against = f"{hit.mean() - first.mean():+.4f}, p = {p:.1e}"
-        print(f"| {name}{' †' if row['capped'] else ''} | {cells(row, best, against)} |", flush=True)
-    for (name, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
-        print(f"Holm-corrected p of {name}: {p:.1e}")
+        of = learnt(name, given, layout)
+        hits[name] = np.array([recall(np.array(row["place"]), 20) for row in of])
+        whole[name] = not any(row["capped"] for row in of)
+        apart = hits[name].mean() - hits[given.variants[0]].mean()
+        against = f"{apart:+.4f}" if len(hits) > 1 else ""
+        print(f"| {name}{'' if whole[name] else ' †'} | {cells(of, best, against)} |", flush=True)
+    first, *others = given.variants
+    if named := [name for name in others if whole[first] and whole[name]]:
+        lines = paired_tests((hits[name], hits[first]) for name in named)
+        table = [[name, *line] for name, line in zip(named, lines, strict=True)]
+        print(f"\n{markdown([[f'recall@20 against {first}', *HEAD], *table])}")
 
 
 if __name__ == "__main__":

@@ -90,8 +90,40 @@ def test_all_rows_learn_by_one_rule_and_a_row_at_its_cap_enters_no_test(
     assert rules["gru4rec@image=shuffled"]["clip"] == 2
     assert rules["popularity"] == {}
     said = capsys.readouterr().out
-    lines = {line.split(" | ")[0].lstrip("| "): line for line in said.splitlines()}
+    rows, tests = said.split("\n\n")
+    lines = {line.split(" | ")[0].lstrip("| "): line for line in rows.splitlines()}
     assert f"{names[1]} †" in lines
-    assert "p = " not in lines[f"{names[1]} †"]
-    assert all("p = " in lines[name] for name in names[2:])
-    assert [line.split()[3] for line in said.splitlines() if line.startswith("Holm")] == [f"{n}:" for n in names[2:]]
+    assert [line.split(" | ")[0].lstrip("| ") for line in tests.splitlines()[2:]] == names[2:]
+
+
+def test_each_seed_trains_and_the_mean_of_a_case_over_the_seeds_is_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hits = {
+        "ease": {1: 0.5, 2: 0.5, 5: 0.5},
+        "sasrec": {1: 0.75, 2: 0.25, 5: 0.75},
+        "gru4rec": {1: 1.0, 2: 1.0, 5: 0.7},
+    }
+    asked = []
+
+    def measured(name: str, params: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        seed = params["seed"]
+        asked.append((name, seed))
+        place = [1 if case < 400 * hits[name][seed] else 90 for case in range(400)]
+        row = dict.fromkeys(("auc", "best", "an_epoch", "gib"), float(seed)) | {"rmse": None, "mae": None}
+        return row | {"place": place, "epochs": 10 + seed, "capped": name == "gru4rec" and seed == 5}
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(variants, "measured", measured)
+    monkeypatch.setattr(variants, "oracle", lambda layout: None)
+    words = ["ease", "sasrec", "gru4rec", "--seeds", "1", "2", "5", "--keep", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["variants", "demo", *words])
+    variants.main()
+    assert asked == [(name, seed) for name in hits for seed in (1, 2, 5)]
+    rows, tests = capsys.readouterr().out.split("\n\n")
+    table = {line.split(" | ")[0].lstrip("| "): line.rstrip(" |").split(" | ")[1:] for line in rows.splitlines()}
+    assert table["sasrec"][3] == f"0.5833 ± {np.std([0.75, 0.25, 0.75], ddof=1):.4f}"
+    assert table["sasrec"][-4:] == ["11 (1.0), 12 (2.0), 15 (5.0)", "2.67", "5.00", "+0.0833"]
+    assert "gru4rec †" in table, "capped in one seed"
+    (tested,) = tests.splitlines()[2:]
+    assert tested.rstrip(" |").split(" | ")[:3] == ["| sasrec", "+0.0833", "+0.2500 -0.2500 +0.2500"]

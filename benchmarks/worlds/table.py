@@ -9,7 +9,8 @@ from benchmarks.worlds.made import Numbers
 from benchmarks.worlds.trial import Trained
 from engine.measures.ranking import ndcg, recall
 from engine.measures.rating import rmse
-from engine.measures.significance import Verdict, holm, t_test
+from engine.measures.significance import holm, t_test
+from stages.compare.interval import Bounded, bounded
 
 CUTOFF, LEVEL = 10, 0.01
 
@@ -20,7 +21,7 @@ class Outcome:
 
     better: str
     worse: str
-    whole: Verdict
+    whole: Bounded
     p: float
     seeds: list[tuple[float, float]]  # difference and corrected p
     capped: bool
@@ -46,7 +47,8 @@ def outcomes(
     gain = {name: [_gain(np.array(cell.found), rated) for cell in cells] for name, cells in rows.items()}
     seeds = range(len(next(iter(rows.values()))))
     alone = [[t_test(gain[better][seed], gain[worse][seed]) for better, worse in claims] for seed in seeds]
-    whole = [t_test(np.concatenate(gain[better]), np.concatenate(gain[worse])) for better, worse in claims]
+    joined = {name: np.concatenate(seeds) for name, seeds in gain.items()}
+    whole = [bounded(t_test(joined[better], joined[worse]), joined[better], joined[worse]) for better, worse in claims]
     p_alone = [holm([verdict.p for verdict in verdicts]) for verdicts in alone]
     p_whole = holm([verdict.p for verdict in whole])
     return [
@@ -84,12 +86,13 @@ def readings(
 def verdicts(found: Sequence[Outcome]) -> str:
     """The claims."""
     lines = [
-        "| claim | difference | effect | cases | p (Holm) | by seed: difference (p) | |",
-        "|---|---|---|---|---|---|---|",
+        "| claim | difference | 95 % | effect | cases | p (Holm) | by seed: difference (p) | |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for one in found:
         seeds = ", ".join(f"{difference:+.4f} ({_p(p)})" for difference, p in one.seeds)
-        whole = f"{one.whole.difference:+.4f} | {one.whole.effect:+.3f} | {one.whole.cases:,} | {_p(one.p)}"
+        apart = f"{one.whole.difference:+.4f} | {one.whole.interval}"
+        whole = f"{apart} | {one.whole.effect:+.3f} | {one.whole.cases:,} | {_p(one.p)}"
         lines.append(f"| {one.better} over {one.worse} | {whole} | {seeds} | {one.says} |")
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy import stats
 
 import models
 from benchmarks import iarn_learning
@@ -119,6 +120,12 @@ def test_the_table_tests_against_the_first_row_and_leaves_out_what_ended_at_its_
     assert float(lines["better"][6]) < 0
     assert float(lines["better"][7].rstrip(" |")) < 1e-9
     assert lines["capped †"][7].strip(" |") == ""
+    difference, interval = lines["better"][8:10]
+    low, high = (float(end) for end in interval.split(" to "))
+    assert low < float(difference) < high < 0
+    expected = stats.ttest_rel(found["better"]["squared"], found["first"]["squared"]).confidence_interval(0.95)
+    assert [low, high] == pytest.approx([expected.low, expected.high], abs=0.002)
+    assert float(lines["better"][10].rstrip(" |")) < -1
 
 
 def test_the_command_learns_keeps_and_prints(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.worlds import __main__ as command
 from benchmarks.worlds import causes, gates, iarn, iris, mahn, min_net, trial
 from benchmarks.worlds.made import TEST, VALID, VIEWS, Made, Numbers, Row, Rule, World, shuffled
-from benchmarks.worlds.table import outcomes, readings
+from benchmarks.worlds.table import outcomes, readings, verdicts
 from benchmarks.worlds.trial import Trained, cell, kept
 from engine.evaluation.question import Question
 from engine.evaluation.readings import read
@@ -234,6 +234,9 @@ def test_a_claim_is_tested_over_the_same_cases_of_every_seed() -> None:
     over_b, over_a, over_c = outcomes(rows, [("a", "b"), ("b", "a"), ("a", "c")])
     assert over_b.whole.cases == 128
     assert over_b.whole.difference == pytest.approx(56 / 64)
+    assert over_b.whole.low < 56 / 64 < over_b.whole.high
+    assert (over_b.whole.low > 0.7, over_c.whole.high < 0.6) == (True, True)
+    assert over_b.whole.interval in verdicts([over_b, over_a]).splitlines()[2]
     assert over_b.says == "holds in each seed"
     assert over_a.says == "does not hold; 0 of 2 alone"
     assert over_c.says == "holds over the seeds together; 1 of 2 alone"
