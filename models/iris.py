@@ -13,7 +13,7 @@ a sigmoid (`unit`), h as wide as the factors: the paper leaves them open. Zeros 
 themselves (c1, and g(0) = 1/2, remain, and W_share carries them over): here they are, by a flag after each layer
 (`missing: neutral`; `zeros` is the paper's). n counts the history without the target. Given vectors are standardised
 over the catalogue (`standard`). There is no item bias in eq. 5 (`item_bias`). The log loss is a mean over positives,
-each with its negatives; eq. 12's penalties are added to it.
+each with its `negatives` (the paper's K, which it does not print); eq. 12's penalties are added to it.
 The paper's history of a training item is all else that the user chose, before or after: `history: others`, meant for
 the protocol `random_one`; a user with more than `window` events is read in windows. `history: before` learns from the
 newest `length` before a target, as it is ranked where time matters; they say most, and `length` is short by default.

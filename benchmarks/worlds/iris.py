@@ -125,7 +125,7 @@ def made(seed: int, shape: Shape = Shape()) -> Made:
     return Made(item_UL, catalog, rule)
 
 
-SAME = {"dim": 8, "length": 60, "hidden": 32, "unit": "relu"}
+SAME = {"dim": 8, "length": 60, "hidden": 32, "unit": "relu", "negatives": 4}
 WORLD = World(
     made,
     {
@@ -133,8 +133,8 @@ WORLD = World(
         "its g a sigmoid, as by default": Row("iris", SAME | {"unit": "sigmoid"}),
         "added": Row("iris", SAME | {"fusion": "added"}),
         "image": Row("iris", SAME | {"fusion": "image"}),
-        "fism": Row("fism", {"dim": 8, "length": 60}),
-        "fism, eight times as wide": Row("fism", {"dim": 64, "length": 60}),
+        "fism": Row("fism", {"dim": 8, "length": 60, "negatives": 4}),
+        "fism, eight times as wide": Row("fism", {"dim": 64, "length": 60, "negatives": 4}),
         "popularity": Row("popularity", {}),
     },
     [("iris", "added"), ("added", "image"), ("image", "fism"), ("iris", "fism")],

@@ -21,7 +21,7 @@ class History(Settings):
 
     length: Newest = 10
     window: Window = 200
-    negatives: Negatives = 4
+    negatives: Negatives = 32
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
     )
