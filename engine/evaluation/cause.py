@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from engine.evaluation.erasure import select_rows
 from engine.evaluation.item_cause import ItemCauses, item_causes
 from engine.evaluation.nameable import ACT_ALONE, Nameable
 from engine.evaluation.named_words import NAMED, acts_with, heaviest_words
@@ -133,12 +132,10 @@ class Telling:
 
     def _region(self, place_B: Tensor, picture_B: Tensor) -> Tensor:
         """Of the pictures that are named, the region that speaks most for the item, from 0; -1 none."""
-        asked, region_B, row_R = self.away.asked, torch.full_like(place_B, -1), picture_B.nonzero()[:, 0]
+        region_B, row_R = torch.full_like(place_B, -1), picture_B.nonzero()[:, 0]
         if not len(row_R):
             return region_B
-        among_RK = None if asked.among_BK is None else asked.among_BK[row_R]
-        rows = replace(asked, batch=select_rows(asked.batch, row_R), item_B=asked.item_B[row_R], among_BK=among_RK)
-        for one in read(rows, LEADING, ("region",)):
+        for one in read(self.away.asked.some(row_R), LEADING, ("region",)):
             at_R = torch.arange(len(row_R), device=row_R.device)
             weight_RM = one.value[at_R, place_B[row_R]].masked_fill(~one.valid[at_R, place_B[row_R]], -torch.inf)
             most_R, best_R = weight_RM.max(1)

@@ -40,6 +40,19 @@ class Question:
             model, select_rows(batch, row_R), item_BK.flatten().clamp(min=1), catalog, among_RM, same_B=row_R
         )
 
+    def some(self, row_R: Tensor) -> "Question":
+        """Some of its rows, of which those are alike that were."""
+        of_BK, within_BL, same_B = self.among_BK, self.within_BL, self.same_B
+        return Question(
+            self.model,
+            select_rows(self.batch, row_R),
+            self.item_B[row_R],
+            self.catalog,
+            None if of_BK is None else of_BK[row_R],
+            None if within_BL is None else within_BL[row_R],
+            None if same_B is None else torch.unique(same_B[row_R], return_inverse=True)[1],
+        )
+
     def value(self, batch: Batch, row_R: Tensor) -> Tensor:
         """What is explained, in 64 bits, for the rows of another batch, each of which stands for one of this batch."""
         among = None if self.among_BK is None else self.among_BK[row_R]

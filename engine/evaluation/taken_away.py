@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.evaluation.alike import Alike
-from engine.evaluation.erasure import erase_events, select_rows
+from engine.evaluation.erasure import erase_events
 from engine.evaluation.influence import all_present, dimmed, rivals
 from engine.evaluation.named_words import words_of
 from engine.evaluation.question import Question, log_probability
@@ -28,12 +28,7 @@ class TakenAway:
 
     def of(self, row_R: Tensor) -> "TakenAway":
         """The same for some rows."""
-        asked = self.asked
-        if len(row_R) == len(asked.item_B):
-            return self
-        among = None if asked.among_BK is None else asked.among_BK[row_R]
-        rows = select_rows(asked.batch, row_R)
-        return TakenAway(Question(asked.model, rows, asked.item_B[row_R], asked.catalog, among))
+        return self if len(row_R) == len(self.asked.item_B) else TakenAway(self.asked.some(row_R))
 
     def act(self, place_B: Tensor) -> Tensor:
         """The act at a place left out."""

@@ -195,11 +195,13 @@ def test_a_region_is_called_by_where_it_lies(box: tuple[float, ...], said: str) 
 
 
 class Pictured(Known):
-    """Two regions in each picture, and topics of each act, give what is known."""
+    """Two regions in each picture, those of item 2 the other way round, and topics of each act, give what is known."""
 
     def __init__(self, region: tuple[float, float], topic: tuple[float, float] = (0.0, 0.0)) -> None:
         super().__init__({1: 1.0}, {}, {})
-        self.region_M, self.topic_T, self.spoilt_part = torch.tensor(region), torch.tensor(topic), ""
+        self.region_NM = torch.zeros(ITEMS + 1, 2)
+        self.region_NM[1:3] = torch.tensor([region, region[::-1]])
+        self.topic_T, self.spoilt_part = torch.tensor(topic), ""
         self.all_or_none = False  # whether it gains by losing its second topic at some acts and not at all of them
 
     @property
@@ -208,8 +210,7 @@ class Pictured(Known):
 
     def score_all(self, batch: Batch) -> Tensor:
         parts = batch.part_presence or {}
-        there_BL1 = (batch.item_BL == 1)[..., None].float()
-        region_BLM = (self.region_M * there_BL1) * parts.get("regions", torch.ones(1))
+        region_BLM = self.region_NM[batch.item_BL] * parts.get("regions", torch.ones(1))
         assert batch.topic_BLT is not None
         topic_BLT = batch.topic_BLT * self.topic_T * parts.get("topics", torch.ones(1))
         picture_BL1 = batch.present(region_BLM.sum(-1, keepdim=True), "image")
@@ -239,6 +240,28 @@ def test_of_the_picture_the_region_that_speaks_most_is_named_where_it_holds() ->
     spoilt.spoilt_part = "regions"  # its absence would help the item
     found = pictured(spoilt, regions=True)
     assert (found.picture_B.tolist(), found.region_B.tolist()) == ([True], [-1])
+
+
+def test_a_region_is_read_from_ones_own_history_whoever_else_is_asked_about() -> None:
+    batch = batch_of([3], [3], [1], [2]).but(topic_BLT=torch.full((4, 1, 2), 0.5))
+    item_B = torch.full((4,), ASKED)
+    two_of_one = torch.tensor([0, 0, 1, 2])  # the first two rows are one person's, whose act has no picture
+    question = Question(Pictured((0.5, 2.0)), batch, item_B, REGIONS, item_B[:, None], same_B=two_of_one)
+    assert causes(question, Nameable(regions=True)).region_B.tolist() == [-1, -1, 1, 0]
+
+
+def test_some_rows_of_a_question_are_alike_where_they_were() -> None:
+    batch = batch_of([3], [3], [1], [2], [2])
+    item_B = torch.full((5,), ASKED)
+    within_BL = torch.tensor([[True], [True], [False], [True], [False]])
+    question = Question(
+        Known({}, {}, {}), batch, item_B, CATALOG, item_B[:, None], within_BL, torch.tensor([0, 0, 1, 2, 2])
+    )
+    some = question.some(torch.tensor([4, 1, 3]))
+    assert some.same_B is not None and some.within_BL is not None
+    assert some.same_B.tolist() == [1, 0, 1]
+    assert some.within_BL[:, 0].tolist() == [False, True, True]
+    assert some.batch.item_BL[:, 0].tolist() == [2, 3, 2]
 
 
 def test_a_topic_is_said_where_it_outweighs_the_act_and_its_absence_lowers_the_score() -> None:
