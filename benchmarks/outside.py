@@ -66,7 +66,7 @@ SETTINGS: dict[str, File] = {
         published={"SASRec": (0.4587, 0.2605), "S3-Rec": (0.6083, 0.3577)},
         settings={"+protocols.given": "{rule: leave_one_out, candidates: given, seen: excluded}"},
     ),
-    "cell_phones": File(  # its lines are sorted by item, not by time: docs/results.md says what that does
+    "cell_phones": File(  # its lines are sorted by item, not by time: docs/results/outside.md says what that does
         data={"file": "amazon_cell_phones/sequences.txt"},
         protocol="leave_one_out_100",
         models=("popularity", "item_knn", "ease", "gru4rec", "caser", "sasrec", "bert4rec"),

@@ -22,7 +22,7 @@ from stages.check import names, raw_files, sections
 from stages.ingest.__main__ import Params, tables
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SET = re.compile(r"""-S (?:'([^']+)'|"([^"]+)"|([^\s`'"]+))""")
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PEOPLE, THINGS, DAY = 4, 21, 1_400_000_000
@@ -59,8 +59,16 @@ def test_every_module_and_path_of_a_command_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text()):
-        assert (page.parent / link).exists(), link
+    for link, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+        to = page.parent / link if link else page
+        assert to.exists(), link
+        assert not heading or heading in anchors(to), f"{link}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of its headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_command_that_asks_a_model_is_understood() -> None:

@@ -12,7 +12,7 @@ from engine.tables.params import override, read_yaml
 ROOT = Path(__file__).parent.parent
 SECTIONS = "models|contents|datasets|protocols|train|evaluate|explain|recommend|services"
 GIVEN = re.compile(rf"(?<![\w.+])(\+{{0,2}}(?:{SECTIONS})\.[\w.]+)=(?!=)")
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").rglob("*.py")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.py")]
 
 
 def given(path: Path) -> list[str]:
