@@ -9,10 +9,10 @@ squared rows of P and Q.
 
 **Departs from the paper:** no user bias: what one person's items are ranked by does not hold it. Sampled zeros are so
 many a positive, and what the person has had is not drawn. The penalty is over whole tables, beside a mean loss; biases
-have none. `negatives` is 32 by default (the paper: 3 to 15 zeros a one; NAIS: 4), which read higher on all logs that were tried
-(docs/results.md). Learnt by the engine's optimiser (the paper: SGD; NAIS: Adagrad, one person a step). A history is its newest
-`length` acts, few by default, where the paper takes all and NAIS's code the first 299: what is next hangs on the newest
-(docs/results.md). A history of nothing but the target sums to 0.
+have none. 32 `negatives` by default (the paper: 3 to 15 zeros a one; NAIS: 4). Learnt by the engine's optimiser (the
+paper: SGD; NAIS: Adagrad, one person a step). A history is its newest `length` acts, few by default, where the paper
+takes all and NAIS's code the first 299: what is next hangs on the newest (docs/results.md). A history of nothing but
+the target sums to 0.
 `history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
 than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
 """

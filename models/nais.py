@@ -15,8 +15,8 @@ alpha + beta, so that NAIS with even weights goes on with the very same scores.
 (the authors' code: one person a step, who all weigh the same). The authors pre-train with the exponent 0. P and Q start
 plainly normal, not cut; c starts at 0 (drawn it would scale all scores alike, and lose what pre-training gave). Learnt
 by the engine's optimiser, not Adagrad. A history is its newest `length` acts, few by default, where the paper takes all
-and the authors' code the first 299: what is next hangs on the newest (docs/results.md). 32 `negatives`, as fism has them, where
-the authors draw 4.
+and the authors' code the first 299: what is next hangs on the newest (docs/results.md). 32 `negatives` by default,
+where the authors draw 4.
 `history: others` is the paper's: a target is learnt beside all else that the person chose, before or after (with more
 than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
 """

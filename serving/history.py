@@ -1,7 +1,8 @@
 """What a person did, as it is asked about: acts in order, which can be taken away or moved in time."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pydantic import ConfigDict
@@ -36,10 +37,14 @@ class Act:
 
 @dataclass(frozen=True)
 class History:
-    """Acts, the oldest first. `user`: the raw id of a person of the data, edited or not; None: somebody new."""
+    """Acts, the oldest first. `user`: the raw id of a person of the data, edited or not; None: somebody new.
+
+    `gone`: what was taken away; its words and regions may still be muted, which changes nothing.
+    """
 
     user: str | None
     acts: tuple[Act, ...]
+    gone: tuple[Act, ...] = field(default=(), compare=False)
 
     def without(self, places: Iterable[int]) -> "History":
         """As if some acts, by place from 0, had never been.
@@ -47,8 +52,9 @@ class History:
         Raises:
             Refused: there is no such place.
         """
-        gone = {self._place(place) for place in places}
-        return replace(self, acts=tuple(act for place, act in enumerate(self.acts) if place not in gone))
+        away = {self._place(place) for place in places}
+        kept, gone = (tuple(a for n, a in enumerate(self.acts) if (n in away) is out) for out in (False, True))
+        return replace(self, acts=kept, gone=(*self.gone, *gone))
 
     def moved(self, place: int, time: datetime) -> "History":
         """As if an act had been at another time; it then stands after those that were before or at it.
@@ -56,11 +62,14 @@ class History:
         Raises:
             Refused: there is no such place, or the acts have no times.
         """
-        act, others = self.acts[self._place(place)], self.without([place]).acts
+        act = self.acts[self._place(place)]
+        others = [*self.acts[:place], *self.acts[place + 1 :]]
         if act.time is None:
             raise Refused(f"act {place} has no time, so that it can be moved to none")
         timed(time)
-        before = [n for n, other in enumerate(others, 1) if other.time is not None and other.time <= time]
+        before = [
+            n for n, other in enumerate(others, 1) if other.time is not None and instant(other.time) <= instant(time)
+        ]
         cut = max(before, default=0)
         return replace(self, acts=(*others[:cut], replace(act, time=time), *others[cut:]))
 
@@ -72,10 +81,10 @@ class History:
         """
         if moment is None:
             return self
-        end = int(timed(moment).timestamp())  # models count whole seconds
+        end = seconds(timed(moment))
         if any(act.time is None for act in self.acts):
             raise Refused("these acts have no times, so that none can be said to have been before a moment: name none")
-        been = (act for act in self.acts if act.time is not None and int(act.time.timestamp()) < end)
+        been = (act for act in self.acts if act.time is not None and seconds(act.time) < end)
         return replace(self, acts=tuple(been))
 
     def _place(self, place: int) -> int:
@@ -109,3 +118,13 @@ def timed(time: datetime) -> datetime:
     if not EARLIEST <= time <= LATEST:
         raise Refused(f"{time.isoformat()} is too far away: times lie in the years {EARLIEST.year} to {LATEST.year}")
     return time
+
+
+def instant(time: datetime) -> datetime:
+    """The time in UTC: of two times of one zone Python compares what the clock on the wall shows, which may go back."""
+    return time.astimezone(UTC)
+
+
+def seconds(time: datetime) -> int:
+    """Unix seconds, rounded down as those are that models read."""
+    return math.floor(time.timestamp())

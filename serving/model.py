@@ -20,7 +20,7 @@ from engine.training.needs import Needs
 from engine.training.source import read_catalog
 from engine.training.trained_on import trained_on
 from serving.events import Events
-from serving.history import History, Muted, Refused
+from serving.history import History, Muted, Refused, instant
 from serving.labels import Labels
 from serving.muting import muted_batch, refuse_unknown
 from serving.names import Names
@@ -70,7 +70,7 @@ class Model:
             Refused: the model cannot be asked about it, or it has not what is muted; says why.
         """
         batch = self.batch([history], at, muted)
-        refuse_unknown(batch, muted, self.catalog, self.names, self.labels)
+        refuse_unknown(history, muted, self.catalog, self.names, self.labels)
         return batch
 
     def batch(self, histories: Sequence[History], at: datetime | None, muted: Muted) -> Batch:
@@ -85,7 +85,7 @@ class Model:
         return muted_batch(batch, muted, self.needs, self.catalog, self.names, self.labels)
 
     def _refuse(self, history: History) -> None:
-        times = [act.time for act in history.acts if act.time is not None]
+        times = [instant(act.time) for act in history.acts if act.time is not None]
         if times != sorted(times):
             raise Refused("the acts of a history stand in the order of their times; these do not")
         if history.user is None:

@@ -8,7 +8,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.needs import Needs, View
 from engine.training.presence import Presence
-from serving.history import Muted, Refused
+from serving.history import History, Muted, Refused
 from serving.labels import Labels
 from serving.names import Names
 
@@ -43,23 +43,24 @@ def muted_batch(batch: Batch, muted: Muted, needs: Needs, catalog: Catalog, name
     return batch.but(**vars(batch.dimmed(Presence(part_presence=parts)))) if parts else batch
 
 
-def refuse_unknown(batch: Batch, muted: Muted, catalog: Catalog, names: Names, labels: Labels) -> None:
-    """Refuse what no act of the batch has.
+def refuse_unknown(history: History, muted: Muted, catalog: Catalog, names: Names, labels: Labels) -> None:
+    """Refuse what no act has, of those that were taken away neither.
 
     Raises:
         Refused: names the word with the nearest ones, or the item and how many regions it has.
     """
-    known = {word.casefold() for item in _items(batch) for word in labels.words(item)} if muted.words else set()
+    items = {names.code(act.item) for act in (*history.acts, *history.gone)} if muted.words or muted.regions else set()
+    known = {word.casefold() for item in items for word in labels.words(item)} if muted.words else set()
     for word in muted.words:
         if word.casefold() not in known:
             near = tuple(difflib.get_close_matches(word.casefold(), known, 5, 0.5))
             nearest = f"; nearest are {', '.join(near)}" if near else ""
-            raise Refused(f"no text of the acts that the model reads has the word {word!r}{nearest}", near)
+            raise Refused(f"no text of the acts has the word {word!r}{nearest}", near)
     for name, number in muted.regions:
         code = names.code(name)
         title, count = names.item(code).title, int(catalog.ragged("regions").offset_N.diff()[code])
-        if code not in _items(batch):
-            raise Refused(f"{title} is in no act that the model reads, so that it has no region to mute")
+        if code not in items:
+            raise Refused(f"{title} is in no act, so that it has no region to mute")
         if not 1 <= number <= count:
             there = f"they count from 1 to {count}" if count else "it has none"
             raise Refused(f"there is no region {number} of {title}: {there}")

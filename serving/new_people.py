@@ -6,7 +6,7 @@ from datetime import datetime
 
 from serving.answers import Item
 from serving.events import Events
-from serving.history import EARLIEST, Act, History, Refused, timed
+from serving.history import EARLIEST, Act, History, Refused, instant, timed
 from serving.names import Names
 
 
@@ -38,8 +38,10 @@ def made_history(
     if not all(map(math.isfinite, ratings or ())):
         raise Refused(f"a rating is a finite number; found {', '.join(map(str, ratings or ()))}")
     moments: list[datetime | None] = [None] * len(found)
+    told: Sequence[int] = range(len(found))
     if times is not None:
         moments = [timed(time) for time in times]
+        told = sorted(told, key=lambda n: instant(times[n]))
     elif events.timed:
         last = events.last if at is None else timed(at)
         if (last - EARLIEST) / events.pause < len(found):
@@ -47,7 +49,7 @@ def made_history(
         moments = [last - events.pause * (len(found) - place) for place in range(len(found))]
     rated = list(ratings) if ratings is not None else [None] * len(found)
     acts = [Act(one.item, one.title, time, rating) for one, time, rating in zip(found, moments, rated, strict=True)]
-    return History(None, tuple(sorted(acts, key=lambda act: (act.time is not None, act.time)) if times else acts))
+    return History(None, tuple(acts[n] for n in told))
 
 
 def _named(names: Names, items: str | Sequence[str]) -> list[Item]:

@@ -15,7 +15,7 @@ from engine.training.cases import Seen
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs
 from serving.events import Events
-from serving.history import History, Refused
+from serving.history import History, Refused, seconds
 from serving.names import Names
 from serving.topics import Topics
 
@@ -44,7 +44,7 @@ class Rows:
             known = replace(known, others=self._events.audience)
         row_B = torch.arange(1, len(histories) + 1, device=self._device)
         length_B = known.offset_U.diff()[row_B]
-        now_B = None if moment is None else torch.full_like(row_B, int(moment.timestamp()))
+        now_B = None if moment is None else torch.full_like(row_B, seconds(moment))
         user_B = torch.tensor(people, device=self._device)
         return known.before(row_B, length_B, self._needs, now_B).but(user_B=user_B)
 

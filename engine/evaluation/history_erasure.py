@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import erase_events, select_rows
+from engine.evaluation.top import top as highest
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
 from engine.training.bar import bar
@@ -51,12 +52,10 @@ def scores(model: Recommender, batch: Batch, items: int) -> Tensor:
 def best_items(model: Recommender, events: Interactions, cases: Cases, top: int, seen: Seen) -> tuple[Tensor, Tensor]:
     """The best items and their scores [B, top] after each case's history; fewer where the catalogue is smaller.
 
-    Where an item could not be recommended any more (all others were seen) it is 0 and its score -inf.
+    Of equal scores the lower code comes first. Where an item could not be recommended any more (all others were seen)
+    it is 0 and its score -inf.
     """
-    score_BN = scores(model, events.before(cases.user_C, cases.position_C, model.needs), events.items)
-    score_BN[excluded_items(events, cases, seen)] = -torch.inf
-    score_BK, item_BK = score_BN.topk(min(top, events.items), dim=1)
-    return item_BK * score_BK.isfinite(), score_BK
+    return highest(model, cases.user_C, cases.position_C, events, min(top, events.items), seen)
 
 
 def excluded_items(events: Interactions, cases: Cases, seen: Seen) -> Tensor:

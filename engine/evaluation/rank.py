@@ -93,4 +93,4 @@ def _own(
         own_B = whole[1].gather(1, target_B[:, None] - 1)[:, 0]
         return own_B, torch.zeros_like(own_B), iter([whole])
     own_B = model.score(batch, target_B[:, None]).float()[:, 0]
-    return own_B, torch.zeros_like(own_B), parts
+    return own_B, ROUNDING * own_B.abs(), parts  # alone or in a block, a pair's score differs in its last bits

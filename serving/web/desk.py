@@ -103,7 +103,8 @@ def edited(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[
     kept = [(n, replace(act, time=times.get(n, act.time))) for n, act in acts if n not in gone]
     if times:  # what was moved stands after what was at the same time
         kept.sort(key=lambda one: (_seconds(one[1]), one[0] in times))
-    return replace(history, acts=tuple(act for _, act in kept)), tuple(n for n, _ in kept)
+    away = tuple(act for n, act in zip(told, history.acts, strict=True) if n in gone)
+    return replace(history, acts=tuple(act for _, act in kept), gone=away), tuple(n for n, _ in kept)
 
 
 def _told(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[History, Sequence[int]]:
@@ -117,7 +118,7 @@ def _told(model: Predictor, asked: AskedHistory, at: datetime | None) -> tuple[H
     for name, given in (("times", times), ("ratings", ratings)):
         if given and len(given) != len(acts):
             raise Refused(f"{len(given)} of {len(acts)} acts have {name}: give them to all or to none")
-    told = sorted(range(len(acts)), key=times.__getitem__) if times else range(len(acts))
+    told = sorted(range(len(acts)), key=lambda n: times[n].timestamp()) if times else range(len(acts))
     return model.history([act.item for act in acts], at, times or None, ratings or None), told
 
 

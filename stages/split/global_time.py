@@ -39,7 +39,8 @@ def parts_by_time(time: pl.Series, date: str, train: float, valid: float, where:
     """train, valid or test of each event: test from the moment on, valid the last `valid` of what is before it."""
     test = cut_time(time, date, train, where)
     before = time.filter(time < test).sort()
-    held = _utc(before[-1 - int(len(before) * (valid + ROUNDING))]) if valid and len(before) else test
+    count = max(int(len(before) * (valid + ROUNDING)), 1)  # where some are wanted
+    held = _utc(before[-count]) if valid and len(before) else test
     names = pl.DataFrame({"time": time}).select(
         pl.when(pl.col("time") >= test)
         .then(pl.lit("test"))

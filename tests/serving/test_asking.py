@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -148,8 +149,18 @@ def test_a_muted_region_says_nothing_where_its_item_is(ante) -> None:  # type: i
     with pytest.raises(Refused, match=r"there is no region 99 of .*: they count from 1 to \d"):
         ante.recommend(history, muted=Muted(regions=((act.item, 99),)))
     absent = next(f"f{i}" for i in range(3, 16) if f"f{i}" not in {act.item for act in history.acts})
-    with pytest.raises(Refused, match="is in no act that the model reads"):
+    with pytest.raises(Refused, match="is in no act, so that"):
         ante.recommend(history, muted=Muted(regions=((absent, 1),)))
+
+
+def test_what_is_muted_may_be_of_an_act_that_was_taken_away(ante) -> None:  # type: ignore[no-untyped-def]
+    history = ante.person("p2")
+    place = next(n for n, act in enumerate(history.acts) if act.item != "f2")
+    away = history.acts[place].item
+    left = history.without([n for n, act in enumerate(history.acts) if act.item == away])
+    plain = ante.recommend(left, 3, reasons=False)
+    assert ante.recommend(left, 3, muted=Muted(regions=((away, 1),)), reasons=False) == plain
+    assert left == replace(left, gone=()), "a history is what is left of it"
 
 
 def test_a_muted_view_is_silent_and_another_is_none(ante) -> None:  # type: ignore[no-untyped-def]
@@ -271,6 +282,17 @@ def test_acts_without_times_are_a_pause_apart_before_the_moment(shop: Shop) -> N
     assert asked.history("f3").acts[0].time == frame["time"].max() - pause  # type: ignore[operator]
     later, sooner = at + timedelta(hours=1), at
     assert [act.item for act in asked.history("f3;f5", times=[later, sooner]).acts] == ["f5", "f3"]
+    berlin = ZoneInfo("Europe/Berlin")  # where the clock went back on that night
+    summer, winter = datetime(2017, 10, 29, 2, 30, tzinfo=berlin), datetime(2017, 10, 29, 2, 10, fold=1, tzinfo=berlin)
+    after = asked.history("f3;f5", times=[winter, summer])
+    assert [act.item for act in after.acts] == ["f5", "f3"], "by the moment, not by the clock on the wall"
+    asked.recommend(after, 1, reasons=False)
+    assert [act.item for act in after.moved(1, summer).acts] == ["f5", "f3"]
+    early = datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC)
+    before = asked.history("f3;f5", times=[early - timedelta(seconds=1), early]).before(
+        datetime(1970, 1, 1, tzinfo=UTC)
+    )
+    assert len(before.acts) == 2, "seconds are rounded down, before 1970 too"
     with pytest.raises(Refused, match="times given: 1, items: 2; give one each"):
         asked.history("f3;f5", times=[at])
     with pytest.raises(Refused, match="has no time zone: write 2018-05-01T20:00:00Z for UTC"):

@@ -258,7 +258,8 @@ def test_some_rows_of_a_question_are_alike_where_they_were() -> None:
         Known({}, {}, {}), batch, item_B, CATALOG, item_B[:, None], within_BL, torch.tensor([0, 0, 1, 2, 2])
     )
     some = question.some(torch.tensor([4, 1, 3]))
-    assert some.same_B is not None and some.within_BL is not None
+    assert some.same_B is not None
+    assert some.within_BL is not None
     assert some.same_B.tolist() == [1, 0, 1]
     assert some.within_BL[:, 0].tolist() == [False, True, True]
     assert some.batch.item_BL[:, 0].tolist() == [2, 3, 2]

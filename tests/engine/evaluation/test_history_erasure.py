@@ -57,6 +57,13 @@ class Liar(Honest):
     sign = -1.0
 
 
+class Even(Sum):
+    """All items score alike."""
+
+    def score_all(self, batch: Batch) -> Tensor:
+        return torch.ones(len(batch.user_B), ITEMS + 1)
+
+
 class Slow(Recommender):
     """Scores only what it is asked for."""
 
@@ -163,6 +170,11 @@ def test_what_was_seen_is_not_recommended_unless_repeats_are_kept() -> None:
     kept = best_items(Sum(), data, asked, ITEMS, "kept")[0]
     assert (kept > 0).all()
     assert len(set(kept[0].tolist())) == ITEMS
+
+
+def test_of_equal_scores_the_lower_code_comes_first() -> None:
+    item_BK, _ = best_items(Even(), events(2, 4), cases(2, 3), 5, "kept")
+    assert item_BK.tolist() == [[1, 2, 3, 4, 5]] * 2
 
 
 def test_when_everything_was_seen_nothing_is_recommended() -> None:

@@ -160,3 +160,24 @@ def test_histories_of_like_length_are_read_together() -> None:
     cases = Cases(user_C, torch.tensor([1, 3, 1, 9, 1, 3]), user_C + 9, (user_C + 10)[:, None])
     rank(Watched(Dot(torch.ones(ITEMS + 1, 2))), cases, events, rows=2)
     assert widths == [1, 3, 3]
+
+
+@final
+class Shaky(Recommender):
+    """All items score alike, but for the last bits, which hang on how many are asked at once."""
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(length=3)
+
+    def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
+        eps = torch.finfo(torch.float32).eps
+        return torch.full(item_BK.shape, 3.5 * (1 + eps * (item_BK.shape[1] % 3)))
+
+
+def test_rounding_parts_no_pairs_that_score_alike() -> None:
+    columns = event_columns(split([[1, 2, 3, 4]]))
+    events = Interactions.of(columns, ITEMS)
+    cases = Cases(torch.tensor([1]), torch.tensor([3]), torch.tensor([4]))
+    counts = rank(Shaky(), cases, events)
+    assert (counts.greater.tolist(), counts.ties.tolist()) == ([0], [ITEMS - 4])

@@ -39,7 +39,7 @@ def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, 
     time = times(days)
     test = time.sort()[int(len(days) * (train + ROUNDING))]
     before = time.filter(time < test).sort()
-    held = before[-1 - int(len(before) * (valid + ROUNDING))] if valid and len(before) else test
+    held = before[-max(int(len(before) * (valid + ROUNDING)), 1)] if valid and len(before) else test
     if time.min() >= held:
         with pytest.raises(ValueError, match="nothing to learn from"):
             parts_by_time(time, "", train, valid, "here")
@@ -52,7 +52,7 @@ def test_nothing_is_learnt_from_after_the_moment(days: list[int], train: float, 
     assert (len(last["valid"]) > 0) == (valid > 0)
     if valid and len(last["train"]):
         assert last["train"].max() < last["valid"].min()
-        assert len(last["valid"]) >= len(before) * valid
+        assert len(last["valid"]) >= int(len(before) * valid)
 
 
 def test_a_date_is_where_it_says() -> None:
@@ -75,8 +75,8 @@ def test_what_cannot_be_cut_is_refused() -> None:
 def test_where_nothing_trains_it_says_what_leaves_some() -> None:
     for days, date_, train, valid, told in (
         ([0, 1, 2], "", 0.1, 0.0, r"here: no event lies before 2010-01-01 .*; a larger here\.train leaves some"),
-        ([0, 1, 2, 3], "", 0.5, 0.9, r"a smaller here\.valid, or a larger here\.train, leaves some"),
-        ([0, 1, 2, 3], "2010-01-02", 0.5, 0.9, r"a smaller here\.valid, or a later here\.date, leaves some"),
+        ([0, 0, 2, 3], "", 0.5, 0.9, r"a smaller here\.valid, or a larger here\.train, leaves some"),
+        ([0, 0, 2, 3], "2010-01-02", 0.5, 0.9, r"a smaller here\.valid, or a later here\.date, leaves some"),
         ([2, 2, 2], "", 0.5, 0.1, "all events are of that moment, and another protocol is needed"),
     ):
         with pytest.raises(ValueError, match=told):
@@ -127,14 +127,14 @@ def test_newcomers_are_counted_and_ratings_travel(tmp_path: Path) -> None:
 
 
 def test_some_cases_are_frozen_by_the_seed(tmp_path: Path) -> None:
-    run(tmp_path, cases=2)
+    run(tmp_path, cases=2, valid=0.4)
     few = store.read(at(tmp_path).cases, CASES)
     assert few.group_by("part").len().sort("part").rows() == [("test", 2), ("valid", 2)]
     assert few["case"].to_list() == [1, 2, 3, 4]
     assert few.select("user", "position").rows() == sorted(few.select("user", "position").rows())
-    run(tmp_path, cases=2)
+    run(tmp_path, cases=2, valid=0.4)
     assert store.read(at(tmp_path).cases, CASES).rows() == few.rows()
-    run(tmp_path, cases=0)
+    run(tmp_path, cases=0, valid=0.4)
     every = store.read(at(tmp_path).cases, CASES)
     assert set(few.select("user", "position").rows()) < set(every.select("user", "position").rows())
 
@@ -150,3 +150,9 @@ def test_a_yaml_date_is_taken_and_ratings_can_be_predicted_alone(tmp_path: Path)
     store.write(bare, at(tmp_path).events, EVENTS)
     with pytest.raises(ValueError, match=r"tried\.cases is none, and these events have no ratings"):
         main(Params(protocol=Choice(name="tried", settings=RULE | {"cases": "none"}), seed=1), at(tmp_path))
+
+
+@pytest.mark.parametrize(("events", "wanted"), [(100, 8), (125, 10), (1000, 80), (5, 1)])
+def test_where_no_two_events_are_of_one_moment_the_shares_are_met(events: int, wanted: int) -> None:
+    parts = parts_by_time(times(list(range(events))), "", 0.8, 0.1, "here")
+    assert (parts == "valid").sum() == wanted, "of four events one, so that something validates"
