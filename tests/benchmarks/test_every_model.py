@@ -6,12 +6,16 @@ from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks import every_model
+from engine.tables import store
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
+from engine.tables.schemas import RANKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +75,49 @@ def test_rows_stand_by_quality_with_their_costs_and_marks(
     asked.clear()
     table(monkeypatch, capsys, *words, "--patience", "9")
     assert [each[1] for each in asked if each[0] == "train"] == ["model=mahn", "model=sasrec"], "of another rule"
+
+
+def test_each_seed_is_kept_and_the_mean_of_a_case_over_the_seeds_is_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each case's target stands first with a chance that the model and the seed give."""
+    share = {"ease": (0.5, 0.5, 0.5), "sasrec": (0.75, 0.25, 0.75), "gru4rec": (1.0, 1.0, 0.75)}
+    asked: list[str] = []
+
+    def run(stage: str, data: Path, protocol: str, params: list[str], threads: int, cell: Path) -> None:
+        asked.append(f"{stage} {cell.name}")
+        model, seed = (
+            params[0].removeprefix("model="),
+            int(("seed=1 " + " ".join(params)).split("seed=")[-1].split()[0]),
+        )
+        first = [case < 400 * share[model][seed - 1] for case in range(400)]
+        counts = {"case": range(1, 401), "user": range(1, 401), "position": 3, "target": 5}
+        ranks = pl.DataFrame(counts | {"greater": [0 if one else 50 for one in first], "ties": 0, "others": 99})
+        store.write(ranks.cast(dict(RANKS.columns)), cell / "ranks" / "test.parquet", RANKS)  # type: ignore[arg-type]
+        (cell / "metrics").mkdir(exist_ok=True)
+        (cell / "metrics" / "test.json").write_text(json.dumps({"recall@20": 0.1, "ndcg@10": sum(first) / 400}))
+        capped = int(model == "gru4rec" and seed == 3)
+        cost = COST | {"epochs": 10 + seed, "ended_at_cap": capped, "peak_gib": float(seed)}
+        (cell / "metrics" / "cost.json").write_text(json.dumps(cost))
+
+    monkeypatch.setattr(every_model, "command", run)
+    words = ("--out", str(tmp_path), "--models", *share, "--seeds", "1", "2", "3", "--against", "ease")
+    lines = table(monkeypatch, capsys, *words)
+    assert f"| sasrec | 0.1000 ± 0.0000 | 0.5833 ± {np.std([0.75, 0.25, 0.75], ddof=1):.4f} |  | 11/12/13 |" in lines[3]
+    assert "| 3.00 | 1,234 |" in lines[3], "the greatest memory of the seeds"
+    assert "11/12/13 (cap)" in lines[2]
+    assert {f"sasrec{more}.json" for more in ("", "-2", "-3")} <= {path.name for path in tmp_path.glob("*.json")}
+    assert lines[-3].startswith("| sasrec | +0.0833 | +0.2500 -0.2500 +0.2500 | ")
+    assert lines[-1] == "In no test: gru4rec", "capped in one seed"
+    asked.clear()
+    assert table(monkeypatch, capsys, *words) == lines
+    assert not asked
+    (tmp_path / "ease-2" / "ranks" / "test.parquet").unlink()
+    with pytest.raises(ValueError, match="--against ease: it was refused, ended at its cap, or has no ranks"):
+        table(monkeypatch, capsys, *words)
+    run("evaluate", tmp_path, "temporal", ["model=sasrec", "seed=2"], 1, tmp_path / "ease-2")
+    with pytest.raises(ValueError, match="has no ranks"):  # those there are another model's
+        table(monkeypatch, capsys, *words)
 
 
 def test_kept_rows_lie_apart_and_change_with_their_section(
