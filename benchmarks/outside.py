@@ -45,7 +45,7 @@ SETTINGS: dict[str, File] = {
     "beauty": File(
         data={"file": "amazon_beauty/sequences.txt"},
         protocol="leave_one_out",
-        models=("popularity", "item_knn", "ease", "bpr_mf", "gru4rec", "sasrec"),
+        models=("popularity", "item_knn", "ease", "ials", "bpr_mf", "gru4rec", "sasrec"),
         published={
             "SASRec as first reported": (0.0605, 0.0318),
             "SASRec, full or sampled softmax, replicated with care": (0.0921, 0.0531),
@@ -62,14 +62,14 @@ SETTINGS: dict[str, File] = {
             "duplicate_candidates": "drop",
         },
         protocol="given",
-        models=("popularity", "item_knn", "ease", "bert4rec", "fdsa", "sasrec", "s3rec"),
+        models=("popularity", "item_knn", "ease", "ials", "bert4rec", "fdsa", "sasrec", "s3rec"),
         published={"SASRec": (0.4587, 0.2605), "S3-Rec": (0.6083, 0.3577)},
         settings={"+protocols.given": "{rule: leave_one_out, candidates: given, seen: excluded}"},
     ),
     "cell_phones": File(  # its lines are sorted by item, not by time: docs/results/outside.md says what that does
         data={"file": "amazon_cell_phones/sequences.txt"},
         protocol="leave_one_out_100",
-        models=("popularity", "item_knn", "ease", "gru4rec", "caser", "sasrec", "bert4rec"),
+        models=("popularity", "item_knn", "ease", "ials", "gru4rec", "caser", "sasrec", "bert4rec"),
         published={
             "GRU4Rec": (0.4414, 0.2703),
             "Caser": (0.4973, 0.3172),
@@ -81,7 +81,7 @@ SETTINGS: dict[str, File] = {
         data={"file": "amazon_cell_phones/sequences.txt"},
         protocol="leave_one_out_100",
         shuffled=True,
-        models=("popularity", "item_knn", "ease", "gru4rec", "caser", "sasrec", "bert4rec"),
+        models=("popularity", "item_knn", "ease", "ials", "gru4rec", "caser", "sasrec", "bert4rec"),
         published={},
     ),
 }

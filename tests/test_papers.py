@@ -17,6 +17,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 import models
+from benchmarks.contents import RIVALS
+from benchmarks.outside import SETTINGS
 from engine.tables import files, store
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
@@ -375,8 +377,21 @@ def test_a_form_that_its_paper_has_not_is_marked() -> None:
 
 def test_the_simple_rivals_stand_in_every_paper_s_table() -> None:
     for paper in {cell["paper"] for cell in CELLS.values()}:
-        there = {cell["model"] for cell in CELLS.values() if cell["paper"] == paper}
-        assert {"popularity", "item_knn", "ease", "bpr_mf"} <= there, paper
+        there = {cell["model"] for cell in CELLS.values() if cell["paper"] == paper and not cell.get("shown")}
+        assert {"popularity", "item_knn", "ease", "ials", "bpr_mf"} <= there, paper
+        tuned = {cell["model"] for cell in TUNED.values() if cell["paper"] == paper}
+        simple = (
+            {"biases", "mf", "timesvd"} if paper == "iarn" else {"popularity", "item_knn", "ease", "ials", "bpr_mf"}
+        )
+        assert simple <= tuned, paper
+    running = [cell for cell in TUNED.values() if cell["model"] == "biases"]
+    assert all("++models.biases.person=history" in given(cell) for cell in running)
+
+
+def test_the_simple_rivals_stand_beside_what_others_published() -> None:
+    simple = {"popularity", "item_knn", "ease", "ials", "bpr_mf"}
+    assert all(simple - {"bpr_mf"} <= set(one.models) for one in SETTINGS.values())
+    assert simple <= set(RIVALS)
 
 
 def test_a_cell_that_ended_at_its_cap_is_marked_and_enters_no_test(tmp_path: Path) -> None:
