@@ -15,7 +15,7 @@ from engine.tables.schemas import ERRORS
 from engine.tables.settings import Record
 from stages.compare.listed import kept
 
-COLOURS = 5  # series that have a colour of their own
+COLOURS = 10  # series that have a colour of their own
 MINIMUM = (3, 10, 20, 30, 50, 100)  # events of history (IARN, section 4.2)
 Row = tuple[str, str, float]  # series, x, value
 

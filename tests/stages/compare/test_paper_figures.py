@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,54 @@ def test_nothing_is_drawn_of_what_was_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_ten_series_have_a_colour_a_dash_and_a_place_in_the_legend_each(tmp_path: Path) -> None:
+    for n in range(10):
+        for size in ("8", "16"):
+            ran(tmp_path / f"{n}_{size}", 0.1 + n / 100)
+    series: dict[str, Any] = {f"series {n}": {size: f"{n}_{size}" for size in ("8", "16")} for n in range(10)}
+    figure = Figure(title="Ten", x="dim", readings=("recall@20",), series=series)
+    assert draw("ten", figure, tmp_path, tmp_path / "out") == []
+    picture = drawn(tmp_path / "out/ten.recall@20.svg")
+    style = picture.findtext(f"{SVG}style") or ""
+    light, dark = style.split("prefers-color-scheme: dark")
+    for scheme in (light, dark.split("}")[0]):
+        assert len(set(re.findall(r"--s\d: (#\w{6})", scheme))) == 10
+    assert len(set(re.findall(r"\.line\.s\d \{ stroke-dasharray: ([\d ]+);", style))) == 9, "the first is whole"
+    assert [line.get("class") for line in picture.iter(f"{SVG}polyline")] == [f"line s{n}" for n in range(10)]
+    legend = {text.text: (float(text.get("x", 0)), float(text.get("y", 0))) for text in picture.findall(f"{SVG}text")}
+    places = [legend[f"series {n}"] for n in range(10)]
+    assert len(set(places)) == 10
+    assert all(x + 100 < 640 for x, _ in places)
+    _, _, _, height = map(float, picture.get("viewBox", "").split())
+    plane = picture.find(f"{SVG}g")
+    assert plane is not None
+    top = float(plane.get("transform", "").split()[-1].rstrip(")"))
+    assert max(y for _, y in places) < top
+    assert height == top + 300
+
+
+def test_a_figure_has_the_methods_of_its_paper_that_have_cells() -> None:
+    rows = {
+        name: {CELLS[one]["model"] for one in FIGURES[name].series.values()}
+        for name in ("ante_rnn_figure_5", "iris_figure_6")
+    }
+    table_4 = {
+        cell["model"] for cell in CELLS.values() if cell["paper"] == "ante_rnn" and len(cell.get("published", {})) == 10
+    }
+    assert table_4 <= rows["ante_rnn_figure_5"]
+    table_2 = [
+        name
+        for name, cell in CELLS.items()
+        if cell["paper"] == "iris" and "published" in cell and not name.endswith("_16")
+    ]
+    assert sorted(FIGURES["iris_figure_6"].series.values()) == sorted(table_2)
+    by_size = {CELLS[next(iter(of.values()))]["model"] for of in FIGURES["ante_rnn_figure_6"].series.values()}
+    assert by_size == table_4 - {"ctr_bpr"}, "which is as wide as there are topics"
+
+
 def test_more_series_than_colours_are_refused() -> None:
-    with pytest.raises(ValidationError, match="6 series over dim; at most 5 can be told apart"):
-        Figure(title="M", x="dim", readings=("auc",), series={str(n): {"1": "a"} for n in range(6)})
+    with pytest.raises(ValidationError, match="11 series over dim; at most 10 can be told apart"):
+        Figure(title="M", x="dim", readings=("auc",), series={str(n): {"1": "a"} for n in range(11)})
 
 
 def test_the_command_says_what_was_not_run_and_titles_are_text(
