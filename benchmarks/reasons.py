@@ -64,7 +64,17 @@ from stages.explain.known_causes import KnownCauses
 ROWS = 64
 SHOWN = ("chance", "newest", "own_share", "own_signed", "own_gate", *READINGS)
 MEASURES = ("comprehensiveness", "sufficiency", "rank", "necessity", "sufficiency_of_few", "deciding", "silenced")
-MEASURES += ("another", "others_in_the_mean", "mean_item", "redrawn", "nearby", "gini", "entropy")
+MEASURES += (
+    "another",
+    "others_in_the_mean",
+    "mean_item",
+    "renormalised",
+    "untold",
+    "redrawn",
+    "nearby",
+    "gini",
+    "entropy",
+)
 
 
 def restored(name: str, layout: Layout, params: dict[str, Any], results: str | None) -> tuple[Recommender, Data]:

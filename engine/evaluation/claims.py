@@ -1,6 +1,6 @@
 """Rankings of the acts of a history put to the test: what erasing by each does, and whether each hangs on the model."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +107,7 @@ def _block(
         left_BL = _array(weight.double().gather(1, order_BL))
         found[name] = _erased(probe, weight_BL, there_BL) | _replaced(probe, weight_BL, item_DBL, mean)
         found[name] |= {
-            "deciding": _deciding(probe, weight_BL, there_BL),
+            "deciding": claims.deciding(_ranks(probe, weight_BL, there_BL), len(weight_BL), MOST),
             "gini": claims.gini(weight_BL, there_BL),
             "entropy": claims.entropy(weight_BL, there_BL),
             "redrawn": faithfulness.steadiness(weight_BL, _array(other[name].double()), there_BL),
@@ -148,14 +148,13 @@ def _replaced(probe: Probe, weight_BL: Floats, item_DBL: np.ndarray, mean: bool)
     return found | ({"mean_item": probe.with_mean_item(silent_BL)} if mean else {})
 
 
-def _deciding(probe: Probe, weight_BL: Floats, valid_BL: Flags) -> Floats:
-    rank_KB = np.ones((MOST, len(weight_BL)))
-    for count in range(1, MOST + 1):
-        row_R = np.flatnonzero((rank_KB[: count - 1] == 1).all(0))  # those that are first until now
-        if len(row_R):
-            gone_RL = faithfulness.heaviest(weight_BL[row_R], valid_BL[row_R], count)
-            rank_KB[count - 1, row_R] = probe.some(row_R).without(gone_RL)[1]
-    return claims.smallest_deciding(rank_KB)
+def _ranks(probe: Probe, weight_BL: Floats, valid_BL: Flags) -> Callable[[np.ndarray, int], Floats]:
+    """The ranks of some rows without so many of their heaviest acts."""
+
+    def rank(row_R: np.ndarray, count: int) -> Floats:
+        return probe.some(row_R).without(faithfulness.heaviest(weight_BL[row_R], valid_BL[row_R], count))[1]
+
+    return rank
 
 
 def _array(value: Tensor) -> np.ndarray:

@@ -9,6 +9,17 @@ from torch import Tensor
 from engine.training.contract import Recommender, Solver
 
 CHOICES = "chosen_S"  # what validation chose is a setting, not learnt
+FEW = ("view", "category")  # two or three parts, of which one deal would put the same first by chance
+
+
+def deals(over: str) -> int:
+    """How many deals a ranking of such parts is held against, in the mean."""
+    return 8 if over in FEW else 1
+
+
+def least(over: str) -> int:
+    """How many parts an order has to have that is compared: the correlation of two is 1 or -1."""
+    return 2 if over in FEW else 3
 
 
 @contextmanager

@@ -39,7 +39,8 @@ def areas(found: dict[str, Floats]) -> dict[str, Floats]:
 
 def curves(without: Callable[[Flags], tuple[Floats, Floats]], weight_XP: Floats, valid_XP: Flags) -> dict[str, Floats]:
     """The falls without the heaviest share of each row's parts and by these alone, their areas, the falls without the
-    heaviest and the lightest one, and the rank without the heaviest tenth; `without` gives falls and ranks.
+    heaviest and the lightest one, the rank without the heaviest tenth, and whether the item is first by it alone;
+    `without` gives falls and ranks.
     """
     found = {
         "heaviest_one": without(heaviest(weight_XP, valid_XP, 1))[0],
@@ -48,9 +49,9 @@ def curves(without: Callable[[Flags], tuple[Floats, Floats]], weight_XP: Floats,
     for share in SHARES:
         heavy_XP = heaviest_share(weight_XP, valid_XP, share)
         found[f"gone_{share * 100:g}"], rank_B = without(heavy_XP)
-        found[f"kept_{share * 100:g}"] = without(valid_XP & ~heavy_XP)[0]
+        found[f"kept_{share * 100:g}"], alone_B = without(valid_XP & ~heavy_XP)
         if share == SHARE:
-            found |= {"rank": rank_B, "necessity": necessary(rank_B)}
+            found |= {"rank": rank_B, "necessity": necessary(rank_B), "sufficiency_of_few": sufficient(alone_B)}
     return found | areas(found)
 
 
@@ -73,6 +74,18 @@ def smallest_deciding(rank_KB: Floats) -> Floats:
     """
     gone_KB = rank_KB > 1
     return np.where(gone_KB.any(axis=0), gone_KB.argmax(axis=0) + 1.0, len(rank_KB) + 1.0)
+
+
+def deciding(rank: Callable[[np.ndarray, int], Floats], rows: int, most: int) -> Floats:
+    """The same, where only the cases whose item stayed first are asked for more; `rank` of some rows without so many
+    parts.
+    """
+    rank_KB = np.ones((most, rows))
+    for count in range(1, most + 1):
+        row_R = np.flatnonzero((rank_KB[: count - 1] == 1).all(0))  # those that are first until now
+        if len(row_R):
+            rank_KB[count - 1, row_R] = rank(row_R, count)
+    return smallest_deciding(rank_KB)
 
 
 def gini(weight_BL: Floats, valid_BL: Flags) -> Floats:

@@ -43,11 +43,11 @@ def moved(whole_B: Floats, erased_B: Floats) -> Floats:
     return np.abs(whole_B - erased_B)
 
 
-def agreement(weight_BL: Floats, effect_BL: Floats, valid_BL: Flags) -> Floats:
-    """Spearman's rank correlation of weights with effects in each case; NaN for fewer than 3 parts or a constant."""
+def agreement(weight_BL: Floats, effect_BL: Floats, valid_BL: Flags, least: int = 3) -> Floats:
+    """Spearman's rank correlation of weights with effects in each case; NaN for fewer parts or a constant."""
     found_B = np.full(len(weight_BL), np.nan)
     for row, valid_L in enumerate(valid_BL):
-        if valid_L.sum() >= 3:
+        if valid_L.sum() >= least:
             a, b = rankdata(weight_BL[row, valid_L]), rankdata(effect_BL[row, valid_L])
             spread = a.std() * b.std()
             if spread > 0:
@@ -55,9 +55,9 @@ def agreement(weight_BL: Floats, effect_BL: Floats, valid_BL: Flags) -> Floats:
     return found_B
 
 
-def steadiness(weight_BL: Floats, other_BL: Floats, valid_BL: Flags) -> Floats:
+def steadiness(weight_BL: Floats, other_BL: Floats, valid_BL: Flags, least: int = 3) -> Floats:
     """The agreement of two rankings of the same parts over those that either gives a weight other than 0."""
-    return agreement(weight_BL, other_BL, valid_BL & ((weight_BL != 0) | (other_BL != 0)))
+    return agreement(weight_BL, other_BL, valid_BL & ((weight_BL != 0) | (other_BL != 0)), least)
 
 
 def found(weight_BL: Floats, true_BL: Flags, valid_BL: Flags) -> Floats:

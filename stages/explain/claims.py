@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from engine.evaluation.claims import RankingTests, examine
-from engine.evaluation.influence import ItemPart
-from engine.evaluation.item_erasure import examine_item
+from engine.evaluation.item_erasure import Asked, examine_item
 from engine.evaluation.part_erasure import examine_parts
+from engine.evaluation.parts_of_acts import Part
 from engine.evaluation.readings import Reading
 from engine.measures import claims
 from engine.measures.claims import SHARES
@@ -18,13 +18,15 @@ from engine.training.cases import Cases, Seen
 from engine.training.contract import Recommender
 from engine.training.source import Data
 
+UNTOLD = 1.0  # of how far scores differ: parts that leave as much untold do not tell them
 STAYS = 0.7  # of a correlation with the ranking by redrawn parameters: from here on a ranking is not the model's
 JUDGED = "comprehensiveness"
 RIVALS = ("random", "newest")  # and the model's own weights
 
 
-SECTIONS: dict[ItemPart, str] = {"word": "words", "region": "regions"}
-OF_ITEM: dict[ItemPart, str] = {"word": "item_words", "region": "item_regions"}
+SECTIONS: dict[Part, str] = {"word": "words", "region": "regions", "view": "views", "topic": "topics"}
+OF_ITEM: dict[Asked, str] = {"word": "item_words", "region": "item_regions"}
+OF_ITEM |= {"view": "item_views", "topic": "item_topics", "category": "item_categories"}
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,14 @@ class Claims:
     sections: dict[str, Any]
     curves: str
     areas: str
-    parts: dict[ItemPart, RankingTests]
+    parts: dict[Part, RankingTests]
 
 
 def claims_of(
     model: Recommender, data: Data, asked: tuple[Cases, Cases], seen: Seen, readings: Collection[Reading], seed: int
 ) -> Claims:
-    """The tests of every ranking, over some cases of the acts and over others of the words and regions inside them
-    and of the asked item; nothing of acts where the model reads no history.
+    """The tests of every ranking, over some cases of the acts and over others of what is inside them and of the asked
+    item's parts; nothing of acts where the model reads no history.
     """
     world = (data.events, data.catalog)
     inside = {over: examine_parts(model, world, asked[1], seen, readings, over, seed) for over in SECTIONS}
@@ -102,6 +104,8 @@ def against(tests: RankingTests, seed: int) -> dict[tuple[str, str], float]:
 
 
 def says_nothing(section: dict[str, float], at_random: float) -> bool:
-    """A ranking that parameters which know nothing give too, or by which erasing does no more than at random."""
+    """A ranking that parameters which know nothing give too, or by which erasing does no more than at random; or parts
+    whose sum is not how scores differ.
+    """
     beats = section.get("p_random", 1.0) < 0.05 and section[JUDGED] > max(at_random, 0.0)
-    return section.get("redrawn", 0.0) >= STAYS or not beats
+    return section.get("redrawn", 0.0) >= STAYS or section.get("untold", 0.0) >= UNTOLD or not beats

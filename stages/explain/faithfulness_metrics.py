@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.evaluation.claims import RankingTests
 from engine.evaluation.history_erasure import history_erasures
-from engine.evaluation.influence import ItemPart
+from engine.evaluation.parts_of_acts import Part
 from engine.evaluation.readings import INSIDE, Reading
 from engine.measures.significance import randomisation
 from engine.tables.arrays import case_columns
@@ -120,9 +120,9 @@ def _history(model: Recommender, data: Data, cases: Cases, erase: int, seen: See
     return metrics
 
 
-def _parts(parts: dict[ItemPart, RankingTests]) -> dict[str, float]:
-    """What silencing one word or region of every act does: the one that is heaviest, or lightest, by the model's own
-    weights, the heaviest by each reading, any.
+def _parts(parts: dict[Part, RankingTests]) -> dict[str, float]:
+    """What silencing one word, region or view of every act, or one topic of all, does: the one that is
+    heaviest, or lightest, by the model's own weights, the heaviest by each reading, any.
     """
     metrics: dict[str, float] = {}
     for over, tests in parts.items():

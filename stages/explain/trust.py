@@ -26,7 +26,13 @@ OVER = {
     "region": "a region of an earlier act",
     "next_word": "a word of the next item",
     "next_region": "a region of the next item",
+    "topic": "the topic followed",
+    "view": "picture or text of an earlier act",
+    "next_view": "picture or text of the next item",
 }
+INSIDE = ("words", "regions", "views", "topics")
+LED = ("words", "regions")  # of the asked item, by leaving each out; of the others the model's own weights are shown
+OF_ASKED = (*LED, "views", "topics", "categories")
 JUDGED = "comprehensiveness"
 Sections = Mapping[str, Any]
 
@@ -54,7 +60,8 @@ class KnownCauses:
 class Trust:
     """`erased`: how far the score falls without the heaviest acts by each ranking, in `cases` cases, the mean over
     `shares`; `untested`: the reading that leads is not among them. `own`: falls by what is erased, for the model's own
-    weights alone. `of_item`: falls without the heaviest words, or regions, of the recommended item itself.
+    weights alone. `inside`: falls where what weighs most inside of each act, or the heaviest topics, were silent;
+    `of_item`: without the heaviest words, regions, views, topics or categories of the recommended item itself.
     """
 
     cases: int
@@ -62,6 +69,7 @@ class Trust:
     untested: bool
     own: dict[str, list[TrustRow]]
     known: list[KnownCauses]
+    inside: dict[str, list[TrustRow]]
     of_item: dict[str, list[TrustRow]]
     shares: str = ", ".join(f"{100 * share:g}" for share in SHARES)
 
@@ -85,9 +93,10 @@ def trust(explain: Sections, claims: Sections) -> Trust:
             if (found := explain.get("truth", {}).get(over))
             for leading in (OF_ITEM if over.startswith("next_") else LEADING,)
         ],
+        inside={parts: _judged(found) for parts in INSIDE if (found := claims.get(parts))},
         of_item={
-            parts: _judged(found, "" if found[OF_ITEM]["says_nothing"] else OF_ITEM)
-            for parts in ("words", "regions")
+            parts: _judged(found, OF_ITEM if parts in LED and not found[OF_ITEM]["says_nothing"] else "")
+            for parts in OF_ASKED
             if (found := claims.get(f"item_{parts}"))
         },
     )
@@ -114,14 +123,16 @@ def in_order(found: Sections, leading: str = LEADING) -> list[str]:
 def _note(name: str, section: Sections) -> str:
     if name in ("newest", "random") or not section["says_nothing"]:
         return ""
+    if section.get("untold", 0.0) >= 1:
+        return "explains nothing here: what it says of an item is not how scores differ"
     return "explains nothing here: no better than a random draw, or the same for a model of redrawn parameters"
 
 
 def _own(drop: Sections) -> dict[str, list[TrustRow]]:
-    """Falls by what is erased of the model's own weights: one act, one word or region of every act."""
+    """Falls by what is erased of the model's own weights: one act, one word, region or view of every act."""
     found = {}
     ways = {"heaviest": "the heaviest", "random": "one at random", "lightest": "the lightest"}
-    for over, prefix in (("act", ""), ("word", "word_"), ("region", "region_")):
+    for over, prefix in (("act", ""), *((part, f"{part}_") for part in ("word", "region", "view", "topic"))):
         rows = [TrustRow(name, drop[prefix + way]) for way, name in ways.items() if prefix + way in drop]
         if over == "act" and "leave_one_out" in drop:
             rows.append(TrustRow("the one whose absence costs most", drop["leave_one_out"]))

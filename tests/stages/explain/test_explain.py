@@ -360,7 +360,8 @@ def test_readings_are_numbers_in_sections(toy: Any) -> None:
     assert metrics["rank"]["whole"] == 1
     assert set(metrics) == {"users", "explains", "probe", "drop", "rank", "agreement"}
     claims = json.loads(toy.layout.metric("claims").read_text())
-    assert set(claims) == {"acts", "move", "tested"}
+    assert set(claims) == {"acts", "item_views", "move", "tested"}
+    assert claims["item_views"]["own_signed"]["says_nothing"] == 1, "of every item the same, so that none falls"
     assert set(claims["acts"]) == {"own_share", "gradient", "integrated", "leave_one_out", "newest", "random"}
     assert claims["tested"]["cases"] == 2
     assert claims["acts"]["newest"]["redrawn"] == 1
@@ -452,12 +453,18 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     claims = json.loads(small.layout.metric("claims").read_text())
     assert claims["move"]["word_heaviest"] > 0
     assert claims["move"]["region_heaviest"] > 0
-    assert claims["tested"] == {"cases": 2, "words": 2, "regions": 2, "item_words": 1, "item_regions": 2}
+    inside = {"words": 2, "regions": 2, "views": 2, "topics": 2}
+    assert claims["tested"] == {"cases": 2, **inside, "item_words": 1, "item_regions": 2}
+    assert set(claims["views"]) == {"own_share", "gradient", "integrated", "random"}
+    assert set(claims["topics"]) == {"own_share", "gradient", "integrated", "leave_one_out", "random"}
+    assert "renormalised" in claims["topics"]["own_share"]
+    assert "Silencing what weighs most inside the acts" in small.page
     assert set(claims["item_words"]) == {"own_share", "leave_one_out", "random"}
     assert claims["item_words"]["own_share"]["comprehensiveness"] == pytest.approx(0, abs=1e-6), (
         "its head scores by rows, not by what is read"
     )
-    for part, own, over in (("words", "own_share", "word"), ("regions", "own_signed", "region")):
+    kinds = (("words", "own_share", "word"), ("regions", "own_signed", "region"), ("views", "own_share", "view"))
+    for part, own, over in kinds:
         assert set(claims[part]) == {own, "gradient", "integrated", "random"}
         assert {"p_random", f"p_{own}", "says_nothing"} <= set(claims[part]["integrated"])
         drop, section = small.metrics["drop"], claims[part]
@@ -483,7 +490,7 @@ def explain_mlam(small: Any) -> tuple[pl.DataFrame, str]:
 def test_a_model_that_reads_no_history_has_its_weights_of_the_item_tested_and_told(small: Any) -> None:
     _, page = explain_mlam(small)
     claims = json.loads(small.layout.metric("claims").read_text())
-    assert set(claims["tested"]) == {"cases", "item_words", "item_regions"}
+    assert set(claims["tested"]) == {"cases", "item_words", "item_regions", "item_views"}
     for part in ("item_words", "item_regions"):
         falls = {name: one["comprehensiveness"] for name, one in claims[part].items()}
         assert set(falls) == {"own_share", "leave_one_out", "random"}

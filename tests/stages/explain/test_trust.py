@@ -87,6 +87,33 @@ def test_weights_of_the_items_own_parts_are_judged_too() -> None:
     assert not trust({}, CLAIMS).of_item
 
 
+def test_parts_of_acts_and_of_the_item_are_judged_by_kind() -> None:
+    rankings = {
+        "random": section(0.1, says_nothing=True),
+        "own_share": section(0.3),
+        "integrated": section(0.5),
+    }
+    found = trust({}, {"topics": rankings, "views": rankings | {"own_share": section(0.2, says_nothing=True)}})
+    assert list(found.inside) == ["views", "topics"]
+    assert [(row.name, row.value) for row in found.inside["topics"]] == [
+        (LEADS, 0.5),
+        (NAMES["random"], 0.1),
+        (NAMES["own_share"], 0.3),
+    ]
+    assert [row.name for row in found.inside["views"] if row.note] == [NAMES["own_share"]]
+
+
+def test_of_the_item_s_views_the_model_s_own_weights_are_shown_and_an_untrue_sum_is_told() -> None:
+    rankings = {
+        "random": section(0.1, says_nothing=True),
+        "leave_one_out": section(0.4),
+        "own_signed": section(0.4, says_nothing=True) | {"untold": 1.2},
+    }
+    found = trust({}, {"item_views": rankings}).of_item["views"]
+    assert [row.name for row in found] == [NAMES[name] for name in ("random", "own_signed", "leave_one_out")]
+    assert "not how scores differ" in found[1].note
+
+
 def test_of_the_next_item_s_parts_leaving_each_out_leads() -> None:
     known = {"own_share": 0.4, "leave_one_out": 0.6, "chance": 0.1, "cases": 9}
     found = trust({"truth": {"next_word": known, "word": known | {"integrated": 0.9}}}, {})
