@@ -9,13 +9,14 @@ says so. Three tables follow.
 
 Causes, where the data is a made world with its truth: the act that came next in --causes test cases, drawn by the
 seed, is explained from the history before it, and counted is how often what weighs most is a true cause. Words and
-regions are those of the acts that are true causes, by the readings that cost little there; --inside cases are asked by
-the others too. A star: better than chance, than the newest act and than the model's own weights, by paired tests over
-people with Holm's correction, each where there is one; the line below has p of the leading reading against the others.
+regions, and which view it was for, are those of the acts that are true causes, by the readings that cost little there,
+topics those of the profile; words and regions of --inside cases are asked by the others too. A star: better than
+chance, than the newest act and than the model's own weights, by paired tests over people with Holm's correction, each
+where there is one; the line below has p of the leading reading against the others.
 ± is half of a 95 % interval, in which the cases of a person are one draw.
 
-Claims: the item that the model puts first in --cases test cases, and the acts before it; words and regions inside the
-acts in half as many: docs/explanations.md.
+Claims: the item that the model puts first in --cases test cases, and the acts before it; words, regions, views and
+topics, and the item's own parts, in half as many: docs/explanations.md.
 
 Cost: processor milliseconds a case.
 """
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ from engine.tables.files import cache
 from engine.tables.lacking import Lacking
 from engine.tables.layout import Layout
 from engine.tables.params import override, read_yaml
-from engine.tables.schemas import REGIONS, TRUTH, WORDS
+from engine.tables.schemas import REGIONS, TOPIC_WORDS, TRUTH, WORDS
 from engine.tables.settings import Choice
 from engine.training.cases import Cases, Seen
 from engine.training.contract import CatalogScorer, Explainer, Recommender
@@ -75,6 +77,14 @@ MEASURES += (
     "gini",
     "entropy",
 )
+
+
+def known_causes(layout: Layout) -> KnownCauses:
+    """Those of a made world; topics are read there alone."""
+    tables = [(layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS)]
+    truth, *others = (store.read(path, schema) for path, schema in tables)
+    none = pl.DataFrame(schema=dict(TOPIC_WORDS.columns))
+    return KnownCauses.of(truth, *others, store.read(layout.topic_words, TOPIC_WORDS) if truth.height else none)
 
 
 def restored(name: str, layout: Layout, params: dict[str, Any], results: str | None) -> tuple[Recommender, Data]:
@@ -241,7 +251,7 @@ def learnt(
 ) -> list[tuple[Recommender, Data]] | str:
     """The model with each of its weights and of the other seeds, and the test cases; or why there is nothing to ask."""
     needs = models.configure(Choice(name=name, settings=section(name, params))).needs
-    if not needs.length and not needs.views & set(VIEWS.values()):
+    if not needs.length and not needs.views:
         return "reads no history"
     paths = [path for which, path in (pair.split("=", 1) for pair in given.results) if which == name] or [None]
     runs = [(params, path) for path in paths] + [(params | {"seed": other}, None) for other in given.seeds]
@@ -257,8 +267,7 @@ def main() -> None:
     layout, params = Layout(given.data, given.protocol), read_yaml(Path("params.yaml"))
     for assignment in given.overrides:
         override(params, assignment)
-    tables = ((layout.truth, TRUTH), (layout.words, WORDS), (layout.regions, REGIONS))
-    causes = KnownCauses.of(*(store.read(path, schema) for path, schema in tables))
+    causes = known_causes(layout)
     seed, seen, readings = params["seed"], seen_by(given.protocol, params), tuple(given.readings)
     costly = tuple(one for one in readings if one not in (*INSIDE, *ACTS_ALONE))
     cause_table = [["model", "of", "cases", *SHOWN]]

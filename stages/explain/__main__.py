@@ -46,7 +46,7 @@ class Explain(Record):
     topics: int = Field(4, ge=1, le=6, description="lines in a person's chart of topics")
     cases: int = Field(200, ge=0, description="test cases whose reasons are probed by erasing; 0: all")
     erase: int = Field(1, ge=1, description="events erased from each probed case")
-    inside: int = Field(60, ge=0, description="probed cases in which words and regions of the acts are silenced too")
+    inside: int = Field(60, ge=0, description="probed cases in which parts of acts and items are silenced too")
     causes: int = Field(2400, ge=0, description="test cases held against known causes, where there are any; 0: all")
     readings: tuple[Reading, ...] = Field(
         ("gradient", "integrated", "leave_one_out"),
@@ -82,7 +82,7 @@ def main(params: Params, layout: Layout) -> None:
     wording = Wording(naming(layout, model.needs.views, model.needs.topics), params.words, device)
     to_check = (recommended.item_BK, data.catalog, wording, settings.history)
     checked = checked_acts(model, data.events, cases, *to_check)
-    causes = KnownCauses.of(tables.truth, tables.words, tables.regions)
+    causes = KnownCauses.of(tables.truth, tables.words, tables.regions, tables.topic_words)
     counts = (settings.cases, settings.erase, settings.inside, settings.causes)
     found = faithfulness_metrics(model, data, causes, counts, settings.readings, (params.seen, params.seed))
     users = {"users": float(rows.height)}

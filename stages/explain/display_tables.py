@@ -37,6 +37,7 @@ class DisplayTables:
     words: pl.DataFrame
     regions: pl.DataFrame
     topics: dict[int, str]
+    topic_words: pl.DataFrame
     trends: pl.DataFrame
     window: str
     truth: pl.DataFrame
@@ -48,14 +49,15 @@ class DisplayTables:
         truth = store.read(layout.truth, TRUTH)
         if not store.meta(layout.split).get("in_order", True):  # the truth goes by an event's place in time
             truth = truth.clear()
-        topics = topic_labels(store.read(layout.topic_words, TOPIC_WORDS), 4)
+        topic_words = store.read(layout.topic_words, TOPIC_WORDS)
         return DisplayTables(
             names=dict(store.read(layout.users, USERS).iter_rows()),
             catalog=store.read(layout.catalog, CATALOG),
             titles=titles(layout),
             words=store.read(layout.words, WORDS, ["item", "token", "span"]),
             regions=store.read(layout.regions, REGIONS, ["item", "box"]),
-            topics={t: shortened(words, LABEL) for t, words in topics.items()},
+            topics={t: shortened(words, LABEL) for t, words in topic_labels(topic_words, 4).items()},
+            topic_words=topic_words,
             trends=store.read(layout.topic_history, TOPIC_HISTORY),
             window=str(store.meta(layout.topic_history)["window"]),
             truth=truth,

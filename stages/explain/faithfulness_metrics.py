@@ -66,8 +66,8 @@ def faithfulness_metrics(
 
 
 def asked_over(readings: Collection[Reading]) -> dict[Reading, tuple[str, ...]]:
-    """Over what each reading is held against known causes: over words and regions where it does not cost too much."""
-    return {one: ("history", "word", "region") if one in INSIDE else ("history",) for one in readings}
+    """Over what each reading is held against known causes: over more than acts where it does not cost too much."""
+    return {one: ("history", "word", "region", "view", "topic") if one in INSIDE else ("history",) for one in readings}
 
 
 def drawn_cases(data: Data, count: int, seed: int) -> Cases:

@@ -11,7 +11,7 @@ from engine.evaluation.readings import LEADING
 from engine.features.pictures.pictures import FORMATS
 from engine.tables import schemas
 from stages.explain.hits import Hits
-from stages.explain.known_causes import KnownCauses, covered
+from stages.explain.known_causes import KnownCauses, covered, fitted_topics
 from stages.explain.posters import poster
 
 
@@ -32,7 +32,11 @@ def causes() -> KnownCauses:
     )
     words = pl.DataFrame({"item": [5, 6], "token": [["a", "STORM", "sea"], ["storm"]], "span": [None, None]})
     boxes = [[[0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]]]
-    return KnownCauses.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}))
+    topics = pl.DataFrame(
+        {"topic": [1, 1, 2, 2, 3], "rank": [1, 2, 1, 2, 1], "word": ["storm", "rome", "storm", "wave", "rome"]},
+        schema_overrides=dict(schemas.TOPIC_WORDS.columns),
+    ).with_columns(weight=pl.Series([0.1, 0.8, 0.2, 0.3, 0.9]))
+    return KnownCauses.of(truth, words, pl.DataFrame({"item": [6], "box": boxes}), topics)
 
 
 def test_true_words_are_those_of_this_person_and_item_whatever_their_case() -> None:
@@ -48,6 +52,21 @@ def test_true_regions_are_covered_by_half_at_least() -> None:
     assert causes().true_regions(1, 0, 5).tolist() == []
     boxes = np.array([[0.0, 0.0, 0.5, 0.5], [0.25, 0.0, 0.75, 0.5], [0.0, 0.4, 0.5, 0.8]])
     assert covered(boxes, np.array([0.0, 0.0, 0.5, 0.6])).tolist() == pytest.approx([1.0, 0.5, 0.5])
+
+
+def test_a_theme_is_the_fitted_topic_in_which_its_words_weigh_most() -> None:
+    assert causes().topics == {"sea": 1}
+    assert causes().true_topic(1, 0, 3).tolist() == [False, True, False]
+    assert causes().true_topic(1, 1, 3).tolist() == causes().true_topic(3, 1, 3).tolist() == [False] * 3
+    none = pl.DataFrame(schema=dict(schemas.TOPIC_WORDS.columns))
+    truth = pl.DataFrame(schema=dict(schemas.TRUTH.columns))
+    assert fitted_topics(truth, none) == {}
+
+
+def test_an_act_is_for_the_picture_or_for_the_text() -> None:
+    assert causes().true_views(1, 0, 5).tolist() == [False, True]
+    assert causes().true_views(1, 1, 6).tolist() == [True, False]
+    assert causes().true_views(1, 2, 7).tolist() == [False, False], "by accident"
 
 
 def test_what_led_to_an_act_is_empty_where_nothing_did() -> None:
