@@ -122,6 +122,12 @@ class CTR(Chosen, Tuned, Factored, Explainer):
         value_BT = self.query(batch) * self.keys(item_B)
         return [Weights(value_BT, "topic", "signed", True, torch.ones_like(value_BT, dtype=torch.bool))]
 
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """With the mean item's share of one topic, of those that the text has more of; eps stays."""
+        over_BT = self.theta_NT[item_B] - self.theta_NT[1:].mean(0)
+        score_BT = self.score(batch, item_B[:, None]) - self.query(batch) * over_BT
+        return Weights(score_BT, "topic", "signed", True, over_BT > 0)
+
 
 def _offsets(owner_P: Tensor, owners: int) -> Tensor:
     """offset [owners + 1] of pairs by owner."""

@@ -90,5 +90,11 @@ class CTRBPR(Phased, Factored, Explainer):
         value_BT = self.user_UT[batch.user_B] * self.keys(item_B)[:, :-1]
         return [Weights(value_BT, "topic", "signed", True, torch.ones_like(value_BT, dtype=torch.bool))]
 
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """With the mean item's share of one topic, of those that the text has more of; eps stays."""
+        over_BT = self.theta_NT[item_B] - self.theta_NT[1:].mean(0)
+        score_BT = self.score(batch, item_B[:, None]) - self.user_UT[batch.user_B] * over_BT
+        return Weights(score_BT, "topic", "signed", True, over_BT > 0)
+
     def _apart(self) -> Tensor:
         return self.apart_NT.detach() if self.phase == "held" else self.apart_NT

@@ -11,7 +11,6 @@ max(0, ln lift) of categories that the same people take (complementary), s- = ma
 people, left out where both + expected is below 5. A category's parent is the one most often before it; roots are
 siblings. Steps are taken a rating at a time as in `mf`, which it is without categories; those of the relations after
 each epoch, in parts so small that none overshoots. An item without a rating has the factors of its categories alone.
-`epochs` and `penalty` may be lists: validation chooses by the lowest RMSE.
 """
 
 import math
@@ -58,8 +57,7 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
-        views: frozenset[View] = frozenset({"categories"} if self.categories == "tree" else ())
-        return Needs(predicts="rating", views=views)
+        return Needs(predicts="rating", views=frozenset[View](["categories"] if self.categories == "tree" else []))
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "HieVH":
@@ -84,13 +82,10 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
         super().__init__()
         self.config, self.tree, self.chains = config, tree, Chains.of(tree)
         dim, count = config.dim, len(tree.names)
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("user_UE", torch.zeros(users + 1, dim + 1))
-        self.register_buffer("item_NE", torch.zeros(items + 1, dim + 1))
-        self.register_buffer("category_CD", torch.zeros(count, dim))
-        self.register_buffer("level_L", torch.zeros(tree.path_ZD.shape[1]))
-        first_XD = torch.randn(users + items + 2, dim) * config.deviation
-        self.register_buffer("first_XD", first_XD, persistent=False)
+        shapes = {"user_UE": (users + 1, dim + 1), "item_NE": (items + 1, dim + 1), "category_CD": (count, dim)}
+        for name, shape in {"mean": (), **shapes, "level_L": tree.path_ZD.shape[1:]}.items():
+            self.register_buffer(name, torch.zeros(shape))
+        self.register_buffer("first_XD", torch.randn(users + items + 2, dim) * config.deviation, persistent=False)
         self.seed = drawn_seed()
         self.register_buffer("first_CD", torch.randn(count, dim) * config.deviation, persistent=False)
         self.offer(config.choices)
@@ -128,17 +123,23 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
     def keys(self, item_U: Tensor | None = None) -> Tensor:
         """q~ and b of some items, and 1."""
         item_U = torch.arange(len(self.item_NE), device=self.item_NE.device) if item_U is None else item_U
-        part_UMD, _, _ = self._parts(item_U)
-        item_UE = self.item_NE[item_U] + F.pad(part_UMD.sum(1), (0, 1))
+        item_UE = self.item_NE[item_U] + F.pad(self._parts(item_U)[0].sum(1), (0, 1))
         return torch.cat([item_UE, torch.ones_like(item_UE[:, :1])], 1)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each category of the asked item adds to its rating; the rest are biases and the item's own factors."""
-        if not len(self.tree.names):
-            return []
         part_BMD, category_BM, valid_BM = self._parts(item_B)
         value_BM = torch.einsum("bd,bmd->bm", self.user_UE[batch.user_B, :-1], part_BMD)
-        return [Weights(value_BM, "category", "signed", faithful=True, valid=valid_BM, about=item_B, part=category_BM)]
+        found = Weights(value_BM, "category", "signed", faithful=True, valid=valid_BM, about=item_B, part=category_BM)
+        return [found] if len(self.tree.names) else []
+
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """As if the item were not of one category, in whatever chains that stands."""
+        part_BMD, category_BM, valid_BM = self._parts(item_B)
+        same_BMM = (category_BM[:, :, None] == category_BM[:, None]).to(part_BMD)
+        lost_BM = torch.einsum("bd,bmd,bmk->bk", self.user_UE[batch.user_B, :-1], part_BMD, same_BMM)
+        score_BM = self.score(batch, item_B[:, None]) - lost_BM
+        return Weights(score_BM, "category", "signed", True, valid_BM, item_B, category_BM)
 
     def _parts(self, item_U: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """w_l f_c of the categories of some items, part_UMD, with the categories' numbers (from 1) and where any is."""

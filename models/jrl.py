@@ -54,13 +54,11 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
-        pairwise = self.joint == "bpr"
         read: dict[str, View] = {"image": "image", "text": "words" if self.text == "words" else "text"}
-        return Needs(
-            negatives=self.negatives if pairwise else 0,
-            shared=0 if pairwise else self.shared,
-            views=frozenset(read[view] for view in self.views),
-        )
+        views = frozenset(read[view] for view in self.views)
+        if self.joint == "bpr":
+            return Needs(negatives=self.negatives, views=views)
+        return Needs(shared=self.shared, views=views)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "JRL":
@@ -144,18 +142,15 @@ class JRL(Learner, Factored, Explainer):
             raise ValueError("a batch without targets has no loss")
         own_B, read = batch.target_BL[:, 0], slice(self.config.read)
         total = self._joint(batch, own_B)
-        user_VSD = self._views(F.embedding(batch.user_B[read], self.user_UD))
-        item_VSD = self._views(F.embedding(own_B[read], self.item_NE)[:, :-1])
-        for reader, user_SD, item_SD in zip(self.readers, user_VSD, item_VSD, strict=True):
+        sides = F.embedding(batch.user_B[read], self.user_UD), F.embedding(own_B[read], self.item_NE)[:, :-1]
+        for reader, user_SD, item_SD in zip(self.readers, *map(self._views, sides), strict=True):
             total = total + reader(user_SD, own_B[read]) + reader(item_SD, own_B[read])
         return total
 
     def _joint(self, batch: Batch, own_B: Tensor) -> Tensor:
         """The joint term, or with `apart` the sum of each view's, which all have the items' bias."""
         item_ND, bias_N1 = self.item_NE[:, :-1], self.item_NE[:, -1:]
-        users, items = list[Tensor]([self.user_UD]), [item_ND]
-        if self.config.apart:
-            users, items = self._views(self.user_UD), self._views(item_ND)
+        users, items = (self._views(t) if self.config.apart else [t] for t in (self.user_UD, item_ND))
         by, found = self.config.regularisation, []
         for user_UD, item_NE in zip(users, (torch.cat([part, bias_N1], 1) for part in items), strict=True):
             if self.config.joint == "bpr":
@@ -183,18 +178,23 @@ class JRL(Learner, Factored, Explainer):
         return self.item_NE if item_U is None else self.item_NE[item_U]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """The score in its views and b_i (as the row), which sum to it; how far each of the item's words is foretold
-        from the person, which is no part of it.
-        """
-        user_VBD, item_BE = self._views(self.user_UD[batch.user_B]), self.item_NE[item_B]
-        part = [(u * i).sum(1) for u, i in zip(user_VBD, self._views(item_BE[:, :-1]), strict=True)]
-        value_BV = torch.stack([*part, item_BE[:, -1]], 1)
+        """The score in its views and b_i (the row), which sum to it; how far each word is foretold, no part of it."""
+        user_BD, item_BE = self.user_UD[batch.user_B], self.item_NE[item_B]
+        value_BV = torch.stack([*(v.sum(1) for v in self._views(user_BD * item_BE[:, :-1])), item_BE[:, -1]], 1)
         there_BV = spread(torch.ones_like(value_BV, dtype=torch.bool), self.config.views)
         found = [Weights(spread(value_BV, self.config.views), "view", "signed", True, there_BV, item_B)]
-        for reader, user_BD in zip(self.readers, user_VBD, strict=True):
+        for reader, own_BD in zip(self.readers, self._views(user_BD), strict=True):
             if isinstance(reader, Words):
                 given_BNC, valid_BN = reader.ragged.rows(item_B)
-                word_BNE = reader.standard.into(reader.dense, given_BNC.to(user_BD.dtype))
-                told_BN = torch.einsum("be,bne->bn", F.pad(user_BD, (0, 1), value=1.0), word_BNE) * valid_BN
+                word_BNE = reader.standard.into(reader.dense, given_BNC.to(own_BD.dtype))
+                told_BN = torch.einsum("be,bne->bn", F.pad(own_BD, (0, 1), value=1.0), word_BNE) * valid_BN
                 found.append(Weights(told_BN, "word", "signed", False, valid_BN, item_B))
         return found
+
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """With the mean item's vector of a view. Not faithful: the score reads what was learnt of the view, not it."""
+        over_BD = self.user_UD[batch.user_B] * (self.item_NE[item_B] - self.item_NE[1:].mean(0))[:, :-1]
+        score_BV = self.score(batch, item_B[:, None]) - torch.stack([v.sum(1) for v in self._views(over_BD)], 1)
+        number_V = [("image", "text").index(view) + 1 for view in self.config.views]
+        number_BV = torch.tensor(number_V, device=item_B.device).expand_as(score_BV)
+        return Weights(score_BV, "view", "signed", False, number_BV > 0, item_B, number_BV)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog
-from engine.training.contract import Factored, Solver
+from engine.training.contract import Factored, Solver, Weights
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings
 
@@ -46,3 +46,9 @@ class Popularity(Solver, Factored):
 
     def keys(self, item_U: Tensor | None = None) -> Tensor:
         return (self.count_N if item_U is None else self.count_N[item_U])[:, None]
+
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """With as many events as the mean item; of those that have more."""
+        count_B1, mean = self.count_N[item_B][:, None], self.count_N[1:].mean()
+        valid_B1 = count_B1 > mean
+        return Weights(mean.expand_as(count_B1), "item_history", "signed", True, valid_B1, item_B)

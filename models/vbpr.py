@@ -137,6 +137,13 @@ class VBPR(Learner, Factored, Explainer):
         value_BV = spread(torch.stack([*part, row_B], 1), self.config.views) * valid_BV
         return [Weights(value_BV, "view", "signed", True, valid_BV, item_B)]
 
+    def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
+        """With the mean picture, or the mean text: zero as it is standardised, as where an item has none."""
+        (whole,) = self.explain(batch, item_B)
+        score_BV = self.score(batch, item_B[:, None]) - whole.value
+        valid_BV = whole.valid * torch.tensor([True, True, False], device=item_B.device)  # the row has no name
+        return Weights(score_BV, "view", "signed", True, valid_BV, item_B)
+
     def _user(self, user_B: Tensor) -> Tensor:
         """[g_u, t_u], or the one vector of both."""
         tables = [table for table in (self.user_UD, self.taste_UK) if table is not None]

@@ -48,7 +48,7 @@ def causes(asked: Question, names: Nameable = ACT_ALONE) -> Causes:
 
     An act is named only if leaving it out lowers the item's log-probability: else the next heaviest, of the first
     three that speak for the item. Words, picture and its region, text, and what is wider are held to the same. Where no
-    history is read it is the item's own words, or a region of its picture.
+    history is read it is the item's own words, a region of its picture, or a part of it (`own_part`).
     """
     if not asked.model.needs.length:
         return replace(nothing(asked.item_B), item=item_causes(asked, names))

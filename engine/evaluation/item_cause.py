@@ -1,4 +1,4 @@
-"""What of an item itself speaks most for it, checked: words of its text, or a region of its picture."""
+"""What of an item itself speaks most for it, checked: words of its text, a region of its picture, or a whole part."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,30 @@ from torch.nn import functional as F
 from engine.evaluation.item_parts import ItemsWithout
 from engine.evaluation.nameable import Nameable
 from engine.evaluation.named_words import NAMED, heaviest_terms, words_of
+from engine.evaluation.own_part import InParts, PartCauses, part_causes
 from engine.evaluation.question import Question
 
 
 @dataclass(frozen=True)
 class ItemCauses:
     """term_BW: of each row's item the words without which its score falls, by their numbers, 0 none; region_B: the
-    region of its picture without which it falls further than without them, from 0, -1 none.
+    region of its picture without which it falls further than without them, from 0, -1 none. part: of a model that tells
+    parts of its items apart, in the place of both.
     """
 
     term_BW: Tensor
     region_B: Tensor
+    part: PartCauses | None = None
 
 
 @torch.no_grad()
 def item_causes(asked: Question, names: Nameable) -> ItemCauses:
-    """The heaviest words by leaving each out, whose places together were tried, or the heaviest region."""
+    """The heaviest words by leaving each out, whose places together were tried, or the heaviest region; or the part."""
     item_B, views, term_X = asked.item_B, asked.model.needs.views, names.term_X
     term_BW, lost_B = item_B.new_zeros(len(item_B), NAMED), torch.zeros(len(item_B), device=item_B.device)
     region_B = torch.full_like(item_B, -1)
+    if isinstance(asked.model, InParts):
+        return ItemCauses(term_BW, region_B, part_causes(asked, asked.model, names))
     if term_X is not None and "words" in views:
         term_BP = words_of(item_B, asked.catalog, term_X)
         items = ItemsWithout(asked, "word")

@@ -57,6 +57,26 @@ def of_category(category: str, acts: int, names: DomainWords) -> str:
     return f"because of {acts} {names.items} of “{category}” that you {names.act}"
 
 
+def of_view(picture: bool, read: bool, names: DomainWords) -> str:
+    """Where a model reads no history, but the item's picture, or its text; or (`read`) what was learnt of it alone."""
+    return f"for {'' if read else 'what was learnt of '}its {names.picture if picture else names.text}"
+
+
+def of_subject(words: str) -> str:
+    """A topic of the item's own text, by its first words."""
+    return f"because it is about “{words}”"
+
+
+def of_kind(category: str, names: DomainWords) -> str:
+    """A category of the item itself."""
+    return f"because it is one of the {names.items} of “{category}”"
+
+
+def of_crowd(names: DomainWords) -> str:
+    """Where an item is shown to all because more have acted on it than on the mean one."""
+    return f"because many have {names.act} it"
+
+
 def of_audience(names: DomainWords) -> str:
     """Where what others did to the item outweighs every act."""
     return f"because of others who {names.act} this {names.item}"

@@ -9,7 +9,19 @@ from torch import Tensor
 from engine.evaluation.cause import Causes
 from engine.evaluation.item_cause import ItemCauses
 from engine.evaluation.nameable import Nameable
-from engine.evaluation.sentence import of_audience, of_category, of_item, of_topic, part_of_picture, sentence
+from engine.evaluation.own_part import PartCauses
+from engine.evaluation.sentence import (
+    of_audience,
+    of_category,
+    of_crowd,
+    of_item,
+    of_kind,
+    of_subject,
+    of_topic,
+    of_view,
+    part_of_picture,
+    sentence,
+)
 from engine.tables.domain_words import DomainWords
 from engine.tables.names import Names
 
@@ -37,10 +49,23 @@ class Wording:
         return [self._wide(causes, row, item) or self._act(causes, row, item_BL) for row, item in found]
 
     def _item(self, causes: ItemCauses, row: int, item: int) -> str | None:
+        if causes.part is not None:
+            return self._part(causes.part, int(causes.part.number_B[row]))
         words = [self.names.words[term] for term in causes.term_BW[row].tolist() if term]
         region = int(causes.region_B[row])
         box = self.names.boxes[item][region] if region >= 0 else None
         return of_item(words, box, self.called) if words or box else None
+
+    def _part(self, causes: PartCauses, number: int) -> str | None:
+        if not number:
+            return None
+        if causes.over == "view":
+            return of_view(number == 1, causes.read, self.called)
+        if causes.over == "topic":
+            return of_subject(self.names.topics[number])
+        return (
+            of_kind(causes.categories[number - 1], self.called) if causes.over == "category" else of_crowd(self.called)
+        )
 
     def _wide(self, causes: Causes, row: int, item: int) -> str | None:
         topic, alike = int(causes.wide.topic_B[row]), int(causes.wide.alike_B[row])

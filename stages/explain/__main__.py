@@ -79,7 +79,8 @@ def main(params: Params, layout: Layout) -> None:
     cases = Cases.of(case_columns(rows), device)
     asked = (settings.top, params.seen, data.catalog, tables.labels())
     recommended = recommend_with_reasons(model, data.events, cases, *asked)
-    wording = Wording(naming(layout, model.needs.views, model.needs.topics), params.words, device)
+    with_topics = needs.topics or "topics" in needs.views
+    wording = Wording(naming(layout, needs.views, with_topics), params.words, device)
     to_check = (recommended.item_BK, data.catalog, wording, settings.history)
     checked = checked_acts(model, data.events, cases, *to_check)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions, tables.topic_words)

@@ -50,6 +50,7 @@ def legend(people: Sequence[Person]) -> set[str]:
             led = [inside for inside in one.card.inside if inside.mark == "influence"]
             found |= {"of acts"} if one.acts else set()
             found |= {"of the item"} if any(inside.words or inside.regions for inside in led) else set()
+            found |= {"said of the item"} if one.sentence and not one.acts else set()
     for inside in insides(people):
         found.add(inside.mark)
         for words in inside.words:

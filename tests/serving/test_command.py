@@ -232,3 +232,21 @@ def _printed(code: str, environment: dict[str, str], folder: Path) -> list[str]:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=folder
     )
     return done.stdout.strip().split("\n")
+
+
+def test_a_sentence_of_the_item_itself_is_the_same_in_json_and_in_the_table(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = shop.fitted("vbpr", "both")
+    expected = [one.because for one in asked.recommend(asked.person("p2"), 3)]
+    results = shop.layout.root / "results" / "vbpr-both"
+    monkeypatch.chdir(results)
+    where = ["--data", str(shop.layout.root), "--results", str(results), "--device", "cpu", "--model", "vbpr"]
+    printed = []
+    for more in (["--json"], []):
+        monkeypatch.setattr(sys, "argv", ["serving", "recommend", "--user", "p2", "--top", "3", *where, *more])
+        command.main()
+        printed.append(capsys.readouterr().out)
+    assert [one["because"] for one in json.loads(printed[0])["recommendations"]] == expected
+    assert any(expected)
+    assert all(because in printed[1] for because in expected if because)

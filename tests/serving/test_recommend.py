@@ -11,7 +11,7 @@ import torch
 from engine.evaluation.erasure import erase_events
 from engine.evaluation.question import log_probability
 from engine.evaluation.rank import rank
-from engine.evaluation.sentence import of_item
+from engine.evaluation.sentence import of_item, of_view
 from engine.tables import store
 from engine.tables.layout import Layout
 from engine.tables.schemas import RECOMMENDATIONS
@@ -24,10 +24,11 @@ from tests.serving.shop import Shop
 MODELS = [
     ("bpr_mf", ""), ("popularity", ""), ("ease", ""), ("sasrec", ""), ("gru4rec", ""), ("ante_rnn", "whole"),
     ("mahn", "cat_cat"), ("iarn", "ranking"), ("iarn", "iarn_flat"), ("hyperrec", ""), ("caser", ""), ("timesvd", ""),
-    ("mlam", "whole"),
+    ("mlam", "whole"), ("vbpr", "both"), ("jrl", "words"), ("ctr", "plain"), ("ctr_bpr", "plain"), ("hievh", "tree"),
 ]  # fmt: skip
+UNREAD = ("bpr_mf", "timesvd", "mlam", "vbpr", "jrl", "ctr", "ctr_bpr", "hievh")  # people by a row alone, no history
 every = pytest.mark.parametrize(("name", "variant"), MODELS)
-READING = [case for case in MODELS if case[0] not in ("bpr_mf", "popularity", "timesvd", "mlam")]
+READING = [case for case in MODELS if case[0] not in ("popularity", *UNREAD)]
 reading = pytest.mark.parametrize(("name", "variant"), READING)
 
 
@@ -61,7 +62,7 @@ def test_a_rank_is_that_of_evaluate(shop: Shop, name: str, variant: str) -> None
     for row, user in enumerate(data.table["user"].to_list()[:4]):
         whole = asked.person(f"p{user}")
         target = whole.acts[-1]
-        history = whole if name in ("bpr_mf", "timesvd", "mlam") else whole.without([len(whole.acts) - 1])
+        history = whole if name in UNREAD else whole.without([len(whole.acts) - 1])
         found = asked.explain(history, target.item, at=target.time).rank
         assert 1 + counts.greater[row] <= found <= 1 + counts.greater[row] + counts.ties[row]
 
@@ -200,3 +201,49 @@ def test_what_is_named_of_an_item_itself_lowers_its_score_where_it_is_the_mean(s
                 ragged.value_XD.copy_(kept_XD)
             assert after < before
     assert named >= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "said"),
+    [
+        ("vbpr", "both", r"for its (picture|text)"),
+        ("jrl", "words", r"for what was learnt of its (picture|text)"),
+        ("ctr", "plain", r"because it is about “[abcd]”"),
+        ("ctr_bpr", "plain", r"because it is about “[abcd]”"),
+        ("hievh", "tree", r"because it is one of the items of “kind [012]”"),
+        ("popularity", "", "because many have acted on it"),
+    ],
+)
+def test_a_part_of_the_item_is_named_where_no_history_is_read(shop: Shop, name: str, variant: str, said: str) -> None:
+    asked = shop.fitted(name, variant)
+    told = [one.because for user in ("p2", "p6", "p12") for one in asked.recommend(asked.person(user), 5)]
+    named = [because for because in told if because]
+    assert len(named) >= (1 if name == "popularity" else 5)
+    assert all(re.fullmatch(said, because) for because in named)
+    first = asked.recommend(asked.person("p6"), 1)[0]
+    assert asked.explain(asked.person("p6"), first.item).because == first.because
+
+
+def test_a_picture_is_named_only_where_the_score_is_lower_with_the_mean_one(shop: Shop) -> None:
+    """The catalogue's own table is changed and the model scores again, for what is said and for what is not."""
+    asked = shop.fitted("vbpr", "both")
+    model, silent = asked._model, 0
+    for user in ("p2", "p6", "p12"):
+        history = asked.person(user)
+        batch = model.asked(history, None, Muted())
+        for one in asked.recommend(history, 5):
+            code, falls = model.names.code(one.item), {}
+            for picture, view in ((True, "image"), (False, "text")):
+                table_NC, there_N = model.catalog.vector(view), model.catalog.present(view)
+                kept_NC = table_NC.clone()
+                with torch.no_grad():
+                    before = float(model.net.score(batch, torch.tensor([[code]])))
+                    table_NC[code] = kept_NC[there_N].mean(0)
+                    falls[of_view(picture, True, model.words)] = before - float(
+                        model.net.score(batch, torch.tensor([[code]]))
+                    )
+                    table_NC.copy_(kept_NC)
+            heaviest = max(falls, key=falls.__getitem__)
+            assert one.because == (heaviest if falls[heaviest] > 1e-6 else None)
+            silent += one.because is None
+    assert silent < 15

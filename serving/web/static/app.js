@@ -306,7 +306,7 @@ function reasons({ explanation, places }) {
       node.append(table(over === "history" ? parts : summed(parts), (part) => part.label));
     }
   }
-  if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history, nor words or regions of what it recommends: nothing can be said to lead here."));
+  if (!explanation.influence.length) node.append(made("p", { class: "muted" }, "This model reads no history, nor words or regions of what it recommends: no influence can be read from its score."));
   if (explanation.own.length) {
     const own = explanation.own.filter((reading) => reading.parts.length);
     const inside = own.map((reading) =>

@@ -8,6 +8,7 @@ import torch
 
 from engine.evaluation.cause import Causes, nothing
 from engine.evaluation.item_cause import ItemCauses
+from engine.evaluation.own_part import PartCauses
 from engine.evaluation.wide_cause import WideCauses
 from engine.evaluation.wording import Wording
 from engine.tables.domain_words import DomainWords
@@ -74,3 +75,20 @@ def test_of_an_item_itself_its_words_or_a_region_of_its_picture_are_said() -> No
         "for its poster",
         None,
     ]
+
+
+def test_of_an_item_itself_a_whole_part_is_said_in_the_data_sets_own_words() -> None:
+    wording = Wording(Names(["", "Heat"], topics={2: "pupil, exam"}), FILMS)
+
+    def said(over: str, read: bool = True) -> list[str | None]:
+        item_B = torch.ones(3, dtype=torch.long)
+        part = PartCauses(over, torch.tensor([0, 1 if over != "topic" else 2, 2]), read, ("noir", "war"))
+        item = ItemCauses(torch.zeros(3, 2, dtype=torch.long), torch.full((3,), -1), part)
+        return wording.sentences(replace(nothing(item_B), item=item), torch.zeros(3, 0, dtype=torch.long), item_B)
+
+    assert said("view") == [None, "for its poster", "for its plot"]
+    assert said("view", read=False)[1:] == ["for what was learnt of its poster", "for what was learnt of its plot"]
+    assert said("topic") == [None, *["because it is about “pupil, exam”"] * 2]
+    kinds = ["because it is one of the films of “noir”", "because it is one of the films of “war”"]
+    assert said("category") == [None, *kinds]
+    assert said("item_history") == [None, *["because many have watched it"] * 2]

@@ -10,8 +10,13 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from serving.api import Muted, Predictor, as_json
+from serving.web.app import application
+from serving.web.desk import Desk
 from serving.web.limits import BODY
+from serving.web.pictures import Pictures
 from serving.web.questions import ACTS
+from tests.serving.shop import Shop
+from tests.serving.web.conftest import WORDS
 
 P2 = {"history": {"user": "p2"}}
 
@@ -35,6 +40,17 @@ def test_recommend_is_what_the_api_answers(client: TestClient, predictors: dict[
         assert found["model"] == name
         assert found["recommendations"] == as_json(model.recommend(model.person("p2"), 4))
     assert asked(client, "/recommend", P2 | {"top": 4})["model"] == "ante_rnn"
+
+
+def test_what_is_said_of_an_item_itself_is_what_the_api_says(stocked: Shop) -> None:
+    model = stocked.fitted("vbpr", "both")
+    app = application(Desk({"vbpr": model}), Pictures(model, stocked.layout.images), WORDS, ["testserver"], 64)
+    with TestClient(app) as client:
+        found = asked(client, "/recommend", P2 | {"top": 4, "reasons": True})["recommendations"]
+        first = asked(client, "/explain", P2 | {"item": found[0]["item"]})["explanation"]
+    assert found == as_json(model.recommend(model.person("p2"), 4))
+    assert any(one["because"] for one in found)
+    assert first["because"] == found[0]["because"]
 
 
 def test_an_act_that_is_taken_away_or_moved_changes_what_is_answered(

@@ -419,10 +419,12 @@ def kept(small: Any, name: str, settings: dict[str, Any], state: dict[str, torch
 
 
 def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> None:
-    kept(small, "popularity", {}, {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])})
-    main(params("popularity"), small.layout)
+    item_NE = torch.tensor([[0.0, 5, 1, 2, 3, 4, 6], [0.0, 1, 2, 3, 4, 5, 6]]).T.contiguous()
+    kept(small, "bpr_mf", {"dim": 1}, {"user_UD": torch.ones(4, 1), "item_NE": item_NE})
+    main(params("bpr_mf", {"dim": 1}), small.layout)
     text = Page(small.page).text
     assert "This model gives no reasons of its own. Below is what each person acted on" in text
+    assert '<p class="said">' not in small.page
     assert "The sea gives nothing back" in text
     assert "item 6 (no title)" in text
     assert "used by the score" not in text
@@ -432,6 +434,20 @@ def test_a_model_without_reasons_still_gets_a_page_that_says_so(small: Any) -> N
     table = store.read(small.layout.reasons, schemas.REASONS)
     assert table.height == 0
     assert small.metrics == {"explains": 0, "users": 3}
+
+
+def test_what_is_said_of_an_item_itself_stands_on_the_page(small: Any) -> None:
+    """Of popularity items 1, 5 and 6 have more than the mean count, 3.5."""
+    kept(small, "popularity", {}, {"count_N": torch.tensor([0.0, 5, 1, 2, 3, 4, 6])})
+    main(params("popularity", top=3), small.layout)
+    shown = small.page.split('<article class="trust">')[0].split("<h4")[1:]
+    said = {one.split(">")[1].split("<")[0]: "Because many have acted on it." in one for one in shown}
+    assert {title for title, is_said in said.items() if is_said} == {"Storm", "Cook", "item 6 (no title)"}
+    assert len(said) > 3
+    text = Page(small.page).text
+    assert "What is said of each recommendation was found by scoring it again without it." in text
+    assert "Nothing here says why" not in text
+    assert "Checked What the sentence names of the recommended item itself" in text
 
 
 def explain_ante_rnn(small: Any) -> None:

@@ -102,9 +102,21 @@ def test_the_act_that_is_named_lowers_the_score_where_it_is_left_out(layout: Lay
             )
 
 
-def test_a_model_without_histories_names_no_act(layout: Layout) -> None:
-    table = recommended(layout, POPULARITY, top=3, because=3)
+def test_a_plain_factor_model_says_nothing(layout: Layout) -> None:
+    table = recommended(layout, Choice(name="bpr_mf", settings={"dim": 2, "train": {"epochs": 1}}), top=3, because=3)
     assert table["because"].null_count() == table.height == 3 * PEOPLE
+
+
+def test_that_many_did_it_is_said_only_of_what_more_did_than_the_mean(layout: Layout) -> None:
+    table = recommended(layout, POPULARITY, top=8, because=8)
+    _, data = loaded(layout, POPULARITY)
+    count_N = torch.bincount(data.train.item_E, minlength=ITEM + 1)[1:].float()
+    more = {str(101 + place) for place in (count_N > count_N.mean()).nonzero()[:, 0].tolist()}
+    said, silent = table.drop_nulls("because"), table.filter(pl.col("because").is_null())
+    assert set(said["because"]) == {"because many have acted on it"}
+    assert set(said["item"]) == more & set(table["item"])
+    assert silent.height
+    assert not more & set(silent["item"])
 
 
 def test_some_are_asked_for_by_name_and_an_unknown_one_is_refused(layout: Layout) -> None:
