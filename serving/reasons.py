@@ -44,10 +44,10 @@ class Reader:
         if weights.over in ACTS:
             item = self.names.item(self.item_L[at[0]])
             return Part(item.title, weight, self.place_L[at[0]], item.item)
-        if weights.over == "topic":
-            return Part(self.labels.topic(number), weight, part=number)
         place, code = self._whose(weights.about, at)
         item_id = self.names.item(code).item if code else None
+        if weights.over == "topic":
+            return Part(self.labels.topic(number), weight, place, item_id, number)
         if weights.over in OTHERS:
             return Part(self.names.person(number), weight, place, item_id)
         if weights.over == "category":

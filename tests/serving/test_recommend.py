@@ -247,3 +247,18 @@ def test_a_picture_is_named_only_where_the_score_is_lower_with_the_mean_one(shop
             assert one.because == (heaviest if falls[heaviest] > 1e-6 else None)
             silent += one.because is None
     assert silent < 15
+
+
+def test_a_topic_s_part_says_at_which_act_it_is_weighed(shop: Shop) -> None:
+    asked = shop.fitted("ante_rnn", "whole")
+    history = asked.person("p2")
+    (topics,) = (one for one in asked.explain(history, "f1").influence if one.over == "topic")
+    places = {part.place for part in topics.parts}
+    assert len(places) > 1
+    assert len({(part.place, part.part) for part in topics.parts}) == len(topics.parts)
+    for part in topics.parts:
+        assert part.place is not None
+        assert part.item == history.acts[part.place].item
+    own = shop.fitted("ctr", "plain")
+    (shares,) = own.explain(own.person("p2"), "f1").own
+    assert {(part.place, part.item) for part in shares.parts} == {(None, None)}, "no act is weighed there"
