@@ -15,8 +15,10 @@ NAMES = {
     "own_gate": "the model's own gates",
     "gradient": "gradient × input",
     "integrated": "the mean slope",
+    "integrated_from_mean": "the mean slope from the mean item",
     "leave_one_out": "leaving each out",
     "shapley": "Shapley values",
+    "combined": "the mean slope and leaving each out, in the mean",
 }
 LEADS = "the influence that this page leads with"
 OF_ITEM = "leave_one_out"  # what leads of the item's own parts: engine/evaluation/item_parts.py

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import models
+from engine.evaluation.readings import READINGS
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer
 from engine.training.needs import Needs
@@ -61,6 +62,13 @@ def test_the_reading_that_leads_stands_first_and_its_rivals_next() -> None:
     assert found.cases == 7
     assert not found.untested
     assert found.shares == "1, 5, 10, 20, 50"
+
+
+def test_every_reading_that_can_be_tested_has_a_name_on_the_page() -> None:
+    acts = {reading: section(1.0) for reading in READINGS}
+    found = trust({}, {"acts": acts, "tested": {"cases": 7.0}}).erased
+    assert len(found) == len(READINGS)
+    assert len({row.name for row in found}) == len(READINGS)
 
 
 def test_only_a_reading_is_told_that_it_explains_nothing() -> None:
