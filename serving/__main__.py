@@ -30,6 +30,10 @@ def main() -> None:
             from serving.sheets import show  # what draws tables is not needed for JSON
 
             show(given.command, answer, getattr(given, "parts", 0))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has enough: `| head`. What is not written is dropped, quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ValueError, KeyError, OSError, FloatingPointError) as error:
         if os.environ.get("WHYREC_TRACE"):
             raise

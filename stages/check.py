@@ -56,7 +56,7 @@ def names(params: dict[str, Any]) -> None:
             raise ValueError(f"params.yaml: {scalar}s is {reprlib.repr(there)}, expected sections")
         if not isinstance(name, str) or name not in there:
             near = difflib.get_close_matches(str(name), map(str, there), 1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
+            meant = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(f"params.yaml: {scalar} is {name!r}{meant} There are {', '.join(sorted(map(str, there)))}")
 
 

@@ -55,7 +55,7 @@ def better(metric: str) -> str:
     section, *names = metric.split(".")
     if section == "truth" and len(names) == 2 and names[1] not in ("chance", "newest", "cases"):
         return "higher"
-    if section in ("acts", "words", "regions") and len(names) == 2:
+    if section in ("acts", "words", "regions", "item_words", "item_regions") and len(names) == 2:
         measure = names[1]
         if measure.startswith(("gone_", "kept_")):
             return "higher" if measure.startswith("gone_") else "lower"

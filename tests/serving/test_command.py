@@ -234,6 +234,20 @@ def _printed(code: str, environment: dict[str, str], folder: Path) -> list[str]:
     return done.stdout.strip().split("\n")
 
 
+def test_a_reader_that_closes_the_pipe_ends_it_quietly(shop: Shop) -> None:
+    results = shop.layout.root / "results" / "popularity-"
+    shop.fitted("popularity")
+    read, write = os.pipe()
+    os.close(read)
+    for more in (["--json"], []):
+        given = [sys.executable, "-m", "serving", "recommend", "--user", "p2", "--model", "popularity", *more]
+        where = ["--data", str(shop.layout.root), "--results", str(results), "--device", "cpu"]
+        path = os.environ | {"PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": ""}  # written when it ends
+        done = subprocess.run([*given, *where], cwd=results, env=path, stdout=write, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "")
+    os.close(write)
+
+
 def test_a_sentence_of_the_item_itself_is_the_same_in_json_and_in_the_table(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

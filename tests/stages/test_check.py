@@ -30,9 +30,9 @@ def params() -> dict[str, Any]:
     [
         ("model=sasrek", r"model is 'sasrek'; did you mean 'sasrec'\? There are .*ante_rnn.*sasrec"),
         ("dataset=moovielens", r"dataset is 'moovielens'; did you mean 'movielens'\?"),
-        ("protocol=zzz", "protocol is 'zzz' There are .*leave_one_out.*temporal"),
+        ("protocol=zzz", r"protocol is 'zzz'\. There are .*leave_one_out.*temporal"),
         ("content=reel", r"content is 'reel'; did you mean 'real'\? There are demo, none, real"),
-        ("dataset=[demo, table]", r"dataset is \['demo', 'table'\] There are amazon"),
+        ("dataset=[demo, table]", r"dataset is \['demo', 'table'\]\. There are amazon"),
         ("datasets=5", r"datasets is 5, expected sections"),
     ],
 )

@@ -388,20 +388,22 @@ def test_better_is_said_of_reasons_too() -> None:
     higher = ["truth.history.gradient", "truth.word.own_share", "drop.heaviest", "acts.gradient.comprehensiveness"]
     higher += ["acts.own_share.gone_5", "acts.random.necessity", "agreement"]
     higher += ["words.integrated.comprehensiveness", "acts.gradient.mean_item", "drop.region_integrated"]
+    higher += ["item_words.leave_one_out.comprehensiveness", "item_regions.own_share.gone_5"]
     lower = ["drop.lightest", "drop.keep_heaviest", "acts.gradient.sufficiency", "acts.gradient.kept_50"]
     lower += ["acts.gradient.redrawn", "acts.gradient.deciding", "regions.own_signed.kept_5"]
-    lower += ["words.random.lightest_one"]
+    lower += ["words.random.lightest_one", "item_words.leave_one_out.sufficiency"]
     neither = [
         "truth.history.chance",
         "truth.history.cases",
         "acts.gradient.gini",
+        "item_words.own_share.entropy",
         "drop.random",
         "probe.cases",
         "users",
     ]
-    assert [better(name) for name in higher] == ["higher"] * 10
-    assert [better(name) for name in lower] == ["lower"] * 8
-    assert [better(name) for name in neither] == [""] * 6
+    assert [better(name) for name in higher] == ["higher"] * 12
+    assert [better(name) for name in lower] == ["lower"] * 9
+    assert [better(name) for name in neither] == [""] * 7
     rows = untested(results([0], ["mrr", "rmse"]), results([0], ["mrr"], "b"))
     assert [(row.metric, row.first, row.second) for row in rows] == [("mrr", 0.5, 0.5), ("rmse", 0.5, None)]
 
