@@ -646,6 +646,6 @@ def test_9_faithful_reasons_move_the_score_by_their_weight(
         ("lightest", weight_BL.nan_to_num(9).argmin(1)),
     ):
         gone_BL = F.one_hot(place_B, batch.item_BL.shape[1]).bool()
-        score_B1 = model.score(erase_events(batch, gone_BL), item_B[:, None])
-        moved[way] = (model.score(batch, item_B[:, None]) - score_B1).abs().mean().item()
+        fall_B1 = model.score(batch, item_B[:, None]) - model.score(erase_events(batch, gone_BL), item_B[:, None])
+        moved[way] = (fall_B1 if reason.kind == "signed" else fall_B1.abs()).mean().item()  # an act may speak against
     assert moved["heaviest"] > moved["lightest"]
