@@ -11,6 +11,7 @@ max(0, ln lift) of categories that the same people take (complementary), s- = ma
 people, left out where both + expected is below 5. A category's parent is the one most often before it; roots are
 siblings. Steps are taken a rating at a time as in `mf`, which it is without categories; those of the relations after
 each epoch, in parts so small that none overshoots. An item without a rating has the factors of its categories alone.
+`epochs` and `penalty` may be lists: validation chooses by the lowest RMSE.
 """
 
 import math
@@ -18,7 +19,6 @@ from typing import Literal, final
 
 import numpy as np
 import torch
-from numba import njit
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,8 +30,9 @@ from engine.training.choices import combinations
 from engine.training.contract import Explainer, Factored, Rater, Tuned, Weights
 from engine.training.interactions import Interactions
 from engine.training.needs import Needs, Settings, View
+from models.blocks.category_pass import pass_over
 from models.blocks.chosen import Chosen
-from models.blocks.descent import Ratings, dot, drawn_seed, unless_rated
+from models.blocks.descent import Ratings, drawn_seed, unless_rated
 from models.blocks.kinship import Chains, drawn_together, relations
 from models.blocks.shared_settings import Counts, Dim, Penalties
 
@@ -57,7 +58,8 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
-        return Needs(predicts="rating", views=frozenset[View](["categories"] if self.categories == "tree" else []))
+        views: frozenset[View] = frozenset({"categories"} if self.categories == "tree" else ())
+        return Needs(predicts="rating", views=views)
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "HieVH":
@@ -82,10 +84,13 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
         super().__init__()
         self.config, self.tree, self.chains = config, tree, Chains.of(tree)
         dim, count = config.dim, len(tree.names)
-        shapes = {"user_UE": (users + 1, dim + 1), "item_NE": (items + 1, dim + 1), "category_CD": (count, dim)}
-        for name, shape in {"mean": (), **shapes, "level_L": tree.path_ZD.shape[1:]}.items():
-            self.register_buffer(name, torch.zeros(shape))
-        self.register_buffer("first_XD", torch.randn(users + items + 2, dim) * config.deviation, persistent=False)
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("user_UE", torch.zeros(users + 1, dim + 1))
+        self.register_buffer("item_NE", torch.zeros(items + 1, dim + 1))
+        self.register_buffer("category_CD", torch.zeros(count, dim))
+        self.register_buffer("level_L", torch.zeros(tree.path_ZD.shape[1]))
+        first_XD = torch.randn(users + items + 2, dim) * config.deviation
+        self.register_buffer("first_XD", first_XD, persistent=False)
         self.seed = drawn_seed()
         self.register_buffer("first_CD", torch.randn(count, dim) * config.deviation, persistent=False)
         self.offer(config.choices)
@@ -104,7 +109,7 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
         chains = tuple(part.numpy() for part in vars(self.chains).values())
         how = (np.float32(self.config.rate), np.float32(self.chosen["penalty"]), ratings.mean)
         for order_E in ratings.orders(int(self.chosen["epochs"]), self.seed):
-            _pass(order_E, (ratings.user_E, ratings.item_E, ratings.rating_E), chains, tables, how)
+            pass_over(order_E, (ratings.user_E, ratings.item_E, ratings.rating_E), chains, tables, how)
             if related is not None:
                 self._relate(category_CD, related)
         self.mean.fill_(float(ratings.mean))
@@ -123,15 +128,17 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
     def keys(self, item_U: Tensor | None = None) -> Tensor:
         """q~ and b of some items, and 1."""
         item_U = torch.arange(len(self.item_NE), device=self.item_NE.device) if item_U is None else item_U
-        item_UE = self.item_NE[item_U] + F.pad(self._parts(item_U)[0].sum(1), (0, 1))
+        part_UMD, _, _ = self._parts(item_U)
+        item_UE = self.item_NE[item_U] + F.pad(part_UMD.sum(1), (0, 1))
         return torch.cat([item_UE, torch.ones_like(item_UE[:, :1])], 1)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each category of the asked item adds to its rating; the rest are biases and the item's own factors."""
+        if not len(self.tree.names):
+            return []
         part_BMD, category_BM, valid_BM = self._parts(item_B)
         value_BM = torch.einsum("bd,bmd->bm", self.user_UE[batch.user_B, :-1], part_BMD)
-        found = Weights(value_BM, "category", "signed", faithful=True, valid=valid_BM, about=item_B, part=category_BM)
-        return [found] if len(self.tree.names) else []
+        return [Weights(value_BM, "category", "signed", faithful=True, valid=valid_BM, about=item_B, part=category_BM)]
 
     def scores_without(self, batch: Batch, item_B: Tensor) -> Weights:
         """As if the item were not of one category, in whatever chains that stands."""
@@ -161,40 +168,3 @@ class HieVH(Chosen, Tuned, Rater, Factored, Explainer):
         parts = max(math.ceil(4 * step * float(pull_C.max())), 1)
         for _ in range(parts):
             category_CD -= step / parts * drawn_together(category_CD, related, self.config.margin)
-
-
-@njit(cache=True)
-def _pass(order_E, ratings, chains, tables, how):  # type: ignore[no-untyped-def]
-    """A step a rating; on the right stand old values."""
-    offset_N, category_X, level_X, share_X = chains
-    category_CD, level_L = tables[2], tables[3]
-    rate, penalty, mean = how
-    dim = tables[0].shape[1] - 1
-    whole_D, gain_L = np.zeros(dim, np.float32), np.zeros_like(level_L)
-    for e in order_E:
-        p, q = tables[0][ratings[0][e]], tables[1][ratings[1][e]]
-        first, last = offset_N[ratings[1][e]], offset_N[ratings[1][e] + 1]
-        whole_D[:] = q[:dim]
-        gain_L[:] = 0
-        if last > first:
-            weight_L = np.exp(level_L - level_L.max())
-            weight_L /= weight_L.sum()
-        for x in range(first, last):
-            share = weight_L[level_X[x]] * share_X[x]
-            gain_L[level_X[x]] += share_X[x] * dot(p[:dim], category_CD[category_X[x]])
-            for d in range(dim):
-                whole_D[d] += share * category_CD[category_X[x], d]
-        error = ratings[2][e] - (mean + p[dim] + q[dim] + dot(p[:dim], whole_D))
-        p[dim] += rate * (error - penalty * p[dim])
-        q[dim] += rate * (error - penalty * q[dim])
-        for x in range(first, last):
-            share = weight_L[level_X[x]] * share_X[x]
-            for d in range(dim):
-                value = category_CD[category_X[x], d]
-                category_CD[category_X[x], d] += rate * (error * share * p[d] - penalty * value)
-        if last > first:
-            level_L += rate * error * weight_L * (gain_L - (weight_L * gain_L).sum())
-        for d in range(dim):
-            before = p[d]
-            p[d] += rate * (error * whole_D[d] - penalty * p[d])
-            q[d] += rate * (error * before - penalty * q[d])

@@ -26,6 +26,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
 from engine.training.contract import Explainer, Factored, Learner, Weights
 from engine.training.needs import Needs, Settings, View
+from models.blocks.foretold import Decoder
 from models.blocks.pooled import spread
 from models.blocks.ragged import Standard
 from models.blocks.shared_settings import Dim, Negatives, Shared
@@ -54,11 +55,13 @@ class Config(Settings):
 
     @property
     def needs(self) -> Needs:
+        pairwise = self.joint == "bpr"
         read: dict[str, View] = {"image": "image", "text": "words" if self.text == "words" else "text"}
-        views = frozenset(read[view] for view in self.views)
-        if self.joint == "bpr":
-            return Needs(negatives=self.negatives, views=views)
-        return Needs(shared=self.shared, views=views)
+        return Needs(
+            negatives=self.negatives if pairwise else 0,
+            shared=0 if pairwise else self.shared,
+            views=frozenset(read[view] for view in self.views),
+        )
 
 
 def build(config: Config, catalog: Catalog, users: int) -> "JRL":
@@ -67,30 +70,10 @@ def build(config: Config, catalog: Catalog, users: int) -> "JRL":
     def reader(view: str) -> nn.Module:
         if view == "text" and config.text == "words":
             return Words(catalog.ragged("words"), config)
-        return Decoder(catalog, "image" if view == "image" else "text", config)
+        of: View = "image" if view == "image" else "text"
+        return Decoder(catalog, of, (config.dim, config.hidden), config.picture)
 
     return JRL(config, nn.ModuleList(reader(view) for view in config.views), catalog.items, users)
-
-
-class Decoder(nn.Module):
-    """g, which makes a given vector of e."""
-
-    present_N: Tensor
-
-    def __init__(self, catalog: Catalog, view: View, config: Config):
-        super().__init__()
-        self.table_NC, self.weight = catalog.vector(view), config.picture
-        self.register_buffer("present_N", catalog.present(view), persistent=False)
-        self.standard = Standard(self.table_NC[self.present_N])
-        layers = [nn.Linear(config.dim, config.hidden), nn.ELU(), nn.Linear(config.hidden, self.table_NC.shape[1])]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, vector_SD: Tensor, item_S: Tensor) -> Tensor:
-        """The loss of foretelling items from vectors: half the squared error, its mean over rows and channels."""
-        here_S = self.present_N[item_S]
-        goal_SC = self.standard(self.table_NC[item_S[here_S]].to(vector_SD.dtype))
-        missed = F.mse_loss(self.layers(vector_SD[here_S]), goal_SC, reduction="sum") / max(goal_SC.numel(), 1)
-        return self.weight / 2 * missed  # type: ignore[no-any-return]
 
 
 class Words(nn.Module):
@@ -142,15 +125,18 @@ class JRL(Learner, Factored, Explainer):
             raise ValueError("a batch without targets has no loss")
         own_B, read = batch.target_BL[:, 0], slice(self.config.read)
         total = self._joint(batch, own_B)
-        sides = F.embedding(batch.user_B[read], self.user_UD), F.embedding(own_B[read], self.item_NE)[:, :-1]
-        for reader, user_SD, item_SD in zip(self.readers, *map(self._views, sides), strict=True):
+        user_VSD = self._views(F.embedding(batch.user_B[read], self.user_UD))
+        item_VSD = self._views(F.embedding(own_B[read], self.item_NE)[:, :-1])
+        for reader, user_SD, item_SD in zip(self.readers, user_VSD, item_VSD, strict=True):
             total = total + reader(user_SD, own_B[read]) + reader(item_SD, own_B[read])
         return total
 
     def _joint(self, batch: Batch, own_B: Tensor) -> Tensor:
         """The joint term, or with `apart` the sum of each view's, which all have the items' bias."""
         item_ND, bias_N1 = self.item_NE[:, :-1], self.item_NE[:, -1:]
-        users, items = (self._views(t) if self.config.apart else [t] for t in (self.user_UD, item_ND))
+        users, items = list[Tensor]([self.user_UD]), [item_ND]
+        if self.config.apart:
+            users, items = self._views(self.user_UD), self._views(item_ND)
         by, found = self.config.regularisation, []
         for user_UD, item_NE in zip(users, (torch.cat([part, bias_N1], 1) for part in items), strict=True):
             if self.config.joint == "bpr":
@@ -178,16 +164,19 @@ class JRL(Learner, Factored, Explainer):
         return self.item_NE if item_U is None else self.item_NE[item_U]
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
-        """The score in its views and b_i (the row), which sum to it; how far each word is foretold, no part of it."""
-        user_BD, item_BE = self.user_UD[batch.user_B], self.item_NE[item_B]
-        value_BV = torch.stack([*(v.sum(1) for v in self._views(user_BD * item_BE[:, :-1])), item_BE[:, -1]], 1)
+        """The score in its views and b_i (as the row), which sum to it; how far each of the item's words is foretold
+        from the person, which is no part of it.
+        """
+        user_VBD, item_BE = self._views(self.user_UD[batch.user_B]), self.item_NE[item_B]
+        part = [(u * i).sum(1) for u, i in zip(user_VBD, self._views(item_BE[:, :-1]), strict=True)]
+        value_BV = torch.stack([*part, item_BE[:, -1]], 1)
         there_BV = spread(torch.ones_like(value_BV, dtype=torch.bool), self.config.views)
         found = [Weights(spread(value_BV, self.config.views), "view", "signed", True, there_BV, item_B)]
-        for reader, own_BD in zip(self.readers, self._views(user_BD), strict=True):
+        for reader, user_BD in zip(self.readers, user_VBD, strict=True):
             if isinstance(reader, Words):
                 given_BNC, valid_BN = reader.ragged.rows(item_B)
-                word_BNE = reader.standard.into(reader.dense, given_BNC.to(own_BD.dtype))
-                told_BN = torch.einsum("be,bne->bn", F.pad(own_BD, (0, 1), value=1.0), word_BNE) * valid_BN
+                word_BNE = reader.standard.into(reader.dense, given_BNC.to(user_BD.dtype))
+                told_BN = torch.einsum("be,bne->bn", F.pad(user_BD, (0, 1), value=1.0), word_BNE) * valid_BN
                 found.append(Weights(told_BN, "word", "signed", False, valid_BN, item_B))
         return found
 

@@ -103,8 +103,7 @@ class Model:
     @cached_property
     def wording(self) -> Wording:
         """What reasons are called."""
-        with_topics = self.needs.topics or "topics" in self.needs.views
-        return Wording(naming(self.layout, self.needs.views, with_topics), self.words, self.device)
+        return Wording(naming(self.layout, self.needs.views, self.needs.topics), self.words, self.device)
 
     @cached_property
     def own_rows(self) -> bool:

@@ -16,7 +16,7 @@ WIDEST = 0.5  # a category of more items than this share says little of any
 
 
 def naming(layout: Layout, views: Collection[str], topics: bool) -> Names:
-    """From the tables of the items, and of what a model reads: views of them, and people's topics."""
+    """From the tables of the items, and of what a model reads: views of them, and people's `topics`."""
     items = store.read(layout.items, ITEMS, ["item", "raw", "title", "categories"])
     categories, category_N = categories_of(items)
     words, term_X = terms(store.read(layout.words, WORDS, ["item", "token"])) if "words" in views else ([""], None)
@@ -26,7 +26,7 @@ def naming(layout: Layout, views: Collection[str], topics: bool) -> Names:
         term_X=term_X,
         categories=categories,
         category_N=category_N if len(categories) > 1 else None,
-        topics=topics_of(store.read(layout.topic_words, TOPIC_WORDS)) if topics else {},
+        topics=topics_of(store.read(layout.topic_words, TOPIC_WORDS)) if topics or "topics" in views else {},
         boxes=Boxes(store.read(layout.regions, REGIONS, ["item", "box"])) if "regions" in views else {},
     )
 

@@ -79,8 +79,7 @@ def main(params: Params, layout: Layout) -> None:
     cases = Cases.of(case_columns(rows), device)
     asked = (settings.top, params.seen, data.catalog, tables.labels())
     recommended = recommend_with_reasons(model, data.events, cases, *asked)
-    with_topics = needs.topics or "topics" in needs.views
-    wording = Wording(naming(layout, needs.views, with_topics), params.words, device)
+    wording = Wording(naming(layout, needs.views, needs.topics), params.words, device)
     to_check = (recommended.item_BK, data.catalog, wording, settings.history)
     checked = checked_acts(model, data.events, cases, *to_check)
     causes = KnownCauses.of(tables.truth, tables.words, tables.regions, tables.topic_words)

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.evaluation.readings import LEADING
 from engine.measures.claims import SHARES
+from stages.explain.claims import UNTOLD
 
 NAMES = {
     "newest": "the newest acts, whatever they weigh",
@@ -125,7 +126,7 @@ def in_order(found: Sections, leading: str = LEADING) -> list[str]:
 def _note(name: str, section: Sections) -> str:
     if name in ("newest", "random") or not section["says_nothing"]:
         return ""
-    if section.get("untold", 0.0) >= 1:
+    if section.get("untold", 0.0) >= UNTOLD:
         return "explains nothing here: what it says of an item is not how scores differ"
     return "explains nothing here: no better than a random draw, or the same for a model of redrawn parameters"
 

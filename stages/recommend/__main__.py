@@ -64,8 +64,7 @@ def main(params: Params, layout: Layout) -> None:
     data = load(layout, needs, "test", device)
     model = models.restore(params.model, data.catalog, data.users, layout.weights, trained_on(layout, needs), device)
     names = store.read(layout.users, USERS, ["user", "raw"])
-    with_topics = needs.topics or "topics" in needs.views
-    wording = Wording(naming(layout, needs.views, with_topics), params.words, device)
+    wording = Wording(naming(layout, needs.views, needs.topics), params.words, device)
     chosen = people(names, settings.people)
     user_C = torch.from_numpy(chosen["user"].to_numpy().astype(np.int64)).to(device)
     length_C = data.events.offset_U[user_C + 1] - data.events.offset_U[user_C]

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 import models
 from engine.tables.settings import Choice
 from engine.training.needs import View
-from models.jrl import JRL, Decoder, Words
+from models.blocks.foretold import Decoder
+from models.jrl import JRL, Words
 from tests.models.test_cards import row
 from tests.models.world import World, rows, section
 
