@@ -88,6 +88,11 @@ class Asked:
         first_BT = torch.zeros_like(self.seen_BT) if self.first_BT is None else self.first_BT
         return self.item_BL, self.target_BT, first_BT, self.seen_BT
 
+    @property
+    def events_B1(self) -> Tensor:
+        """How many events each row holds."""
+        return (self.item_BL > 0).sum(1, keepdim=True)
+
     def kept_BTL(self) -> Tensor:
         """Which events count for which target."""
         step_L = torch.arange(self.item_BL.shape[1], device=self.item_BL.device)

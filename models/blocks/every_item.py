@@ -89,7 +89,7 @@ def _sums(items: Items, held: Held, item_T: Tensor, beta: float) -> Tensor | Non
 def _pairs(items: Items, asked: Asked, item_T: Tensor, alpha: float, beta: float) -> Tensor:
     """The same with the history's size, each pair by itself."""
     target_BT = item_T.expand(len(asked.item_BL), -1)
-    seen_BT = torch.full_like(target_BT, asked.item_BL.shape[1])
+    seen_BT = asked.events_B1.expand_as(target_BT)
     return history.scores(items, replace(asked, target_BT=target_BT, seen_BT=seen_BT), alpha, beta)
 
 

@@ -45,7 +45,7 @@ def with_halves(dtype: torch.dtype = DOUBLE) -> Asked:
 
 def by_pairs(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
     target_BN = torch.arange(ITEMS + 1).expand(len(asked.item_BL), -1)
-    seen_BN = torch.full_like(target_BN, asked.item_BL.shape[1])
+    seen_BN = (asked.item_BL > 0).sum(1, keepdim=True).expand_as(target_BN)
     return history.scores(items, replace(asked, target_BT=target_BN, seen_BT=seen_BN), alpha, beta)
 
 
