@@ -14,7 +14,8 @@ paper: SGD; NAIS: Adagrad, one person a step). A history is its newest `length` 
 takes all and NAIS's code the first 299: what is next hangs on the newest (docs/results.md). A history of nothing but
 the target sums to 0.
 `history: others` is the papers': a target is learnt beside all else that the person chose, before or after (with more
-than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked. `recency` is
+ours: an act weighs e^r with r learnt for each place from the newest, 0 at first, and n is the sum of these weights.
 """
 
 from typing import Literal, final
@@ -27,7 +28,7 @@ from engine.training.batch import Batch
 from engine.training.catalog import Catalog
 from engine.training.contract import CatalogScorer, Explainer, Learner, Weights
 from engine.training.needs import Needs
-from models.blocks import history, user_sum
+from models.blocks import every_item, history
 from models.blocks.asked import Asked, History
 from models.blocks.shared_settings import Dim
 
@@ -55,22 +56,29 @@ class FISM(Learner, CatalogScorer, Explainer):
         self.config = config
         self.past_ND, self.target_ND = (nn.Parameter(torch.randn(items + 1, config.dim) * 0.01) for _ in range(2))
         self.bias_N = nn.Parameter(torch.zeros(items + 1))
+        self.recency_P = nn.Parameter(torch.zeros(config.length)) if config.recency else None
 
     @property
     def needs(self) -> Needs:
         return self.config.needs
 
+    @property
+    def powers(self) -> tuple[float, float]:
+        """alpha and beta of `history`: of how many acts there are, or of the sum of their weights."""
+        return (self.config.alpha, 0.0) if self.recency_P is None else (0.0, self.config.alpha)
+
     def items(self) -> history.Items:
-        """The tables; the weights are even."""
-        return history.Items(self.past_ND, self.target_ND, None, self.bias_N)
+        """The tables; the weights are even but for recency."""
+        even = None if self.recency_P is None else history.Halves.even(self.past_ND)
+        return history.Items(self.past_ND, self.target_ND, even, self.bias_N, self.recency_P)
 
     def loss(self, batch: Batch) -> Tensor:
         asked, label_BT = Asked.learnt(batch, self.config)
         squares = self.past_ND.square().sum() + self.target_ND.square().sum()
         penalty = self.config.regularisation * squares
         if self.config.loss == "log":
-            return history.log_loss(self.items(), asked, label_BT, self.config.alpha, 0.0) + penalty
-        score_BT = history.scores(self.items(), asked, self.config.alpha, 0.0)
+            return history.log_loss(self.items(), asked, label_BT, *self.powers) + penalty
+        score_BT = history.scores(self.items(), asked, *self.powers)
         wrong_BT = label_BT - score_BT
         if self.config.loss == "auc":
             score_BLK = score_BT.view(len(score_BT), -1, 1 + self.config.negatives)
@@ -81,13 +89,13 @@ class FISM(Learner, CatalogScorer, Explainer):
         return (wrong_BT.square() * asked_BT).sum() / label_BT.sum().clamp(min=1) + penalty
 
     def score(self, batch: Batch, item_BK: Tensor) -> Tensor:
-        return history.scores(self.items(), Asked.after(batch, item_BK), self.config.alpha, 0.0)
+        return history.scores(self.items(), Asked.after(batch, item_BK), *self.powers)
 
     def score_all(self, batch: Batch) -> Tensor:
         asked = Asked.after(batch, batch.item_BL)
-        return user_sum.score_all(self.past_ND, self.target_ND, self.bias_N, asked, self.config.alpha)
+        return every_item.scores(self.items(), asked, *self.powers)
 
     def explain(self, batch: Batch, item_B: Tensor) -> list[Weights]:
         """What each event adds to the score; their sum and the item's bias are the score."""
         asked = Asked.after(batch, item_B[:, None])
-        return history.reasons(self.items(), asked, self.config.alpha, 0.0)[:1]
+        return history.reasons(self.items(), asked, *self.powers)[:1]

@@ -17,7 +17,8 @@ each with its `negatives` (the paper's K, which it does not print); eq. 12's pen
 The paper's history of a training item is all else that the user chose, before or after: `history: others`, meant for
 the protocol `random_one`; a user with more than `window` events is read in windows. `history: before` learns from the
 newest `length` before a target, as it is ranked where time matters; they say most, and `length` is short by default.
-Ranking always reads what the case holds, less the target.
+Ranking always reads what the case holds, less the target. `recency` is ours: l_ij gains an r learnt for each place of i
+from the newest, 0 at first.
 """
 
 from collections.abc import Mapping
@@ -101,6 +102,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
         dim, views = config.dim, len(VIEWS[config.fusion])
         self.past_ND, self.target_ND = (nn.Parameter(torch.randn(items + 1, dim) * 0.01) for _ in range(2))
         self.bias_N = nn.Parameter(torch.zeros(items + 1)) if config.item_bias else None
+        self.recency_P = nn.Parameter(torch.zeros(config.length)) if config.recency else None
         self.layers = layers
         self.past = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(views))  # W1, W3
         self.target = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(views))  # W2, W4
@@ -174,7 +176,7 @@ class IRIS(Learner, CatalogScorer, Explainer):
     def _items(self, item_U: Tensor) -> history.Items:
         past_UD, target_UD = F.embedding(item_U, self.past_ND), F.embedding(item_U, self.target_ND)
         bias_U = None if self.bias_N is None else self.bias_N[item_U]
-        return history.Items(past_UD, target_UD, self.halves(item_U), bias_U)
+        return history.Items(past_UD, target_UD, self.halves(item_U), bias_U, self.recency_P)
 
     def _penalty(self) -> Tensor:
         by = self.config.penalty

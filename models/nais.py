@@ -18,7 +18,8 @@ by the engine's optimiser, not Adagrad. A history is its newest `length` acts, f
 and the authors' code the first 299: what is next hangs on the newest (docs/results.md). 32 `negatives` by default,
 where the authors draw 4.
 `history: others` is the paper's: a target is learnt beside all else that the person chose, before or after (with more
-than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked.
+than `window` events, in windows); `before` learns from the newest `length` before it, as it is ranked. `recency` is
+ours: l_ij gains an r learnt for each place of i from the newest, 0 at first, in both phases.
 """
 
 from typing import Literal, final
@@ -70,6 +71,7 @@ class NAIS(Phased, CatalogScorer, Explainer):
         self.mix_AX = nn.Parameter(torch.randn(width, read) * (2 / (width + read)) ** 0.5)
         self.shift_A = nn.Parameter(torch.zeros(width))
         self.out_A = nn.Parameter(torch.ones(width))
+        self.recency_P = nn.Parameter(torch.zeros(config.length)) if config.recency else None
 
     @property
     def needs(self) -> Needs:
@@ -84,14 +86,16 @@ class NAIS(Phased, CatalogScorer, Explainer):
 
     def items(self) -> history.Items:
         """The tables, and what weighs them in the phase that was entered."""
-        attention: history.Halves | history.Product | None = None
+        attention: history.Halves | history.Product | None
         if self.attentive and self.config.attention == "product":
             attention = history.Product(self.mix_AX, self.shift_A, self.out_A)
         elif self.attentive:
             of_past_AD, of_target_AD = self.mix_AX.chunk(2, 1)
             target_NA = self.target_ND @ of_target_AD.T + self.shift_A
             attention = history.Halves(self.past_ND @ of_past_AD.T, target_NA, self.out_A)
-        return history.Items(self.past_ND, self.target_ND, attention, self.bias_N)
+        else:
+            attention = None if self.recency_P is None else history.Halves.even(self.past_ND)
+        return history.Items(self.past_ND, self.target_ND, attention, self.bias_N, self.recency_P)
 
     def loss(self, batch: Batch) -> Tensor:
         asked, label_BT = Asked.learnt(batch, self.config)

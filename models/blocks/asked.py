@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from engine.training.batch import Batch
@@ -17,7 +17,7 @@ FEW = 32  # steps of a row that are not split further: a smaller product would n
 
 
 class History(Settings):
-    """Which acts speak for a target, when it is ranked and when it is learnt."""
+    """Which acts speak for a target, when it is ranked and when it is learnt, and how."""
 
     length: Newest = 10
     window: Window = 200
@@ -25,6 +25,17 @@ class History(Settings):
     history: Literal["before", "others"] = Field(
         "before", description="what a target is learnt beside: what came before it, or all else that the user chose"
     )
+
+    recency: bool = Field(False, description="ours: a learnt weight for each place from the newest")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "History":
+        if self.recency and self.history == "others":
+            raise ValueError(
+                "recency: true weighs acts by how new they are, and with history: others a target stands beside acts "
+                "before and after it: set history: before, or recency: false"
+            )
+        return self
 
     @property
     def needs(self) -> Needs:

@@ -4,7 +4,8 @@ score of j = n^-alpha · sum over the n past items i other than j of a_ij (p_i �
 a_ij = exp(l_ij) / (sum over i of exp(l_ij))^beta. In logs a_ij = exp(l_ij - beta · logsumexp(l_j)), which no size of
 the logits can break; since beta < 1 the weights do not sum to 1, and grow by exp(x (1 - beta)) where all logits grow
 by x. Without attention (None) the weights are even, n^-beta: that is FISM with the exponent alpha + beta, whose scores
-are made of sums over the history, not of pairs. `Halves` without a width are the same, pair by pair.
+are made of sums over the history, not of pairs. `Halves` without a width are the same, pair by pair. With
+recency (ours) l_ij gains by how new i is, as `recency` says.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from engine.training.contract import Weights
-from models.blocks import pairwise, pairwise_product, user_sum
+from models.blocks import pairwise, pairwise_product, recency, user_sum
 from models.blocks.asked import LEAST, Asked
 
 CELLS = {"cpu": 1 << 20, "cuda": 1 << 26}  # of [rows, targets, past, width] at a time
@@ -29,6 +30,12 @@ class Halves:
     target_NA: Tensor
     out_A: Tensor
 
+    @staticmethod
+    def even(like_ND: Tensor) -> "Halves":
+        """Without a width: l_ij = 0 of all pairs."""
+        none_N0 = like_ND.new_zeros(len(like_ND), 0)
+        return Halves(none_N0, none_N0, like_ND.new_zeros(0))
+
 
 @dataclass(frozen=True)
 class Product:
@@ -41,12 +48,20 @@ class Product:
 
 @dataclass(frozen=True)
 class Items:
-    """Every item as something done (p) and as a target (q), what weighs it, and its bias where it has one."""
+    """Every item as something done (p) and as a target (q), what weighs it, and its bias where it has one.
+
+    recency_P: what an event's logit gains by its age; for even weights beside it there is `Halves.even`.
+    """
 
     past_ND: Tensor
     target_ND: Tensor
     attention: Halves | Product | None
     bias_N: Tensor | None = None
+    recency_P: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.attention is None and self.recency_P is not None:
+            raise ValueError("recency raises logits, and there are none: give it Halves.even")
 
 
 def met(items: Items, asked: Asked) -> tuple[Tensor, Tensor]:
@@ -68,6 +83,8 @@ def met(items: Items, asked: Asked) -> tuple[Tensor, Tensor]:
 def relevance(items: Items, asked: Asked, beta: float) -> tuple[Tensor, Tensor]:
     """weight_BTL, the a_ij (0 where an event does not count), and similar_BTL, the p_i · q_j."""
     logit_BTL, similar_BTL = met(items, asked)
+    if items.recency_P is not None:
+        logit_BTL = logit_BTL + recency.gains(items.recency_P, asked)
     kept_BTL = asked.kept_BTL()
     logit_BTL = logit_BTL.masked_fill(~kept_BTL, torch.finfo(logit_BTL.dtype).min)
     if asked.presence_BL is not None:
@@ -107,7 +124,7 @@ def scores(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
         if isinstance(items.attention, Product):
             return pairwise_product.scores(_product(items), asked.where, (alpha, beta))
         return pairwise.scores(_flat(items), asked.where, (alpha, beta))
-    width = max(items.attention.out_A.numel(), 1)
+    width = max(items.attention.out_A.numel(), _recency(items).numel(), 1)
     targets = max(min(CELLS[asked.item_BL.device.type] // max(asked.item_BL.numel() * width, 1), asked.near()), 1)
 
     def some(part: Asked) -> Tensor:
@@ -155,17 +172,21 @@ def _loops(items: Items, asked: Asked) -> bool:
     return all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tables)
 
 
-def _flat(items: Items) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _flat(items: Items) -> pairwise.Tables:
     assert isinstance(items.attention, Halves)
     halves = items.attention
-    return items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A, _bias(items)
+    return items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A, _bias(items), _recency(items)
 
 
-def _product(items: Items) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _product(items: Items) -> pairwise.Tables:
     assert isinstance(items.attention, Product)
-    product = items.attention
-    return items.past_ND, items.target_ND, product.mix_AD, product.shift_A, product.out_A, _bias(items)
+    of = items.attention
+    return items.past_ND, items.target_ND, of.mix_AD, of.shift_A, of.out_A, _bias(items), _recency(items)
 
 
 def _bias(items: Items) -> Tensor:
     return items.past_ND.new_zeros(len(items.past_ND)) if items.bias_N is None else items.bias_N
+
+
+def _recency(items: Items) -> Tensor:
+    return items.past_ND.new_zeros(0) if items.recency_P is None else items.recency_P

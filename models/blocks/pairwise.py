@@ -1,7 +1,8 @@
 """The loop over pairs (target, past item) of attentive item similarity, compiled: no tensor of all pairs is held.
 
-Tables are p, q [N, D], the two halves of the attention's first layer [N, A], its output [A] and biases [N]; where are
-item_BL, target_BT, first_BT and seen_BT; powers are alpha and beta. All as in `history`, which says what is computed.
+Tables are p, q [N, D], the two halves of the attention's first layer [N, A], its output [A], biases [N] and what a
+logit gains by its age ([P], or none at all); where are item_BL, target_BT, first_BT and seen_BT; powers are alpha and
+beta. All as in `history`, which says what is computed.
 """
 
 import math
@@ -13,7 +14,9 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-Tables = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+from models.blocks.recency import pull_gains, raise_logits
+
+Tables = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 Where = tuple[Tensor, Tensor, Tensor, Tensor]
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order; nan stays nan
 
@@ -63,7 +66,7 @@ def single(powers: tuple[float, float]) -> tuple[np.float32, np.float32]:
 def _meet(tables, item_S, asked, beta, weight_L, similar_L):  # type: ignore[no-untyped-def]
     """Each event's weight (0: it does not count) and similarity; gives the count, and the sums of both's products
     and of the weights."""
-    past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
+    past_ND, target_ND, key_NA, query_NA, out_A, _, recency_P = tables
     q, query = target_ND[asked], query_NA[asked]
     zero = np.float32(0)
     for place in range(len(item_S)):
@@ -79,6 +82,7 @@ def _meet(tables, item_S, asked, beta, weight_L, similar_L):  # type: ignore[no-
             weight_L[place] = -np.inf
         else:
             weight_L[place] = logit
+    raise_logits(weight_L[: len(item_S)], recency_P)
     return weigh(weight_L[: len(item_S)], similar_L, beta)
 
 
@@ -140,8 +144,9 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
             slope = each * (np.float32(1) / (np.float32(1) + np.exp(-score)) - label_BT[b, t])
             grads[5][asked] += slope
             if count:
-                mean = beta * product / total
-                _pull(tables, grads, item_S, asked, weight_L, similar_L, (slope * share, mean))
+                pull = (slope * share, beta * product / total)
+                _pull(tables, grads, item_S, asked, weight_L, similar_L, pull)
+                pull_gains(grads[6], weight_L[: len(item_S)], similar_L, pull)
     return each * loss
 
 
@@ -151,7 +156,7 @@ def _pull(tables, grads, item_S, asked, weight_L, similar_L, pull):  # type: ign
 
     Each inner loop writes one row: with more of them the compiler gives up on proving that they are apart.
     """
-    past_ND, target_ND, key_NA, query_NA, out_A, _ = tables
+    past_ND, target_ND, key_NA, query_NA, out_A, _, _ = tables
     q, query = target_ND[asked], query_NA[asked]
     slope, mean = pull
     zero = np.float32(0)

@@ -1,7 +1,7 @@
 """As `pairwise`, where attention is made of products: l_ij = out · relu(mix (p_i * q_j) + shift) (NAIS-prod).
 
 For each target the matrix mix · diag(q) is made once, so that a pair costs one product of a matrix and a vector. Tables
-are p, q [N, D], mix [A, D], shift and out [A], biases [N]; the rest is as there.
+are p, q [N, D], mix [A, D], shift and out [A], biases [N] and gains [P]; the rest is as there.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from models.blocks.pairwise import FAST, Tables, Where, arrays, single, weigh
+from models.blocks.recency import pull_gains, raise_logits
 
 
 def scores(tables: Tables, where: Where, powers: tuple[float, float]) -> Tensor:
@@ -51,7 +52,7 @@ class _Compiled(torch.autograd.Function):
 @njit(fastmath=FAST, cache=True)
 def _meet(tables, item_L, asked, beta, met_LA, weight_L, similar_L):  # type: ignore[no-untyped-def]
     """Each event's met = mix (p * q) + shift, weight (0: it does not count) and similarity; gives what `weigh` does."""
-    past_ND, target_ND, mix_AD, shift_A, out_A, _ = tables
+    past_ND, target_ND, mix_AD, shift_A, out_A, _, recency_P = tables
     q = target_ND[asked]
     mixed_DA = np.ascontiguousarray((mix_AD * q).T)
     zero = np.float32(0)
@@ -72,6 +73,7 @@ def _meet(tables, item_L, asked, beta, met_LA, weight_L, similar_L):  # type: ig
         for a in range(len(out_A)):
             logit += out_A[a] * (met_A[a] if met_A[a] > zero else zero)
         weight_L[place] = logit
+    raise_logits(weight_L[: len(item_L)], recency_P)
     return weigh(weight_L[: len(item_L)], similar_L, beta)
 
 
@@ -113,13 +115,14 @@ def _learn(tables, grads, where, powers, each):  # type: ignore[no-untyped-def]
             if count:
                 pull = (slope * share, beta * product / total)
                 _pull(tables, grads, item_S, asked, (met_LA, weight_L, similar_L), pull)
+                pull_gains(grads[6], weight_L[: len(item_S)], similar_L, pull)
     return each * loss
 
 
 @njit(fastmath=FAST, cache=True)
 def _pull(tables, grads, item_S, asked, met, pull):  # type: ignore[no-untyped-def]
     """The gradients of one target, as in `pairwise`; those of mix and q by that of mix · diag(q)."""
-    past_ND, target_ND, mix_AD, _, out_A, _ = tables
+    past_ND, target_ND, mix_AD, _, out_A, _, _ = tables
     q = target_ND[asked]
     (met_LA, weight_L, similar_L), (slope, mean) = met, pull
     zero = np.float32(0)

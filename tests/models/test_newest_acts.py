@@ -19,12 +19,13 @@ NO_PENALTY: dict[str, dict[str, object]] = {
 ACTS = [3, 5, 3, 8, 1, 9, 4, 2, 5, 7]
 
 
-def built(name: str, world: World, length: int, window: int) -> Learner:
+def built(name: str, world: World, length: int, window: int, recency: bool) -> Learner:
     torch.manual_seed(1)
     changes: dict[str, object] = NO_PENALTY[name] | {
         "history": "before",
         "length": length,
         "window": window,
+        "recency": recency,
         "negatives": 2,
     }
     settings = section(name).settings | changes
@@ -42,13 +43,14 @@ def one_person(world: World) -> Interactions:
     return Interactions.of(columns, world.catalog.items)
 
 
+@pytest.mark.parametrize("recency", [False, True])
 @pytest.mark.parametrize("name", list(NO_PENALTY))
 @pytest.mark.parametrize(("length", "window"), [(2, 20), (3, 4), (20, 5)])
 def test_a_target_of_a_long_row_is_learnt_after_the_acts_that_it_is_ranked_by(
-    name: str, length: int, window: int, world: World
+    name: str, length: int, window: int, recency: bool, world: World
 ) -> None:
     """The loss of an epoch is that of each act scored after its newest `length` acts, but where a row begins."""
-    model, train = built(name, world, length, window), one_person(world)
+    model, train = built(name, world, length, window, recency), one_person(world)
     assert isinstance(model, CatalogScorer)
     assert model.needs.span == max(length, window)
     rows = [batch for batch, _ in Steps(train, model.needs, 64).epoch(torch.Generator().manual_seed(1))]

@@ -15,7 +15,7 @@ DIM, WIDTH, ITEMS = 5, 3, 9
 SINGLE, DOUBLE = torch.float32, torch.float64
 
 
-def drawn(kind: str = "halves", dtype: torch.dtype = DOUBLE, spread: float = 1.0) -> Items:
+def drawn(kind: str = "halves", dtype: torch.dtype = DOUBLE, spread: float = 1.0, ages: int = 0) -> Items:
     torch.manual_seed(1)
     past_ND, target_ND, past_NA, target_NA = (
         torch.randn(ITEMS + 1, n, dtype=dtype).requires_grad_() for n in (DIM, DIM, WIDTH, WIDTH)
@@ -24,7 +24,11 @@ def drawn(kind: str = "halves", dtype: torch.dtype = DOUBLE, spread: float = 1.0
     attention: Halves | Product | None = Halves(past_NA, target_NA, out_A)
     if kind == "product":
         attention = Product(mix_AD, torch.randn(WIDTH, dtype=dtype), out_A)
-    return Items(past_ND, target_ND, attention if kind != "even" else None, torch.randn(ITEMS + 1, dtype=dtype))
+    bias_N = torch.randn(ITEMS + 1, dtype=dtype)
+    recency_P = (torch.randn(ages, dtype=dtype) * spread).requires_grad_() if ages else None
+    if kind == "even":
+        attention = Halves.even(past_ND) if ages else None
+    return Items(past_ND, target_ND, attention, bias_N, recency_P)
 
 
 def histories() -> Asked:
@@ -52,8 +56,8 @@ def by_pairs(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
 def given(items: Items, asked: Asked) -> list[Tensor]:
     """All that there are gradients by."""
     halves = [items.attention.past_NA, items.attention.target_NA] if isinstance(items.attention, Halves) else []
-    found = [items.past_ND, items.target_ND, *halves, asked.presence_BL, asked.past_BLA]
-    return [one for one in found if one is not None]
+    found = [items.past_ND, items.target_ND, *halves, items.recency_P, asked.presence_BL, asked.past_BLA]
+    return [one for one in found if one is not None and one.requires_grad]
 
 
 CASES: list[tuple[str, Callable[[], Asked]]] = [
@@ -62,15 +66,22 @@ CASES: list[tuple[str, Callable[[], Asked]]] = [
 ]
 
 
+@pytest.mark.parametrize("ages", [0, 3])
 @pytest.mark.parametrize("cells", [1, 1 << 20])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.4, 0.5), (0.3, 1.0), (0.0, 0.0)])
 @pytest.mark.parametrize(("kind", "make"), CASES)
 def test_every_item_is_scored_as_pair_by_pair(
-    kind: str, make: Callable[[], Asked], alpha: float, beta: float, cells: int, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    make: Callable[[], Asked],
+    alpha: float,
+    beta: float,
+    cells: int,
+    ages: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With its gradients, all targets at once or one at a time."""
     monkeypatch.setattr(every_item, "CELLS", {"cpu": cells})
-    items, asked = drawn(kind), make()
+    items, asked = drawn(kind, ages=ages), make()
     found = []
     for score_BN in (every_item.scores(items, asked, alpha, beta), by_pairs(items, asked, alpha, beta)):
         weight_BN = torch.linspace(-1, 1, score_BN.numel(), dtype=DOUBLE).view_as(score_BN)
@@ -83,9 +94,11 @@ def test_every_item_is_scored_as_pair_by_pair(
     assert not found[0][0][:, 0].any()
 
 
-@pytest.mark.parametrize("kind", ["halves", "product"])
-def test_logits_too_far_apart_to_be_added_are_taken_pair_by_pair(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    items, asked = drawn(kind, SINGLE, spread=200.0), histories()
+@pytest.mark.parametrize(("kind", "ages"), [("halves", 0), ("product", 0), ("product", 3), ("even", 3)])
+def test_logits_too_far_apart_to_be_added_are_taken_pair_by_pair(
+    kind: str, ages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, asked = drawn(kind, SINGLE, spread=200.0, ages=ages), histories()
     with torch.no_grad():
         expected = by_pairs(items, asked, 0.3, 1.0)
         torch.testing.assert_close(every_item.scores(items, asked, 0.3, 1.0), expected, rtol=1e-4, atol=1e-5)
@@ -116,3 +129,25 @@ def test_nobody_has_done_anything() -> None:
     torch.testing.assert_close(every_item.scores(items, empty, 0.3, 0.8), expected.expand(2, -1))
     no_one = Asked(*(torch.zeros(0, 3, dtype=torch.long) for _ in range(3)))
     assert every_item.scores(items, no_one, 0.3, 0.8).shape == (0, ITEMS + 1)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("make", [histories, dimmed])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.4, 0.5), (0.3, 1.0), (0.0, 0.0)])
+@torch.no_grad()
+def test_of_even_logits_a_row_is_one_sum(
+    make: Callable[[], Asked], alpha: float, beta: float, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is learnt: no pair but those of a row's own items is met."""
+    items, asked, targets = drawn("even", ages=3), make(), []
+    if not bias:
+        items = replace(items, bias_N=None)
+    expected, meet = by_pairs(items, asked, alpha, beta), history.met
+
+    def noted(items: Items, some: Asked) -> tuple[Tensor, Tensor]:
+        targets.append(some.target_BT.shape[1])
+        return meet(items, some)
+
+    monkeypatch.setattr(history, "met", noted)
+    torch.testing.assert_close(every_item.scores(items, asked, alpha, beta), expected, rtol=1e-9, atol=1e-9)
+    assert sum(targets) == asked.item_BL.shape[1]

@@ -14,11 +14,12 @@ from models.blocks.history import Halves, Items, Product
 DIM, WIDTH, ITEMS = 5, 3, 9
 
 
-def drawn(width: int = WIDTH, bias: bool = True, dtype: torch.dtype = torch.float32) -> Items:
+def drawn(width: int = WIDTH, bias: bool = True, dtype: torch.dtype = torch.float32, ages: int = 0) -> Items:
     torch.manual_seed(1)
     tables = [torch.randn(ITEMS + 1, n, dtype=dtype) for n in (DIM, DIM, width, width)]
     halves = Halves(tables[2], tables[3], torch.randn(width, dtype=dtype))
-    return Items(tables[0], tables[1], halves, torch.randn(ITEMS + 1, dtype=dtype) if bias else None)
+    bias_N = torch.randn(ITEMS + 1, dtype=dtype) if bias else None
+    return Items(tables[0], tables[1], halves, bias_N, torch.randn(ages, dtype=dtype) if ages else None)
 
 
 def ragged() -> Asked:
@@ -37,13 +38,23 @@ def newest() -> Asked:
 
 
 EACH = pytest.mark.parametrize("asked", [ragged(), newest()], ids=["all", "newest"])
+AGES = pytest.mark.parametrize("ages", [0, 3, 7])  # none, fewer than events of a row, more
 
 
 def tensors(items: Items) -> list[Tensor]:
     assert isinstance(items.attention, Halves)
     halves = items.attention
     found = [items.past_ND, items.target_ND, halves.past_NA, halves.target_NA, halves.out_A]
-    return found if items.bias_N is None else [*found, items.bias_N]
+    return [*found, *(one for one in (items.bias_N, items.recency_P) if one is not None)]
+
+
+def double(items: Items) -> Items:
+    """The same numbers in 64 bits."""
+    assert isinstance(items.attention, Halves)
+    halves = items.attention
+    bias_N, recency_P = (None if one is None else one.double() for one in (items.bias_N, items.recency_P))
+    wide = Halves(halves.past_NA.double(), halves.target_NA.double(), halves.out_A.double())
+    return Items(items.past_ND.double(), items.target_ND.double(), wide, bias_N, recency_P)
 
 
 def one_by_one(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
@@ -55,11 +66,16 @@ def one_by_one(items: Items, asked: Asked, alpha: float, beta: float) -> Tensor:
         if j == 0:
             continue
         first, seen = (int(edge_BT[b, t]) for edge_BT in asked.where[2:])
-        past = [i for i in asked.item_BL[b, first:seen].tolist() if i not in (0, j)]
+        aged = [(i, seen - 1 - place) for place, i in enumerate(asked.item_BL[b].tolist()) if first <= place < seen]
+        aged = [(i, age) for i, age in aged if i not in (0, j)]
+        past = [i for i, _ in aged]
         power = [
             torch.exp(items.attention.out_A @ F.relu(items.attention.past_NA[i] + items.attention.target_NA[j]))
             for i in past
         ]
+        if items.recency_P is not None:
+            last = len(items.recency_P) - 1
+            power = [w * items.recency_P[min(age, last)].exp() for w, (_, age) in zip(power, aged, strict=True)]
         total = sum(power, torch.zeros(()))
         parts = [w / total**beta * (items.past_ND[i] @ items.target_ND[j]) for w, i in zip(power, past, strict=True)]
         score_BT[b, t] = sum(parts, torch.zeros(())) / max(len(past), 1) ** alpha
@@ -73,10 +89,11 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 
 @EACH
+@AGES
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)])
-def test_scores_are_the_equation(alpha: float, beta: float, bias: bool, asked: Asked) -> None:
-    items = drawn(bias=bias)
+def test_scores_are_the_equation(alpha: float, beta: float, bias: bool, ages: int, asked: Asked) -> None:
+    items = drawn(bias=bias, ages=ages)
     expected = one_by_one(items, asked, alpha, beta)
     with torch.no_grad():
         close(history.scores(items, asked, alpha, beta), expected)
@@ -84,8 +101,9 @@ def test_scores_are_the_equation(alpha: float, beta: float, bias: bool, asked: A
 
 
 @EACH
-def test_some_targets_at_a_time_change_nothing(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    items = drawn()
+@AGES
+def test_some_targets_at_a_time_change_nothing(ages: int, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = drawn(ages=ages)
     whole = history.scores(items, asked, 0.3, 0.8)
     monkeypatch.setattr(history, "CELLS", {"cpu": 1})
     assert len(list(asked.parts(1))) == 5
@@ -114,25 +132,22 @@ def test_a_part_of_a_long_row_holds_its_own_events_alone(presence: bool) -> None
     parts = list(asked.parts(asked.near()))
     pairs = sum(part.item_BL.shape[1] * part.target_BT.shape[1] for part in parts)
     assert pairs < 200 * 400 / 5
-    whole = history.contributions(drawn(), asked, 0.3, 0.8)[1].sum(-1)
-    close(history.scores(drawn(bias=False), asked, 0.3, 0.8), whole)
+    for ages in (0, 4):
+        whole = history.contributions(drawn(ages=ages), asked, 0.3, 0.8)[1].sum(-1)
+        plain = replace(drawn(ages=ages), bias_N=None)
+        close(history.scores(plain, asked, 0.3, 0.8), whole)
 
 
 @EACH
+@AGES
 @pytest.mark.parametrize("width", [WIDTH, 0, 17])
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
-def test_the_compiled_loss_and_its_gradients(width: int, alpha: float, beta: float, asked: Asked) -> None:
+def test_the_compiled_loss_and_its_gradients(width: int, alpha: float, beta: float, ages: int, asked: Asked) -> None:
     label_BT = torch.zeros(asked.target_BT.shape)
     label_BT[:, 0] = 1
-    single, double = drawn(width), drawn(width, dtype=torch.float64)
-    double = Items(
-        single.past_ND.double(),
-        single.target_ND.double(),
-        Halves(*(t.double() for t in tensors(single)[2:5])),
-        None if single.bias_N is None else single.bias_N.double(),
-    )
+    single = drawn(width, ages=ages)
     found = []
-    for items in (single, double):
+    for items in (single, double(single)):
         for tensor in tensors(items):
             tensor.requires_grad_()
         loss = history.log_loss(items, asked, label_BT.to(items.past_ND.dtype), alpha, beta)
@@ -237,8 +252,9 @@ def test_product_attention_is_the_equation() -> None:
 
 
 @EACH
+@AGES
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.8), (0.7, 0.5), (0.0, 1.0)])
-def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: float, asked: Asked) -> None:
+def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: float, ages: int, asked: Asked) -> None:
     """In 32 bits a loop with gradients of its own, in 64 bits written out."""
     found = []
     label_BT = (torch.arange(20).view(4, 5) % 3 == 0).float()
@@ -247,9 +263,9 @@ def test_the_compiled_loss_of_products_and_its_gradients(alpha: float, beta: flo
     for dtype in (torch.float32, torch.float64):
         plain = drawn()
         assert plain.bias_N is not None
-        given = [plain.past_ND, plain.target_ND, *mixed, plain.bias_N]
+        given = [plain.past_ND, plain.target_ND, *mixed, plain.bias_N, *([torch.arange(ages) / 3] if ages else [])]
         given = [t.to(dtype, copy=True).requires_grad_() for t in given]
-        items = Items(given[0], given[1], Product(*given[2:5]), given[5])
+        items = Items(given[0], given[1], Product(*given[2:5]), *given[5:])
         loss = history.log_loss(items, asked, label_BT.to(dtype), alpha, beta)
         with torch.no_grad():
             score_BT = history.scores(items, asked, alpha, beta)

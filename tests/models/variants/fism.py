@@ -10,6 +10,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "squared": {"loss": "squared"},
     "auc": {"loss": "auc", "negatives": 2},
     "others": {"history": "others"},
+    "recency": {"recency": True},
 }
 SET = True  # its history is a set: of what is one step from it, it cannot tell first from last for certain
 SINGLE = True

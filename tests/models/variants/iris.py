@@ -17,6 +17,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sum": {"beta": 0.0},
     "others": {"history": "others"},
     "others_image": {"history": "others", "fusion": "image"},
+    "recency": {"recency": True},
 }
 SET = True  # its history is a set: of what is one step from it, it cannot tell first from last for certain
 EXACT = True

@@ -11,6 +11,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sum": {"beta": 0.0, "attention": "concatenation"},
     "mean": {"alpha": 0.5},
     "others": {"history": "others"},
+    "recency": {"recency": True, "pretraining": True},
 }
 SET = True  # its history is a set: of what is one step from it, it cannot tell first from last for certain
 WIDER = {"dim": 64, "hidden": 64, "attention": "concatenation"}
