@@ -48,22 +48,23 @@ class Alike:
         valid = one.valid[self.place_B]
         return replace(one, value=value_B * valid, valid=valid, about=about, part=part)
 
-    def turns(self) -> Iterator[Tensor]:
-        """The rows, each once, in sets that hold no history twice: row_R."""
-        order_B = self.place_B.argsort(stable=True)
-        sorted_B = self.place_B[order_B]
-        step_B = torch.arange(len(order_B), device=order_B.device)
-        turn_B = step_B - torch.searchsorted(sorted_B, sorted_B)
-        for turn in range(int(turn_B.max()) + 1 if len(turn_B) else 0):
-            yield order_B[turn_B == turn]
-
     def slopes(self, value_B: Tensor, by: list[Tensor]) -> list[Tensor]:
         """The derivative of each row's value by what its history was given, a row an item."""
         if self.each:
             return list(torch.autograd.grad(value_B.sum(), by, materialize_grads=True))
         found = [torch.zeros_like(one)[self.place_B] for one in by]
-        for row_R in self.turns():
+        for row_R in turns(self.place_B):
             some = torch.autograd.grad(value_B[row_R].sum(), by, retain_graph=True, materialize_grads=True)
             for whole, part in zip(found, some, strict=True):
                 whole[row_R] = part[self.place_B[row_R]]
         return found
+
+
+def turns(number_B: Tensor) -> Iterator[Tensor]:
+    """The rows, each once, in sets that hold no number twice, by number: row_R."""
+    order_B = number_B.argsort(stable=True)
+    sorted_B = number_B[order_B]
+    step_B = torch.arange(len(order_B), device=order_B.device)
+    turn_B = step_B - torch.searchsorted(sorted_B, sorted_B)
+    for turn in range(int(turn_B.max()) + 1 if len(turn_B) else 0):
+        yield order_B[turn_B == turn]

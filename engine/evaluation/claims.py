@@ -33,7 +33,8 @@ class RankingTests:
     """One value a case [C] by the name of a ranking, then of a measure, and whose case each is.
 
     `gone` and `kept` by share in percent: how far the score falls without the heaviest acts, or with only them, in
-    standard deviations of the case's scores; `comprehensiveness` and `sufficiency`: their means over the shares. Of
+    standard deviations of the case's scores, or how far a rating moves, in those of the ratings that were given;
+    `comprehensiveness` and `sufficiency`: their means over the shares. Of
     the heaviest `SHARE`: `rank` afterwards, `necessity`, `sufficiency_of_few` (0 or 1), and the falls where acts are
     not dropped but `silenced` (presence 0), have `another` item's content, have that of one of `DRAWS` others, in the
     mean of the falls (`others_in_the_mean`), or are the mean item (`mean_item`; not where a model makes no vector of an
@@ -65,7 +66,8 @@ def examine(
     readings: Collection[Reading],
     seed: int,
 ) -> RankingTests | None:
-    """Every ranking of `rankings`, for the item that stands first after each case's history.
+    """Every ranking of `rankings`, for the item that stands first after each case's history; of a model of ratings for
+    the rating of what came next, by the sizes of the weights.
 
     Cases with fewer than 2 acts, or nothing to recommend, are left out; None where none is left.
     """
@@ -87,31 +89,31 @@ def _block(
     def question(batch: Batch) -> Question:
         return Question(probe.model, batch, probe.item_B, catalog, probe.every_item())
 
-    def ranked(batch: Batch) -> dict[str, Tensor]:
+    def ranked(batch: Batch) -> dict[str, Floats]:
         own = probe.model.explain(batch, probe.item_B) if isinstance(probe.model, Explainer) else []
-        return rankings(
+        found = rankings(
             question(batch), own, readings, lambda there: torch.from_numpy(rng.random(there.shape)).to(device)
         )
+        return {name: probe.ranked(_array(weight.double())) for name, weight in found.items()}
 
     whole = ranked(probe.batch)
     with redrawn(probe.model, int(rng.integers(2**31))):
         other = ranked(probe.batch)
     away_BL = torch.from_numpy(faithfulness.drawn(_array(valid_BL), 1, rng)).to(device)
     near_batch = erase_events(probe.batch, away_BL)
-    near, order_BL = ranked(near_batch), kept_first(valid_BL & ~away_BL)
+    near, order_BL = ranked(near_batch), _array(kept_first(valid_BL & ~away_BL))
     item_DBL = rng.integers(1, probe.excluded_BN.shape[1], (DRAWS, *valid_BL.shape))
-    mean = makes_vectors(question(probe.batch))
+    mean, there_BL = makes_vectors(question(probe.batch)), _array(valid_BL)
     found = {}
-    for name, weight in whole.items():
-        weight_BL, there_BL = _array(weight.double()), _array(valid_BL)
-        left_BL = _array(weight.double().gather(1, order_BL))
+    for name, weight_BL in whole.items():
+        left_BL = np.take_along_axis(weight_BL, order_BL, 1)
         found[name] = _erased(probe, weight_BL, there_BL) | _replaced(probe, weight_BL, item_DBL, mean)
         found[name] |= {
             "deciding": claims.deciding(_ranks(probe, weight_BL, there_BL), len(weight_BL), MOST),
             "gini": claims.gini(weight_BL, there_BL),
             "entropy": claims.entropy(weight_BL, there_BL),
-            "redrawn": faithfulness.steadiness(weight_BL, _array(other[name].double()), there_BL),
-            "nearby": faithfulness.steadiness(left_BL, _array(near[name].double()), _array(near_batch.valid_BL)),
+            "redrawn": faithfulness.steadiness(weight_BL, other[name], there_BL),
+            "nearby": faithfulness.steadiness(left_BL, near[name], _array(near_batch.valid_BL)),
         }
     return found
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.evaluation.erasure import erase_events, select_rows
+from engine.evaluation.rate import rates
 from engine.evaluation.top import top as highest
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
@@ -81,10 +82,11 @@ def history_erasures(
 ) -> Erasures | None:
     """Erase `erase` events of each case's history and look at the item that the model would have recommended.
 
-    Cases with fewer than 2 `erase` weighed events are left out; None where no case is left, or nothing weighs events.
+    Cases with fewer than 2 `erase` weighed events are left out; None where no case is left, or nothing weighs events,
+    and of a model of ratings: how far one moves is told by `claims`, where the catalogue need not be scored.
     """
     model.eval()
-    if not isinstance(model, Explainer):
+    if not isinstance(model, Explainer) or rates(model):
         return None
     rng = np.random.default_rng(seed)
     parts = []

@@ -55,9 +55,10 @@ def _block(probe: Probe, catalog: Catalog, over: Asked, rng: np.random.Generator
     others = []
     for _ in range(deals(over)):
         with redrawn(probe.model, int(rng.integers(2**31))):
-            others.append(_array(_own(probe.model, probe, over)))
-    own = _array(said)
-    weight = own | {"random": rng.random(valid_BP.shape), "leave_one_out": erasing.parts.each().double().cpu().numpy()}
+            others.append(_array(_own(probe.model, probe, over), probe))
+    own = _array(said, probe)
+    weight = own | {"random": rng.random(valid_BP.shape)}
+    weight["leave_one_out"] = probe.ranked(erasing.parts.each().double().cpu().numpy())
     found = {}
     for name, weight_BP in weight.items():
         steady = [
@@ -114,5 +115,5 @@ def _own(model: Recommender, probe: Probe, over: Asked) -> list[Weights]:
     return [one for one in told if one.over == over and one.value.ndim == 2]
 
 
-def _array(told: list[Weights]) -> dict[str, Floats]:
-    return {f"own_{one.kind}": one.value.double().cpu().numpy() for one in told}
+def _array(told: list[Weights], probe: Probe) -> dict[str, Floats]:
+    return {f"own_{one.kind}": probe.ranked(one.value.double().cpu().numpy()) for one in told}

@@ -1,6 +1,6 @@
 """Rankings of the parts of past acts, and of the topics followed, put to the test: what silencing does to a score."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,8 @@ from engine.training.cases import Cases, Seen
 from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
 from engine.training.interactions import Interactions
+
+ACTS = 3  # of a case, the parts of which are left out one by one
 
 
 @torch.no_grad()
@@ -41,17 +43,40 @@ def examine_parts(
     each alone is left out too (`leave_one_out`), and `renormalised` is the fall where the other topics share what the
     heaviest had. None where the model reads none, or no case has such an act.
     """
-    rng, parts, users = np.random.default_rng(seed), [], []
     if not reads(model, over):
         return None
     asked = [one for one in readings if one in INSIDE or (over == "topic" and one == "leave_one_out")]
-    for probe in probes(model, data[0], cases, seen, f"test the {over}s of acts", 1):
-        found, row_R = _block(PartsOfActs(probe, data[1], over), asked, rng)
-        parts.append(found)
-        users.append(probe.batch.user_B.cpu().numpy()[row_R])
-    if not sum(map(len, users)):
+    found = probes(model, data[0], cases, seen, f"test the {over}s of acts", 1)
+    return _joined((PartsOfActs(probe, data[1], over) for probe in found), asked, seed)
+
+
+@torch.no_grad()
+def examine_left_out(
+    model: Recommender,
+    data: tuple[Interactions, Catalog],
+    cases: Cases,
+    seen: Seen,
+    readings: Collection[Reading],
+    over: Part,
+    seed: int,
+) -> RankingTests | None:
+    """The same of the `ACTS` acts of each case that weigh most by the leading reading, with `leave_one_out` among the
+    rankings: a score a part, which of all acts would be too many. None where it is not asked for.
+    """
+    if not reads(model, over) or "leave_one_out" not in readings:
         return None
-    return RankingTests.joined(users, parts)
+    asked = [one for one in readings if one in (*INSIDE, "leave_one_out")]
+    found = probes(model, data[0], cases, seen, f"leave {over}s out", 1)
+    return _joined((PartsOfActs.of_heaviest(probe, data[1], over, ACTS) for probe in found), asked, seed)
+
+
+def _joined(blocks: Iterable[PartsOfActs], readings: Collection[Reading], seed: int) -> RankingTests | None:
+    rng, parts, users = np.random.default_rng(seed), [], []
+    for of in blocks:
+        found, row_R = _block(of, readings, rng)
+        parts.append(found)
+        users.append(of.probe.batch.user_B.cpu().numpy()[row_R])
+    return RankingTests.joined(users, parts) if sum(map(len, users)) else None
 
 
 def _block(

@@ -13,7 +13,7 @@ from engine.evaluation.erasure import erase_events, kept_first
 from engine.evaluation.influence import VIEWS, WHOLE, all_present, dimmed
 from engine.evaluation.probe import Probe
 from engine.evaluation.question import Question
-from engine.evaluation.readings import Reading, read
+from engine.evaluation.readings import LEADING, Reading, read
 from engine.measures import faithfulness
 from engine.measures.faithfulness import Flags, Floats
 from engine.training.batch import Batch
@@ -33,23 +33,37 @@ def reads(model: Recommender, over: Part) -> bool:
 
 @dataclass(frozen=True)
 class PartsOfActs:
-    """One kind of part of a block's rows. Weights are [B, L, P], those of topics [B, 1, T]: of all acts together."""
+    """One kind of part of a block's rows. Weights are [B, L, P], those of topics [B, 1, T]: of all acts together.
+    acts_BL: the acts whose parts are asked about (None: all).
+    """
 
     probe: Probe
     catalog: Catalog
     over: Part
+    acts_BL: Tensor | None = None
 
-    def weighed(self, batch: Batch, readings: Collection[Reading], width: int = 0) -> tuple[dict[str, Floats], Flags]:
+    @staticmethod
+    def of_heaviest(probe: Probe, catalog: Catalog, over: Part, count: int) -> "PartsOfActs":
+        """Of so many acts of each row alone: those that weigh most by the leading reading."""
+        asked = Question(probe.model, probe.batch, probe.item_B, catalog, probe.every_item())
+        (one,) = read(asked, LEADING, ("history",))
+        heavy_BL = faithfulness.heaviest(_array(one.value), _array(one.valid), count)
+        return PartsOfActs(probe, catalog, over, torch.from_numpy(heavy_BL).to(probe.item_B.device))
+
+    def weighed(
+        self, batch: Batch, readings: Collection[Reading], width: int = 0, acts_BL: Tensor | None = None
+    ) -> tuple[dict[str, Floats], Flags]:
         """weight_BLP by the model's own weights and by readings, and what all of them weigh; P: `width`, or as wide as
-        the longest item.
+        the longest item. acts_BL: the acts asked about where the batch is another.
         """
         model, item_B = self.probe.model, self.probe.item_B
-        asked = Question(model, batch, item_B, self.catalog, self.probe.every_item())
+        acts_BL = self.acts_BL if acts_BL is None else acts_BL
+        asked = Question(model, batch, item_B, self.catalog, self.probe.every_item(), within_BL=acts_BL)
         own = model.explain(batch, item_B) if isinstance(model, Explainer) else []
         own = [one for one in own if one.over == self.over and (one.about is None or one.about.ndim == 2)]
         said = {f"own_{one.kind}": self._together(one) for one in own}
         for reading in readings:
-            if reading == "leave_one_out":
+            if reading == "leave_one_out" and self.over == "topic":
                 said[reading] = self._leaving_topics_out(asked)
             else:
                 said[reading] = self._together(read(asked, reading, (self.over,))[0])
@@ -58,7 +72,10 @@ class PartsOfActs:
         valid_BLP = _wide(whole.valid, width)
         for one in said.values():
             valid_BLP = valid_BLP & _wide(one.valid, width)
-        return {name: _array(_wide(one.value.double(), width)) for name, one in said.items()}, _array(valid_BLP)
+        if acts_BL is not None:
+            valid_BLP = valid_BLP & acts_BL[..., None]
+        weight = {name: _array(_wide(one.value.double(), width)) for name, one in said.items()}
+        return {name: self.probe.ranked(value_BLP) for name, value_BLP in weight.items()}, _array(valid_BLP)
 
     def nearby(
         self, readings: Collection[Reading], width: int, rng: np.random.Generator
@@ -69,9 +86,10 @@ class PartsOfActs:
         valid_BL = _array(self.probe.batch.valid_BL)
         away_BL = faithfulness.drawn(valid_BL, 1, rng) & (valid_BL.sum(1, keepdims=True) > 1)
         gone_BL = torch.from_numpy(away_BL).to(self.probe.item_B.device)
-        weight, there_BLP = self.weighed(erase_events(self.probe.batch, gone_BL), readings, width)
-        order_BL = kept_first(self.probe.batch.valid_BL & ~gone_BL)[:, : there_BLP.shape[1]]
-        return weight, there_BLP & away_BL.any(1)[:, None, None], _array(order_BL)
+        order_BL = kept_first(self.probe.batch.valid_BL & ~gone_BL)
+        acts_BL = None if self.acts_BL is None else (self.acts_BL & ~gone_BL).gather(1, order_BL)
+        weight, there_BLP = self.weighed(erase_events(self.probe.batch, gone_BL), readings, width, acts_BL)
+        return weight, there_BLP & away_BL.any(1)[:, None, None], _array(order_BL[:, : there_BLP.shape[1]])
 
     def without(self, gone_BLP: Flags, row_R: np.ndarray | None = None) -> tuple[Floats, Floats]:
         """Falls and ranks where some parts have presence 0, of some rows or of all."""

@@ -136,13 +136,22 @@ def _orders(valid_BL: Tensor) -> Iterator[Tensor]:
 def rankings(
     asked: Question, own: list[Weights], readings: Collection[Reading], draw: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    """Every ranking of the acts that is put to the test, weight_BL by name: the model's own weights (own_share,
-    own_signed, own_gate), the readings that can be had, `newest` (the place) and `random` (`draw` of the validity).
+    """Every ranking of the acts that is put to the test, weight_BL by name: the model's own weights (`own_weights`),
+    the readings that can be had, `newest` (the place) and `random` (`draw` of the validity).
     """
     valid_BL = asked.batch.valid_BL
-    found = {f"own_{w.kind}": w.value.masked_fill(~w.valid, 0) for w in own if w.over == "history"}
+    found = own_weights(own, ("history", "gate"))
     for reading in readings:
         for one in read(asked, reading, ("history",)):
             found[reading] = one.value
     place_BL = torch.arange(valid_BL.shape[1], device=valid_BL.device).expand(valid_BL.shape)
     return found | {"newest": place_BL.double(), "random": draw(valid_BL)}
+
+
+def own_weights(own: list[Weights], over: tuple[str, str]) -> dict[str, Tensor]:
+    """A model's own weights of acts by name, 0 on padding: own_share, own_signed, own_gate of the first of `over`; of
+    the second, the gates that those were made from, own_step_gate or what they are called.
+    """
+    named = {f"own_{one.kind}": one for one in own if one.over == over[0]}
+    named |= {f"own_{one.name or 'step_gate'}".replace(" ", "_"): one for one in own if one.over == over[1]}
+    return {name: one.value.masked_fill(~one.valid, 0) for name, one in named.items()}

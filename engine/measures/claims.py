@@ -57,23 +57,24 @@ def curves(without: Callable[[Flags], tuple[Floats, Floats]], weight_XP: Floats,
 
 def necessary(rank_B: Floats) -> Floats:
     """1 where the item is not first any more without the parts: the mean is the probability of necessity (Tan et al.
-    2021) for the item that was first.
+    2021) for the item that was first. NaN where it has no rank.
     """
-    return (rank_B > 1).astype(np.float64)
+    return np.where(np.isnan(rank_B), np.nan, rank_B > 1)
 
 
 def sufficient(rank_B: Floats) -> Floats:
-    """1 where the item is still first by the parts alone: the mean is the probability of sufficiency."""
-    return (rank_B <= 1).astype(np.float64)
+    """1 where the item is still first by the parts alone: the mean is the probability of sufficiency. NaN as above."""
+    return np.where(np.isnan(rank_B), np.nan, rank_B <= 1)
 
 
 def smallest_deciding(rank_KB: Floats) -> Floats:
     """How many parts, heaviest first, had to go until the item was no longer first: row k is its rank without k + 1.
 
-    As many as there are rows and one where it stayed first throughout.
+    As many as there are rows and one where it stayed first throughout; NaN where it has no rank.
     """
     gone_KB = rank_KB > 1
-    return np.where(gone_KB.any(axis=0), gone_KB.argmax(axis=0) + 1.0, len(rank_KB) + 1.0)
+    found_B = np.where(gone_KB.any(axis=0), gone_KB.argmax(axis=0) + 1.0, len(rank_KB) + 1.0)
+    return np.where(np.isnan(rank_KB).any(axis=0), np.nan, found_B)
 
 
 def deciding(rank: Callable[[np.ndarray, int], Floats], rows: int, most: int) -> Floats:

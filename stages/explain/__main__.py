@@ -7,6 +7,7 @@ from pydantic import Field
 from rich.console import Console
 
 import models
+from engine.evaluation.rate import rates
 from engine.evaluation.readings import Reading
 from engine.evaluation.wording import Wording
 from engine.tables import files, store
@@ -94,7 +95,7 @@ def main(params: Params, layout: Layout) -> None:
         for case in explained
     ]
     about = About(params.model.name, isinstance(model, Explainer), params.words)
-    html = render(people, about, trust(found.explain, found.claims))
+    html = render(people, about, trust(found.explain, found.claims, rates(model)))
     store.write(reasons, layout.reasons, REASONS)
     files.write_json(users | found.explain, layout.metric("explain"))
     files.write_json(found.claims, layout.metric("claims"))

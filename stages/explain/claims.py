@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.evaluation.audience_erasure import examine_audience
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.item_erasure import Asked, examine_item
-from engine.evaluation.part_erasure import examine_parts
+from engine.evaluation.part_erasure import examine_left_out, examine_parts
 from engine.evaluation.parts_of_acts import Part
 from engine.evaluation.readings import Reading
 from engine.measures import claims
@@ -22,9 +23,11 @@ UNTOLD = 1.0  # of how far scores differ: parts that leave as much untold do not
 STAYS = 0.7  # of a correlation with the ranking by redrawn parameters: from here on a ranking is not the model's
 JUDGED = "comprehensiveness"
 RIVALS = ("random", "newest")  # and the model's own weights
+EVERY = 3  # of the cases in which parts are silenced, that in which they are left out one by one
 
 
 SECTIONS: dict[Part, str] = {"word": "words", "region": "regions", "view": "views", "topic": "topics"}
+LEFT_OUT: dict[Part, str] = {over: f"{name}_left_out" for over, name in SECTIONS.items() if over != "topic"}
 OF_ITEM: dict[Asked, str] = {"word": "item_words", "region": "item_regions"}
 OF_ITEM |= {"view": "item_views", "topic": "item_topics", "category": "item_categories"}
 
@@ -42,15 +45,18 @@ class Claims:
 def claims_of(
     model: Recommender, data: Data, asked: tuple[Cases, Cases], seen: Seen, readings: Collection[Reading], seed: int
 ) -> Claims:
-    """The tests of every ranking, over some cases of the acts and over others of what is inside them and of the asked
-    item's parts; nothing of acts where the model reads no history.
+    """The tests of every ranking, over some cases of the acts and over others of what is inside them, of the asked
+    item's parts and of what others did to it; nothing of acts where the model reads no history.
     """
     world = (data.events, data.catalog)
     inside = {over: examine_parts(model, world, asked[1], seen, readings, over, seed) for over in SECTIONS}
     parts = {over: tests for over, tests in inside.items() if tests is not None}
     found = {"acts": examine(model, world, asked[0], seen, readings, seed)}
     found |= {SECTIONS[over]: tests for over, tests in parts.items()}
+    some = fewer(asked[1])
+    found |= {name: examine_left_out(model, world, some, seen, readings, over, seed) for over, name in LEFT_OUT.items()}
     found |= {name: examine_item(model, world, asked[1], seen, over, seed) for over, name in OF_ITEM.items()}
+    found["item_history"] = examine_audience(model, world, asked[1], seen, readings, seed)
     tested = {name: tests for name, tests in found.items() if tests is not None}
     if not tested:
         return Claims({}, "share\n", "reading,comprehensiveness\n", {})
@@ -68,6 +74,11 @@ def claims_of(
         "\n".join([f"reading,{JUDGED}", *area_rows, ""]),
         parts,
     )
+
+
+def fewer(cases: Cases) -> Cases:
+    """Those in which parts are left out one by one."""
+    return Cases(*(value[::EVERY] for value in (cases.user_C, cases.position_C, cases.target_C)))
 
 
 def section(tests: RankingTests, seed: int) -> dict[str, dict[str, float]]:

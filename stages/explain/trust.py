@@ -7,35 +7,8 @@ from typing import Any
 from engine.evaluation.readings import LEADING
 from engine.measures.claims import SHARES
 from stages.explain.claims import UNTOLD
+from stages.explain.ranking_names import INSIDE, LEADS, LED, NAMES, OF_ASKED, OF_ITEM, OVER
 
-NAMES = {
-    "newest": "the newest acts, whatever they weigh",
-    "random": "a draw at random",
-    "own_share": "the model's own attention",
-    "own_signed": "the model's own contributions",
-    "own_gate": "the model's own gates",
-    "gradient": "gradient × input",
-    "integrated": "the mean slope",
-    "integrated_from_mean": "the mean slope from the mean item",
-    "leave_one_out": "leaving each out",
-    "shapley": "Shapley values",
-    "combined": "the mean slope and leaving each out, in the mean",
-}
-LEADS = "the influence that this page leads with"
-OF_ITEM = "leave_one_out"  # what leads of the item's own parts: engine/evaluation/item_parts.py
-OVER = {
-    "history": "an earlier act",
-    "word": "a word of an earlier act",
-    "region": "a region of an earlier act",
-    "next_word": "a word of the next item",
-    "next_region": "a region of the next item",
-    "topic": "the topic followed",
-    "view": "picture or text of an earlier act",
-    "next_view": "picture or text of the next item",
-}
-INSIDE = ("words", "regions", "views", "topics")
-LED = ("words", "regions")  # of the asked item, by leaving each out; of the others the model's own weights are shown
-OF_ASKED = (*LED, "views", "topics", "categories")
 JUDGED = "comprehensiveness"
 Sections = Mapping[str, Any]
 
@@ -64,7 +37,8 @@ class Trust:
     """`erased`: how far the score falls without the heaviest acts by each ranking, in `cases` cases, the mean over
     `shares`; `untested`: the reading that leads is not among them. `own`: falls by what is erased, for the model's own
     weights alone. `inside`: falls where what weighs most inside of each act, or the heaviest topics, were silent;
-    `of_item`: without the heaviest words, regions, views, topics or categories of the recommended item itself.
+    `of_item`: without the heaviest words, regions, views, topics or categories of the recommended item itself;
+    `others`: without the heaviest acts of others on it, in `others_cases`. `rating`: it is how far a rating moves.
     """
 
     cases: int
@@ -74,11 +48,14 @@ class Trust:
     known: list[KnownCauses]
     inside: dict[str, list[TrustRow]]
     of_item: dict[str, list[TrustRow]]
+    others: list[TrustRow]
+    others_cases: int
+    rating: bool
     shares: str = ", ".join(f"{100 * share:g}" for share in SHARES)
 
 
-def trust(explain: Sections, claims: Sections) -> Trust:
-    """From the sections of metrics/explain.json and metrics/claims.json."""
+def trust(explain: Sections, claims: Sections, rating: bool = False) -> Trust:
+    """From the sections of metrics/explain.json and metrics/claims.json; `rating`: of a model of ratings."""
     acts = claims.get("acts", {})
     return Trust(
         cases=int(claims.get("tested", {}).get("cases", 0)),
@@ -96,12 +73,15 @@ def trust(explain: Sections, claims: Sections) -> Trust:
             if (found := explain.get("truth", {}).get(over))
             for leading in (OF_ITEM if over.startswith("next_") else LEADING,)
         ],
-        inside={parts: _judged(found) for parts in INSIDE if (found := claims.get(parts))},
+        inside={called: _judged(found) for parts, called in INSIDE.items() if (found := claims.get(parts))},
         of_item={
             parts: _judged(found, OF_ITEM if parts in LED and not found[OF_ITEM]["says_nothing"] else "")
             for parts in OF_ASKED
             if (found := claims.get(f"item_{parts}"))
         },
+        others=_judged(claims.get("item_history", {})),
+        others_cases=int(claims.get("tested", {}).get("item_history", 0)),
+        rating=rating,
     )
 
 

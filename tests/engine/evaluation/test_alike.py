@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from engine.evaluation.alike import Alike
+from engine.evaluation.alike import Alike, turns
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, STEPS, read
 from engine.training.audience import Audience
@@ -56,9 +56,9 @@ def test_no_set_of_rows_holds_a_history_twice_and_each_row_is_in_one() -> None:
     item_BL = torch.ones(6, 3, dtype=torch.long)
     alike = Alike.of(Counting(), Batch(same_B, item_BL, torch.full((6,), 3), item_BL), same_B)
     assert alike.first_U.tolist() == [1, 4, 0]
-    turns = [row_R.tolist() for row_R in alike.turns()]
-    assert [sorted(same_B[turn].tolist()) for turn in turns] == [[0, 1, 2], [0, 2], [2]]
-    assert sorted(row for turn in turns for row in turn) == list(range(6))
+    sets = [row_R.tolist() for row_R in turns(alike.place_B)]
+    assert [sorted(same_B[turn].tolist()) for turn in sets] == [[0, 1, 2], [0, 2], [2]]
+    assert sorted(row for turn in sets for row in turn) == list(range(6))
 
 
 def test_rows_are_apart_where_what_is_read_hangs_on_the_item() -> None:

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from engine.evaluation.claims import RankingTests
 from engine.evaluation.history_erasure import best_items
-from engine.evaluation.part_erasure import examine_parts
+from engine.evaluation.part_erasure import ACTS, examine_left_out, examine_parts
+from engine.evaluation.question import Question
+from engine.evaluation.readings import LEADING, read
 from engine.training.batch import Batch
 from engine.training.catalog import Catalog, Ragged
 from engine.training.contract import CatalogScorer, Explainer, Weights
@@ -156,3 +158,34 @@ def test_the_same_seed_finds_the_same_and_the_model_is_as_before(honest: Ranking
     assert torch.equal(model.gain_P, kept)
     assert again.found["random"]["gone_1"].tolist() == honest.found["random"]["gone_1"].tolist()
     assert examined(model, parts, 2).found["random"]["gone_1"].tolist() != again.found["random"]["gone_1"].tolist()
+
+
+def test_words_of_the_heaviest_acts_are_left_out_one_by_one() -> None:
+    """By hand: the acts by the leading reading, in each the word whose silence takes most from the log-probability."""
+    parts, asked = table(), cases()
+    model, world = Telling(parts), (events(), Catalog(ITEMS, ragged={"words": parts}))
+    found = examine_left_out(model, world, asked, "excluded", ("leave_one_out", "integrated"), "word", 1)
+    assert found is not None
+    assert list(found.found) == ["own_signed", "leave_one_out", "integrated", "random"]
+    item_B = best_items(model, events(), asked, 1, "excluded")[0][:, 0]
+    batch = events().before(asked.user_C, asked.position_C, model.needs)
+    question = Question(model, batch, item_B, world[1])
+    act_BL = read(question, LEADING, ("history",))[0].value
+    (value_BLP,) = [one.value for one in read(question, "leave_one_out", ("word",))]
+    given_BLPN = parts.rows(batch.item_BL.flatten())[0].view(*batch.item_BL.shape, -1, ITEMS + 1)
+    given_BLPN = (given_BLPN * model.gain_P[: given_BLPN.shape[2], None]).detach().double()
+    length = parts.offset_N.diff()
+    for row in range(4):
+        less_N = torch.zeros(ITEMS + 1, dtype=torch.double)
+        for place in act_BL[row].argsort(descending=True)[:ACTS].tolist():
+            if length[batch.item_BL[row, place]] > 1:
+                less_N += given_BLPN[row, place, value_BLP[row, place].argmax()]
+        score_N, at = given_BLPN[row].sum((0, 1))[1:], int(item_B[row]) - 1
+        fall = (less_N[1:][at] - less_N[1:].mean()) / score_N.std()
+        at_row = found.user_C.tolist().index(row + 1)
+        assert found.found["leave_one_out"]["heaviest_one"][at_row] == pytest.approx(float(fall), abs=1e-4)
+    for name in ("own_signed", "leave_one_out"):
+        assert np.nanmean(found.found[name]["nearby"]) > 0.9, "the same acts, where another is not there"
+        assert found.found[name]["comprehensiveness"].mean() > found.found["random"]["comprehensiveness"].mean() + 0.1
+    assert examine_left_out(model, world, asked, "excluded", ("integrated",), "word", 1) is None, "it is not asked for"
+    assert examine_left_out(model, world, asked, "excluded", ("leave_one_out",), "region", 1) is None

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,16 +14,21 @@ import pytest
 import torch
 
 import models
+from engine.evaluation.readings import own_weights
 from engine.tables import schemas, store
 from engine.tables.settings import Choice, checked
 from engine.training import weights
+from engine.training.catalog import Catalog
+from engine.training.contract import Weights
 from engine.training.source import load
 from engine.training.trained_on import trained_on
+from models.blocks.crossing import SEQUENCES
 from stages.explain.__main__ import Explain, Params, main
 from stages.explain.explained_cases import last_cases
 from stages.explain.page import SCRIPT
+from stages.explain.ranking_names import LEADS, NAMES
 from stages.explain.weighed import Reading, Whole, group_reasons
-from tests.stages.explain.conftest import TEXTS, Toy
+from tests.stages.explain.conftest import TEXTS, Toy, written_world
 
 EXPLAIN = {"users": 3, "top": 2, "history": 10, "picture": 60, "topics": 2, "cases": 0, "erase": 1, "inside": 2}
 OUTSIDE = {"src", "href", "action", "srcset", "poster", "data"}
@@ -460,6 +467,40 @@ def explain_ante_rnn(small: Any) -> None:
     main(params("ante_rnn", section), small.layout)
 
 
+def test_gates_and_what_others_did_stand_on_the_page_of_a_model_of_ratings(tmp_path: Path) -> None:
+    world = written_world(tmp_path, {1: [1, 2, 3, 4], 2: [4, 5, 6], 3: [4, 5, 6, 3, 2]})
+    split = store.read(world.layout.split, schemas.SPLIT)
+    rated = split.with_columns(rating=pl.int_range(pl.len()).mod(5).add(1).cast(pl.Float32))
+    store.write(rated, world.layout.split, schemas.SPLIT, store.meta(world.layout.split))
+    section = {"dim": 4, "hidden": 4, "inner": 4, "item_length": 3, "features": "none"}
+    choice = Choice(name="iarn", settings=section)
+    torch.manual_seed(1)
+    kept(world, "iarn", section, models.build(choice, Catalog(6), 3).state_dict())
+    main(params("iarn", section, inside=3), world.layout)
+    claims = json.loads(world.layout.metric("claims").read_text())
+    # of the targets item 4 alone was acted on by two others before
+    assert claims["tested"] == {"cases": 3, "item_history": 1}
+    asked = {"own_gate", "own_step_gate", "gradient", "integrated", "leave_one_out", "newest", "random"}
+    assert set(claims["acts"]) == set(claims["item_history"]) == asked
+    assert "rank" not in claims["acts"]["own_gate"]
+    assert world.metrics == {"explains": 1, "users": 3}
+    text = Page(world.page).text
+    assert "in standard deviations of the ratings that were given" in text
+    assert "over the catalogue" not in text
+    others = html.unescape(world.page.split('<section class="others">')[1].split("</section>")[0])
+    assert others.split('<th scope="row">')[1].startswith(LEADS)
+    for name in asked - {"integrated"}:
+        assert NAMES[name] in others
+    assert "In 1 test cases the heaviest of the last acts of others" in others
+
+
+def test_every_own_weight_of_acts_has_a_name_on_the_page() -> None:
+    valid = torch.ones(1, 1, dtype=torch.bool)
+    parts = [Weights(valid.float(), "gate", "share", False, valid, name=name) for name in SEQUENCES.values()]
+    assert len(own_weights(parts, ("history", "gate"))) == 3
+    assert set(own_weights(parts, ("history", "gate"))) < set(NAMES)
+
+
 def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     explain_ante_rnn(small)
     table = store.read(small.layout.reasons, schemas.REASONS)
@@ -470,7 +511,10 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     assert claims["move"]["word_heaviest"] > 0
     assert claims["move"]["region_heaviest"] > 0
     inside = {"words": 2, "regions": 2, "views": 2, "topics": 2}
-    assert claims["tested"] == {"cases": 2, **inside, "item_words": 1, "item_regions": 2}
+    left_out = {f"{parts}_left_out": 1 for parts in ("words", "regions", "views")}
+    assert claims["tested"] == {"cases": 2, **inside, **left_out, "item_words": 1, "item_regions": 2}
+    assert set(claims["words_left_out"]) == {"own_share", "gradient", "integrated", "leave_one_out", "random"}
+    assert "Words of the 3 acts that weigh most" in small.page
     assert set(claims["views"]) == {"own_share", "gradient", "integrated", "random"}
     assert set(claims["topics"]) == {"own_share", "gradient", "integrated", "leave_one_out", "random"}
     assert "renormalised" in claims["topics"]["own_share"]

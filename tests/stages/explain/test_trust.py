@@ -13,7 +13,8 @@ from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer
 from engine.training.needs import Needs
 from stages.explain.__main__ import main
-from stages.explain.trust import LEADS, NAMES, trust
+from stages.explain.ranking_names import LEADS, NAMES
+from stages.explain.trust import trust
 from tests.stages.explain.conftest import Toy
 from tests.stages.explain.test_explain import params
 
