@@ -16,7 +16,8 @@ where there is one; the line below has p of the leading reading against the othe
 ± is half of a 95 % interval, in which the cases of a person are one draw.
 
 Claims: the item that the model puts first in --cases test cases, and the acts before it; words, regions, views and
-topics, and the item's own parts, in half as many: docs/explanations.md.
+topics, the item's own parts, and what others did to it, in half as many; parts left out one by one in fewer. Of a
+model of ratings how far the rating of what came next moves: docs/explanations.md.
 
 Cost: processor milliseconds a case.
 """
@@ -36,11 +37,12 @@ from torch import Tensor
 
 import models
 from benchmarks.cells import Apart, markdown, refused, section, seen_by
+from engine.evaluation.audience_erasure import examine_audience
 from engine.evaluation.claims import RankingTests, examine
 from engine.evaluation.history_erasure import best_items
 from engine.evaluation.influence import VIEWS
 from engine.evaluation.item_erasure import examine_item
-from engine.evaluation.part_erasure import examine_parts
+from engine.evaluation.part_erasure import examine_left_out, examine_parts
 from engine.evaluation.question import Question, log_probability
 from engine.evaluation.readings import ACTS_ALONE, INSIDE, LEADING, READINGS, Reading, rankings, read
 from engine.measures import faithfulness
@@ -58,7 +60,7 @@ from engine.training.source import Data, digest, load
 from engine.training.trained_on import trained_on
 from stages import train
 from stages.explain.cause_hits import cause_hits, every_item
-from stages.explain.claims import OF_ITEM, SECTIONS, against, means, says_nothing
+from stages.explain.claims import LEFT_OUT, OF_ITEM, SECTIONS, against, fewer, means, says_nothing
 from stages.explain.faithfulness_metrics import asked_over, drawn_cases
 from stages.explain.hits import Hits, is_rival
 from stages.explain.known_causes import KnownCauses
@@ -211,14 +213,14 @@ def all_claims(
         steady = over_seeds([one for one, _ in some], where, probed, readings, seen)
         yield from claims_rows(name, "acts", tests, steady, seed)
     half = drawn_cases(where, -(-given.cases // 2), seed)
-    for over, called in SECTIONS.items():
-        tests = examine_parts(model, world, half, seen, readings, over, seed)
-        if tests is not None:
-            yield from claims_rows(name, called, tests, {}, seed)
-    for over, called in OF_ITEM.items():
-        tests = examine_item(model, world, half, seen, over, seed)
-        if tests is not None:
-            yield from claims_rows(name, called.replace("_", " "), tests, {}, seed)
+    few, inside = fewer(half), (seen, readings)
+    found = [(called, examine_parts(model, world, half, *inside, over, seed)) for over, called in SECTIONS.items()]
+    found += [(called, examine_left_out(model, world, few, *inside, over, seed)) for over, called in LEFT_OUT.items()]
+    found += [(called, examine_item(model, world, half, seen, over, seed)) for over, called in OF_ITEM.items()]
+    found.append(("item_history", examine_audience(model, world, half, *inside, seed)))
+    for called, parts in found:
+        if parts is not None:
+            yield from claims_rows(name, called.replace("_", " "), parts, {}, seed)
 
 
 def _arguments() -> argparse.Namespace:

@@ -19,7 +19,7 @@ from engine.training.catalog import Catalog
 from engine.training.contract import Recommender
 from engine.training.interactions import Interactions
 
-ACTS = 3  # of a case, the parts of which are left out one by one
+ACTS = 2  # of a case, the parts of which are left out one by one
 
 
 @torch.no_grad()

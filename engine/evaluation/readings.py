@@ -22,6 +22,7 @@ ACTS_ALONE: tuple[Reading, ...] = ("integrated_from_mean", "shapley")
 STEPS = 4  # presences between 0 and 1 at which a slope is taken
 ORDERS = 4  # in which acts are taken out for Shapley values, two of them the others backwards
 ROWS = 256  # changed rows scored at once
+ROWS_INSIDE = 64  # of which the parts of every act are read anew: more do not stay in the processor's cache
 
 
 def read(asked: Question, reading: Reading, over: Collection[str] = OVER) -> list[Weights]:
@@ -83,7 +84,7 @@ def _leave_one_out(asked: Question, one: Weights) -> Weights:
     asked_for = one.valid & asked.within_BL[..., None] if inside else one.valid  # type: ignore[index]
     value, at_X = torch.zeros_like(one.value), asked_for.nonzero()
     whole_B = asked.value(asked.batch, torch.arange(len(asked.item_B), device=at_X.device))
-    for at_R in torch.split(at_X, ROWS):
+    for at_R in torch.split(at_X, ROWS_INSIDE if inside else ROWS):
         row_R = at_R[:, 0]
         rows = select_rows(asked.batch, row_R)
         without = _without(rows, one, at_R, rivals(asked.model, asked.among_BK))

@@ -23,7 +23,7 @@ UNTOLD = 1.0  # of how far scores differ: parts that leave as much untold do not
 STAYS = 0.7  # of a correlation with the ranking by redrawn parameters: from here on a ranking is not the model's
 JUDGED = "comprehensiveness"
 RIVALS = ("random", "newest")  # and the model's own weights
-EVERY = 3  # of the cases in which parts are silenced, that in which they are left out one by one
+EVERY = 4  # of the cases in which parts are silenced, that in which they are left out one by one
 
 
 SECTIONS: dict[Part, str] = {"word": "words", "region": "regions", "view": "views", "topic": "topics"}

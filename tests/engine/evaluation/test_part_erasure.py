@@ -171,15 +171,20 @@ def test_words_of_the_heaviest_acts_are_left_out_one_by_one() -> None:
     batch = events().before(asked.user_C, asked.position_C, model.needs)
     question = Question(model, batch, item_B, world[1])
     act_BL = read(question, LEADING, ("history",))[0].value
-    (value_BLP,) = [one.value for one in read(question, "leave_one_out", ("word",))]
+    (left_out,) = read(question, "leave_one_out", ("word",))
+    value_BLP = left_out.value.masked_fill(~left_out.valid, -torch.inf)
     given_BLPN = parts.rows(batch.item_BL.flatten())[0].view(*batch.item_BL.shape, -1, ITEMS + 1)
     given_BLPN = (given_BLPN * model.gain_P[: given_BLPN.shape[2], None]).detach().double()
     length = parts.offset_N.diff()
-    for row in range(4):
+    for row in range(8):
         less_N = torch.zeros(ITEMS + 1, dtype=torch.double)
-        for place in act_BL[row].argsort(descending=True)[:ACTS].tolist():
-            if length[batch.item_BL[row, place]] > 1:
-                less_N += given_BLPN[row, place, value_BLP[row, place].argmax()]
+        heavy = act_BL[row].argsort(descending=True)[:ACTS].tolist()
+        chosen = [place for place in heavy if length[batch.item_BL[row, place]] > 1]
+        assert (row + 1 in found.user_C) == bool(chosen), "acts of one word leave nothing to choose"
+        if not chosen:
+            continue
+        for place in chosen:
+            less_N += given_BLPN[row, place, value_BLP[row, place].argmax()]
         score_N, at = given_BLPN[row].sum((0, 1))[1:], int(item_B[row]) - 1
         fall = (less_N[1:][at] - less_N[1:].mean()) / score_N.std()
         at_row = found.user_C.tolist().index(row + 1)

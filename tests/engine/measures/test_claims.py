@@ -34,6 +34,8 @@ def test_necessity_and_sufficiency_go_by_the_first_place_and_a_tie_is_not_first(
     rank = np.array([1.0, 1.5, 4.0])
     assert claims.necessary(rank).tolist() == [0.0, 1.0, 1.0]
     assert claims.sufficient(rank).tolist() == [1.0, 0.0, 0.0]
+    none = np.array([np.nan, np.nan])
+    assert np.isnan([claims.necessary(none), claims.sufficient(none), claims.smallest_deciding(none[None])]).all()
 
 
 def test_the_smallest_deciding_set_is_the_first_that_unseats() -> None:

@@ -514,7 +514,7 @@ def test_ante_rnn_goes_all_the_way(small: Any) -> None:
     left_out = {f"{parts}_left_out": 1 for parts in ("words", "regions", "views")}
     assert claims["tested"] == {"cases": 2, **inside, **left_out, "item_words": 1, "item_regions": 2}
     assert set(claims["words_left_out"]) == {"own_share", "gradient", "integrated", "leave_one_out", "random"}
-    assert "Words of the 3 acts that weigh most" in small.page
+    assert "Words of the 2 acts that weigh most" in small.page
     assert set(claims["views"]) == {"own_share", "gradient", "integrated", "random"}
     assert set(claims["topics"]) == {"own_share", "gradient", "integrated", "leave_one_out", "random"}
     assert "renormalised" in claims["topics"]["own_share"]

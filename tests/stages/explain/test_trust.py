@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import models
+from engine.evaluation.part_erasure import ACTS
 from engine.evaluation.readings import READINGS
 from engine.training.batch import Batch
 from engine.training.contract import CatalogScorer
@@ -135,6 +136,18 @@ def test_where_the_reading_that_leads_was_not_tested_that_is_said() -> None:
     acts = {name: value for name, value in CLAIMS["acts"].items() if name != "integrated"}
     assert trust({}, {"acts": acts}).untested
     assert not trust({}, {}).untested
+
+
+def test_what_others_did_and_parts_left_out_stand_by_their_names() -> None:
+    left_out = {name: CLAIMS["acts"][name] for name in ("integrated", "random")}
+    sections = {"item_history": CLAIMS["acts"], "words_left_out": left_out, "tested": {"item_history": 7.0}}
+    found = trust({}, sections, rating=True)
+    assert [row.name for row in found.others] == [row.name for row in trust({}, {"acts": CLAIMS["acts"]}).erased]
+    assert (found.others_cases, found.rating, found.erased) == (7, True, [])
+    assert {name: [row.name for row in rows] for name, rows in found.inside.items()} == {
+        f"words of the {ACTS} acts that weigh most": [LEADS, NAMES["random"]]
+    }
+    assert not trust({}, {}).others
 
 
 def test_known_causes_are_told_by_kind_with_chance_and_cases() -> None:
