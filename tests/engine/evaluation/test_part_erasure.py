@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from engine.evaluation.claims import RankingTests
 from engine.evaluation.history_erasure import best_items
 from engine.evaluation.part_erasure import ACTS, examine_left_out, examine_parts
+from engine.evaluation.parts_of_acts import PartsOfActs
+from engine.evaluation.probe import probes
 from engine.evaluation.question import Question
 from engine.evaluation.readings import LEADING, read
 from engine.training.batch import Batch
@@ -194,3 +196,16 @@ def test_words_of_the_heaviest_acts_are_left_out_one_by_one() -> None:
         assert found.found[name]["comprehensiveness"].mean() > found.found["random"]["comprehensiveness"].mean() + 0.1
     assert examine_left_out(model, world, asked, "excluded", ("integrated",), "word", 1) is None, "it is not asked for"
     assert examine_left_out(model, world, asked, "excluded", ("leave_one_out",), "region", 1) is None
+
+
+def test_where_another_act_is_gone_it_is_the_same_acts_whose_words_are_asked_about() -> None:
+    parts = table()
+    model, world = Telling(parts), (events(), Catalog(ITEMS, ragged={"words": parts}))
+    (probe,) = probes(model, world[0], cases(), "excluded", "few", 1)
+    of = PartsOfActs.of_heaviest(probe, world[1], "word", ACTS)
+    assert of.acts_BL is not None
+    assert of.acts_BL.sum(1).tolist() == [ACTS] * 40
+    _, near_BLP, order_BL = of.nearby(("gradient",), WORDS, np.random.default_rng(1))
+    row, place = near_BLP.any(2).nonzero()
+    assert of.acts_BL.numpy()[row, order_BL[row, place]].all()
+    assert ACTS * 40 * 0.6 < len(row) < ACTS * 40
