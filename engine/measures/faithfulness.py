@@ -45,14 +45,17 @@ def moved(whole_B: Floats, erased_B: Floats) -> Floats:
 
 def agreement(weight_BL: Floats, effect_BL: Floats, valid_BL: Flags, least: int = 3) -> Floats:
     """Spearman's rank correlation of weights with effects in each case; NaN for fewer parts or a constant."""
-    found_B = np.full(len(weight_BL), np.nan)
-    for row, valid_L in enumerate(valid_BL):
-        if valid_L.sum() >= least:
-            a, b = rankdata(weight_BL[row, valid_L]), rankdata(effect_BL[row, valid_L])
-            spread = a.std() * b.std()
-            if spread > 0:
-                found_B[row] = ((a - a.mean()) * (b - b.mean())).mean() / spread
-    return found_B
+    count_B = valid_BL.sum(1)
+    weight_BL, effect_BL = (_centred_ranks(value_BL, valid_BL) for value_BL in (weight_BL, effect_BL))
+    spread_B = np.sqrt((weight_BL**2).sum(1) * (effect_BL**2).sum(1))
+    known_B = (count_B >= least) & (spread_B > 0)
+    return np.where(known_B, (weight_BL * effect_BL).sum(1) / np.where(known_B, spread_B, 1), np.nan)
+
+
+def _centred_ranks(value_BL: Floats, valid_BL: Flags) -> Floats:
+    """Ranks less their mean, 0 where nothing is valid."""
+    rank_BL = rankdata(np.where(valid_BL, value_BL, np.nan), axis=1, nan_policy="omit")
+    return np.where(valid_BL, rank_BL - (valid_BL.sum(1, keepdims=True) + 1) / 2, 0.0)
 
 
 def steadiness(weight_BL: Floats, other_BL: Floats, valid_BL: Flags, least: int = 3) -> Floats:
