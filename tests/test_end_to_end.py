@@ -30,6 +30,8 @@ SMALL = {
     "contents.demo.topics.count": 8,
     "explain.users": 3,
     "explain.cases": 20,
+    "explain.inside": 8,
+    "explain.causes": 100,
 }
 
 
