@@ -32,6 +32,7 @@ from engine.tables.layout import Layout
 from engine.tables.params import read_yaml
 from engine.tables.settings import Choice
 from engine.training.fit import Train, fit
+from engine.training.needs import Needs
 from engine.training.source import Data, digest, load
 from engine.training.steps import Steps
 from stages.compare.interval import bounded
@@ -93,6 +94,7 @@ class Run:
         self.optimizer = (torch.optim.RMSprop if way.rms else torch.optim.Adam)(groups, **known)
         self.best, self.best_at, self.bad, self.seen = math.inf, 0, 0, 0
         self.kept: dict[str, Any] = {}
+        self.curve: list[float] = []  # what each validation found
 
     def learn(self) -> bool:
         """Until nothing better comes; whether it ended at its cap instead."""
@@ -122,6 +124,7 @@ class Run:
 
     def _validate(self, number: int) -> None:
         value = Errors.of(self.model, self.data.train, self.data.events, self.data.part_E).rmse
+        self.curve.append(value)
         if value < self.best:
             self.best, self.best_at, self.bad = value, self.seen, 0
             self.kept = {name: one.clone() for name, one in self.model.state_dict().items()}
@@ -134,15 +137,19 @@ class Run:
             print(f"pass {number}: back to {self.best:.4f}, rate {group['lr']:.1g}", file=sys.stderr, flush=True)
 
 
+def lies(way: Way, layout: Layout, given: argparse.Namespace, *more: str) -> tuple[Path, Needs]:
+    """Where a row is kept, and what it reads."""
+    needs = models.configure(Choice(name="iarn", settings=way.settings)).needs
+    made_by = (str(one) for one in (given.seed, given.lr, given.batch, given.patience, given.passes))
+    return given.keep / f"{digest(layout, needs, json.dumps(asdict(way)), *made_by, *more)}.json", needs
+
+
 def learnt(name: str, layout: Layout, given: argparse.Namespace) -> dict[str, Any]:
     """A row, made or kept."""
-    way = WAYS[name]
-    needs = models.configure(Choice(name="iarn", settings=way.settings)).needs
-    made_by = [json.dumps(asdict(way)), *(str(one) for one in (given.seed, given.lr, given.batch, given.patience))]
-    file = given.keep / f"{digest(layout, needs, *made_by, str(given.passes))}.json"
+    file, needs = lies(WAYS[name], layout, given)
     if found := earlier(file, {}):
         return found
-    run = Run(way, load(layout, needs, "valid", "cpu"), given)
+    run = Run(WAYS[name], load(layout, needs, "valid", "cpu"), given)
     capped, pairs = run.learn(), len(run.data.train)
     run.model.load_state_dict(run.kept)
     read = tested(run.model, layout) | {"valid": run.best, "best": run.best_at / pairs, "ended": run.seen / pairs}
@@ -194,22 +201,28 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     return markdown(lines)
 
 
-def main() -> None:
-    """Learn, test, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(about: str | None, rows: list[str], default: list[str], keep: Path) -> tuple[argparse.Namespace, Layout]:
+    """The command's words, and where its data lies."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("--protocol", default="global_time")
-    parser.add_argument("--rows", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="row")
+    parser.add_argument("--rows", nargs="+", default=default, choices=rows, metavar="row")
     parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--batch", type=int, default=50, help="pairs a step")
     parser.add_argument("--patience", type=int, default=30, help="times 6,400 pairs")
     parser.add_argument("--passes", type=int, default=60, help="over the training ratings, at most")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, default=Path("build/iarn_learning"))
+    parser.add_argument("--keep", type=Path, default=keep)
     given = parser.parse_args()
     seen_by(given.protocol, read_yaml(Path("params.yaml")))
     given.keep.mkdir(parents=True, exist_ok=True)
-    layout, found = Layout(Path("data", given.dataset), given.protocol), dict[str, dict[str, Any]]()
+    return given, Layout(Path("data", given.dataset), given.protocol)
+
+
+def main() -> None:
+    """Learn, test, print."""
+    given, layout = asked(__doc__, list(WAYS), list(WAYS), Path("build/iarn_learning"))
+    found: dict[str, dict[str, Any]] = {}
     for name in given.rows:
         found[name] = learnt(name, layout, given)
         print(f"{name}: validation RMSE {found[name]['valid']:.4f}", file=sys.stderr, flush=True)
