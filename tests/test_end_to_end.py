@@ -32,6 +32,7 @@ SMALL = {
     "explain.cases": 20,
     "explain.inside": 8,
     "explain.causes": 100,
+    "recommend.because": 2,
 }
 
 
